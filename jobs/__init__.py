@@ -1,0 +1,1 @@
+"""The library that scripts import: jobs as data, the queue, records, datasets and reports."""

@@ -1,0 +1,215 @@
+"""A job as data: what is asked, what each attempt did, and the record that is kept."""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, JsonValue
+
+from .checkers import Checker, ExitsCleanly
+from .clock import new_id
+from .languages import Language
+from .limits import Limits
+from .verdicts import Outcome, Verdict
+from .wire import Wire
+
+MAX_ATTEMPTS = 20
+"""The most attempts a job may ask for; repairs after the third rarely add a pass."""
+
+# Ids name files and Redis keys, so they hold nothing that either would read as its own.
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+
+
+class PromptJob(Wire):
+    """One prompt to be solved."""
+
+    prompt: Annotated[str, Field(min_length=1, max_length=1_000_000)]
+    job_id: Identifier = Field(default_factory=lambda: new_id("job"))
+    run_id: Identifier | None = None
+    """The run it belongs to, if any: one submission of a dataset under one configuration."""
+    task_id: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """The row of a dataset it was made from, by that dataset's own name for it."""
+    sample: Annotated[int, Field(ge=0)] = 0
+    """Which of several independent jobs for the same task this is. Not an attempt."""
+    language: Language = Language.PYTHON
+    checker: Checker = ExitsCleanly()
+    stdin: Annotated[str, Field(max_length=16_777_216)] = ""
+    max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] = 3
+    """Generations at most, the first one counted."""
+    model: Annotated[str, Field(min_length=1)] | None = None
+    """The model to ask; None leaves it to the worker."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    limits: Limits | None = None
+    """None takes the worker's default; the worker's ceiling holds either way."""
+    metadata: dict[str, JsonValue] = {}
+    """Carried into the record untouched."""
+
+
+class ExecutableCode(Wire):
+    """Gemini's resource of the same name: a program to be run."""
+
+    language: Language
+    code: str
+
+
+class CodeExecutionResult(Wire):
+    """Gemini's resource of the same name, with the error kept apart from the output."""
+
+    outcome: Outcome
+    output: str
+    """Standard output, or standard output and standard error together where there was an error."""
+    execution_error: str | None
+    """The error in one line or a traceback; None where the run ended well."""
+
+
+LimitHit = Literal["cpu", "wall", "memory", "output", "file_size", "processes"]
+
+
+class Execution(Wire):
+    """What happened when a program ran. It says nothing about right or wrong."""
+
+    exit_code: int | None
+    """None where a signal ended it."""
+    signal: int | None
+    """The number of the signal that ended it, ours included."""
+    limit_hit: LimitHit | None
+    """Which limit ended it, by the word of whoever enforced it; never guessed from a signal."""
+    cpu_seconds: float
+    """User and system time of the whole process tree."""
+    wall_seconds: float
+    peak_memory_kib: int | None
+    """The most memory the tree held at one moment, as sampled; None where it could not be seen."""
+    stdout: str
+    """Invalid UTF-8 is replaced by U+FFFD."""
+    stderr: str
+    stdout_bytes: Annotated[int, Field(ge=0)]
+    """Bytes read before the limit, so that a reader knows how much was cut."""
+    stderr_bytes: Annotated[int, Field(ge=0)]
+    stdout_truncated: bool
+    stderr_truncated: bool
+    compile_failed: bool = False
+    """The language's own check refused the program before it ran."""
+    tests_finished: bool | None = None
+    """Whether the end of the tests was reached, proven by the nonce; None where there were none."""
+
+
+class Isolation(Wire):
+    """The layers that were in force while a program ran."""
+
+    profile: Literal["strict", "rlimits"]
+    layers: tuple[str, ...]
+    """Names of what was in force, each proven by doing it on this machine."""
+    missing: tuple[str, ...] = ()
+    """Names of what the kernel or this account refused."""
+
+
+class Usage(Wire):
+    """Tokens, by Gemini's names (`usageMetadata`). None is unknown, not zero."""
+
+    prompt_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    total_token_count: int | None = None
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """The sum, in which an unknown part counts as nothing unless both are unknown."""
+        return Usage(
+            **{
+                name: None if mine is None and theirs is None else (mine or 0) + (theirs or 0)
+                for (name, mine), (_, theirs) in zip(self, other, strict=True)
+            }
+        )
+
+
+class ModelReply(Wire):
+    """What the model answered, as received and as read."""
+
+    content: dict[str, JsonValue] | None
+    """Gemini's `Content`, exactly as received, thought signatures and all; None where there was none."""
+    text: str
+    """The visible text parts, joined."""
+    code_parts: tuple[str, ...] = ()
+    """The code of `executableCode` parts, should the model send any."""
+    finish_reason: str | None
+    block_reason: str | None = None
+    """Why the prompt itself was refused."""
+    model_version: str | None
+    response_id: str | None = None
+    usage: Usage = Usage()
+    latency_seconds: float
+    transport_tries: int = 1
+    """HTTP requests it took, retries after 429 and 5xx included. They are not attempts."""
+    simulated: bool = False
+    """The answer is a recording."""
+
+
+class Attempt(Wire):
+    """One generation and the run of its program."""
+
+    number: Annotated[int, Field(ge=1)]
+    reply: ModelReply
+    executable_code: ExecutableCode | None
+    """None where the reply held no program."""
+    code_execution_result: CodeExecutionResult | None
+    """None where nothing was run."""
+    execution: Execution | None
+    verdict: Verdict
+    explanation: str
+    """One line a person reads first: the error, the first difference, why there was no program."""
+    feedback: str | None = None
+    """The words sent back to the model after this attempt, if there was another."""
+    trust: Literal["separate_process", "same_process"] = "separate_process"
+    """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall."""
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+
+
+class Record(Wire):
+    """The stored JSON of a finished job, attempts and all."""
+
+    schema_version: Literal[1] = 1
+    job: PromptJob
+    verdict: Verdict
+    """Of the last attempt; `internal_error` where we failed and not the program."""
+    attempts: tuple[Attempt, ...]
+    error: str | None = None
+    """What went wrong with us; None unless the verdict is `internal_error`."""
+    requested_model: str
+    served_model: str | None
+    """The version that answered last, by its own word."""
+    simulated: bool
+    """Answers came from recordings: the numbers say nothing about a model."""
+    limits: Limits
+    """In force, after defaults and ceiling."""
+    isolation: Isolation
+    worker: str
+    versions: dict[str, str]
+    deliveries: Annotated[int, Field(ge=1)]
+    """How often the queue handed the job over. Not attempts."""
+    usage: Usage
+    """Summed over the attempts."""
+    cost_usd: float | None = None
+    """None where the price is unknown, never 0."""
+    queued_at: AwareDatetime
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+
+    @property
+    def job_id(self) -> str:
+        """The id the record is stored under."""
+        return self.job.job_id
+
+    @property
+    def solved_at(self) -> int | None:
+        """The number of the accepted attempt, or None."""
+        return len(self.attempts) if self.verdict is Verdict.ACCEPTED else None
+
+    @property
+    def executable_code(self) -> ExecutableCode | None:
+        """The last program, or None."""
+        return self.attempts[-1].executable_code if self.attempts else None
+
+    @property
+    def output(self) -> str | None:
+        """What the last program printed, or None where nothing ran."""
+        result = self.attempts[-1].code_execution_result if self.attempts else None
+        return result.output if result else None

@@ -1,0 +1,1 @@
+"""The queue's side of a worker: leases, heartbeats, deliveries."""

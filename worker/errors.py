@@ -1,0 +1,53 @@
+"""What can go wrong with us while a job is solved; the program's own failures are data and not here.
+
+    PromptmillError                 (jobs.errors)
+    ├── ModelError                  no reply could be had from the model
+    │   ├── ModelUnavailableError   exit 3: 429, 5xx, time-outs, no network; the job is delivered again
+    │   ├── ModelKeyError           exit 4: the key is wrong or may not do this; the worker stops taking jobs
+    │   ├── ModelRejectedError      exit 4: the request can never succeed (no such model, malformed)
+    │   └── NoRecordingError        exit 2: the replay model has no answer for this prompt and invents none
+    └── SandboxError                (worker.sandbox.errors) the sandbox failed, not the program
+        ├── SandboxTooWeakError     exit 2: the isolation that was asked for cannot be had here
+        └── InterpreterMissingError exit 2: a language's interpreter is not on this machine
+"""
+
+from jobs.errors import ExitCode, PromptmillError
+
+
+class ModelError(PromptmillError):
+    """No reply could be had from the model. It uses no attempt."""
+
+    kind = "model-failed"
+    exit_code = ExitCode.TRANSIENT
+
+
+class ModelUnavailableError(ModelError):
+    """The model did not answer now but may later.
+
+    `retry_after_seconds` is the service's own wish, or None where it gave none.
+    """
+
+    kind = "model-unavailable"
+    retryable = True
+    retry_after_seconds: float | None = None
+
+
+class ModelKeyError(ModelError):
+    """The key is wrong, missing or not allowed. Every other job would fail the same way."""
+
+    kind = "model-key-invalid"
+    exit_code = ExitCode.NEEDS_A_PERSON
+
+
+class ModelRejectedError(ModelError):
+    """The service will never accept this request: no such model, or a malformed one."""
+
+    kind = "model-rejected"
+    exit_code = ExitCode.NEEDS_A_PERSON
+
+
+class NoRecordingError(ModelError):
+    """The replay model has no recorded answer for this prompt, and invents none."""
+
+    kind = "no-recording"
+    exit_code = ExitCode.USAGE

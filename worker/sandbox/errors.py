@@ -1,0 +1,27 @@
+"""What can go wrong with the sandbox itself. A program's failure is an `Execution`, never one of these."""
+
+from jobs.errors import ExitCode, PromptmillError
+
+
+class SandboxError(PromptmillError):
+    """The sandbox failed, not the program. It uses no attempt."""
+
+    kind = "sandbox-failed"
+    exit_code = ExitCode.TRANSIENT
+    retryable = True
+
+
+class SandboxTooWeakError(SandboxError):
+    """The isolation that was asked for cannot be had on this machine; nothing was run."""
+
+    kind = "sandbox-too-weak"
+    exit_code = ExitCode.USAGE
+    retryable = False
+
+
+class InterpreterMissingError(SandboxError):
+    """A language's interpreter is not on this machine; nothing was run."""
+
+    kind = "interpreter-missing"
+    exit_code = ExitCode.USAGE
+    retryable = False

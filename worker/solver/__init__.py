@@ -1,0 +1,1 @@
+"""One job: prompt, generate, run, judge, feed back."""
