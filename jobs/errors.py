@@ -14,7 +14,9 @@ What a submitted program does is never an exception: it is data, an `Execution`.
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import ClassVar, override
+from typing import ClassVar
+
+from typing_extensions import override
 
 
 class ExitCode(IntEnum):
