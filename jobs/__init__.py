@@ -1,1 +1,80 @@
 """The library that scripts import: jobs as data, the queue, records, datasets and reports."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+    from .errors import PromptmillError
+    from .events import JobEvent
+    from .languages import Language
+    from .limits import Limits
+    from .models import (
+        Attempt,
+        CodeExecutionResult,
+        ExecutableCode,
+        Execution,
+        Isolation,
+        ModelReply,
+        PromptJob,
+        Record,
+        Usage,
+    )
+    from .queue import JobHandle, JobQueue, JobStatus
+    from .records import RecordStore
+    from .records.files import FileRecordStore
+    from .records.memory import MemoryRecordStore
+    from .verdicts import Outcome, Verdict
+
+__all__ = [
+    "Attempt",
+    "Checker",
+    "CodeExecutionResult",
+    "ExecutableCode",
+    "Execution",
+    "ExitsCleanly",
+    "FileRecordStore",
+    "Isolation",
+    "JobEvent",
+    "JobHandle",
+    "JobQueue",
+    "JobStatus",
+    "Language",
+    "Limits",
+    "MemoryRecordStore",
+    "ModelReply",
+    "Outcome",
+    "PassesTests",
+    "PrintsOutput",
+    "PromptJob",
+    "PromptmillError",
+    "Record",
+    "RecordStore",
+    "Usage",
+    "Verdict",
+]
+
+# Loaded when asked for: arq and redis cost 0.4 s to import, and whoever needs only the words must not pay for them.
+_HOME = {
+    "checkers": ("Checker", "ExitsCleanly", "PassesTests", "PrintsOutput"),
+    "errors": ("PromptmillError",),
+    "events": ("JobEvent",),
+    "languages": ("Language",),
+    "limits": ("Limits",),
+    "models": (
+        *("Attempt", "CodeExecutionResult", "ExecutableCode", "Execution", "Isolation"),
+        *("ModelReply", "PromptJob", "Record", "Usage"),
+    ),
+    "queue": ("JobHandle", "JobQueue", "JobStatus"),
+    "records": ("RecordStore",),
+    "records.files": ("FileRecordStore",),
+    "records.memory": ("MemoryRecordStore",),
+    "verdicts": ("Outcome", "Verdict"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

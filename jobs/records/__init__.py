@@ -1,1 +1,37 @@
-"""Where finished jobs are kept."""
+"""Where finished jobs are kept: one protocol, and the stores that keep it."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from jobs.models import Record
+
+
+class RecordStore(Protocol):
+    """A place for records. It is the truth: Redis may be flushed, a record stays."""
+
+    async def put(self, record: Record) -> bool:
+        """Keep `record`, whole or not at all. True if this call kept it, False if the job already had one.
+
+        The first writer wins, across processes and machines, so a job delivered twice ends with one record.
+
+        Raises:
+            StoreError: it could not be written, and nothing of it is left.
+        """
+
+    async def get(self, job_id: str) -> Record:
+        """The record of a job.
+
+        Raises:
+            RecordNotFoundError: there is none.
+            StoreError: there is one that cannot be read.
+        """
+
+    async def has(self, job_id: str) -> bool:
+        """Whether the job has a record."""
+
+    def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
+        """Every record, or those of one run, in no promised order.
+
+        Raises:
+            StoreError: a record cannot be read; the message names it.
+        """

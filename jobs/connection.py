@@ -1,0 +1,101 @@
+"""How a process reaches Redis: a URL in, a checked connection out, the embedded server included."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from arq.connections import ArqRedis
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from . import wire
+from .embedded import join_server
+from .errors import RedisUnreachableError, UsageError
+from .keys import QUEUED_SECONDS, Keys
+
+EMBEDDED_SCHEME = "embedded:"
+_CONNECT_TRIES = 3
+_SOCKET_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def open_redis(url: str, keys: Keys) -> AsyncIterator[ArqRedis]:
+    """A connection that has answered, closed again at the end.
+
+    `url` is `redis://`, `rediss://` or `unix://`, or `embedded:DIRECTORY` for the server that promptmill starts itself,
+    which runs for as long as someone uses it.
+
+    Raises:
+        UsageError: the URL is of no kind we know.
+        ServerStartError: the embedded server would not start.
+        RedisUnreachableError: nobody answered.
+    """
+    async with AsyncExitStack() as stack:
+        address = url
+        if url.startswith(EMBEDDED_SCHEME):
+            lease = await asyncio.to_thread(join_server, Path(url.removeprefix(EMBEDDED_SCHEME)))
+            stack.callback(lease.leave)
+            address = lease.url
+        redis = _client(address, keys)
+        stack.push_async_callback(redis.aclose, close_connection_pool=True)
+        await _check_answer(redis, address)
+        yield redis
+
+
+def shown_url(url: str) -> str:
+    """The URL as it may be printed: without the password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    user = parts.username or ""
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{user}:***@{host}").geturl()
+
+
+def _client(url: str, keys: Keys) -> ArqRedis:
+    try:
+        pool = ConnectionPool.from_url(
+            url,
+            socket_timeout=_SOCKET_SECONDS,
+            socket_connect_timeout=_SOCKET_SECONDS,
+            health_check_interval=30,
+            retry=Retry(ExponentialBackoff(cap=1, base=0.1), _CONNECT_TRIES - 1),
+            retry_on_error=[RedisConnectionError, RedisTimeoutError],
+        )
+    except ValueError as error:
+        raise UsageError(
+            f"{shown_url(url)!r} is not a Redis URL: {error}",
+            fixes=["write redis://HOST:PORT/DATABASE, rediss://… for TLS, or unix:///PATH.sock"],
+        ) from None
+    return ArqRedis(
+        pool,
+        job_serializer=wire.encode,
+        job_deserializer=wire.decode,
+        default_queue_name=keys.queue,
+        expires_extra_ms=QUEUED_SECONDS * 1000,
+    )
+
+
+async def _check_answer(redis: ArqRedis, url: str) -> None:
+    try:
+        await redis.ping()
+    except (RedisError, OSError) as error:
+        raise RedisUnreachableError(
+            f"no answer from Redis at {shown_url(url)}",
+            facts={"tried": f"{_CONNECT_TRIES} times; {_reason(error)}"},
+            fixes=[
+                "start that server, or correct the URL",
+                "or use the embedded server: leave redis.url and PROMPTMILL_REDIS__URL unset",
+                "or look closer: promptmill doctor",
+            ],
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).rstrip(".").replace("\n", " ") or type(error).__name__

@@ -1,0 +1,92 @@
+"""What happens to a job while it is solved, published in Redis for whoever wants to follow."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from arq.connections import ArqRedis
+from pydantic import AwareDatetime, Field, TypeAdapter
+
+from .clock import utcnow
+from .keys import EVENT_SECONDS, Keys
+from .models import PromptJob
+from .verdicts import Verdict
+from .wire import Wire
+
+_STREAM_LENGTH = 10_000
+"""Events kept of one stream, about: a follower that falls further behind misses some, never the record."""
+
+
+class _Event(Wire):
+    job_id: str
+    at: AwareDatetime = Field(default_factory=utcnow)
+
+
+class JobStarted(_Event):
+    """A worker took the job; `delivery` counts such hand-overs from 1."""
+
+    kind: Literal["started"] = "started"
+    delivery: int
+
+
+class AttemptFinished(_Event):
+    """One attempt was judged."""
+
+    kind: Literal["attempt"] = "attempt"
+    number: int
+    verdict: Verdict
+    explanation: str
+
+
+class JobDelayed(_Event):
+    """We failed, not the program: the job will be delivered again. It used no attempt."""
+
+    kind: Literal["delayed"] = "delayed"
+    reason: str
+    seconds: float
+
+
+class JobFinished(_Event):
+    """The record is stored."""
+
+    kind: Literal["finished"] = "finished"
+    verdict: Verdict
+    solved_at: int | None
+
+
+class JobCancelled(_Event):
+    """The job was taken out on request; it has no record."""
+
+    kind: Literal["cancelled"] = "cancelled"
+
+
+JobEvent = Annotated[
+    JobStarted | AttemptFinished | JobDelayed | JobFinished | JobCancelled, Field(discriminator="kind")
+]
+
+_EVENTS: TypeAdapter[JobEvent] = TypeAdapter(JobEvent)
+
+
+def stream_of(job: PromptJob) -> str:
+    """The stream a job's events go to: its run's, so that a run is followed in one place, else its own."""
+    return job.run_id or job.job_id
+
+
+async def publish(redis: ArqRedis, keys: Keys, stream: str, event: JobEvent) -> None:
+    """Append an event to a stream, and let the stream expire an hour after its last event."""
+    key = keys.events(stream)
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.xadd(key, {"event": event.to_json()}, maxlen=_STREAM_LENGTH, approximate=True)
+        pipe.expire(key, EVENT_SECONDS)
+        await pipe.execute()
+
+
+async def follow(redis: ArqRedis, keys: Keys, stream: str) -> AsyncIterator[JobEvent | None]:
+    """The stream's events from its first kept one on, for ever; None whenever a second passed without one."""
+    key, last = keys.events(stream), "0"
+    while True:
+        entries = await redis.xread({key: last}, block=1000, count=500)
+        if not entries:
+            yield None
+        for entry_id, fields in entries[0][1] if entries else ():
+            last = entry_id
+            yield _EVENTS.validate_json(fields[b"event"])

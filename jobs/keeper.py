@@ -1,0 +1,112 @@
+"""Keeps the embedded server: runs it, starts it again if it dies, ends it when its last user has gone.
+
+Run by path as `python -I -S jobs/keeper.py STATE_DIRECTORY SOCKET BINARY`, standard library only.
+
+Theory of operation. Every user of the server holds a shared lock on the file `users`. The keeper asks for the exclusive
+lock on the same file and gets it when the last user has gone, killed ones included, since the kernel drops the locks of
+the dead. While the keeper holds it, newcomers wait; when it has ended the server it exits, and the next of them starts
+another. The server dies with its keeper (PR_SET_PDEATHSIG), so neither is ever orphaned.
+"""
+
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+_PR_SET_PDEATHSIG = 1
+_QUICK_DEATHS = 5
+_QUICK_DEATH_SECONDS = 2.0
+
+
+def main(state: str, socket: str, binary: str) -> int:
+    """Serve until the last user has gone. Returns 1 if the server keeps dying."""
+    unused = threading.Event()
+    threading.Thread(target=_wait_for_last_user, args=(os.path.join(state, "users"), unused), daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: unused.set())
+    quick_deaths = 0
+    while quick_deaths < _QUICK_DEATHS:
+        began = time.monotonic()
+        server = _start(state, socket, binary)
+        if _watch(server, unused):
+            _remove(state, socket)
+            return 0
+        quick_deaths = quick_deaths + 1 if time.monotonic() - began < _QUICK_DEATH_SECONDS else 0
+    _remove(state, socket)
+    return 1
+
+
+def _wait_for_last_user(path: str, unused: threading.Event) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    unused.set()
+
+
+def _start(state: str, socket: str, binary: str) -> "subprocess.Popen[bytes]":
+    server = subprocess.Popen(  # noqa: S603  (the binary was found by `jobs.embedded`)
+        [binary, *_arguments(state, socket)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+    )
+    partial = os.path.join(state, f".server.{os.getpid()}.partial")
+    with open(partial, "w", encoding="utf-8") as file:
+        json.dump({"socket": socket, "pid": server.pid, "keeper": os.getpid()}, file)
+    os.replace(partial, os.path.join(state, "server.json"))
+    return server
+
+
+def _arguments(state: str, socket: str) -> list[str]:
+    options = {
+        "port": "0",
+        "unixsocket": socket,
+        "unixsocketperm": "700",
+        "dir": state,
+        "logfile": os.path.join(state, "server.log"),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        # A full memory must refuse writes; dropping queued jobs would be silent loss.
+        "maxmemory-policy": "noeviction",
+    }
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _watch(server: "subprocess.Popen[bytes]", unused: threading.Event) -> bool:
+    """True once the server was ended because nobody needs it, False if it died by itself."""
+    while not unused.wait(0.05):
+        if server.poll() is not None:
+            return False
+    # SIGTERM makes the server write its append-only file out before it goes.
+    server.terminate()
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    return True
+
+
+def _remove(state: str, socket: str) -> None:
+    for path in (os.path.join(state, "server.json"), socket):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+    try:
+        os.rmdir(os.path.dirname(socket))
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:4]))

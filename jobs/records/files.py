@@ -1,0 +1,103 @@
+"""Records as files: one JSON file each, whole or not there, sharded so that no folder grows too long."""
+
+import asyncio
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from jobs.errors import RecordNotFoundError, StoreError
+from jobs.models import Record
+
+
+class FileRecordStore:
+    """Keeps each record in `DIRECTORY/ab/JOB_ID.json`, `ab` being two hex digits of the id's hash.
+
+    A record is written under a temporary name, flushed to the disk and then linked to its own name. The link fails
+    if the name exists, so the first writer wins, and a crash at any point leaves either the whole file or none
+    (and at worst a temporary file that no reader looks at).
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Use `directory`, which is made when the first record comes."""
+        self.directory = directory
+
+    def path_of(self, job_id: str) -> Path:
+        """Where the record of a job is or would be."""
+        shard = hashlib.sha256(job_id.encode()).hexdigest()[:2]
+        return self.directory / shard / f"{job_id}.json"
+
+    async def put(self, record: Record) -> bool:
+        """Keep `record` unless the job already has one."""
+        return await asyncio.to_thread(self._write, record)
+
+    async def get(self, job_id: str) -> Record:
+        """The record of a job."""
+        return await asyncio.to_thread(_read, self.path_of(job_id))
+
+    async def has(self, job_id: str) -> bool:
+        """Whether the job has a record."""
+        return await asyncio.to_thread(self.path_of(job_id).exists)
+
+    async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
+        """Every record, or those of one run, ordered by shard and id."""
+        for path in await asyncio.to_thread(lambda: list(self._paths())):
+            record = await asyncio.to_thread(_read, path)
+            if run_id is None or record.job.run_id == run_id:
+                yield record
+
+    def _paths(self) -> Iterator[Path]:
+        return iter(sorted(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json")))
+
+    def _write(self, record: Record) -> bool:
+        final = self.path_of(record.job_id)
+        partial = final.with_name(f".{record.job_id}.{secrets.token_hex(8)}.partial")
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _write_through(partial, record.to_json(indent=2).encode() + b"\n")
+                os.link(partial, final)
+                _flush_folder(final.parent)
+            finally:
+                partial.unlink(missing_ok=True)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise StoreError(
+                f"the record of job {record.job_id!r} could not be written to {final}: {error.strerror}",
+                fixes=["free some space or choose another folder with PROMPTMILL_STORE__DIRECTORY"],
+            ) from error
+        return True
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    # A link is only as durable as the folder that holds it.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> Record:
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise RecordNotFoundError(
+            f"there is no record of job {path.stem!r}",
+            facts={"looked in": str(path.parent.parent)},
+            fixes=["see what there is: promptmill job list"],
+        ) from None
+    except (OSError, ValidationError) as error:
+        what = error.strerror if isinstance(error, OSError) else f"{error.error_count()} fields are not as expected"
+        raise StoreError(f"the record {path} cannot be read: {what}") from error

@@ -1,0 +1,35 @@
+"""The shipped fake: records in a dictionary, under the same contract as the stores that last."""
+
+from collections.abc import AsyncIterator
+
+from jobs.errors import RecordNotFoundError
+from jobs.models import Record
+
+
+class MemoryRecordStore:
+    """Keeps records for as long as the object lives; for tests and notebooks."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._records: dict[str, Record] = {}
+
+    async def put(self, record: Record) -> bool:
+        """Keep `record` unless the job already has one."""
+        return self._records.setdefault(record.job_id, record) is record
+
+    async def get(self, job_id: str) -> Record:
+        """The record of a job."""
+        try:
+            return self._records[job_id]
+        except KeyError:
+            raise RecordNotFoundError(f"there is no record of job {job_id!r}") from None
+
+    async def has(self, job_id: str) -> bool:
+        """Whether the job has a record."""
+        return job_id in self._records
+
+    async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
+        """Every record, or those of one run."""
+        for record in tuple(self._records.values()):
+            if run_id is None or record.job.run_id == run_id:
+                yield record
