@@ -136,10 +136,13 @@ class ModelReply(Wire):
     response_id: str | None = None
     usage: Usage = Usage()
     latency_seconds: float
+    """Of the request that was answered; earlier tries and the waits between them are not in it."""
     transport_tries: int = 1
     """HTTP requests it took, retries after 429 and 5xx included. They are not attempts."""
     simulated: bool = False
     """The answer is a recording."""
+    replay_exhausted: bool = False
+    """The recordings ended before this attempt, and the last one was given again."""
 
 
 class Attempt(Wire):

@@ -1,14 +1,16 @@
 """What can go wrong with us while a job is solved; the program's own failures are data and not here.
 
-    PromptmillError                 (jobs.errors)
-    ├── ModelError                  no reply could be had from the model
-    │   ├── ModelUnavailableError   exit 3: 429, 5xx, time-outs, no network; the job is delivered again
-    │   ├── ModelKeyError           exit 4: the key is wrong or may not do this; the worker stops taking jobs
-    │   ├── ModelRejectedError      exit 4: the request can never succeed (no such model, malformed)
-    │   └── NoRecordingError        exit 2: the replay model has no answer for this prompt and invents none
-    └── SandboxError                (worker.sandbox.errors) the sandbox failed, not the program
-        ├── SandboxTooWeakError     exit 2: the isolation that was asked for cannot be had here
-        └── InterpreterMissingError exit 2: a language's interpreter is not on this machine
+PromptmillError                 (jobs.errors)
+├── ModelError                  no reply could be had from the model
+│   ├── ModelUnavailableError   exit 3: 429, 5xx, time-outs, no network; the job is delivered again
+│   ├── ModelKeyError           exit 4: the key is wrong or may not do this; the worker stops taking jobs
+│   │   └── ModelKeyMissingError    there is no key, and Gemini was asked for by name
+│   ├── ModelRejectedError      exit 4: the request can never succeed (malformed, forbidden)
+│   │   └── ModelNotFoundError      there is no such model, or no longer
+│   └── NoRecordingError        exit 2: the replay model has no answer for this prompt and invents none
+└── SandboxError                (worker.sandbox.errors) the sandbox failed, not the program
+    ├── SandboxTooWeakError     exit 2: the isolation that was asked for cannot be had here
+    └── InterpreterMissingError exit 2: a language's interpreter is not on this machine
 """
 
 from jobs.errors import ExitCode, PromptmillError
@@ -39,11 +41,23 @@ class ModelKeyError(ModelError):
     exit_code = ExitCode.NEEDS_A_PERSON
 
 
+class ModelKeyMissingError(ModelKeyError):
+    """There is no key, and Gemini was asked for by name."""
+
+    kind = "model-key-missing"
+
+
 class ModelRejectedError(ModelError):
-    """The service will never accept this request: no such model, or a malformed one."""
+    """The service will never accept this request."""
 
     kind = "model-rejected"
     exit_code = ExitCode.NEEDS_A_PERSON
+
+
+class ModelNotFoundError(ModelRejectedError):
+    """The service has no such model, or has it no longer."""
+
+    kind = "model-not-found"
 
 
 class NoRecordingError(ModelError):

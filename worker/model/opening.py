@@ -1,0 +1,41 @@
+"""From the name of a model to a client that asks it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from . import ModelClient
+from .options import GeminiOptions
+from .replay import ReplayModel, load_recordings, shipped_recordings
+
+
+def open_model(name: str, gemini: GeminiOptions) -> ModelClient:
+    """The client meant by `name`: `auto`, `replay`, `replay:PATH` or the name of a Gemini model.
+
+    `auto` is the model in `gemini` where there is a key, else the shipped recordings. A key that does not
+    work is an error later on, never a replay.
+
+    Raises:
+        ModelKeyMissingError: a Gemini model is named and there is no key.
+        ModelKeyError: no service would take the key as it is written.
+        UsageError: the recordings cannot be read, or have bad lines.
+    """
+    match name.partition(":"):
+        case ("auto", "", ""):
+            return _open_gemini(gemini) if gemini.has_key else _open_shipped()
+        case ("replay", "", ""):
+            return _open_shipped()
+        case ("replay", ":", path):
+            return ReplayModel(load_recordings(Path(path)), name)
+        case _:
+            return _open_gemini(replace(gemini, name=name))
+
+
+def _open_shipped() -> ModelClient:
+    return ReplayModel(shipped_recordings(), "replay")
+
+
+def _open_gemini(options: GeminiOptions) -> ModelClient:
+    # The SDK costs most of a second to load, and only who asks Gemini pays it.
+    from .gemini import GeminiModel
+
+    return GeminiModel(options)

@@ -1,0 +1,81 @@
+"""What a Gemini client is told, and how its key may be spoken of."""
+
+from dataclasses import dataclass, field
+
+from worker.errors import ModelKeyError, ModelKeyMissingError
+
+DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/"
+DEFAULT_API_VERSION = "v1"
+
+_KEY_VARIABLES = "PROMPTMILL_MODEL__API_KEY, GEMINI_API_KEY, GOOGLE_API_KEY"
+# Of a shorter key, four characters would be too much of it.
+_SHORTEST_KEY_WITH_AN_ENDING = 12
+
+
+@dataclass(frozen=True)
+class GeminiOptions:
+    """Everything the client goes by: no environment variable of the SDK's changes any of it."""
+
+    name: str
+    """The model asked when a request names none."""
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    """None is Google's own."""
+    api_version: str | None = None
+    """None is `DEFAULT_API_VERSION`."""
+    timeout_seconds: float = 120.0
+    """For one HTTP request, from the first byte sent to the last byte read."""
+    max_output_tokens: int | None = None
+    """Thoughts count too, so a small number cuts the visible reply to nothing."""
+    temperature: float | None = None
+    """For requests that name none; None leaves it to the model."""
+    max_wait_seconds: float = 300.0
+    """No try of one call starts later than this after its first; 0 means one try."""
+    max_connections: int = 100
+    """At least the number of calls in flight, or some of them wait for a connection until they time out."""
+    first_backoff_seconds: float = 1.0
+    """The longest own wait before the second try; it doubles with every further one."""
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is set, good or bad."""
+        return bool((self.api_key or "").strip())
+
+    def usable_key(self) -> str:
+        """The key without the white space around it.
+
+        Raises:
+            ModelKeyMissingError: there is none.
+            ModelKeyError: it holds characters that no HTTP header may, such as a line break.
+        """
+        key = (self.api_key or "").strip()
+        if not key:
+            raise ModelKeyMissingError(
+                f"asking {self.name!r} needs an API key, and none is set",
+                facts={"looked at": _KEY_VARIABLES},
+                fixes=(
+                    "set one:  export GEMINI_API_KEY=...",
+                    "or replay the shipped recordings, no key needed:  --model replay",
+                ),
+            )
+        # The HTTP library would refuse it too, but in an error that quotes the key.
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ModelKeyError(
+                "the API key holds characters that no key has, such as a space, a line break or an accent",
+                facts=self.key_facts(),
+                fixes=("copy the key again, without quotes or line breaks",),
+            )
+        return key
+
+    def key_facts(self) -> dict[str, str]:
+        """What may be said of the key: its length, its last four characters, where it is set."""
+        key = (self.api_key or "").strip()
+        shown = f"{len(key)} characters"
+        if len(key) >= _SHORTEST_KEY_WITH_AN_ENDING:
+            shown += f", ends in …{ascii(key[-4:])[1:-1]}"
+        return {"key": shown, "set in": f"the first one set of {_KEY_VARIABLES}"}
+
+    def redact(self, words: str) -> str:
+        """`words` without the key, should somebody else have quoted it."""
+        key = (self.api_key or "").strip()
+        return words.replace(key, "[the API key]") if key else words
