@@ -111,8 +111,16 @@ def _running_socket(state: Path) -> str | None:
 
 def _start(state: Path) -> str:
     path = _new_socket_path(state)
-    keeper = subprocess.Popen(  # noqa: S603  (our own file and a server binary)
-        [sys.executable, "-I", "-S", str(Path(__file__).with_name("keeper.py")), str(state), path, str(find_server_binary())],
+    keeper = subprocess.Popen(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            str(Path(__file__).with_name("keeper.py")),
+            str(state),
+            path,
+            str(find_server_binary()),
+        ],
         # Ctrl-C in the terminal is for the command, not for the server that others may share.
         start_new_session=True,
         stdin=subprocess.DEVNULL,

@@ -60,7 +60,8 @@ class JobCancelled(_Event):
 
 
 JobEvent = Annotated[
-    JobStarted | AttemptFinished | JobDelayed | JobFinished | JobCancelled, Field(discriminator="kind")
+    JobStarted | AttemptFinished | JobDelayed | JobFinished | JobCancelled,
+    Field(discriminator="kind"),
 ]
 
 _EVENTS: TypeAdapter[JobEvent] = TypeAdapter(JobEvent)

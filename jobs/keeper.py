@@ -8,6 +8,7 @@ the dead. While the keeper holds it, newcomers wait; when it has ended the serve
 another. The server dies with its keeper (PR_SET_PDEATHSIG), so neither is ever orphaned.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -17,16 +18,19 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _QUICK_DEATHS = 5
 _QUICK_DEATH_SECONDS = 2.0
 
 
-def main(state: str, socket: str, binary: str) -> int:
+def main(state: Path, socket: Path, binary: str) -> int:
     """Serve until the last user has gone. Returns 1 if the server keeps dying."""
     unused = threading.Event()
-    threading.Thread(target=_wait_for_last_user, args=(os.path.join(state, "users"), unused), daemon=True).start()
+    threading.Thread(
+        target=_wait_for_last_user, args=(state / "users", unused), daemon=True
+    ).start()
     signal.signal(signal.SIGTERM, lambda *_: unused.set())
     quick_deaths = 0
     while quick_deaths < _QUICK_DEATHS:
@@ -40,34 +44,35 @@ def main(state: str, socket: str, binary: str) -> int:
     return 1
 
 
-def _wait_for_last_user(path: str, unused: threading.Event) -> None:
+def _wait_for_last_user(path: Path, unused: threading.Event) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     unused.set()
 
 
-def _start(state: str, socket: str, binary: str) -> "subprocess.Popen[bytes]":
-    server = subprocess.Popen(  # noqa: S603  (the binary was found by `jobs.embedded`)
+def _start(state: Path, socket: Path, binary: str) -> "subprocess.Popen[bytes]":
+    server = subprocess.Popen(
         [binary, *_arguments(state, socket)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  (one system call)
     )
-    partial = os.path.join(state, f".server.{os.getpid()}.partial")
-    with open(partial, "w", encoding="utf-8") as file:
-        json.dump({"socket": socket, "pid": server.pid, "keeper": os.getpid()}, file)
-    os.replace(partial, os.path.join(state, "server.json"))
+    partial = state / f".server.{os.getpid()}.partial"
+    partial.write_text(
+        json.dumps({"socket": str(socket), "pid": server.pid, "keeper": os.getpid()})
+    )
+    partial.replace(state / "server.json")
     return server
 
 
-def _arguments(state: str, socket: str) -> list[str]:
+def _arguments(state: Path, socket: Path) -> list[str]:
     options = {
         "port": "0",
-        "unixsocket": socket,
+        "unixsocket": str(socket),
         "unixsocketperm": "700",
-        "dir": state,
-        "logfile": os.path.join(state, "server.log"),
+        "dir": str(state),
+        "logfile": str(state / "server.log"),
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
@@ -83,7 +88,7 @@ def _die_with_parent() -> None:
 
 def _watch(server: "subprocess.Popen[bytes]", unused: threading.Event) -> bool:
     """True once the server was ended because nobody needs it, False if it died by itself."""
-    while not unused.wait(0.05):
+    while not unused.wait(0.2):
         if server.poll() is not None:
             return False
     # SIGTERM makes the server write its append-only file out before it goes.
@@ -96,17 +101,12 @@ def _watch(server: "subprocess.Popen[bytes]", unused: threading.Event) -> bool:
     return True
 
 
-def _remove(state: str, socket: str) -> None:
-    for path in (os.path.join(state, "server.json"), socket):
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
-    try:
-        os.rmdir(os.path.dirname(socket))
-    except OSError:
-        pass
+def _remove(state: Path, socket: Path) -> None:
+    (state / "server.json").unlink(missing_ok=True)
+    socket.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        socket.parent.rmdir()
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:4]))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))

@@ -39,7 +39,7 @@ class PromptJob(Wire):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     limits: Limits | None = None
     """None takes the worker's default; the worker's ceiling holds either way."""
-    metadata: dict[str, JsonValue] = {}
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
     """Carried into the record untouched."""
 
 

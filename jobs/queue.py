@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
@@ -64,7 +64,9 @@ class JobQueue:
     ) -> None:
         """Remember where to connect; nothing is opened before `async with`."""
         self.keys = Keys(prefix)
-        self.records = FileRecordStore(Path(records)) if isinstance(records, (Path, str)) else records
+        self.records = (
+            FileRecordStore(Path(records)) if isinstance(records, (Path, str)) else records
+        )
         self._url = redis_url
         self._stack = AsyncExitStack()
         self._redis: ArqRedis | None = None
@@ -99,10 +101,13 @@ class JobQueue:
         """
         if not await self.records.has(job.job_id):
             try:
-                await self.redis.enqueue_job(FUNCTION, job.model_dump(mode="json", by_alias=True), _job_id=job.job_id)
+                await self.redis.enqueue_job(
+                    FUNCTION, job.model_dump(mode="json", by_alias=True), _job_id=job.job_id
+                )
             except (RedisError, OSError) as error:
                 raise RedisUnreachableError(
-                    f"Redis did not take job {job.job_id!r}: {error}", note="that job was not queued"
+                    f"Redis did not take job {job.job_id!r}: {error}",
+                    note="that job was not queued",
                 ) from error
         return self.handle(job.job_id, stream=stream_of(job))
 
@@ -118,7 +123,12 @@ class JobQueue:
     async def live_workers(self) -> list[str]:
         """The ids of workers whose heart beat within the last seconds."""
         start = self.keys.worker("")
-        return sorted([key.decode().removeprefix(start) async for key in self.redis.scan_iter(match=f"{start}*")])
+        return sorted(
+            [
+                key.decode().removeprefix(start)
+                async for key in self.redis.scan_iter(match=f"{start}*")
+            ]
+        )
 
 
 class JobHandle:
@@ -134,7 +144,9 @@ class JobHandle:
         """Where the job is now."""
         if await self._queue.records.has(self.job_id):
             return JobStatus.COMPLETE
-        status = await Job(self.job_id, self._queue.redis, _queue_name=self._queue.keys.queue).status()
+        status = await Job(
+            self.job_id, self._queue.redis, _queue_name=self._queue.keys.queue
+        ).status()
         # Arq says complete where it kept a result; it keeps none for us, so the record is the only proof.
         return JobStatus.NOT_FOUND if status is ArqStatus.complete else JobStatus(status.value)
 
@@ -172,18 +184,16 @@ class JobHandle:
         keys, redis = self._queue.keys, self._queue.redis
         if await self._queue.records.has(self.job_id):
             return False
-        taken_out = await cast(
-            "int",
-            redis.eval(
-                _TAKE_OUT,
-                5,
-                keys.queue,
-                in_progress_key_prefix + self.job_id,
-                job_key_prefix + self.job_id,
-                retry_key_prefix + self.job_id,
-                keys.checkpoint(self.job_id),
-                self.job_id,
-            ),
+        taken_out: int = await redis.execute_command(
+            "EVAL",
+            _TAKE_OUT,
+            5,
+            keys.queue,
+            in_progress_key_prefix + self.job_id,
+            job_key_prefix + self.job_id,
+            retry_key_prefix + self.job_id,
+            keys.checkpoint(self.job_id),
+            self.job_id,
         )
         if taken_out == 1:
             await publish(redis, keys, self._stream, JobCancelled(job_id=self.job_id))

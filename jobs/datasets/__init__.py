@@ -1,1 +1,84 @@
-"""Files of tasks, read and checked."""
+"""Files of tasks: what a row is, and how it becomes a job."""
+
+from typing import Annotated
+
+from pydantic import Field, JsonValue, model_validator
+
+from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.clock import derived_id
+from jobs.languages import Language
+from jobs.limits import Limits
+from jobs.models import MAX_ATTEMPTS, PromptJob
+from jobs.wire import Wire
+
+
+class PartialLimits(Wire):
+    """The limits a row changes; what it leaves out stays as the job's defaults have it."""
+
+    cpu_seconds: Annotated[float, Field(gt=0)] | None = None
+    wall_seconds: Annotated[float, Field(gt=0)] | None = None
+    memory_mib: Annotated[int, Field(ge=16)] | None = None
+    output_kib: Annotated[int, Field(ge=1)] | None = None
+    file_size_mib: Annotated[int, Field(ge=0)] | None = None
+    scratch_mib: Annotated[int, Field(ge=1)] | None = None
+    processes: Annotated[int, Field(ge=1)] | None = None
+    open_files: Annotated[int, Field(ge=16)] | None = None
+
+    def over(self, defaults: Limits) -> Limits:
+        """The defaults with these changes."""
+        return Limits.model_validate(
+            {**defaults.model_dump(), **self.model_dump(exclude_none=True)}
+        )
+
+
+class Task(Wire):
+    """One row of a dataset, in camelCase or snake_case."""
+
+    id: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """The dataset's own name for the row; left out, it is `line-N`."""
+    prompt: Annotated[str, Field(min_length=1, max_length=1_000_000)]
+    language: Language = Language.PYTHON
+    stdin: str = ""
+    max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] | None = None
+    """None takes the run's default."""
+    expect: str | None = None
+    """Right is what prints this (compared by trimmed lines)."""
+    tests: Annotated[str, Field(min_length=1)] | None = None
+    """Right is what passes these tests, written in the row's language."""
+    limits: PartialLimits = PartialLimits()
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    """Whatever else is known of the row; carried into the record."""
+
+    @model_validator(mode="after")
+    def _has_one_check(self) -> "Task":
+        if self.expect is not None and self.tests is not None:
+            raise ValueError('give either "expect" or "tests", not both')
+        return self
+
+    @property
+    def checker(self) -> Checker:
+        """What counts as right for this row; without a check, a program that ends cleanly."""
+        if self.tests is not None:
+            return PassesTests(tests=self.tests)
+        return ExitsCleanly() if self.expect is None else PrintsOutput(expected=self.expect)
+
+    def to_job(
+        self, run_id: str, *, sample: int = 0, max_attempts: int, limits: Limits
+    ) -> PromptJob:
+        """The job for one sample of this row; its id follows from run, task and sample."""
+        if self.id is None:
+            raise ValueError("a row gets its id when its file is read")
+        return PromptJob(
+            prompt=self.prompt,
+            job_id=derived_id("job", run_id, self.id, sample),
+            run_id=run_id,
+            task_id=self.id,
+            sample=sample,
+            language=self.language,
+            checker=self.checker,
+            stdin=self.stdin,
+            max_attempts=self.max_attempts or max_attempts,
+            limits=self.limits.over(limits),
+            metadata={**({"tags": list(self.tags)} if self.tags else {}), **self.metadata},
+        )

@@ -99,5 +99,9 @@ def _read(path: Path) -> Record:
             fixes=["see what there is: promptmill job list"],
         ) from None
     except (OSError, ValidationError) as error:
-        what = error.strerror if isinstance(error, OSError) else f"{error.error_count()} fields are not as expected"
+        what = (
+            error.strerror
+            if isinstance(error, OSError)
+            else f"{error.error_count()} fields are not as expected"
+        )
         raise StoreError(f"the record {path} cannot be read: {what}") from error

@@ -1,0 +1,164 @@
+"""Reads files of tasks, and names everything that is wrong with one at once, line by line."""
+
+import difflib
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from jobs.errors import DatasetError
+
+from . import Task
+
+_SHOWN_PROBLEMS = 20
+_SHOWN_CHARACTERS = 100
+
+
+@dataclass(frozen=True)
+class _Problem:
+    place: str
+    what: str
+
+
+def read_tasks(path: Path) -> list[Task]:
+    """The tasks of a JSONL file, gzipped or not.
+
+    Raises:
+        DatasetError: it cannot be read, or it has bad lines; all of them are named by line.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
+    try:
+        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetError(f"{path} is a damaged gzip file: {error}") from None
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise DatasetError(
+            f"{path} is not UTF-8 text: the first bad byte is on line {line}"
+        ) from None
+    # Not splitlines: JSON strings may hold U+2028, which is no line end in JSONL.
+    return parse_tasks(text.split("\n"), str(path))
+
+
+def demo_tasks() -> list[Task]:
+    """The tasks that ship with promptmill."""
+    text = resources.files("jobs.datasets").joinpath("demo.jsonl").read_text("utf-8")
+    return parse_tasks(text.splitlines(), "the built-in demo")
+
+
+def parse_tasks(lines: Iterable[str], name: str) -> list[Task]:
+    """The tasks of JSONL lines; empty lines count as lines but hold no task.
+
+    Raises:
+        DatasetError: some lines are bad, an id comes twice, or there is no task at all.
+    """
+    tasks: list[Task] = []
+    problems: list[_Problem] = []
+    seen: dict[str, int] = {}
+    n_rows = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        n_rows += 1
+        found = list(_problems_of(line, number)) or list(_repeated_id(line, number, seen))
+        problems += found
+        if not found:
+            tasks.append(_task(line, number))
+    if problems:
+        raise _refusal(name, problems, n_rows)
+    if not tasks:
+        raise DatasetError(
+            f"{name} holds no task",
+            fixes=['write one JSON object a line, such as {"prompt": "Print 1."}'],
+        )
+    return tasks
+
+
+def _task(line: str, number: int) -> Task:
+    task = Task.model_validate_json(line)
+    return task if task.id is not None else task.model_copy(update={"id": f"line-{number}"})
+
+
+def _problems_of(line: str, number: int) -> Iterator[_Problem]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        yield _Problem(
+            f"line {number}, column {error.colno}",
+            f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}",
+        )
+        return
+    except RecursionError:
+        yield _Problem(f"line {number}", "nested too deeply")
+        return
+    if not isinstance(row, dict):
+        yield _Problem(f"line {number}", f"a JSON object is expected, not {_json_word(row)}")
+        return
+    try:
+        Task.model_validate_json(line)
+    except ValidationError as error:
+        for detail in error.errors():
+            yield _Problem(
+                f"line {number}", _in_words(detail["loc"], detail["type"], detail["msg"], row)
+            )
+
+
+def _repeated_id(line: str, number: int, seen: dict[str, int]) -> Iterator[_Problem]:
+    task_id = _task(line, number).id or ""
+    first = seen.setdefault(task_id, number)
+    if first != number:
+        yield _Problem(f"line {number}", f"id {task_id!r} was already used on line {first}")
+
+
+def _in_words(
+    location: tuple[int | str, ...], kind: str, message: str, row: dict[str, object]
+) -> str:
+    name = ".".join(map(str, location))
+    if kind == "missing":
+        return f'the field "{name}" is missing'
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(
+            name, [field.alias or "" for field in Task.model_fields.values()], 1
+        )
+        return f'unknown field "{name}"' + (
+            f'; did you mean "{near[0]}"?' if near else "; put it into metadata"
+        )
+    if not location:
+        return message.removeprefix("Value error, ")
+    return f'field "{name}" is {_shown(row, location)}: {message[:1].lower()}{message[1:]}'
+
+
+def _shown(row: object, location: tuple[int | str, ...]) -> str:
+    for step in location:
+        row = row.get(str(step)) if isinstance(row, dict) else None
+    text = json.dumps(row, ensure_ascii=False)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+
+
+def _json_word(value: object) -> str:
+    return {list: "an array", str: "a string", type(None): "null"}.get(type(value), "a bare value")
+
+
+def _refusal(name: str, problems: list[_Problem], n_rows: int) -> DatasetError:
+    n_bad = len({problem.place.partition(",")[0] for problem in problems})
+    facts: dict[str, str] = {}
+    for problem in problems[:_SHOWN_PROBLEMS]:
+        facts[problem.place] = (
+            f"{facts[problem.place]}; {problem.what}" if problem.place in facts else problem.what
+        )
+    if len(problems) > _SHOWN_PROBLEMS:
+        facts["and"] = f"{len(problems) - _SHOWN_PROBLEMS} more"
+    return DatasetError(
+        f"{name} has {n_bad} bad line{'s' if n_bad > 1 else ''} of {n_rows}",
+        facts=facts,
+        fixes=["mend these lines and run the same command again"],
+        note="nothing was queued",
+    )

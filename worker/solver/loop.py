@@ -1,0 +1,118 @@
+"""The feedback loop: generate, run, judge, feed back, until accepted or out of attempts. The heart of promptmill."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from jobs.checkers import PassesTests
+from jobs.clock import utcnow
+from jobs.limits import Limits
+from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
+from jobs.verdicts import Verdict
+from worker.model import ModelClient, ModelRequest
+from worker.sandbox import Sandbox
+
+from .checkpoints import Checkpoint
+from .extraction import program_of
+from .judge import Judgement, judge, no_program
+from .prompts import conversation, feedback, system_instruction
+
+
+class FeedbackLoop:
+    """Solves jobs, many at a time: model calls overlap freely, runs share the sandbox slots."""
+
+    def __init__(self, model: ModelClient, sandbox: Sandbox, slots: asyncio.Semaphore) -> None:
+        """Use these edges; `slots` bounds how many programs run at once."""
+        self._model = model
+        self._sandbox = sandbox
+        self._slots = slots
+
+    async def solve(
+        self,
+        job: PromptJob,
+        limits: Limits,
+        checkpoint: Checkpoint,
+        on_attempt: Callable[[Attempt], Awaitable[None]],
+    ) -> tuple[Attempt, ...]:
+        """All attempts of a job, the last one final. Attempts and replies in the checkpoint are not paid for again.
+
+        `on_attempt` is awaited after each attempt has been checkpointed; what it raises ends the job's delivery.
+
+        Raises:
+            ModelError: no reply could be had.
+            SandboxError: our sandbox failed, not the program.
+        """
+        progress = await checkpoint.load()
+        attempts, reply = list(progress.attempts), progress.reply
+        while not _is_over(job, attempts):
+            number, started_at = len(attempts) + 1, utcnow()
+            if reply is None:
+                reply = await self._model.generate(_request(job, attempts))
+                await checkpoint.save_reply(number, reply)
+            code, execution, judgement = await self._check(job, reply, limits)
+            attempt = Attempt(
+                number=number,
+                reply=reply,
+                executable_code=code,
+                code_execution_result=judgement.result,
+                execution=execution,
+                verdict=judgement.verdict,
+                explanation=judgement.explanation,
+                feedback=_feedback(job, number, judgement, code, execution),
+                trust=judgement.trust,
+                started_at=started_at,
+                finished_at=utcnow(),
+            )
+            await checkpoint.save_attempt(attempt)
+            await on_attempt(attempt)
+            attempts.append(attempt)
+            reply = None
+        return tuple(attempts)
+
+    async def _check(
+        self, job: PromptJob, reply: ModelReply, limits: Limits
+    ) -> tuple[ExecutableCode | None, Execution | None, Judgement]:
+        extraction = program_of(reply, job.language)
+        if extraction.code is None:
+            return None, None, no_program(extraction)
+        code = ExecutableCode(language=job.language, code=extraction.code)
+        tests = job.checker.tests if isinstance(job.checker, PassesTests) else None
+        async with self._slots:
+            execution = await self._sandbox.run(code, limits, stdin=job.stdin, tests=tests)
+        return code, execution, judge(code, execution, job.checker, limits)
+
+
+def _is_over(job: PromptJob, attempts: Sequence[Attempt]) -> bool:
+    if not attempts:
+        return False
+    last = attempts[-1]
+    # A blocked prompt would be blocked again: the same words, the same filter.
+    return (
+        last.verdict is Verdict.ACCEPTED
+        or last.number >= job.max_attempts
+        or last.reply.block_reason is not None
+    )
+
+
+def _request(job: PromptJob, attempts: Sequence[Attempt]) -> ModelRequest:
+    return ModelRequest(
+        prompt=job.prompt,
+        task_id=job.task_id,
+        sample=job.sample,
+        attempt=len(attempts) + 1,
+        system_instruction=system_instruction(job.language),
+        turns=conversation(job, attempts),
+        model=job.model,
+        temperature=job.temperature,
+    )
+
+
+def _feedback(
+    job: PromptJob,
+    number: int,
+    judgement: Judgement,
+    code: ExecutableCode | None,
+    execution: Execution | None,
+) -> str | None:
+    if judgement.verdict is Verdict.ACCEPTED or number >= job.max_attempts:
+        return None
+    return feedback(number, job.max_attempts, judgement, code, execution)
