@@ -1,0 +1,193 @@
+"""Every setting of promptmill: its name, unit, bounds and default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
+
+from jobs.limits import Limits
+
+DEFAULT_ORIGIN = "default"
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Words for what a pattern lets through: nobody should have to read a regular expression in an error."""
+
+    words: str
+
+
+class Group(BaseModel):
+    """The base of every group of settings."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class RedisSettings(Group):
+    """Where queued work is coordinated."""
+
+    url: Annotated[
+        str | None,
+        Field(pattern=r"^(redis|rediss|unix|embedded)://"),
+        Allowed("a URL beginning with redis://, rediss://, unix:// or embedded://"),
+    ] = None
+    """Redis or Valkey to use; unset means the embedded server of this project."""
+    prefix: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+        Allowed(
+            "up to 64 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
+        ),
+    ] = "promptmill"
+    """What every key begins with: installations that share a server need different ones."""
+
+
+class StoreSettings(Group):
+    """Where finished work is kept."""
+
+    directory: Path = Path(".promptmill")
+    """Holds records and the embedded server's data; relative to the project directory."""
+
+
+class ModelSettings(Group):
+    """Who answers prompts, and how long we wait."""
+
+    name: Annotated[
+        str,
+        Field(pattern=r"^(replay:.+|[A-Za-z0-9][A-Za-z0-9._/-]*)$"),
+        Allowed("auto, replay, replay:PATH or the name of a Gemini model"),
+    ] = "auto"
+    """`auto` is Gemini if a key is set and the shipped recordings if not; `replay` and `replay:PATH` are recordings."""
+    gemini: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"), Allowed("the name of a Gemini model")
+    ] = "gemini-3.8-flash"
+    """The Gemini model that `auto` means."""
+    api_key: Annotated[SecretStr | None, Field(min_length=1), Allowed("text")] = None
+    """Gemini API key; GEMINI_API_KEY and GOOGLE_API_KEY are read too, and give way to every spelling of this one."""
+    base_url: Annotated[
+        str | None,
+        Field(pattern=r"^https?://"),
+        Allowed("a URL beginning with http:// or https://"),
+    ] = None
+    """Where the Gemini API is reached, for proxies and stand-ins; unset means Google's own address."""
+    api_version: Annotated[
+        str | None, Field(pattern=r"^v[0-9][a-z0-9]*$"), Allowed("a version such as v1 or v1beta")
+    ] = None
+    """Version of the Gemini API; unset leaves it to the SDK."""
+    timeout_seconds: Annotated[float, Field(ge=10, le=3600)] = 120
+    """Longest wait for one answer; the service refuses deadlines under 10 seconds."""
+    max_output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 16_384
+    """Longest answer, thinking included."""
+    temperature: Annotated[float | None, Field(ge=0, le=2)] = None
+    """Randomness of answers; unset leaves it to the model."""
+    max_wait_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300
+    """Longest time one call spends on repeating requests that were answered with 429 or 5xx."""
+
+
+class AttemptSettings(Group):
+    """How often the model may try."""
+
+    # The bound is `jobs.models.MAX_ATTEMPTS`; a test holds the two together, because settings may not import it.
+    max: Annotated[int, Field(ge=1, le=20)] = 3
+    """Generations for each job that does not say otherwise, the first one counted."""
+
+
+class SandboxSettings(Group):
+    """How programs are kept in."""
+
+    require: Literal["strict", "rlimits"] = "strict"
+    """The least isolation a program may run under; less is refused before it starts."""
+    slots: Annotated[int | None, Field(ge=1, le=4096)] = None
+    """Programs that run at one time; unset means one for each core."""
+
+
+class WorkerSettings(Group):
+    """How one worker takes and gives back jobs."""
+
+    jobs_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 16
+    """Jobs one worker holds at one time; most of them wait for the model."""
+    max_deliveries: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How often a job is handed over before it is recorded as `internal_error`; deliveries are not attempts."""
+    lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 15
+    """After this long without a sign of life a worker's jobs go to another."""
+    drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = 30
+    """Time to finish held jobs after SIGTERM; what is not finished then is handed back."""
+
+
+class LogSettings(Group):
+    """What is said on standard error."""
+
+    format: Literal["auto", "pretty", "json"] = "auto"
+    """`auto` is pretty on a terminal and one line of JSON an event elsewhere."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is shown."""
+
+
+class Settings(BaseSettings):
+    """Every setting, by group. `config.load_settings` finds the values; building one by hand reads nothing."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_prefix="PROMPTMILL_",
+        env_nested_delimiter="__",
+        # `ceiling.memory_mib` alone must leave the rest of the ceiling, not turn it into the default limits.
+        nested_model_default_partial_update=True,
+    )
+
+    redis: RedisSettings = RedisSettings()
+    store: StoreSettings = StoreSettings()
+    model: ModelSettings = ModelSettings()
+    attempts: AttemptSettings = AttemptSettings()
+    limits: Limits = Limits()
+    """What one run of a program may use when its job does not say."""
+    ceiling: Limits = Limits(
+        cpu_seconds=60,
+        wall_seconds=120,
+        memory_mib=2048,
+        output_kib=16_384,
+        file_size_mib=256,
+        scratch_mib=512,
+        processes=256,
+        open_files=1024,
+    )
+    """The most one run of a program gets, whatever its job says."""
+    sandbox: SandboxSettings = SandboxSettings()
+    worker: WorkerSettings = WorkerSettings()
+    log: LogSettings = LogSettings()
+
+    _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def origin_of(self, name: str) -> str:
+        """Where the setting of this dotted name was set, such as `promptmill.toml:31` or `default`."""
+        return self._origins.get(name, DEFAULT_ORIGIN)
+
+    def with_origins(self, origins: Mapping[str, str]) -> Self:
+        """The same settings, knowing where those named in `origins` were set."""
+        copy = self.model_copy()
+        copy._origins = dict(origins)  # noqa: SLF001  # the copy is of this class
+        return copy
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given and the defaults.
+
+        The library's own readers of environment and files forget where a value stood, and read the process's
+        environment whenever an object is built; `config.sources` reads them instead.
+        """
+        return (init_settings,)
