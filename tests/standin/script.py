@@ -1,0 +1,81 @@
+"""What the stand-in is told to say, and what it remembers of what was asked."""
+
+from collections import Counter
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from jobs.wire import Wire
+
+Call = Literal["generate", "metadata"]
+
+
+class Step(Wire):
+    """One HTTP answer. `tests.standin.steps` makes them in the shapes that Google sends."""
+
+    status: int = 200
+    body: JsonValue = None
+    text: str | None = None
+    """Sent as it is, in place of `body`."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    delay_seconds: float = 0.0
+    cut_after_bytes: int | None = None
+    """Send no more than this of the body, then drop the connection."""
+
+
+class Rule(Wire):
+    """Steps for the requests that match, one after the other, from the start for every first user text."""
+
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+    on: Call = "generate"
+    first: str = ""
+    """Must occur in the text of the first user turn: what the job asked."""
+    last: str = ""
+    """Must occur in the text of the last user turn: what was fed back, from the second attempt on."""
+    repeats: bool = False
+    """The last step answers for ever; without it a request too many is told so with a 400."""
+
+
+class Script(Wire):
+    """All rules; the first that matches answers."""
+
+    rules: tuple[Rule, ...] = ()
+
+
+class Request(Wire):
+    """One request as it arrived, without the key's value."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    key_matched: bool
+    body: JsonValue
+    at_seconds: float
+    """On a clock of the stand-in's own that never goes back."""
+    status: int = 0
+    """What it was answered with."""
+
+
+class Log(Wire):
+    """Every request so far, in the order of arrival."""
+
+    requests: tuple[Request, ...] = ()
+
+
+class Reader:
+    """Reads a script: knows which step comes next for which conversation."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._taken: Counter[tuple[int, str]] = Counter()
+
+    def next_step(self, on: Call, first: str, last: str) -> Step | None:
+        """The step that answers these texts; None where no rule matches or its steps are used up."""
+        for number, rule in enumerate(self._script.rules):
+            if rule.on == on and rule.first in first and rule.last in last:
+                taken = self._taken[number, first]
+                self._taken[number, first] += 1
+                if taken < len(rule.steps):
+                    return rule.steps[taken]
+                return rule.steps[-1] if rule.repeats else None
+        return None
