@@ -17,6 +17,7 @@ from .errors import RedisUnreachableError
 from .events import JobCancelled, JobEvent, JobFinished, follow, publish, stream_of
 from .keys import Keys
 from .models import PromptJob, Record
+from .presence import WorkerPresence, live_workers
 from .records import RecordStore
 from .records.files import FileRecordStore
 
@@ -120,15 +121,9 @@ class JobQueue:
         async for event in follow(self.redis, self.keys, run_id):
             yield event
 
-    async def live_workers(self) -> list[str]:
-        """The ids of workers whose heart beat within the last seconds."""
-        start = self.keys.worker("")
-        return sorted(
-            [
-                key.decode().removeprefix(start)
-                async for key in self.redis.scan_iter(match=f"{start}*")
-            ]
-        )
+    async def live_workers(self) -> list[WorkerPresence]:
+        """The workers of this queue that were heard of within the last seconds."""
+        return await live_workers(self.redis, self.keys)
 
 
 class JobHandle:
@@ -184,16 +179,15 @@ class JobHandle:
         keys, redis = self._queue.keys, self._queue.redis
         if await self._queue.records.has(self.job_id):
             return False
-        taken_out: int = await redis.execute_command(
-            "EVAL",
-            _TAKE_OUT,
-            5,
-            keys.queue,
-            in_progress_key_prefix + self.job_id,
-            job_key_prefix + self.job_id,
-            retry_key_prefix + self.job_id,
-            keys.checkpoint(self.job_id),
-            self.job_id,
+        taken_out: int = await redis.register_script(_TAKE_OUT)(
+            keys=[
+                keys.queue,
+                in_progress_key_prefix + self.job_id,
+                job_key_prefix + self.job_id,
+                retry_key_prefix + self.job_id,
+                keys.checkpoint(self.job_id),
+            ],
+            args=[self.job_id],
         )
         if taken_out == 1:
             await publish(redis, keys, self._stream, JobCancelled(job_id=self.job_id))

@@ -40,7 +40,7 @@ def read_tasks(path: Path) -> list[Task]:
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{path} is a damaged gzip file: {error}") from None
     except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
+        line = error.object[: error.start].count(b"\n") + 1
         raise DatasetError(
             f"{path} is not UTF-8 text: the first bad byte is on line {line}"
         ) from None

@@ -1,0 +1,32 @@
+"""What a live worker says of itself in Redis."""
+
+from arq.connections import ArqRedis
+
+from .keys import Keys
+from .languages import Language
+from .wire import Wire
+
+BEAT_SECONDS = 3
+SILENCE_SECONDS = 10
+"""A worker that has not been heard of for this long counts as gone."""
+
+
+class WorkerPresence(Wire):
+    """Who a worker is and what it can do."""
+
+    worker_id: str
+    model: str
+    """What it asks when a job names no model."""
+    simulated: bool
+    """Its answers are recordings."""
+    languages: tuple[Language, ...]
+    """Languages it has an interpreter for."""
+
+
+async def live_workers(redis: ArqRedis, keys: Keys) -> list[WorkerPresence]:
+    """The workers that were heard of within the last seconds, by id."""
+    names = [name async for name in redis.scan_iter(match=keys.worker("*"))]
+    shown = await redis.mget(names) if names else []
+    # A worker may fall silent between the two calls.
+    workers = [WorkerPresence.model_validate_json(value) for value in shown if value is not None]
+    return sorted(workers, key=lambda worker: worker.worker_id)

@@ -1,0 +1,37 @@
+"""A worker's sign of life: who it is and what it can run, for producers that want to know before they submit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
+
+from jobs.keys import Keys
+from jobs.presence import BEAT_SECONDS, SILENCE_SECONDS, WorkerPresence
+
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def beating(redis: ArqRedis, keys: Keys, presence: WorkerPresence) -> AsyncIterator[None]:
+    """Show that a worker lives for as long as the block runs; afterwards it is gone at once."""
+    key = keys.worker(presence.worker_id)
+    await redis.set(key, presence.to_json(), ex=SILENCE_SECONDS)
+    heart = asyncio.create_task(_beat(redis, key, presence))
+    try:
+        yield
+    finally:
+        heart.cancel()
+        await asyncio.wait([heart])
+        await redis.delete(key)
+
+
+async def _beat(redis: ArqRedis, key: str, presence: WorkerPresence) -> None:
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        try:
+            await redis.set(key, presence.to_json(), ex=SILENCE_SECONDS)
+        except (RedisError, OSError) as error:
+            _log.warning("heartbeat not sent", error=str(error))

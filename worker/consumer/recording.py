@@ -1,0 +1,69 @@
+"""Puts together the record of a job, with everything a reader needs to believe it."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
+
+from jobs.clock import utcnow
+from jobs.limits import Limits
+from jobs.models import Attempt, Isolation, PromptJob, Record, Usage
+from jobs.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What is the same in all records of one worker."""
+
+    worker: str
+    model: str
+    simulated: bool
+    isolation: Isolation
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One hand-over of a job by arq."""
+
+    job: PromptJob
+    number: int
+    """From 1, arq's `job_try`."""
+    queued_at: datetime
+    started_at: datetime
+
+
+def make_record(
+    delivery: Delivery,
+    attempts: Sequence[Attempt],
+    limits: Limits,
+    provenance: Provenance,
+    *,
+    error: str | None = None,
+) -> Record:
+    """The record of a job that ended with these attempts, or, given an error, of one that failed because of us."""
+    return Record(
+        job=delivery.job,
+        verdict=attempts[-1].verdict if error is None else Verdict.INTERNAL_ERROR,
+        attempts=tuple(attempts),
+        error=error,
+        requested_model=delivery.job.model or provenance.model,
+        served_model=attempts[-1].reply.model_version if attempts else None,
+        simulated=provenance.simulated or any(attempt.reply.simulated for attempt in attempts),
+        limits=limits,
+        isolation=provenance.isolation,
+        worker=provenance.worker,
+        versions=_versions(),
+        deliveries=delivery.number,
+        usage=sum((attempt.reply.usage for attempt in attempts), Usage()),
+        queued_at=delivery.queued_at,
+        started_at=delivery.started_at,
+        finished_at=utcnow(),
+    )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    names = ("promptmill", "arq", "google-genai", "redis")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
