@@ -1,0 +1,81 @@
+# Each target sets up what it needs and stands alone on a fresh clone. `make` lists them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test lint format types imports doctor worker docs lock package check system clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The stamp is written by the set-up itself, and only at its end.
+$(READY): pyproject.toml requirements.lock config/bootstrap.py
+	@$(PYTHON) config/bootstrap.py
+
+install: $(READY) ## set up .venv, if it is not up to date
+
+run: $(READY) ## set up everything and see prompts become checked programs
+	@$(BIN)/promptmill demo
+
+test: $(READY) ## set up everything and run every test
+	@$(BIN)/python -m pytest
+
+lint: $(READY) types imports ## everything that reads the code without running it
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/deptry .
+	@$(BIN)/codespell
+
+format: $(READY) ## put the code into its form
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+types: $(READY) ## mypy, strict
+	@$(BIN)/mypy
+
+imports: $(READY) ## who may import whom
+	@$(BIN)/lint-imports --no-logo
+
+doctor: $(READY) ## what this machine can do: isolation, interpreters, Redis
+	@$(BIN)/promptmill doctor
+
+worker: $(READY) ## work off the queue until stopped
+	@$(BIN)/promptmill worker
+
+docs: $(READY) ## write the generated reference pages again
+	@$(BIN)/python -m config.reference
+
+# Not a uv.lock: that would write a registry's address into every entry.
+lock: $(READY) ## resolve the dependencies again, with their hashes
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
+	  --quiet --output-file requirements.lock
+
+# The versions are the lock's, and their hashes are checked; which packages are needed the wheel says itself.
+package: $(READY) ## build the wheel, look into it, install it elsewhere, start it
+	@rm -rf dist
+	@$(BIN)/hatchling build -t wheel
+	@elsewhere=$$(mktemp -d) && trap 'rm -rf "$$elsewhere"' EXIT && set -e; \
+	  git ls-files config jobs worker | grep -v '^config/bootstrap.py$$' | sort > "$$elsewhere/ours"; \
+	  $(BIN)/python -m zipfile -l dist/*.whl | awk 'NR > 1 { print $$1 }' | grep -v '[.]dist-info/' \
+	    | sort > "$$elsewhere/packed"; \
+	  diff "$$elsewhere/ours" "$$elsewhere/packed"; \
+	  $(BIN)/uv venv --quiet --python $(BIN)/python "$$elsewhere/venv"; \
+	  $(BIN)/uv pip install --quiet --python "$$elsewhere/venv" --constraint requirements.lock dist/*.whl; \
+	  cd "$$elsewhere" && venv/bin/promptmill --version
+
+check: ## all that CI runs
+	@.ci/run
+
+system: ## install what tests need and pip cannot bring: node
+	@if command -v node > /dev/null; then echo "system: node $$(node --version) is there"; else \
+	  echo "system: installing nodejs with apt-get"; \
+	  PATH="$$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive; export PATH DEBIAN_FRONTEND; \
+	  apt-get -qq update && apt-get -qq install --yes --no-install-recommends nodejs > /dev/null; fi
+
+clean: ## remove what these targets made; records in .promptmill stay
+	@rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find config jobs worker tests -name __pycache__ -prune -exec rm -rf {} +
