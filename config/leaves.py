@@ -54,7 +54,8 @@ class Leaf:
             value = value.get_secret_value()
         if value is None:
             return "unset"
-        return mask(str(value)) if self.is_secret else redact_known_forms(str(value))
+        text = str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+        return mask(text) if self.is_secret else redact_known_forms(text)
 
 
 @cache

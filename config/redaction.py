@@ -16,8 +16,9 @@ _FORMS = tuple(
         # Google's API keys, old and new, and its OAuth tokens.
         r"(?P<secret> (?-i: AIza[0-9A-Za-z_-]{20,} | \b AQ\.[0-9A-Za-z_-]{20,} | \b ya29\.[0-9A-Za-z._-]{10,} ))",
         # A header, as it is sent or as a mapping prints it; the scheme before a credential may stay.
-        r"""\b (?: proxy-authorization | authorization | x-goog-api-key | api[_-]?key ) ["']? \s* [:=,] \s* b? ["']?
-            (?: (?:bearer|basic|token) \s+ )? (?P<secret> [^\s"',;&)\]}]+ )""",
+        r"""\b (?: proxy-authorization | authorization | x-goog-api-key | api[_-]?key ) ["']?
+            \s* [:=,] \s* (?: b(?=["']) )? ["']? (?: (?:basic|bearer|digest|token) \s+ )?
+            (?P<secret> [^\s"',;&)\]}]+ )""",
         r"[?&] key = (?P<secret> [^&\s\"']+ )",
         r"\b [a-z][a-z0-9+.-]* :// [^\s/:@\"']* : (?P<secret> [^\s/\"']+ ) @",
     )

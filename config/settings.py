@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -136,8 +137,6 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
-        env_prefix="PROMPTMILL_",
-        env_nested_delimiter="__",
         # `ceiling.memory_mib` alone must leave the rest of the ceiling, not turn it into the default limits.
         nested_model_default_partial_update=True,
     )
@@ -168,6 +167,13 @@ class Settings(BaseSettings):
     def origin_of(self, name: str) -> str:
         """Where the setting of this dotted name was set, such as `promptmill.toml:31` or `default`."""
         return self._origins.get(name, DEFAULT_ORIGIN)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret in force, as it is written and as it is sent: what logs must not hold."""
+        key = self.model.api_key
+        passwords = [urlsplit(url).password for url in (self.redis.url, self.model.base_url) if url]
+        written = [key.get_secret_value() if key else None, *passwords]
+        return tuple({spelling for text in written if text for spelling in (text, unquote(text))})
 
     def with_origins(self, origins: Mapping[str, str]) -> Self:
         """The same settings, knowing where those named in `origins` were set."""

@@ -104,8 +104,8 @@ def _toml_entries(path: Path, problems: list[Problem]) -> Iterable[Entry]:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        place = f"{path.name}:{line[1]}" if line else path.name
+        told = re.search(r"at line (\d+)", str(error))
+        place = f"{path.name}:{told[1]}" if told else path.name
         problems.append(Problem(place, f"{path.name} is not TOML: {error}"))
         return
     lines = lines_of(text)

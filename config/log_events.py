@@ -1,0 +1,79 @@
+"""What an event may hold when it is written: no secret, no prompt, no program, nothing that steers a terminal."""
+
+import re
+from collections.abc import Mapping
+
+from structlog.typing import EventDict, WrappedLogger
+
+from .redaction import REDACTED, Redactor
+
+# Prompts, programs and what they print belong to whoever sent them, not into logs.
+_CONTENT_KEYS = frozenset({"prompt", "code", "source", "stdin", "stdout", "stderr", "content"})
+_SECRET_KEYS = frozenset(
+    {"authorization", "x-goog-api-key", "api_key", "password", "secret", "token"}
+)
+_WITHHELD_KEYS = _CONTENT_KEYS | _SECRET_KEYS
+
+# C0 (ESC and line ends among them), C1, marks that reorder or hide text, and halves of surrogate pairs.
+_CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+_CONTROLS_IN_A_BLOCK = re.compile(_CONTROLS.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+_BLOCK_KEYS = frozenset({"exception", "stack"})
+_FIRST_KEYS = ("time", "level", "event")
+
+
+class Withhold:
+    """A processor: content and secrets become "[redacted]", and what is not plain data becomes text."""
+
+    def __init__(self, redact: Redactor) -> None:
+        """Take what `redact` finds out of every text, at any depth."""
+        self._redact = redact
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """Clean every value of `event`; its keys stay."""
+        return {key: self._clean(key, value) for key, value in event.items()}
+
+    def _clean(self, key: object, value: object) -> object:
+        if isinstance(key, str) and key.lower() in _WITHHELD_KEYS and value is not None:
+            return REDACTED
+        match value:
+            case None | bool() | int() | float():
+                return value
+            case Mapping():
+                return {
+                    self._redact(str(name)): self._clean(name, inner)
+                    for name, inner in value.items()
+                }
+            case list() | tuple() | set() | frozenset():
+                return [self._clean(None, inner) for inner in value]
+            case BaseException():
+                return self._redact(repr(value))
+            case _:
+                return self._redact(str(value))
+
+
+def in_reading_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A processor: time, level and event come first, where an eye and a `cut` look for them."""
+    first = {key: event[key] for key in _FIRST_KEYS if key in event}
+    return {**first, **event}
+
+
+def escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A processor: characters that would steer a terminal or hide text are written as escapes."""
+    return {escaped(key): _escape(key, value) for key, value in event.items()}
+
+
+def escaped(text: str) -> str:
+    """`text` on one line, with every control character spelled out."""
+    return _CONTROLS.sub(_spelled, text)
+
+
+def _escape(key: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return _CONTROLS_IN_A_BLOCK.sub(_spelled, value) if key in _BLOCK_KEYS else escaped(value)
+
+
+def _spelled(control: re.Match[str]) -> str:
+    return control[0].encode("unicode_escape").decode("ascii")
