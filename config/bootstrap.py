@@ -123,7 +123,9 @@ def installers() -> Iterator[list[str | Path]]:
             break
     pip = find_pip()
     uv = ENVIRONMENT / "bin" / "uv"
-    if not uv.exists() and runs(*pip, "--require-hashes", "--requirement", locked_uv()):
+    if not uv.exists() and runs(
+        *pip, "--require-hashes", "--requirement", locked_uv(ENVIRONMENT / "uv.txt")
+    ):
         yield [uv, "pip", "install", "--python", PYTHON]
     yield pip
 
@@ -158,10 +160,9 @@ def install_ensurepip() -> None:
     importlib.invalidate_caches()
 
 
-def locked_uv() -> Path:
-    """A file with the lock's entry for uv alone, hashes and all."""
+def locked_uv(file: Path) -> Path:
+    """Write the lock's entry for uv, hashes and all, into `file` and return it."""
     entry = re.search(r"^uv==.*?(?=^\S)", LOCK.read_text(), re.MULTILINE | re.DOTALL)
-    file = ENVIRONMENT / "uv.txt"
     file.write_text(entry.group() if entry else "")
     return file
 
