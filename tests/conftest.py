@@ -11,6 +11,8 @@ import redis
 from tests.redis_server import DATABASES, find_server, private_redis
 from tests.requiring import require
 
+pytest_plugins = ["tests.standin.fixtures"]
+
 _REPOSITORY = Path(__file__).parent.parent
 _database_numbers = itertools.count()
 
