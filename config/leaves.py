@@ -85,6 +85,9 @@ def group_class(group: str) -> type[BaseModel]:
 
 def nearest(name: str) -> str | None:
     """The setting or group that a dotted name was probably meant to be, if there is one."""
+    joined = {leaf.name.replace(".", "_"): leaf.name for leaf in leaves().values()}
+    if name.replace(".", "_") in joined:
+        return joined[name.replace(".", "_")]
     group, _, key = name.partition(".")
     if group not in Settings.model_fields:
         meant = _closest(group, Settings.model_fields)

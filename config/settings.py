@@ -12,8 +12,6 @@ from typing_extensions import override
 
 from jobs.limits import Limits
 
-DEFAULT_ORIGIN = "default"
-
 
 @dataclass(frozen=True)
 class Allowed:
@@ -166,7 +164,7 @@ class Settings(BaseSettings):
 
     def origin_of(self, name: str) -> str:
         """Where the setting of this dotted name was set, such as `promptmill.toml:31` or `default`."""
-        return self._origins.get(name, DEFAULT_ORIGIN)
+        return self._origins.get(name, "default")
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret in force, as it is written and as it is sent: what logs must not hold."""
