@@ -1,5 +1,6 @@
 """What a Gemini client is told, and how its key may be spoken of."""
 
+import re
 from dataclasses import dataclass, field
 
 from worker.errors import ModelKeyError, ModelKeyMissingError
@@ -35,6 +36,21 @@ class GeminiOptions:
     """At least the number of calls in flight, or some of them wait for a connection until they time out."""
     first_backoff_seconds: float = 1.0
     """The longest own wait before the second try; it doubles with every further one."""
+
+    @property
+    def address(self) -> str:
+        """Where requests go."""
+        return self.base_url or DEFAULT_BASE_URL
+
+    @property
+    def shown_address(self) -> str:
+        """Where requests go, without a password that a gateway's address may carry."""
+        return re.sub(r"//[^/@]*@", "//", self.address)
+
+    @property
+    def version(self) -> str:
+        """The API version they go to."""
+        return self.api_version or DEFAULT_API_VERSION
 
     @property
     def has_key(self) -> bool:

@@ -1,0 +1,432 @@
+"""Gemini over the real SDK and real HTTP: what is a reply, what is tried again, what a person is told."""
+
+import asyncio
+import logging
+import socket
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+from structlog.testing import capture_logs
+
+from tests.standin import steps
+from tests.standin.running import GOOD_KEY, Standin
+from tests.standin.script import Rule, Step
+from worker.errors import (
+    ModelError,
+    ModelKeyError,
+    ModelNotFoundError,
+    ModelRejectedError,
+    ModelUnavailableError,
+)
+from worker.model import ModelRequest, UserTurn
+from worker.model.gemini import GeminiModel
+from worker.model.options import GeminiOptions
+
+FINE = steps.text("fine")
+CODE: JsonValue = {"executableCode": {"language": "PYTHON", "code": "print(1)"}}
+
+
+def gemini(url: str, **changes: Any) -> GeminiModel:
+    settings: dict[str, Any] = {
+        "name": "gemini-3.8-flash",
+        "api_key": GOOD_KEY,
+        "base_url": url,
+        "timeout_seconds": 10.0,
+        "max_wait_seconds": 5.0,
+        "first_backoff_seconds": 0.01,
+    }
+    return GeminiModel(GeminiOptions(**(settings | changes)))
+
+
+def asked(prompt: str = "Add.", model: str | None = None) -> ModelRequest:
+    return ModelRequest(
+        prompt=prompt,
+        task_id=None,
+        sample=0,
+        attempt=1,
+        system_instruction="Be brief.",
+        turns=(UserTurn(prompt),),
+        model=model,
+    )
+
+
+def everything_said(error: ModelError) -> str:
+    return " ".join([str(error), repr(error), *error.facts.values(), *error.fixes, error.note])
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        pytest.param(FINE, {"text": "fine", "finish_reason": "STOP"}, id="text"),
+        pytest.param(
+            steps.parts({"text": "hm", "thought": True}, {"text": "a"}, {"text": "b"}),
+            {"text": "ab", "finish_reason": "STOP"},
+            id="thoughts are not text",
+        ),
+        pytest.param(
+            steps.parts({"text": "see"}, CODE),
+            {"text": "see", "code_parts": ("print(1)",)},
+            id="code parts",
+        ),
+        pytest.param(
+            steps.text("print(", finish_reason="MAX_TOKENS"),
+            {"text": "print(", "finish_reason": "MAX_TOKENS"},
+            id="cut",
+        ),
+        pytest.param(
+            steps.all_thoughts(),
+            {"text": "", "finish_reason": "MAX_TOKENS", "content": {"role": "model"}},
+            id="all thoughts",
+        ),
+        pytest.param(
+            steps.text("half", finish_reason=None),
+            {"text": "half", "finish_reason": None},
+            id="no finish reason",
+        ),
+        pytest.param(
+            steps.text("odd", finish_reason="NEWER_THAN_US"),
+            {"text": "odd", "finish_reason": "NEWER_THAN_US"},
+            id="unknown finish reason",
+        ),
+        pytest.param(
+            steps.safety_block(),
+            {"text": "", "finish_reason": "SAFETY", "content": None},
+            id="reply withheld",
+        ),
+        pytest.param(
+            steps.prompt_block(),
+            {"text": "", "finish_reason": None, "block_reason": "PROHIBITED_CONTENT"},
+            id="prompt refused",
+        ),
+        pytest.param(
+            steps.no_candidates(),
+            {"text": "", "finish_reason": None, "content": None},
+            id="no candidates",
+        ),
+        pytest.param(
+            steps.empty_body(),
+            {"text": "", "finish_reason": None, "content": None, "model_version": None},
+            id="empty body",
+        ),
+        pytest.param(
+            steps.parts({"text": "new", "future": {"a_b": 1}}),
+            {"content": {"role": "model", "parts": [{"text": "new", "future": {"a_b": 1}}]}},
+            id="unknown fields stay",
+        ),
+    ],
+)
+async def test_whatever_the_service_replies_is_a_reply(
+    standin: Standin, step: Step, expected: dict[str, object]
+) -> None:
+    """A blocked or cut reply is the model's doing and costs its attempt; only silence is an error."""
+    standin.says(step)
+    async with aclosing(gemini(standin.url)) as model:
+        reply = await model.generate(asked())
+    assert {name: getattr(reply, name) for name in expected} == expected
+    assert reply.transport_tries == len(standin.requests) == 1
+    assert not reply.simulated
+
+
+async def test_a_reply_says_who_gave_it_and_what_it_cost(standin: Standin) -> None:
+    """Reports count tokens, and Google's support asks for the response id."""
+    standin.says(steps.text("fine", thoughts=55))
+    async with aclosing(gemini(standin.url)) as model:
+        reply = await model.generate(asked(model="gemini-3.1-pro-preview"))
+    assert (reply.model_version, reply.response_id) == ("gemini-3.1-pro-preview", "r-1")
+    usage = reply.usage
+    assert (usage.prompt_token_count, usage.candidates_token_count) == (12, 11)
+    assert (usage.thoughts_token_count, usage.total_token_count) == (55, 78)
+    assert usage.cached_content_token_count is None
+    assert 0 < reply.latency_seconds < 10
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(steps.rate_limited(), id="429 with RetryInfo"),
+        pytest.param(steps.rate_limited(None), id="429 without"),
+        pytest.param(steps.error(408, "CANCELLED", "late"), id="408"),
+        pytest.param(steps.error(499, "CANCELLED", "gone"), id="499"),
+        pytest.param(steps.server_error(), id="500"),
+        pytest.param(Step(status=502, text="<h1>Bad Gateway</h1>"), id="502 in HTML"),
+        pytest.param(steps.overloaded(), id="503"),
+        pytest.param(Step(status=504, text=""), id="504 without a body"),
+        pytest.param(Step(status=529, body=["odd"]), id="a gateway's own 5xx"),
+        pytest.param(steps.not_json(), id="200 that is no JSON"),
+        pytest.param(Step(body=[1]), id="200 that is no object"),
+        pytest.param(steps.dropped(FINE), id="dropped connection"),
+    ],
+)
+async def test_what_may_pass_is_tried_again_within_the_call(standin: Standin, step: Step) -> None:
+    """A hiccup of the service must not use up an attempt of the job."""
+    standin.says(step, step, FINE)
+    async with aclosing(gemini(standin.url)) as model:
+        reply = await model.generate(asked())
+    assert reply.text == "fine"
+    assert reply.transport_tries == len(standin.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "kind"),
+    [
+        pytest.param(steps.bad_key(), ModelKeyError, "model-key-invalid", id="bad key is a 400"),
+        pytest.param(steps.no_key(), ModelKeyError, "model-key-invalid", id="403"),
+        pytest.param(
+            steps.error(401, "UNAUTHENTICATED", "no"), ModelKeyError, "model-key-invalid", id="401"
+        ),
+        pytest.param(
+            steps.not_found("gemini-3.8-flash", "v1"),
+            ModelNotFoundError,
+            "model-not-found",
+            id="404",
+        ),
+        pytest.param(
+            steps.error(400, "INVALID_ARGUMENT", "no such field"),
+            ModelRejectedError,
+            "model-rejected",
+            id="400",
+        ),
+        pytest.param(
+            steps.error(501, "UNIMPLEMENTED", "no"), ModelRejectedError, "model-rejected", id="501"
+        ),
+        pytest.param(
+            Step(status=302, text="", headers={"location": "http://127.0.0.1:9/"}),
+            ModelRejectedError,
+            "model-rejected",
+            id="a redirect is not followed",
+        ),
+        pytest.param(steps.no_quota(), ModelRejectedError, "model-rejected", id="429 limit 0"),
+        pytest.param(
+            steps.daily_quota(), ModelUnavailableError, "model-unavailable", id="429 for today"
+        ),
+    ],
+)
+async def test_what_cannot_pass_is_told_after_one_request(
+    standin: Standin, step: Step, error: type[ModelError], kind: str
+) -> None:
+    """Insisting would only spend the quota of those whose requests are good."""
+    standin.says(step)
+    async with aclosing(gemini(standin.url)) as model:
+        with pytest.raises(error) as caught:
+            await model.generate(asked())
+    assert type(caught.value) is error
+    assert caught.value.kind == kind
+    assert len(standin.requests) == 1
+    assert caught.value.facts["tried"] == "once"
+    assert str(step.status) in caught.value.facts["Gemini"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(steps.rate_limited(0.3), id="RetryInfo"),
+        pytest.param(
+            steps.error(429, "RESOURCE_EXHAUSTED", "slow down", headers={"retry-after": "0.3"}),
+            id="Retry-After",
+        ),
+        pytest.param(
+            steps.error(429, "RESOURCE_EXHAUSTED", "Please retry in 0.3s."), id="in the words"
+        ),
+        pytest.param(
+            steps.rate_limited(0.3).model_copy(update={"headers": {"retry-after": "60"}}),
+            id="RetryInfo before Retry-After",
+        ),
+    ],
+)
+async def test_the_wait_that_the_service_asks_for_is_kept(standin: Standin, step: Step) -> None:
+    """Coming back early earns another 429, and on some plans a longer one."""
+    standin.says(step, FINE)
+    async with aclosing(gemini(standin.url)) as model:
+        await model.generate(asked())
+    first, second = standin.requests
+    assert 0.3 <= second.at_seconds - first.at_seconds < 3
+
+
+async def test_a_wait_beyond_the_budget_is_handed_to_the_caller(standin: Standin) -> None:
+    """A worker that sleeps for minutes holds a place that another job could use."""
+    standin.says(steps.rate_limited(30))
+    async with aclosing(gemini(standin.url)) as model:
+        with pytest.raises(ModelUnavailableError) as caught:
+            await model.generate(asked())
+    assert caught.value.retry_after_seconds == 30
+    assert len(standin.requests) == 1
+
+
+async def test_trying_ends_with_the_budget_and_says_how_often(standin: Standin) -> None:
+    """Without an end, one bad hour of the service would hold every worker."""
+    standin.says(steps.overloaded())
+    async with aclosing(gemini(standin.url, max_wait_seconds=0.2)) as model:
+        with pytest.raises(ModelUnavailableError) as caught:
+            await model.generate(asked())
+    n_requests = len(standin.requests)
+    assert n_requests > 1
+    assert caught.value.facts["tried"] == f"{n_requests} times"
+    assert "overloaded" in caught.value.facts["Gemini"]
+    assert caught.value.retry_after_seconds is None
+
+
+async def test_a_slow_reply_times_out(standin: Standin) -> None:
+    """The SDK's default is to wait for ever."""
+    standin.says(steps.slow(FINE, 5))
+    async with aclosing(gemini(standin.url, timeout_seconds=0.2, max_wait_seconds=0)) as model:
+        with pytest.raises(ModelUnavailableError) as caught:
+            await model.generate(asked())
+    assert "no answer within 0.2 s" in caught.value.facts["Gemini"]
+
+
+async def test_the_server_is_never_given_a_deadline_that_it_refuses(standin: Standin) -> None:
+    """Below ten seconds the service answers every request with a 400."""
+    standin.says(FINE)
+    async with aclosing(gemini(standin.url, timeout_seconds=0.9)) as short:
+        await short.generate(asked())
+    async with aclosing(gemini(standin.url, timeout_seconds=30.5)) as long:
+        await long.generate(asked())
+    assert [r.headers["x-server-timeout"] for r in standin.requests] == ["10", "31"]
+
+
+async def test_a_refused_connection_is_unavailable_and_names_the_address() -> None:
+    """A mistyped base_url and a service that is down look the same: the address tells them apart."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        async with aclosing(gemini(url, max_wait_seconds=0)) as model:
+            with pytest.raises(ModelUnavailableError) as caught:
+                await model.generate(asked())
+    assert caught.value.facts["asked"] == url
+    assert "ConnectError" in caught.value.facts["Gemini"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "model_name"),
+    [
+        pytest.param({"base_url": "ftp://127.0.0.1"}, None, id="address"),
+        pytest.param({}, "gemini?key=1", id="model name"),
+    ],
+)
+async def test_a_request_that_cannot_be_sent_is_rejected_at_once(
+    standin: Standin, changes: dict[str, Any], model_name: str | None
+) -> None:
+    """A mistake in the settings does not pass with time."""
+    async with aclosing(gemini(standin.url, **changes)) as model:
+        with pytest.raises(ModelRejectedError) as caught:
+            await model.generate(asked(model=model_name))
+    assert caught.value.facts["Gemini"].startswith("not sent: ")
+    assert not standin.log()
+
+
+async def test_a_cancelled_call_leaves_the_client_usable(standin: Standin) -> None:
+    """Jobs are cancelled and workers drain; the next job uses the same client."""
+    standin.script(
+        Rule(first="slow", steps=(steps.slow(FINE, 5),)), Rule(steps=(FINE,), repeats=True)
+    )
+    async with aclosing(gemini(standin.url, max_connections=1)) as model:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await model.generate(asked("slow"))
+        assert (await model.generate(asked("next"))).text == "fine"
+
+
+@pytest.mark.slow
+async def test_as_many_calls_run_at_once_as_connections_were_asked_for(standin: Standin) -> None:
+    """With the SDK's own hundred connections, the calls beyond wait and then time out."""
+    standin.says(steps.slow(FINE, 1))
+    async with aclosing(gemini(standin.url, max_connections=150, max_wait_seconds=0)) as model:
+        await asyncio.gather(*(model.generate(asked(f"{n}")) for n in range(150)))
+    arrivals = [request.at_seconds for request in standin.requests]
+    assert max(arrivals) - min(arrivals) < 1
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(steps.bad_key(), id="bad key"),
+        pytest.param(steps.overloaded(), id="overloaded"),
+        pytest.param(steps.error(400, "INVALID_ARGUMENT", f"not {GOOD_KEY}!"), id="quoted in JSON"),
+        pytest.param(Step(status=400, text=f"<p>{GOOD_KEY}</p>"), id="quoted by a proxy"),
+    ],
+)
+async def test_the_key_is_in_no_message_and_no_log(
+    standin: Standin, caplog: pytest.LogCaptureFixture, step: Step
+) -> None:
+    """Messages and logs are pasted into tickets."""
+    standin.says(step)
+    caplog.set_level(logging.DEBUG)
+    with capture_logs() as events:
+        model = gemini(standin.url, max_wait_seconds=0.1)
+        async with aclosing(model):
+            with pytest.raises(ModelError) as caught:
+                await model.generate(asked())
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    said = [everything_said(caught.value), caplog.text, str(events), repr(model)]
+    said += [repr(GeminiOptions(name="m", api_key=GOOD_KEY))]
+    assert all(GOOD_KEY not in words for words in said)
+
+
+async def test_a_refused_key_is_told_by_length_and_ending(standin: Standin) -> None:
+    """Enough to see which of two keys was used, not enough to use it."""
+    async with aclosing(gemini(standin.url, api_key="another-key-of-somebody-9zQ1")) as model:
+        with pytest.raises(ModelKeyError) as caught:
+            await model.generate(asked())
+    facts = caught.value.facts
+    assert facts["key"] == "28 characters, ends in …9zQ1"
+    assert "GEMINI_API_KEY" in facts["set in"]
+    assert "reason API_KEY_INVALID" in facts["Gemini"]
+    assert "promptmill doctor" in " ".join(caught.value.fixes)
+
+
+@pytest.mark.parametrize("key", ["two words-x4Qk", "line\nbreak-x4Qk", "ключ-x4Qk"])
+def test_a_key_that_can_be_none_is_refused_unsaid(key: str) -> None:
+    """The HTTP library would refuse it too, in an error that quotes it."""
+    with pytest.raises(ModelKeyError) as caught:
+        gemini("http://127.0.0.1:9", api_key=key)
+    assert key not in everything_said(caught.value)
+
+
+async def test_an_alias_on_the_wrong_version_is_told_where_it_exists(standin: Standin) -> None:
+    """Since version 3 the SDK asks v1, where the names that most examples use are unknown."""
+    async with aclosing(gemini(standin.url)) as model:
+        with pytest.raises(ModelNotFoundError) as caught:
+            await model.generate(asked(model="gemini-flash-latest"))
+    assert "v1beta" in " ".join(caught.value.fixes)
+    standin.says(FINE)
+    async with aclosing(gemini(standin.url, api_version="v1beta")) as model:
+        assert (await model.generate(asked(model="gemini-flash-latest"))).text == "fine"
+
+
+async def test_a_check_asks_for_the_model_and_costs_nothing(standin: Standin) -> None:
+    """Doctor checks the key of people who have not decided to spend anything yet."""
+    async with aclosing(gemini(standin.url)) as model:
+        await model.check()
+    assert [r.path for r in standin.log()] == ["/v1/models/gemini-3.8-flash"]
+    assert not standin.requests
+
+
+@pytest.mark.parametrize(
+    ("changes", "step", "error"),
+    [
+        pytest.param({"api_key": "wrong"}, None, ModelKeyError, id="key"),
+        pytest.param({"name": "gemini-2.0-flash"}, None, ModelNotFoundError, id="model"),
+        pytest.param({"max_wait_seconds": 0}, steps.overloaded(), ModelUnavailableError, id="503"),
+        pytest.param(
+            {"max_wait_seconds": 0}, steps.not_json(), ModelUnavailableError, id="a proxy's page"
+        ),
+    ],
+)
+async def test_a_failed_check_tells_what_a_call_would(
+    standin: Standin, changes: dict[str, Any], step: Step | None, error: type[ModelError]
+) -> None:
+    """A check that passes where calls fail is worse than none."""
+    if step is not None:
+        standin.script(Rule(on="metadata", steps=(step,), repeats=True))
+    async with aclosing(gemini(standin.url, **changes)) as model:
+        with pytest.raises(error):
+            await model.check()
+
+
+async def test_closing_twice_changes_nothing(standin: Standin) -> None:
+    """A worker's shutdown may pass the same place twice."""
+    model = gemini(standin.url)
+    await model.aclose()
+    await model.aclose()

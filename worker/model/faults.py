@@ -1,0 +1,211 @@
+"""What a request without a reply means: whether to try again, and the error a person is told otherwise."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+from typing import assert_never
+
+from pydantic import JsonValue
+
+from jobs.clock import utcnow
+from worker.errors import (
+    ModelError,
+    ModelKeyError,
+    ModelNotFoundError,
+    ModelRejectedError,
+    ModelUnavailableError,
+)
+
+from .options import GeminiOptions
+
+NOT_SENT = "NOT_SENT"
+"""The reason of a fault that lies in the request itself: nothing left this machine."""
+
+_MOST_WORDS = 500
+_RETRY_IN = re.compile(r"retry in ([0-9.]+)s", re.IGNORECASE)
+_NO_QUOTA = re.compile(r"\blimit: 0(?![.\d])")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One HTTP request that brought no reply."""
+
+    status: int | None
+    """None where there was no answer at all, or one that cannot be read."""
+    words: str
+    """What the service or the network said."""
+    reasons: tuple[str, ...] = ()
+    """Machine-readable ones, such as `API_KEY_INVALID`, and the ids of quotas that were exceeded."""
+    wait_seconds: float | None = None
+    """How long the service wants us to wait; None where it says nothing."""
+
+
+class Meaning(Enum):
+    """What a fault tells about the next request."""
+
+    TRANSIENT = auto()
+    DAILY_QUOTA = auto()
+    NO_QUOTA = auto()
+    KEY_REFUSED = auto()
+    NO_SUCH_MODEL = auto()
+    REJECTED = auto()
+
+
+_BY_STATUS = {
+    None: Meaning.TRANSIENT,
+    401: Meaning.KEY_REFUSED,
+    403: Meaning.KEY_REFUSED,
+    404: Meaning.NO_SUCH_MODEL,
+    408: Meaning.TRANSIENT,
+    499: Meaning.TRANSIENT,
+    501: Meaning.REJECTED,
+}
+
+
+def meaning_of(fault: Fault) -> Meaning:
+    """What is tried again, and what a person has to change: this, and the table above."""
+    if NOT_SENT in fault.reasons:
+        return Meaning.REJECTED
+    # A bad key is a 400 with a reason, not a 401.
+    if any(reason.startswith("API_KEY_") for reason in fault.reasons):
+        return Meaning.KEY_REFUSED
+    if fault.status == 429:
+        return _meaning_of_429(fault)
+    of_the_rest = Meaning.TRANSIENT if (fault.status or 0) >= 500 else Meaning.REJECTED
+    return _BY_STATUS.get(fault.status, of_the_rest)
+
+
+def _meaning_of_429(fault: Fault) -> Meaning:
+    if _NO_QUOTA.search(fault.words):
+        return Meaning.NO_QUOTA
+    # The service asks for a wait of seconds here too, which does not help before the day is over.
+    if any("PerDay" in reason for reason in fault.reasons):
+        return Meaning.DAILY_QUOTA
+    return Meaning.TRANSIENT
+
+
+def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) -> ModelError:
+    """What a person is told when `fault` is the last word on a request to `model`. It never holds the key."""
+    facts = {
+        "Gemini": _one_line(options.redact(fault.words)),
+        "tried": "once" if tries == 1 else f"{tries} times",
+    }
+    match meaning_of(fault):
+        case Meaning.TRANSIENT | Meaning.DAILY_QUOTA as meaning:
+            return _unavailable(fault, meaning, model, facts | {"asked": options.shown_address})
+        case Meaning.NO_QUOTA:
+            return ModelRejectedError(
+                f"this API key has no quota for the model {model!r}",
+                facts=facts,
+                fixes=_OTHER_MODEL,
+            )
+        case Meaning.KEY_REFUSED:
+            return ModelKeyError(
+                "Gemini refused the API key",
+                facts=facts | options.key_facts(),
+                fixes=(
+                    "put a working key there; test it with:  promptmill doctor",
+                    "or replay the shipped recordings, no key needed:  --model replay",
+                ),
+            )
+        case Meaning.NO_SUCH_MODEL:
+            return _no_such_model(model, options, facts)
+        case Meaning.REJECTED:
+            return ModelRejectedError("Gemini refused the request for good", facts=facts)
+        case never:
+            assert_never(never)
+
+
+def fault_of(status: int, body: JsonValue, headers: Mapping[str, str]) -> Fault:
+    """The fault in an HTTP answer, whatever its body: Google's envelope, a proxy's page, nothing."""
+    told = body.get("error", body) if isinstance(body, dict) else None
+    told = told if isinstance(told, dict) else {}
+    details = list(_objects(told.get("details")))
+    message, name = str(told.get("message") or ""), str(told.get("status") or "")
+    reasons = tuple(_reasons(details))
+    because = f", reason {', '.join(reasons)}" if reasons else ""
+    return Fault(
+        status=status,
+        words=f"{status} {name}".strip() + because + (f": {message}" if message else ""),
+        reasons=reasons,
+        wait_seconds=_wish(details, headers, message),
+    )
+
+
+_OTHER_MODEL = (
+    "name a current model:  --model gemini-3.8-flash",
+    "or set it for good:  PROMPTMILL_MODEL__NAME=gemini-3.8-flash",
+)
+
+
+def _unavailable(
+    fault: Fault, meaning: Meaning, model: str, facts: dict[str, str]
+) -> ModelUnavailableError:
+    if meaning is Meaning.DAILY_QUOTA:
+        return ModelUnavailableError(f"today's quota for {model!r} is used up", facts=facts)
+    error = ModelUnavailableError(f"no reply from {model!r} for now", facts=facts)
+    error.retry_after_seconds = fault.wait_seconds
+    return error
+
+
+def _no_such_model(model: str, options: GeminiOptions, facts: dict[str, str]) -> ModelNotFoundError:
+    fixes: tuple[str, ...] = _OTHER_MODEL
+    if model.endswith("-latest") and options.version != "v1beta":
+        facts |= {"why": "the -latest aliases exist only on API version v1beta"}
+        fixes = (*fixes, "or ask that version:  PROMPTMILL_MODEL__API_VERSION=v1beta")
+    return ModelNotFoundError(
+        f"no model {model!r} on API version {options.version}; it may be retired",
+        facts=facts,
+        fixes=fixes,
+    )
+
+
+def _reasons(details: list[dict[str, JsonValue]]) -> Iterator[str]:
+    for detail in details:
+        if isinstance(reason := detail.get("reason"), str):
+            yield reason
+        for violation in _objects(detail.get("violations")):
+            if isinstance(quota := violation.get("quotaId"), str):
+                yield quota
+
+
+def _wish(
+    details: list[dict[str, JsonValue]], headers: Mapping[str, str], message: str
+) -> float | None:
+    """The wait that is asked for: by RetryInfo, else by the header, else in the words."""
+    for detail in details:
+        if isinstance(delay := detail.get("retryDelay"), str):
+            return _seconds(delay.removesuffix("s"))
+    if "retry-after" in headers:
+        return _retry_after(headers["retry-after"])
+    found = _RETRY_IN.search(message)
+    return _seconds(found[1].rstrip(".")) if found else None
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds, or until a date: the header may hold either."""
+    seconds = _seconds(value)
+    if seconds is not None:
+        return seconds
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - utcnow()).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _seconds(digits: str) -> float | None:
+    return float(digits) if re.fullmatch(r"\d{1,9}(\.\d*)?", digits) else None
+
+
+def _objects(value: JsonValue) -> Iterator[dict[str, JsonValue]]:
+    return (
+        entry for entry in (value if isinstance(value, list) else ()) if isinstance(entry, dict)
+    )
+
+
+def _one_line(words: str) -> str:
+    shown = "".join(letter if letter.isprintable() else " " for letter in words)
+    shown = " ".join(shown.split())
+    return shown if len(shown) <= _MOST_WORDS else shown[:_MOST_WORDS] + "…"

@@ -1,0 +1,81 @@
+"""From the raw JSON of a reply to what we keep of it; fields and words newer than us pass unharmed."""
+
+import json
+from collections.abc import Iterator
+
+from pydantic import JsonValue, TypeAdapter
+
+from jobs.models import ModelReply, Usage
+
+_Json = dict[str, JsonValue]
+_an_object = TypeAdapter(_Json)
+_COUNTS = {
+    "prompt_token_count": "promptTokenCount",
+    "cached_content_token_count": "cachedContentTokenCount",
+    "candidates_token_count": "candidatesTokenCount",
+    "thoughts_token_count": "thoughtsTokenCount",
+    "total_token_count": "totalTokenCount",
+}
+
+
+def read_object(body: str) -> _Json:
+    """The JSON object in `body`; an empty body, which the service does send, is an object without fields.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    try:
+        return _an_object.validate_python(json.loads(body)) if body.strip() else {}
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def reply_of(answer: _Json, *, latency_seconds: float, transport_tries: int) -> ModelReply:
+    """The reply in the service's answer. What is blocked, cut, empty or of an unknown form is a reply too."""
+    candidate = next(_objects(answer.get("candidates")), {})
+    content = candidate.get("content")
+    content = content if isinstance(content, dict) else None
+    parts = list(_objects(content.get("parts"))) if content else []
+    return ModelReply(
+        content=content,
+        text="".join(_visible_texts(parts)),
+        code_parts=tuple(_codes(parts)),
+        finish_reason=_word(candidate.get("finishReason")),
+        block_reason=_word(_object(answer.get("promptFeedback")).get("blockReason")),
+        model_version=_word(answer.get("modelVersion")),
+        response_id=_word(answer.get("responseId")),
+        usage=_usage(_object(answer.get("usageMetadata"))),
+        latency_seconds=latency_seconds,
+        transport_tries=transport_tries,
+    )
+
+
+def _visible_texts(parts: list[_Json]) -> Iterator[str]:
+    for part in parts:
+        if not part.get("thought") and isinstance(text := part.get("text"), str):
+            yield text
+
+
+def _codes(parts: list[_Json]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(code := _object(part.get("executableCode")).get("code"), str):
+            yield code
+
+
+def _usage(metadata: _Json) -> Usage:
+    counts = {name: metadata.get(alias) for name, alias in _COUNTS.items()}
+    return Usage(**{name: count for name, count in counts.items() if isinstance(count, int)})
+
+
+def _word(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _object(value: JsonValue) -> _Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: JsonValue) -> Iterator[_Json]:
+    return (
+        entry for entry in (value if isinstance(value, list) else ()) if isinstance(entry, dict)
+    )
