@@ -104,13 +104,13 @@ def test_a_bad_value_names_its_line_itself_and_what_is_allowed(
             id="key",
         ),
         pytest.param(
-            "[limitts]\nmemory_mib = 5",
-            "limitts.memory_mib is not the name of a setting; did you mean limits.memory_mib?",
+            "[limxits]\nmemory_mib = 5",
+            "limxits.memory_mib is not the name of a setting; did you mean limits.memory_mib?",
             id="group",
         ),
         pytest.param(
-            "\n[moddel]",
-            "moddel is not the name of a setting; did you mean model?",
+            "\n[modexl]",
+            "modexl is not the name of a setting; did you mean model?",
             id="empty group",
         ),
         pytest.param(
