@@ -42,7 +42,7 @@ async def open_redis(url: str, keys: Keys) -> AsyncIterator[ArqRedis]:
             lease = await asyncio.to_thread(join_server, Path(url.removeprefix(EMBEDDED_SCHEME)))
             stack.callback(lease.leave)
             address = lease.url
-        redis = _client(address, keys)
+        redis = make_client(address, keys)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
         await _check_answer(redis, address)
         yield redis
@@ -58,7 +58,12 @@ def shown_url(url: str) -> str:
     return parts._replace(netloc=f"{user}:***@{host}").geturl()
 
 
-def _client(url: str, keys: Keys) -> ArqRedis:
+def make_client(url: str, keys: Keys) -> ArqRedis:
+    """A client for `url` that connects when it is first used.
+
+    Raises:
+        UsageError: the URL is of no kind we know.
+    """
     try:
         pool = ConnectionPool.from_url(
             url,

@@ -1,6 +1,6 @@
 """What happens to a job while it is solved, published in Redis for whoever wants to follow."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Literal
 
 from arq.connections import ArqRedis
@@ -81,7 +81,7 @@ async def publish(redis: ArqRedis, keys: Keys, stream: str, event: JobEvent) -> 
         await pipe.execute()
 
 
-async def follow(redis: ArqRedis, keys: Keys, stream: str) -> AsyncIterator[JobEvent | None]:
+async def follow(redis: ArqRedis, keys: Keys, stream: str) -> AsyncGenerator[JobEvent | None]:
     """The stream's events from its first kept one on, for ever; None whenever a second passed without one."""
     key, last = keys.events(stream), "0"
     while True:

@@ -1,6 +1,6 @@
 """The way in: submit jobs, and hold on to each by a handle."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -116,7 +116,7 @@ class JobQueue:
         """A hold on a job that was submitted earlier; `stream` is its run id if it has one."""
         return JobHandle(self, job_id, stream or job_id)
 
-    async def follow_run(self, run_id: str) -> AsyncIterator[JobEvent | None]:
+    async def follow_run(self, run_id: str) -> AsyncGenerator[JobEvent | None]:
         """The events of all jobs of a run, for ever; None whenever a second passed without one."""
         async for event in follow(self.redis, self.keys, run_id):
             yield event
@@ -156,7 +156,7 @@ class JobHandle:
                 break
         return await self._queue.records.get(self.job_id)
 
-    async def events(self) -> AsyncIterator[JobEvent]:
+    async def events(self) -> AsyncGenerator[JobEvent]:
         """What happens to the job, from its start (as far as kept) to its end.
 
         Events are kept for an hour, records for good: a job that has its record ends the iteration, as does one that

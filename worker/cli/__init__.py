@@ -1,1 +1,106 @@
 """Every command of `promptmill`."""
+
+import sys
+import tempfile
+import traceback
+from importlib.metadata import version
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+
+from jobs.errors import ExitCode, PromptmillError, UsageError
+
+from .output import show_bug, show_error, talk
+
+app = App(
+    name="promptmill",
+    help="Prompts in, checked programs out.",
+    version=lambda: version("promptmill"),
+    help_format="plaintext",
+    # What a command returns is its exit code, read in `main`.
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+# Commands are named by module and function, and loaded when they are called.
+app.command(
+    "worker.cli.demo:demo",
+    name="demo",
+    help="The built-in tour: 12 recorded jobs, no key and no Redis needed.",
+)
+app.command(
+    "worker.cli.submit:submit",
+    name="submit",
+    help="Queue one prompt or a file of them; ids on standard output.",
+)
+app.command(
+    "worker.cli.evaluate:evaluate", name="eval", help="Run every task of a dataset, then report."
+)
+app.command(
+    "worker.cli.work:work", name="worker", help="Take jobs from the queue until told to stop."
+)
+app.command(
+    "worker.cli.doctor:doctor",
+    name="doctor",
+    help="Find out what works on this machine and what does not.",
+)
+
+_job = App(name="job", help="Look at finished jobs.")
+_job.command("worker.cli.job:list_jobs", name="list", help="Finished jobs, the newest first.")
+_job.command("worker.cli.job:show_job", name="show", help="One job with all its attempts.")
+app.command(_job)
+
+_config = App(name="config", help="Look at settings.")
+_config.command("worker.cli.settings:show_settings", name="show", help="Every setting in force.")
+app.command(_config)
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code; nothing but `--debug` ever shows a traceback."""
+    words = sys.argv[1:]
+    debug = "--debug" in words
+    sys.exit(_run([word for word in words if word != "--debug"], debug=debug))
+
+
+def _run(words: list[str], *, debug: bool) -> int:
+    as_json = "--json" in words
+    try:
+        code = app(words, exit_on_error=False, print_error=False)
+        return code if isinstance(code, int) else ExitCode.OK
+    except CycloptsError as error:
+        fixes = [
+            f"see what there is: promptmill {' '.join(_commands_in(words))} --help".replace(
+                "  ", " "
+            )
+        ]
+        show_error(UsageError(str(error).rstrip("."), fixes=fixes), as_json=as_json)
+        return ExitCode.USAGE
+    except PromptmillError as error:
+        if debug:
+            traceback.print_exc()
+        show_error(error, as_json=as_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        talk("stopped")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as in `promptmill job list | head`.
+        sys.stdout = None
+        return ExitCode.OK
+    except Exception as error:
+        if debug:
+            raise
+        show_bug(_keep_traceback(), f"{type(error).__name__}: {error}")
+        return ExitCode.BUG
+
+
+def _commands_in(words: list[str]) -> list[str]:
+    found = [words[0]] if words and words[0] in app else []
+    return [*found, words[1]] if found and len(words) > 1 and words[1] in app[words[0]] else found
+
+
+def _keep_traceback() -> str:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="promptmill-", suffix=".txt", delete=False
+    ) as file:
+        traceback.print_exc(file=file)
+    return file.name

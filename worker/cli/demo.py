@@ -1,0 +1,40 @@
+"""`promptmill demo`: the built-in tour."""
+
+from jobs.clock import new_id
+from jobs.datasets.readers import demo_tasks
+from jobs.errors import ExitCode
+
+from .evaluate import make_jobs, run_and_report
+from .flags import AsJson, read_settings
+from .output import talk, talk_box
+
+
+def demo(*, json: AsJson = False) -> int:
+    """Solve 12 example tasks with recorded answers, on the embedded server.
+
+    Queue, sandbox, limits, feedback, checks and records are real; only the model's words are recordings.
+
+    Args:
+        json: the report as JSON.
+    """
+    # The recorded programs ship with promptmill and were read, so any isolation will do for them; and neither a
+    # configured Redis nor a worker with a key has any part in the tour.
+    settings = read_settings(
+        model__name="replay",
+        redis__url=f"embedded:{read_settings().store.directory}",
+        redis__prefix="promptmill-demo",
+        sandbox__require="rlimits",
+        log__level="error",
+    )
+    talk_box(
+        "RECORDINGS, NOT A MODEL",
+        [
+            "The answers of this tour were recorded earlier and come with promptmill.",
+            "The queue, the sandbox, limits, feedback, checks and records are real.",
+            "Ask Gemini instead:  export GEMINI_API_KEY=...  and  promptmill eval FILE",
+        ],
+    )
+    jobs = make_jobs(demo_tasks(), new_id("demo"), settings)
+    report = run_and_report(settings, jobs[0].run_id or "", jobs, as_json=json)
+    talk("next     promptmill job list     promptmill job show ID     promptmill eval --help")
+    return ExitCode.INCOMPLETE if report.unscored else ExitCode.OK

@@ -1,0 +1,187 @@
+"""`promptmill doctor`: find out what works on this machine, by doing it."""
+
+import asyncio
+import platform
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+from typing import Literal
+
+from config.settings import Settings
+from jobs.connection import open_redis, shown_url
+from jobs.errors import ExitCode, PromptmillError
+from jobs.keys import Keys
+from jobs.presence import live_workers
+from worker.main import gemini_options, redis_url
+from worker.model.opening import open_model
+from worker.sandbox.checkup import self_check
+from worker.sandbox.languages import interpreters
+from worker.sandbox.runner import open_sandbox
+
+from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
+from .output import emit, emit_json, visible
+
+_LOW_DISK_MIB = 500
+_MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried."""
+
+    group: str
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    detail: str
+    fix: str = ""
+
+
+def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """Find out what works on this machine and what does not; changes nothing.
+
+    Exits with 1 if something does not work that promptmill needs under the settings in force.
+
+    Args:
+        json: as JSON.
+    """
+    findings = asyncio.run(_examine(read_settings(flags, log__level="error")))
+    if json:
+        emit_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            emit(
+                visible(
+                    f"{_MARKS[finding.status]}  {finding.group:<9} {finding.name:<18} {finding.detail}".rstrip()
+                )
+            )
+            if finding.fix:
+                emit(visible(f"{'':<36}fix: {finding.fix}"))
+    has_failed = any(finding.status == "fail" for finding in findings)
+    return ExitCode.GATE_FAILED if has_failed else ExitCode.OK
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    findings = [*_python(), *_disk(settings), *_languages()]
+    for examination in (_redis(settings), _model(settings), _sandbox(settings)):
+        findings += [finding async for finding in examination]
+    return findings
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding("python", platform.python_version(), "ok", platform.platform())
+    owners = packages_distributions()
+    for name in ("config", "jobs", "worker"):
+        others = sorted(set(owners.get(name, [])) - {"promptmill"})
+        if others:
+            yield Finding(
+                "python",
+                name,
+                "fail",
+                f"also installed by {', '.join(others)}",
+                f"pip uninstall {' '.join(others)}",
+            )
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = settings.store.directory.resolve()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free_mib = shutil.disk_usage(existing).free // 2**20
+    status: Literal["ok", "warn"] = "ok" if free_mib >= _LOW_DISK_MIB else "warn"
+    yield Finding("disk", "store", status, f"{folder}, {free_mib:,} MiB free")
+
+
+def _languages() -> Iterator[Finding]:
+    for interpreter in interpreters():
+        if interpreter.path is None:
+            yield Finding(
+                "language",
+                interpreter.language.value,
+                "warn",
+                "no interpreter found",
+                interpreter.fix,
+            )
+        else:
+            yield Finding(
+                "language",
+                interpreter.language.value,
+                "ok",
+                f"{interpreter.version} at {interpreter.path}",
+            )
+
+
+async def _redis(settings: Settings) -> AsyncIterator[Finding]:
+    url, keys = redis_url(settings), Keys(settings.redis.prefix)
+    try:
+        async with open_redis(url, keys) as redis:
+            info = await redis.info("server")
+            version = info.get("valkey_version") or info.get("redis_version")
+            name = "Valkey" if "valkey_version" in info else "Redis"
+            yield Finding("redis", "server", "ok", f"{name} {version} at {shown_url(url)}")
+            policy = (await redis.info("memory")).get("maxmemory_policy", "noeviction")
+            if policy != "noeviction":
+                yield Finding(
+                    "redis",
+                    "eviction",
+                    "fail",
+                    f"{policy} drops queued jobs when memory is full",
+                    "redis-cli CONFIG SET maxmemory-policy noeviction",
+                )
+            workers = await live_workers(redis, keys)
+            names = ", ".join(worker.worker_id for worker in workers)
+            yield Finding(
+                "redis",
+                "workers",
+                "ok" if workers else "warn",
+                names or "none running",
+                "" if workers else "promptmill worker",
+            )
+    except PromptmillError as error:
+        yield _failure("redis", "server", error)
+
+
+async def _model(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        model = open_model(settings.model.name, gemini_options(settings))
+        try:
+            await model.check()
+        finally:
+            await model.aclose()
+    except PromptmillError as error:
+        yield _failure("model", settings.model.name, error)
+        return
+    if model.simulated:
+        yield Finding(
+            "model",
+            model.name,
+            "warn",
+            "answers are RECORDINGS, not a model's",
+            "export GEMINI_API_KEY=...",
+        )
+    else:
+        yield Finding("model", model.name, "ok", "the key is accepted")
+
+
+async def _sandbox(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        sandbox = await open_sandbox(settings.sandbox.require)
+    except PromptmillError as error:
+        yield _failure("sandbox", settings.sandbox.require, error)
+        return
+    isolation = sandbox.isolation
+    yield Finding("sandbox", isolation.profile, "ok", " ".join(isolation.layers))
+    if isolation.missing:
+        yield Finding("sandbox", "missing", "warn", " ".join(isolation.missing))
+    for check in await self_check(sandbox):
+        yield Finding("sandbox", check.name, "ok" if check.ok else "fail", check.detail)
+
+
+def _failure(group: str, name: str, error: PromptmillError) -> Finding:
+    facts = "; ".join(f"{label}: {fact}" for label, fact in error.facts.items())
+    return Finding(
+        group,
+        name,
+        "fail",
+        f"{error.message} ({facts})" if facts else error.message,
+        " | ".join(error.fixes),
+    )

@@ -1,0 +1,145 @@
+"""`promptmill eval`: every task of a dataset, then a report."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from config.settings import Settings
+from jobs.clock import new_id
+from jobs.datasets import Task
+from jobs.datasets.readers import read_tasks
+from jobs.errors import ExitCode, UsageError
+from jobs.models import PromptJob, Record
+from jobs.reports import Report, build_report
+from jobs.reports.text import report_lines
+
+from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
+from .output import emit, emit_json, talk, visible
+from .progress import RunProgress
+from .running import run_jobs
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RunFlags:
+    """What a run is made of, and what it must reach."""
+
+    samples: Annotated[
+        int,
+        Parameter(
+            validator=validators.Number(gte=1, lte=1000), help="independent jobs for each task"
+        ),
+    ] = 1
+    max_attempts: Annotated[
+        Attempts,
+        Parameter(
+            help="generations for each job, the first one counted (1 to 20); a task may say otherwise"
+        ),
+    ] = None
+    run: Annotated[
+        str | None,
+        Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
+    ] = None
+    fail_under: Annotated[
+        float | None,
+        Parameter(
+            validator=validators.Number(gte=0, lte=1),
+            help="exit with 1 if a smaller share of the jobs is solved (0 to 1)",
+        ),
+    ] = None
+
+
+ONE_OF_EACH = RunFlags()
+
+
+def evaluate(
+    dataset: Path,
+    /,
+    *,
+    json: AsJson = False,
+    this: RunFlags = ONE_OF_EACH,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Run every task of a dataset, then report.
+
+    The report goes to standard output, progress to standard error. Workers that are running do the work; if there are
+    none, the command runs one for itself.
+
+    Args:
+        dataset: a JSONL file, gzipped or not: one task a line.
+        json: the report as JSON.
+    """
+    settings = read_settings(flags)
+    tasks = read_tasks(dataset)
+    run_id = this.run or new_id("run")
+    jobs = make_jobs(tasks, run_id, settings, samples=this.samples, max_attempts=this.max_attempts)
+    resume = f"promptmill eval {dataset} --run {run_id}"
+    try:
+        report = run_and_report(settings, run_id, jobs, as_json=json)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        talk(f"\nstopped; what is recorded stays, the rest is still queued. Go on with:  {resume}")
+        return ExitCode.INTERRUPTED
+    if this.fail_under is not None and (report.solved.value or 0.0) < this.fail_under:
+        talk(f"gate     --fail-under {this.fail_under}: FAILED")
+        return ExitCode.GATE_FAILED
+    if report.unscored or report.n_jobs < len(jobs):
+        talk(
+            f"some jobs have no verdict; try them again with another run name, or go on with:  {resume}"
+        )
+        return ExitCode.OK if this.fail_under is not None else ExitCode.INCOMPLETE
+    return ExitCode.OK
+
+
+def make_jobs(
+    tasks: list[Task],
+    run_id: str,
+    settings: Settings,
+    *,
+    samples: int = 1,
+    max_attempts: int | None = None,
+) -> list[PromptJob]:
+    """The jobs of a run: every task, so many times.
+
+    Raises:
+        UsageError: the run's name cannot be one.
+    """
+    if (
+        not run_id.replace(".", "").replace("-", "").replace("_", "").isalnum()
+        or not run_id.isascii()
+    ):
+        raise UsageError(
+            f"{run_id!r} cannot name a run",
+            fixes=["use letters, digits, dots, hyphens and underscores"],
+        )
+    return [
+        task.to_job(
+            run_id,
+            sample=sample,
+            max_attempts=max_attempts or settings.attempts.max,
+            limits=settings.limits,
+        )
+        for task in tasks
+        for sample in range(samples)
+    ]
+
+
+def run_and_report(
+    settings: Settings, run_id: str, jobs: list[PromptJob], *, as_json: bool
+) -> Report:
+    """Run the jobs, show how far they are, and print the report."""
+
+    async def run() -> list[Record]:
+        with RunProgress(run_id, len(jobs)) as progress:
+            return await run_jobs(settings, run_id, jobs, progress)
+
+    report = build_report(asyncio.run(run()))
+    if as_json:
+        emit_json({"runId": run_id, **report.model_dump(mode="json", by_alias=True)})
+    else:
+        emit(f"run {run_id}   {report.n_jobs} records in {settings.store.directory / 'records'}\n")
+        for line in report_lines(report):
+            emit(visible(line))
+    return report

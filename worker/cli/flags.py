@@ -1,0 +1,62 @@
+"""Flags that several commands share, and the settings they change."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter, validators
+
+from jobs.models import MAX_ATTEMPTS
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SettingFlags:
+    """Settings that a command line may change for one run."""
+
+    model: Annotated[str | None, Parameter(help="auto, a Gemini model, replay, or replay:FILE")] = (
+        None
+    )
+    redis: Annotated[
+        str | None, Parameter(help="URL of Redis; unset means the embedded server")
+    ] = None
+    store: Annotated[
+        Path | None, Parameter(help="folder of records and of the embedded server")
+    ] = None
+
+    def overrides(self) -> dict[str, str]:
+        """What was given, by the dotted names of the settings."""
+        given = {"model.name": self.model, "redis.url": self.redis, "store.directory": self.store}
+        return {name: str(value) for name, value in given.items() if value is not None}
+
+
+NO_FLAGS = SettingFlags()
+
+Switch = Annotated[bool, Parameter(negative=())]
+Attempts = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=MAX_ATTEMPTS))]
+AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSON, errors too")]
+
+
+def read_settings(flags: SettingFlags = NO_FLAGS, **more: str) -> "Settings":
+    """The settings of the current folder under these flags, and logging set up by them.
+
+    `more` overrides by names with two underscores for the dot, as in `sandbox__require="rlimits"`.
+
+    Raises:
+        ConfigError: something cannot be used.
+    """
+    from config.loading import load_settings
+    from config.logs import configure_logging
+
+    extra = {name.replace("__", "."): value for name, value in more.items()}
+    settings = load_settings(Path.cwd(), overrides={**flags.overrides(), **extra})
+    secret = settings.model.api_key
+    configure_logging(
+        settings.log.format,
+        settings.log.level,
+        secrets=[secret.get_secret_value()] if secret else [],
+    )
+    return settings

@@ -1,0 +1,167 @@
+"""`promptmill job`: look at finished jobs."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from config.settings import Settings
+from jobs.errors import ExitCode, UsageError
+from jobs.models import Attempt, Record
+from jobs.records.files import FileRecordStore
+from jobs.reports.text import SIMULATED_NOTE
+from worker.main import records_directory
+
+from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
+from .output import emit, emit_json, talk, visible
+
+
+def list_jobs(
+    *,
+    run: str | None = None,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 50,
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Finished jobs, the newest first.
+
+    Args:
+        run: only the jobs of this run.
+        limit: jobs at most.
+        json: as JSON.
+    """
+    records = asyncio.run(_find(read_settings(flags), run))
+    shown = sorted(records, key=lambda record: record.finished_at, reverse=True)[:limit]
+    if json:
+        emit_json([_summary(record) for record in shown])
+        return ExitCode.OK
+    if not shown:
+        talk("there are no finished jobs here yet; start with: promptmill demo")
+    for record in shown:
+        task = record.job.task_id or "-"
+        mark = "  recording" if record.simulated else ""
+        counts = f"{record.verdict:<22}{len(record.attempts):>2} attempts"
+        emit(visible(f"{record.job_id}  {counts}  {task}  {_first_line(record)}{mark}"))
+    if len(records) > len(shown):
+        talk(f"{len(records) - len(shown)} more; see them with --limit {len(records)}")
+    return ExitCode.OK
+
+
+def show_job(
+    job_id: str,
+    /,
+    *,
+    attempt: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
+    content: Switch = False,
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """One job with all its attempts.
+
+    What models and programs wrote is shown on a terminal, or with --content: a program that reads this output should
+    not be talked to by them unawares.
+
+    Args:
+        job_id: the id, or enough of its beginning to be the only one.
+        attempt: only this attempt.
+        content: also programs, their output and feedback, where standard output is no terminal.
+        json: the whole record as JSON.
+    """
+    record = asyncio.run(_find_one(read_settings(flags), job_id))
+    if attempt is not None and attempt > len(record.attempts):
+        raise UsageError(
+            f"job {record.job_id!r} has {len(record.attempts)} attempts, not {attempt}"
+        )
+    if json:
+        emit(record.to_json(indent=2))
+        return ExitCode.OK
+    shown = [kept for kept in record.attempts if attempt in {None, kept.number}]
+    for line in _lines(record, shown, with_content=content or sys.stdout.isatty()):
+        emit(visible(line))
+    return ExitCode.OK
+
+
+async def _find(settings: Settings, run_id: str | None) -> list[Record]:
+    return [
+        record async for record in FileRecordStore(records_directory(settings)).find(run_id=run_id)
+    ]
+
+
+async def _find_one(settings: Settings, beginning: str) -> Record:
+    store = FileRecordStore(records_directory(settings))
+    if await store.has(beginning):
+        return await store.get(beginning)
+    found = [record async for record in store.find() if record.job_id.startswith(beginning)]
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} jobs begin with {beginning!r}",
+            fixes=[f"give more of it, as in {found[0].job_id}"],
+        )
+    return found[0] if found else await store.get(beginning)
+
+
+def _summary(record: Record) -> dict[str, object]:
+    return {
+        "jobId": record.job_id,
+        "runId": record.job.run_id,
+        "taskId": record.job.task_id,
+        "sample": record.job.sample,
+        "verdict": record.verdict,
+        "solvedAt": record.solved_at,
+        "attempts": len(record.attempts),
+        "simulated": record.simulated,
+        "finishedAt": record.finished_at.isoformat(),
+    }
+
+
+def _first_line(record: Record) -> str:
+    return record.error or (record.attempts[-1].explanation if record.attempts else "")
+
+
+def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> Iterator[str]:
+    solved = (
+        f" at attempt {record.solved_at} of {record.job.max_attempts}" if record.solved_at else ""
+    )
+    seconds = (record.finished_at - record.started_at).total_seconds()
+    yield f"{record.job_id}   {record.verdict}{solved}   {record.job.task_id or ''}   {seconds:.1f} s"
+    yield f"model      {record.requested_model} (served: {record.served_model or 'nothing'})"
+    if record.simulated:
+        yield f"           {SIMULATED_NOTE}"
+    if record.error:
+        yield f"error      {record.error}"
+    if with_content:
+        yield from _quoted("prompt", record.job.prompt)
+    for attempt in attempts:
+        yield ""
+        yield from _attempt_lines(attempt, with_content=with_content)
+    yield ""
+    yield f"sandbox    {record.isolation.profile}: {' '.join(record.isolation.layers)}"
+    if not with_content:
+        yield "           prompt, programs and output are left out; add --content to see them"
+
+
+def _attempt_lines(attempt: Attempt, *, with_content: bool) -> Iterator[str]:
+    yield f"attempt {attempt.number}  {attempt.verdict}  {attempt.explanation if with_content else ''}".rstrip()
+    if attempt.execution is not None:
+        run = attempt.execution
+        memory = (
+            "unknown" if run.peak_memory_kib is None else f"{run.peak_memory_kib / 1024:.1f} MiB"
+        )
+        times = f"run {run.wall_seconds:.2f} s (cpu {run.cpu_seconds:.2f} s)"
+        yield f"  {times}, memory {memory}, exit code {run.exit_code}"
+    if not with_content:
+        return
+    if attempt.executable_code is not None:
+        yield from _quoted("program", attempt.executable_code.code)
+    if attempt.code_execution_result is not None and attempt.code_execution_result.output:
+        yield from _quoted("output", attempt.code_execution_result.output)
+    if attempt.feedback is not None:
+        yield from _quoted("told the model", attempt.feedback)
+
+
+def _quoted(title: str, text: str) -> Iterator[str]:
+    yield f"  {title}:"
+    for line in text.rstrip("\n").split("\n"):
+        yield f"    │ {line}"

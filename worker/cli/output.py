@@ -1,0 +1,103 @@
+"""The only place that writes to the terminal: data to standard output, talk to standard error."""
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable
+
+from jobs.errors import ExitCode, PromptmillError
+
+_LABEL_WIDTH = 10
+# Line breaks are laid out by us, so only these two may stay as they are.
+_KEPT = {"\n", "\t"}
+
+
+def emit(text: str) -> None:
+    """Write a line of data. What models and programs wrote must go through `visible` first."""
+    print(text)
+
+
+def emit_json(value: object) -> None:
+    """Write one JSON value as data."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def talk(text: str = "") -> None:
+    """Tell the person something that is not data."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def talk_box(title: str, lines: Iterable[str]) -> None:
+    """Tell the person something that must not be overlooked."""
+    kept = list(lines)
+    width = max(len(line) for line in (title, *kept))
+    talk(f"┌ {title} {'─' * (width - len(title))}┐")
+    for line in kept:
+        talk(f"│ {line:<{width}} │")
+    talk(f"└{'─' * (width + 2)}┘")
+
+
+def is_terminal() -> bool:
+    """Whether somebody watches: standard error is a terminal that can redraw a line."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+def visible(text: str) -> str:
+    """Text that no terminal obeys: control and direction characters are spelled out."""
+    return "".join(_spelled(character) for character in text)
+
+
+def show_error(error: PromptmillError, *, as_json: bool) -> None:
+    """Say what happened, from where, and what to do; as JSON on standard output for programs."""
+    if as_json:
+        emit_json({"error": _as_object(error)})
+        return
+    retry = ", safe to try again" if error.retryable else ""
+    talk(f"error[{error.kind}]: {visible(error.message)}")
+    for label, fact in error.facts.items():
+        _talk_labelled(label, fact)
+    for number, fix in enumerate(error.fixes):
+        _talk_labelled("fix" if number == 0 else "", fix)
+    talk(f"  {f'{error.note}; ' if error.note else ''}exit {error.exit_code.value}{retry}")
+
+
+def show_bug(traceback_path: str, summary: str) -> None:
+    """Say that we failed in a way nobody foresaw."""
+    talk(f"error[bug]: {visible(summary)}")
+    _talk_labelled("traceback", traceback_path)
+    _talk_labelled(
+        "fix",
+        "this is a defect in promptmill; run the command again with --debug, or report it with that file",
+    )
+    talk(f"  exit {ExitCode.BUG.value}")
+
+
+def _talk_labelled(label: str, text: str) -> None:
+    first, *rest = visible(text).split("\n")
+    talk(f"  {label:<{_LABEL_WIDTH}}{'' if len(label) < _LABEL_WIDTH else '  '}{first}")
+    for line in rest:
+        talk(f"  {'':<{_LABEL_WIDTH}}{line}")
+
+
+def _as_object(error: PromptmillError) -> dict[str, object]:
+    return {
+        "kind": error.kind,
+        "message": error.message,
+        "facts": error.facts,
+        "hint": list(error.fixes),
+        "note": error.note,
+        "exit": error.exit_code.value,
+        "retryable": error.retryable,
+    }
+
+
+def _spelled(character: str) -> str:
+    # Cc: terminal commands. Cf: among them the marks that make text read backwards. Zs, So and the like are harmless.
+    if character in _KEPT or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+        return character
+    return (
+        character.encode("unicode_escape").decode()
+        if ord(character) > 31
+        else f"\\x{ord(character):02x}"
+    )

@@ -1,0 +1,204 @@
+"""`promptmill submit`: queue one prompt or a file of them."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from config.settings import Settings
+from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.clock import new_id
+from jobs.datasets.readers import parse_tasks, read_tasks
+from jobs.errors import ExitCode, UsageError
+from jobs.events import JobCancelled
+from jobs.languages import Language
+from jobs.models import PromptJob, Record
+from jobs.presence import WorkerPresence
+from jobs.queue import JobHandle, JobQueue
+from jobs.records.files import FileRecordStore
+from jobs.reports.text import SIMULATED_NOTE
+from jobs.verdicts import Verdict
+from worker.main import records_directory
+
+from .evaluate import make_jobs
+from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, Switch, read_settings
+from .output import emit, emit_json, talk, visible
+from .progress import RunProgress
+from .running import check_languages, open_queue
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class JobFlags:
+    """What is to be queued, and how it is checked."""
+
+    jsonl: Annotated[
+        Path | None, Parameter(help="a file of jobs, one JSON object a line; - is standard input")
+    ] = None
+    language: Annotated[Language | None, Parameter(help="language of the program (python)")] = None
+    max_attempts: Annotated[
+        Attempts, Parameter(help="generations, the first one counted (1 to 20)")
+    ] = None
+    tests: Annotated[Path | None, Parameter(help="file of tests that the program must pass")] = None
+    expect: Annotated[str | None, Parameter(help="text that the program must print")] = None
+    run: Annotated[
+        str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
+    ] = None
+
+
+NO_JOB_FLAGS = JobFlags()
+
+
+def submit(
+    prompt: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    /,
+    *,
+    wait: Switch = False,
+    json: AsJson = False,
+    job: JobFlags = NO_JOB_FLAGS,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Queue one prompt or a file of them; the ids go to standard output, one a line.
+
+    Args:
+        prompt: the prompt itself, - for standard input, or @FILE.
+        wait: wait for the records; exit with 0 if all are accepted, 1 if some are not, 5 if we failed with some.
+        json: ids, and with --wait the records, as JSON.
+    """
+    settings = read_settings(flags)
+    jobs = _jobs(prompt, job, settings)
+    records = asyncio.run(_submit(settings, jobs, wait=wait, as_json=json))
+    if not wait:
+        return ExitCode.OK
+    if json:
+        emit_json([record.model_dump(mode="json", by_alias=True) for record in records])
+    return _exit_code(records, len(jobs))
+
+
+def _jobs(prompt: str | None, job: JobFlags, settings: Settings) -> list[PromptJob]:
+    if (prompt is None) == (job.jsonl is None):
+        raise UsageError(
+            "give either one prompt or --jsonl FILE",
+            fixes=[
+                'promptmill submit "Print the first 20 primes."',
+                "promptmill submit --jsonl prompts.jsonl",
+            ],
+        )
+    if job.jsonl is not None:
+        return _jobs_of_file(job.jsonl, job, settings)
+    text = _text_of(prompt or "")
+    if not text.strip():
+        raise UsageError(
+            "the prompt is empty",
+            fixes=["say what the program should do"],
+            note="nothing was queued",
+        )
+    return [
+        PromptJob(
+            prompt=text,
+            language=job.language or Language.PYTHON,
+            checker=_checker(job),
+            max_attempts=job.max_attempts or settings.attempts.max,
+        )
+    ]
+
+
+def _jobs_of_file(path: Path, job: JobFlags, settings: Settings) -> list[PromptJob]:
+    if job.tests or job.expect is not None or job.language:
+        raise UsageError(
+            "--tests, --expect and --language go with one prompt",
+            fixes=["write them into the lines of the file"],
+        )
+    tasks = parse_tasks(sys.stdin, "standard input") if str(path) == "-" else read_tasks(path)
+    return make_jobs(tasks, job.run or new_id("run"), settings, max_attempts=job.max_attempts)
+
+
+def _text_of(prompt: str) -> str:
+    if prompt == "-":
+        return sys.stdin.read()
+    return _read(Path(prompt[1:])) if prompt.startswith("@") else prompt
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"{path} cannot be read: {reason}", note="nothing was queued") from None
+
+
+def _checker(job: JobFlags) -> Checker:
+    if job.tests is not None and job.expect is not None:
+        raise UsageError("give either --tests or --expect, not both", note="nothing was queued")
+    if job.tests is not None:
+        return PassesTests(tests=_read(job.tests))
+    return ExitsCleanly() if job.expect is None else PrintsOutput(expected=job.expect)
+
+
+async def _submit(
+    settings: Settings, jobs: Sequence[PromptJob], *, wait: bool, as_json: bool
+) -> list[Record]:
+    async with open_queue(settings) as queue:
+        workers = await queue.live_workers()
+        if workers:
+            check_languages({job.language for job in jobs}, workers)
+        handles = [await queue.submit(job) for job in jobs]
+        _tell_ids(handles, as_json=as_json and not wait, silent=as_json and wait)
+        _tell_who_works(workers)
+        if not wait:
+            return []
+        name = jobs[0].run_id or jobs[0].job_id
+        with RunProgress(name, len(jobs), details=True) as progress:
+            found = [await _wait(queue, handle, progress) for handle in handles]
+    records = [record for record in found if record is not None]
+    _tell_where(settings, records)
+    return records
+
+
+def _tell_ids(handles: Sequence[JobHandle], *, as_json: bool, silent: bool) -> None:
+    if as_json:
+        emit_json([{"jobId": handle.job_id} for handle in handles])
+    elif not silent:
+        for handle in handles:
+            emit(handle.job_id)
+
+
+def _tell_who_works(workers: Sequence[WorkerPresence]) -> None:
+    if not workers:
+        talk("queued, but no worker is running; start one:  promptmill worker")
+    elif any(worker.simulated for worker in workers):
+        talk(SIMULATED_NOTE)
+
+
+async def _wait(queue: JobQueue, handle: JobHandle, progress: RunProgress) -> Record | None:
+    async with aclosing(handle.events()) as events:
+        async for event in events:
+            progress.show(event)
+            if isinstance(event, JobCancelled):
+                return None
+    return (
+        await queue.records.get(handle.job_id) if await queue.records.has(handle.job_id) else None
+    )
+
+
+def _tell_where(settings: Settings, records: Sequence[Record]) -> None:
+    store = FileRecordStore(records_directory(settings))
+    for record in records:
+        what = record.error or (record.attempts[-1].explanation if record.attempts else "")
+        talk(visible(f"{record.job_id}  {record.verdict}  {what}".rstrip()))
+        talk(f"record  {store.path_of(record.job_id)}")
+
+
+def _exit_code(records: Sequence[Record], n_jobs: int) -> int:
+    if len(records) < n_jobs or any(not record.verdict.is_scored for record in records):
+        return ExitCode.INCOMPLETE
+    return (
+        ExitCode.OK
+        if all(record.verdict is Verdict.ACCEPTED for record in records)
+        else ExitCode.GATE_FAILED
+    )

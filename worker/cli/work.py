@@ -1,0 +1,47 @@
+"""`promptmill worker`: take jobs from the queue until told to stop."""
+
+import asyncio
+
+import structlog
+
+from config.settings import Settings
+from jobs.errors import ExitCode
+from worker.main import open_engine, redis_url, serve
+
+from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
+
+_log = structlog.get_logger(__name__)
+
+
+def work(
+    *,
+    burst: Switch = False,
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Take jobs from the queue until told to stop.
+
+    SIGTERM and Ctrl-C: no job is taken any more, held ones are finished within `worker.drain_seconds` or handed back.
+
+    Args:
+        burst: stop when the queue is empty.
+        json: errors as JSON.
+    """
+    asyncio.run(_work(read_settings(flags), burst=burst))
+    return ExitCode.OK
+
+
+async def _work(settings: Settings, *, burst: bool) -> None:
+    async with open_engine(settings) as engine:
+        _log.info(
+            "worker ready",
+            worker=engine.presence.worker_id,
+            model=engine.presence.model,
+            simulated=engine.presence.simulated,
+            languages=[language.value for language in engine.presence.languages],
+            isolation=list(engine.sandbox.isolation.layers),
+            missing=list(engine.sandbox.isolation.missing),
+            redis=redis_url(settings),
+        )
+        await serve(engine, settings, burst=burst)
+        _log.info("worker stopped")

@@ -1,0 +1,225 @@
+"""The worker process: from settings to a running arq worker. It wires and decides nothing.
+
+`promptmill worker` and `arq worker.main.WorkerSettings` both start here.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arq.connections import ArqRedis
+from arq.worker import Function, Worker, func
+from pydantic import JsonValue
+
+from config.loading import load_settings
+from config.logs import configure_logging
+from config.settings import Settings
+from jobs import wire
+from jobs.connection import EMBEDDED_SCHEME, make_client, open_redis
+from jobs.embedded import join_server
+from jobs.keys import QUEUED_SECONDS, Keys
+from jobs.presence import WorkerPresence
+from jobs.queue import FUNCTION
+from jobs.records.files import FileRecordStore
+from worker.consumer.delivery import Consumer, DeliveryPolicy
+from worker.consumer.heartbeat import beating
+from worker.consumer.recording import Provenance
+from worker.errors import ModelKeyError
+from worker.model import ModelClient
+from worker.model.opening import open_model
+from worker.model.options import GeminiOptions
+from worker.sandbox import Sandbox
+from worker.sandbox.languages import installed_languages
+from worker.sandbox.runner import open_sandbox
+from worker.solver.loop import FeedbackLoop
+
+# Ours is `max_deliveries`, after which a record is written. Arq's own limit would drop the job without one.
+_ARQ_TRIES = 1_000_000
+# No job runs this long, since every step of one is bounded; arq cancels for good what outlasts its time-out.
+_ARQ_TIMEOUT_SECONDS = 24 * 3600
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Everything a worker is made of, checked and open."""
+
+    redis: ArqRedis
+    keys: Keys
+    consumer: Consumer
+    model: ModelClient
+    sandbox: Sandbox
+    presence: WorkerPresence
+
+
+def redis_url(settings: Settings) -> str:
+    """The configured Redis, or the embedded server of this project."""
+    return settings.redis.url or f"{EMBEDDED_SCHEME}{settings.store.directory}"
+
+
+def records_directory(settings: Settings) -> Path:
+    """Where the records of this project are."""
+    return settings.store.directory / "records"
+
+
+@asynccontextmanager
+async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
+    """A worker's parts, once each has shown that it can do its work; its heart beats until the end.
+
+    Raises:
+        SandboxTooWeakError: the required isolation cannot be had here.
+        ModelError: the model cannot be asked.
+        RedisUnreachableError: nobody answered.
+    """
+    keys = Keys(settings.redis.prefix)
+    async with AsyncExitStack() as stack:
+        sandbox = await open_sandbox(settings.sandbox.require)
+        model = open_model(settings.model.name, gemini_options(settings))
+        stack.push_async_callback(model.aclose)
+        await model.check()
+        redis = await stack.enter_async_context(open_redis(redis_url(settings), keys))
+        presence = WorkerPresence(
+            worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+            model=model.name,
+            simulated=model.simulated,
+            languages=installed_languages(),
+        )
+        consumer = Consumer(
+            redis,
+            keys,
+            FileRecordStore(records_directory(settings)),
+            FeedbackLoop(
+                model, sandbox, asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1)
+            ),
+            Provenance(presence.worker_id, model.name, model.simulated, sandbox.isolation),
+            DeliveryPolicy(
+                settings.limits,
+                settings.ceiling,
+                settings.worker.max_deliveries,
+                settings.worker.lease_seconds,
+            ),
+        )
+        await stack.enter_async_context(beating(redis, keys, presence))
+        yield Engine(redis, keys, consumer, model, sandbox, presence)
+
+
+async def serve(
+    engine: Engine, settings: Settings, *, burst: bool = False, handle_signals: bool = True
+) -> None:
+    """Work until told to stop or, in a burst, until the queue is empty; held jobs are finished or handed back.
+
+    Raises:
+        ModelKeyError: the model refuses the key; the jobs stay queued.
+    """
+    worker = Worker(
+        **_arq_options(settings),
+        redis_pool=engine.redis,
+        ctx={"consumer": engine.consumer},
+        burst=burst,
+        handle_signals=handle_signals,
+    )
+    refusals: list[ModelKeyError] = []
+
+    def stop(error: ModelKeyError) -> None:
+        refusals.append(error)
+        worker.handle_sig(signal.SIGTERM)
+
+    engine.consumer.on_key_refused = stop
+    try:
+        await worker.async_run()
+    except asyncio.CancelledError:
+        # Arq ends its own main task by cancelling it; only a cancellation from outside goes on.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+    finally:
+        await worker.close()
+    if refusals:
+        raise refusals[0]
+
+
+async def run_prompt_job(ctx: dict[str, Any], payload: dict[str, JsonValue]) -> None:
+    """The one function that arq runs."""
+    await ctx["consumer"].take(payload, ctx["job_try"], ctx["enqueue_time"])
+
+
+def gemini_options(settings: Settings) -> GeminiOptions:
+    """What a Gemini client is told under these settings."""
+    model = settings.model
+    return GeminiOptions(
+        name=model.gemini,
+        api_key=model.api_key.get_secret_value() if model.api_key else None,
+        base_url=model.base_url,
+        api_version=model.api_version,
+        timeout_seconds=model.timeout_seconds,
+        max_output_tokens=model.max_output_tokens,
+        temperature=model.temperature,
+        max_wait_seconds=model.max_wait_seconds,
+        # Every job may have a call in flight, and a check may come on top.
+        max_connections=settings.worker.jobs_in_flight + 1,
+    )
+
+
+def _arq_options(settings: Settings) -> dict[str, Any]:
+    functions: list[Function] = [
+        func(run_prompt_job, name=FUNCTION, keep_result=0, max_tries=_ARQ_TRIES)
+    ]
+    return {
+        "functions": functions,
+        "queue_name": Keys(settings.redis.prefix).queue,
+        "max_jobs": settings.worker.jobs_in_flight,
+        "job_timeout": _ARQ_TIMEOUT_SECONDS,
+        "job_completion_wait": int(settings.worker.drain_seconds),
+        "poll_delay": _POLL_SECONDS,
+        "expires_extra_ms": QUEUED_SECONDS * 1000,
+        "job_serializer": wire.encode,
+        "job_deserializer": wire.decode,
+        # Arq would log the beginning of every result and payload, and a payload holds a prompt.
+        "log_results": False,
+    }
+
+
+def _settings_for_arq() -> type:
+    """The class that arq's own command wants. It joins Redis here and opens the rest when arq has started."""
+    settings = load_settings(Path.cwd())
+    secret = settings.model.api_key
+    configure_logging(
+        settings.log.format,
+        settings.log.level,
+        secrets=[secret.get_secret_value()] if secret else [],
+    )
+    url = redis_url(settings)
+    if url.startswith(EMBEDDED_SCHEME):
+        # Held until the process ends; the kernel gives the lease back.
+        url = join_server(Path(url.removeprefix(EMBEDDED_SCHEME))).url
+    stack = AsyncExitStack()
+
+    async def on_startup(ctx: dict[str, Any]) -> None:
+        engine = await stack.enter_async_context(open_engine(settings))
+        engine.consumer.on_key_refused = lambda _: os.kill(os.getpid(), signal.SIGTERM)
+        ctx["consumer"] = engine.consumer
+
+    async def on_shutdown(_: dict[str, Any]) -> None:
+        await stack.aclose()
+
+    options = {
+        **_arq_options(settings),
+        "redis_pool": make_client(url, Keys(settings.redis.prefix)),
+        "on_startup": on_startup,
+        "on_shutdown": on_shutdown,
+    }
+    return type("WorkerSettings", (), options)
+
+
+def __getattr__(name: str) -> type:
+    # Built when arq asks for it: importing this module reads no settings and starts no server.
+    if name == "WorkerSettings":
+        return _settings_for_arq()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
