@@ -117,16 +117,17 @@ def install() -> None:
 
 def installers() -> Iterator[list[str | Path]]:
     """Commands that install, the quickest first; the next is looked for only when the last has failed."""
-    for uv in (shutil.which("uv"), ENVIRONMENT / "bin" / "uv"):
-        if uv and runs(uv, "--version"):
-            yield [uv, "pip", "install", "--python", PYTHON]
-            break
+    ours = ENVIRONMENT / "bin" / "uv"
+    present = next((uv for uv in (shutil.which("uv"), ours) if uv and runs(uv, "--version")), None)
+    if present:
+        yield [present, "pip", "install", "--python", PYTHON]
+        if not (find_spec("pip") or find_spec("ensurepip")):
+            return
     pip = find_pip()
-    uv = ENVIRONMENT / "bin" / "uv"
-    if not uv.exists() and runs(
+    if not present and runs(
         *pip, "--require-hashes", "--requirement", locked_uv(ENVIRONMENT / "uv.txt")
     ):
-        yield [uv, "pip", "install", "--python", PYTHON]
+        yield [ours, "pip", "install", "--python", PYTHON]
     yield pip
 
 

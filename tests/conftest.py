@@ -45,6 +45,12 @@ def redis_url(redis_socket: Path) -> str:
 
 
 @pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return _REPOSITORY
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of material that may stand beside the repository; without it the test is skipped."""
     folder = _REPOSITORY.parent / "shared"
