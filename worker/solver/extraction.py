@@ -2,12 +2,26 @@
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from jobs.languages import Language
 from jobs.models import ModelReply
 
+from .choice import choose, why_none
+from .fences import Block, fenced_blocks
+from .labels import Label
+from .syntax import Syntax, syntax_of
+from .unfenced import json_block, plain_program, tagged_blocks
+
+_READ_CHARACTERS = 1_048_576
 # Whatever else the service says, known or invented tomorrow, it did not let the model finish.
 _ENDED_WELL = (None, "STOP", "FINISH_REASON_UNSPECIFIED")
+
+_THINKING = re.compile(
+    r"(?:^(?P<indent>[ \t]*))?<(?P<close>/)?(?:think|thinking|thought|reasoning)>",
+    re.MULTILINE | re.IGNORECASE,
+)
+_MAX_THOUGHTS = 100
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,20 @@ class Extraction:
     """The end of the program is missing or was never marked."""
 
 
+def program_of(reply: ModelReply, language: Language) -> Extraction:
+    """The program in a reply; `executableCode` parts win over text, the last one over the others.
+
+    A reply that was blocked or cut has none, whatever it holds: half a program is never run.
+    """
+    reason = unusable_because(reply)
+    if reason is not None:
+        return _nothing(reason, truncated=reply.finish_reason == "MAX_TOKENS")
+    # Gemini's own type knows no other language than Python.
+    if language is Language.PYTHON and reply.code_parts:
+        return _found(reply.code_parts[-1], "executableCode part")
+    return extract(reply.text, language)
+
+
 def unusable_because(reply: ModelReply) -> str | None:
     """Why nothing in the reply can be used, in one line, or None where it can be read."""
     if reply.block_reason is not None:
@@ -37,19 +65,63 @@ def unusable_because(reply: ModelReply) -> str | None:
     return None
 
 
-def program_of(reply: ModelReply, language: Language) -> Extraction:
-    """The program in a reply; `executableCode` parts win over text, the last one over the others."""
-    reason = unusable_because(reply)
-    if reason is not None:
-        return Extraction(None, reason, "", truncated=reply.finish_reason == "MAX_TOKENS")
-    if reply.code_parts and language is Language.PYTHON:
-        return Extraction(reply.code_parts[-1], "", "executableCode part", truncated=False)
-    return extract(reply.text, language)
-
-
 def extract(reply: str, language: Language) -> Extraction:
-    """The program in the text of a reply."""
-    found = re.search(rf"```{language}\n(.*?)^```", reply, re.DOTALL | re.MULTILINE)
-    if found is None:
-        return Extraction(None, "the reply holds no program", "", truncated=False)
-    return Extraction(found[1], "", "labelled fence", truncated=False)
+    """The program in the text of a reply. It raises for no text, and takes bounded time for any.
+
+    Structure wins over guesses: a JSON object, then fences, then tags, then plain text. Among blocks, those
+    labelled with the language win; what could not run and drafts that were defined again are dropped; the rest is
+    joined in order. Prose, patches, other languages and programs of several files are never run.
+    """
+    language = Language(language)
+    syntax = syntax_of(language)
+    text = _answer_in(reply)
+    blocks = _marked_blocks(text, language, syntax)
+    chosen = choose(blocks, language, syntax)
+    if chosen is not None:
+        return Extraction(chosen.code, "", chosen.rule, truncated=not chosen.is_closed)
+    if blocks:
+        return _nothing(why_none(blocks, language, syntax))
+    chosen = choose(list(tagged_blocks(text)), language, syntax)
+    if chosen is not None:
+        return _found(chosen.code, f"tags, {chosen.rule}")
+    plain = plain_program(text, syntax)
+    return _nothing("the reply holds no program") if plain is None else _found(*plain)
+
+
+def _marked_blocks(text: str, language: Language, syntax: Syntax) -> list[Block]:
+    whole = json_block(text, language)
+    if whole is not None:
+        return [whole]
+
+    def could_run(label: Label, code: str) -> bool:
+        # Of another language nothing can be said, and nothing needs to be.
+        is_ours = label.language is language or not label.word
+        return not is_ours or syntax.could_run(code)
+
+    blocks = [block for block in fenced_blocks(text, could_run) if block.code.strip()]
+    if any(block.label.language is language for block in blocks):
+        return blocks
+    return [json_block(block.code, language) or block for block in blocks]
+
+
+def _answer_in(reply: str) -> str:
+    """The reply with plain line ends and without the model's visible reasoning."""
+    # JSON may carry half a surrogate pair, which no file and no pipe takes.
+    text = reply[:_READ_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    kept, position, is_thinking = "", 0, False
+    for tag in islice(_THINKING.finditer(text), _MAX_THOUGHTS):
+        if tag["close"] and (is_thinking or tag["indent"] is not None):
+            # A close that was never opened: the service kept the opening tag, all of it was thought.
+            kept, position, is_thinking = kept if is_thinking else "", tag.end(), False
+        elif not tag["close"] and tag["indent"] is not None and not is_thinking:
+            kept, is_thinking = kept + text[position : tag.start()], True
+    return kept if is_thinking else kept + text[position:]
+
+
+def _found(code: str, strategy: str) -> Extraction:
+    return Extraction(code if code.endswith("\n") else f"{code}\n", "", strategy, truncated=False)
+
+
+def _nothing(reason: str, *, truncated: bool = False) -> Extraction:
+    return Extraction(None, reason, "", truncated)
