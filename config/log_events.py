@@ -1,10 +1,10 @@
 """What an event may hold when it is written: no secret, no prompt, no program, nothing that steers a terminal."""
 
-import re
 from collections.abc import Mapping
 
 from structlog.typing import EventDict, WrappedLogger
 
+from .escaping import escaped, escaped_block
 from .redaction import REDACTED, Redactor
 
 # Prompts, programs and what they print belong to whoever sent them, not into logs.
@@ -14,11 +14,6 @@ _SECRET_KEYS = frozenset(
 )
 _WITHHELD_KEYS = _CONTENT_KEYS | _SECRET_KEYS
 
-# C0 (ESC and line ends among them), C1, marks that reorder or hide text, and halves of surrogate pairs.
-_CONTROLS = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
-_CONTROLS_IN_A_BLOCK = re.compile(_CONTROLS.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 _BLOCK_KEYS = frozenset({"exception", "stack"})
 _FIRST_KEYS = ("time", "level", "event")
 
@@ -64,16 +59,7 @@ def escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     return {escaped(key): _escape(key, value) for key, value in event.items()}
 
 
-def escaped(text: str) -> str:
-    """`text` on one line, with every control character spelled out."""
-    return _CONTROLS.sub(_spelled, text)
-
-
 def _escape(key: str, value: object) -> object:
     if not isinstance(value, str):
         return value
-    return _CONTROLS_IN_A_BLOCK.sub(_spelled, value) if key in _BLOCK_KEYS else escaped(value)
-
-
-def _spelled(control: re.Match[str]) -> str:
-    return control[0].encode("unicode_escape").decode("ascii")
+    return escaped_block(value) if key in _BLOCK_KEYS else escaped(value)

@@ -33,8 +33,8 @@ class RedisSettings(Group):
 
     url: Annotated[
         str | None,
-        Field(pattern=r"^(redis|rediss|unix|embedded)://"),
-        Allowed("a URL beginning with redis://, rediss://, unix:// or embedded://"),
+        Field(pattern=r"^((redis|rediss|unix)://|embedded:.)"),
+        Allowed("redis://…, rediss://…, unix://… or embedded:FOLDER"),
     ] = None
     """Redis or Valkey to use; unset means the embedded server of this project."""
     prefix: Annotated[

@@ -189,12 +189,7 @@ def _arq_options(settings: Settings) -> dict[str, Any]:
 def _settings_for_arq() -> type:
     """The class that arq's own command wants. It joins Redis here and opens the rest when arq has started."""
     settings = load_settings(Path.cwd())
-    secret = settings.model.api_key
-    configure_logging(
-        settings.log.format,
-        settings.log.level,
-        secrets=[secret.get_secret_value()] if secret else [],
-    )
+    configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
     url = redis_url(settings)
     if url.startswith(EMBEDDED_SCHEME):
         # Held until the process ends; the kernel gives the lease back.

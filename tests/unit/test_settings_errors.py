@@ -67,7 +67,7 @@ def _refusal(
         pytest.param(
             '[redis]\nurl = "http://h"',
             "promptmill.toml:2",
-            'redis.url is "http://h"; allowed: a URL beginning with redis://, rediss://, unix:// or embedded://',
+            'redis.url is "http://h"; allowed: redis://…, rediss://…, unix://… or embedded:FOLDER',
             id="scheme",
         ),
         pytest.param(

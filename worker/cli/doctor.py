@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from typing import Literal
 
+from config.escaping import escaped_block
 from config.settings import Settings
 from jobs.connection import open_redis, shown_url
 from jobs.errors import ExitCode, PromptmillError
@@ -20,7 +21,7 @@ from worker.sandbox.languages import interpreters
 from worker.sandbox.runner import open_sandbox
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
-from .output import emit, emit_json, visible
+from .output import emit, emit_json
 
 _LOW_DISK_MIB = 500
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
@@ -51,12 +52,12 @@ def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
     else:
         for finding in findings:
             emit(
-                visible(
+                escaped_block(
                     f"{_MARKS[finding.status]}  {finding.group:<9} {finding.name:<18} {finding.detail}".rstrip()
                 )
             )
             if finding.fix:
-                emit(visible(f"{'':<36}fix: {finding.fix}"))
+                emit(escaped_block(f"{'':<36}fix: {finding.fix}"))
     has_failed = any(finding.status == "fail" for finding in findings)
     return ExitCode.GATE_FAILED if has_failed else ExitCode.OK
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+from config.escaping import escaped_block
 from config.settings import Settings
 from jobs.clock import new_id
 from jobs.datasets import Task
@@ -17,7 +18,7 @@ from jobs.reports import Report, build_report
 from jobs.reports.text import report_lines
 
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
-from .output import emit, emit_json, talk, visible
+from .output import emit, emit_json, talk
 from .progress import RunProgress
 from .running import run_jobs
 
@@ -141,5 +142,5 @@ def run_and_report(
     else:
         emit(f"run {run_id}   {report.n_jobs} records in {settings.store.directory / 'records'}\n")
         for line in report_lines(report):
-            emit(visible(line))
+            emit(escaped_block(line))
     return report

@@ -53,10 +53,5 @@ def read_settings(flags: SettingFlags = NO_FLAGS, **more: str) -> "Settings":
 
     extra = {name.replace("__", "."): value for name, value in more.items()}
     settings = load_settings(Path.cwd(), overrides={**flags.overrides(), **extra})
-    secret = settings.model.api_key
-    configure_logging(
-        settings.log.format,
-        settings.log.level,
-        secrets=[secret.get_secret_value()] if secret else [],
-    )
+    configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
     return settings

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+from config.escaping import escaped_block
 from config.settings import Settings
 from jobs.errors import ExitCode, UsageError
 from jobs.models import Attempt, Record
@@ -15,7 +16,7 @@ from jobs.reports.text import SIMULATED_NOTE
 from worker.main import records_directory
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
-from .output import emit, emit_json, talk, visible
+from .output import emit, emit_json, talk
 
 
 def list_jobs(
@@ -43,7 +44,7 @@ def list_jobs(
         task = record.job.task_id or "-"
         mark = "  recording" if record.simulated else ""
         counts = f"{record.verdict:<22}{len(record.attempts):>2} attempts"
-        emit(visible(f"{record.job_id}  {counts}  {task}  {_first_line(record)}{mark}"))
+        emit(escaped_block(f"{record.job_id}  {counts}  {task}  {_first_line(record)}{mark}"))
     if len(records) > len(shown):
         talk(f"{len(records) - len(shown)} more; see them with --limit {len(records)}")
     return ExitCode.OK
@@ -79,7 +80,7 @@ def show_job(
         return ExitCode.OK
     shown = [kept for kept in record.attempts if attempt in {None, kept.number}]
     for line in _lines(record, shown, with_content=content or sys.stdout.isatty()):
-        emit(visible(line))
+        emit(escaped_block(line))
     return ExitCode.OK
 
 

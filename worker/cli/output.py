@@ -3,18 +3,16 @@
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Iterable
 
+from config.escaping import escaped_block
 from jobs.errors import ExitCode, PromptmillError
 
 _LABEL_WIDTH = 10
-# Line breaks are laid out by us, so only these two may stay as they are.
-_KEPT = {"\n", "\t"}
 
 
 def emit(text: str) -> None:
-    """Write a line of data. What models and programs wrote must go through `visible` first."""
+    """Write a line of data. What models and programs wrote must go through `config.escaping` first."""
     print(text)
 
 
@@ -43,18 +41,13 @@ def is_terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
 
 
-def visible(text: str) -> str:
-    """Text that no terminal obeys: control and direction characters are spelled out."""
-    return "".join(_spelled(character) for character in text)
-
-
 def show_error(error: PromptmillError, *, as_json: bool) -> None:
     """Say what happened, from where, and what to do; as JSON on standard output for programs."""
     if as_json:
         emit_json({"error": _as_object(error)})
         return
     retry = ", safe to try again" if error.retryable else ""
-    talk(f"error[{error.kind}]: {visible(error.message)}")
+    talk(f"error[{error.kind}]: {escaped_block(error.message)}")
     for label, fact in error.facts.items():
         _talk_labelled(label, fact)
     for number, fix in enumerate(error.fixes):
@@ -64,7 +57,7 @@ def show_error(error: PromptmillError, *, as_json: bool) -> None:
 
 def show_bug(traceback_path: str, summary: str) -> None:
     """Say that we failed in a way nobody foresaw."""
-    talk(f"error[bug]: {visible(summary)}")
+    talk(f"error[bug]: {escaped_block(summary)}")
     _talk_labelled("traceback", traceback_path)
     _talk_labelled(
         "fix",
@@ -74,7 +67,7 @@ def show_bug(traceback_path: str, summary: str) -> None:
 
 
 def _talk_labelled(label: str, text: str) -> None:
-    first, *rest = visible(text).split("\n")
+    first, *rest = escaped_block(text).split("\n")
     talk(f"  {label:<{_LABEL_WIDTH}}{'' if len(label) < _LABEL_WIDTH else '  '}{first}")
     for line in rest:
         talk(f"  {'':<{_LABEL_WIDTH}}{line}")
@@ -90,14 +83,3 @@ def _as_object(error: PromptmillError) -> dict[str, object]:
         "exit": error.exit_code.value,
         "retryable": error.retryable,
     }
-
-
-def _spelled(character: str) -> str:
-    # Cc: terminal commands. Cf: among them the marks that make text read backwards. Zs, So and the like are harmless.
-    if character in _KEPT or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
-        return character
-    return (
-        character.encode("unicode_escape").decode()
-        if ord(character) > 31
-        else f"\\x{ord(character):02x}"
-    )

@@ -5,12 +5,13 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
+from config.escaping import escaped_block
 from jobs.clock import monotonic
 from jobs.events import AttemptFinished, JobCancelled, JobDelayed, JobEvent, JobFinished
 from jobs.reports.text import SIMULATED_NOTE
 from jobs.verdicts import Verdict
 
-from .output import is_terminal, talk, visible
+from .output import is_terminal, talk
 
 _PLAIN_SECONDS = 10.0
 _PLAIN_SHARE = 0.05
@@ -99,7 +100,7 @@ class RunProgress:
     def _line(self, text: str) -> None:
         if self._redraws:
             sys.stderr.write("\r\x1b[2K")
-        talk(visible(text))
+        talk(escaped_block(text))
 
 
 def _result_of(verdict: Verdict) -> str:

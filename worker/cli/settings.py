@@ -1,9 +1,10 @@
 """`promptmill config show`: every setting in force."""
 
+from config.escaping import escaped_block
 from jobs.errors import ExitCode
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
-from .output import emit, emit_json, visible
+from .output import emit, emit_json
 
 
 def show_settings(
@@ -30,5 +31,5 @@ def show_settings(
         line = (
             f"{row.name:<{name_width}}  {row.value:<{value_width}}  {row.origin if origin else ''}"
         )
-        emit(visible(line.rstrip()))
+        emit(escaped_block(line.rstrip()))
     return ExitCode.OK

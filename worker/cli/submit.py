@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from config.escaping import escaped_block
 from config.settings import Settings
 from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import new_id
@@ -27,7 +28,7 @@ from worker.main import records_directory
 
 from .evaluate import make_jobs
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, Switch, read_settings
-from .output import emit, emit_json, talk, visible
+from .output import emit, emit_json, talk
 from .progress import RunProgress
 from .running import check_languages, open_queue
 
@@ -190,7 +191,7 @@ def _tell_where(settings: Settings, records: Sequence[Record]) -> None:
     store = FileRecordStore(records_directory(settings))
     for record in records:
         what = record.error or (record.attempts[-1].explanation if record.attempts else "")
-        talk(visible(f"{record.job_id}  {record.verdict}  {what}".rstrip()))
+        talk(escaped_block(f"{record.job_id}  {record.verdict}  {what}".rstrip()))
         talk(f"record  {store.path_of(record.job_id)}")
 
 
