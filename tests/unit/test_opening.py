@@ -1,0 +1,61 @@
+"""Which client a model's name means, with a key and without."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs.errors import UsageError
+from worker.errors import ModelKeyError, ModelKeyMissingError
+from worker.model.opening import open_model
+from worker.model.options import GeminiOptions
+
+
+def gemini(api_key: str | None) -> GeminiOptions:
+    return GeminiOptions(name="gemini-3.8-flash", api_key=api_key)
+
+
+@pytest.mark.parametrize(
+    ("name", "api_key", "expected"),
+    [
+        pytest.param("auto", None, ("replay", True), id="auto without a key"),
+        pytest.param("auto", "  ", ("replay", True), id="auto with an empty key"),
+        pytest.param("auto", "key", ("gemini-3.8-flash", False), id="auto with a key"),
+        pytest.param("replay", "key", ("replay", True), id="replay in spite of a key"),
+        pytest.param("gemini-9", "key", ("gemini-9", False), id="a model by name"),
+    ],
+)
+async def test_a_name_means_one_client(
+    name: str, api_key: str | None, expected: tuple[str, bool]
+) -> None:
+    """People must get the model they think they pay for, or be told that it is a replay."""
+    model = open_model(name, gemini(api_key))
+    assert (model.name, model.simulated) == expected
+    await model.aclose()
+
+
+async def test_a_file_of_recordings_is_named_after_the_colon(tmp_path: Path) -> None:
+    """Anyone may replay their own recordings, and the record's model says which."""
+    path = tmp_path / "mine:own.jsonl"
+    path.write_text('{"prompt": "p", "attempt": 1, "reply": "r"}\n', encoding="utf-8")
+    assert open_model(f"replay:{path}", gemini(None)).name == f"replay:{path}"
+
+
+def test_a_model_by_name_without_a_key_is_no_replay() -> None:
+    """Whoever names a model wants that model's answers, not somebody's recordings."""
+    with pytest.raises(ModelKeyMissingError) as caught:
+        open_model("gemini-3.8-flash", gemini(None))
+    assert caught.value.kind == "model-key-missing"
+    assert "GEMINI_API_KEY" in " ".join(caught.value.fixes)
+    assert "--model replay" in " ".join(caught.value.fixes)
+
+
+def test_auto_with_a_key_that_can_be_none_is_no_replay() -> None:
+    """A key that does not work is an error, never a silent replay."""
+    with pytest.raises(ModelKeyError, match="no key has"):
+        open_model("auto", gemini("two words"))
+
+
+def test_replay_with_a_colon_and_no_file_is_a_usage_error() -> None:
+    """A forgotten file name must not mean the shipped recordings."""
+    with pytest.raises(UsageError, match="recordings"):
+        open_model("replay:", gemini(None))

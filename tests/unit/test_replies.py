@@ -1,0 +1,59 @@
+"""Reading replies whose form nobody promised."""
+
+import pytest
+from pydantic import JsonValue
+
+from jobs.models import Usage
+from worker.model.replies import read_object, reply_of
+
+
+def _with(**candidate: JsonValue) -> dict[str, JsonValue]:
+    return {"candidates": [candidate]}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"candidates": None},
+        {"candidates": "none"},
+        {"candidates": [None, 1, []]},
+        {"candidates": [{}], "promptFeedback": "SAFETY", "usageMetadata": [1]},
+        {"modelVersion": 3.8, "responseId": ["r"], "promptFeedback": {"blockReason": 1}},
+        {"usageMetadata": {"promptTokenCount": "12", "totalTokenCount": 1.5}},
+        _with(content="text", finishReason=1),
+        _with(content={"parts": {"text": "a"}}),
+        _with(content={"parts": [None, "a", {"text": 1}, {"text": None}, {"thought": True}]}),
+        _with(content={"parts": [{"executableCode": "x"}, {"executableCode": {"code": 1}}]}),
+    ],
+    ids=str,
+)
+def test_an_object_of_any_form_is_an_empty_reply(answer: dict[str, JsonValue]) -> None:
+    """The service grows fields and words at will; none of them may stop a worker."""
+    reply = reply_of(answer, latency_seconds=0.5, transport_tries=2)
+    assert (reply.text, reply.code_parts) == ("", ())
+    assert (reply.finish_reason, reply.block_reason, reply.model_version) == (None, None, None)
+    assert reply.usage == Usage()
+    assert (reply.latency_seconds, reply.transport_tries) == (0.5, 2)
+
+
+@pytest.mark.parametrize("body", ["", " \n"])
+def test_an_empty_body_is_an_object_without_fields(body: str) -> None:
+    """The service sends it with a 200, and it means that the model said nothing."""
+    assert read_object(body) == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("<html>", id="HTML"),
+        pytest.param('{"candidates": [', id="cut JSON"),
+        pytest.param("[]", id="a list"),
+        pytest.param("null", id="null"),
+        pytest.param("[" * 100_000, id="too deep"),
+    ],
+)
+def test_what_is_no_object_is_a_value_error(body: str) -> None:
+    """The caller knows one way in which a body is bad, not five."""
+    with pytest.raises(ValueError):  # noqa: PT011  # the words are those of whoever reads JSON
+        read_object(body)
