@@ -36,7 +36,7 @@ from worker.model import ModelClient
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.sandbox import Sandbox
-from worker.sandbox.languages import installed_languages
+from worker.sandbox.interpreters import interpreters
 from worker.sandbox.runner import open_sandbox
 from worker.solver.loop import FeedbackLoop
 
@@ -89,7 +89,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
             model=model.name,
             simulated=model.simulated,
-            languages=installed_languages(),
+            languages=tuple(found.language for found in interpreters() if found.path is not None),
         )
         consumer = Consumer(
             redis,

@@ -17,7 +17,7 @@ from jobs.presence import live_workers
 from worker.main import gemini_options, redis_url
 from worker.model.opening import open_model
 from worker.sandbox.checkup import self_check
-from worker.sandbox.languages import interpreters
+from worker.sandbox.interpreters import interpreters
 from worker.sandbox.runner import open_sandbox
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings

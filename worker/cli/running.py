@@ -12,7 +12,7 @@ from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue, JobStatus
 from worker.main import open_engine, records_directory, redis_url, serve
 from worker.sandbox.errors import InterpreterMissingError
-from worker.sandbox.languages import find_interpreter
+from worker.sandbox.interpreters import find_interpreter
 
 from .output import talk
 from .progress import RunProgress
