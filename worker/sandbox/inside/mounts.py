@@ -1,0 +1,102 @@
+"""A root of its own for the run: read-only, holding what interpreters need, and one sized place to write."""
+
+import os
+
+from . import syscalls
+
+# An empty place that exists everywhere. Nothing is taken from below it after it is covered.
+_STAGE = "/tmp"  # noqa: S108
+_SCRATCH_INODES = 4096
+_READ_ONLY = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
+_DEVICE = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_TMPFS = syscalls.MS_NOSUID | syscalls.MS_NODEV
+_TEXTS = {
+    "etc/passwd": "sandbox:x:1000:1000::{scratch}/work:/bin/sh\n",
+    "etc/group": "sandbox:x:1000:\n",
+    "etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+_LINKS = {
+    "dev/fd": "/proc/self/fd",
+    "dev/stdin": "/proc/self/fd/0",
+    "dev/stdout": "/proc/self/fd/1",
+    "dev/stderr": "/proc/self/fd/2",
+    "dev/shm": "{scratch}/shm",
+    "tmp": "{scratch}/tmp",
+}
+
+
+class Tree:
+    """Something of the host that the private root will show: a link, or a detached copy of the mounts at a path."""
+
+    def __init__(self, path: str, attributes: int) -> None:
+        self._place = path.lstrip("/")
+        self._link = os.readlink(path) if os.path.islink(path) else ""
+        self._is_directory = os.path.isdir(path)
+        self._tree = -1 if self._link else syscalls.clone_tree(path, attributes)
+
+    def attach(self) -> None:
+        """Put it at its place below the current directory."""
+        _make_parents(self._place)
+        if self._link:
+            os.symlink(self._link, self._place)
+            return
+        if self._is_directory:
+            os.makedirs(self._place, exist_ok=True)
+        else:
+            _write(self._place, "")
+        syscalls.attach_tree(self._tree, self._place)
+        os.close(self._tree)
+
+
+def take_trees(readable: tuple[str, ...]) -> list[Tree]:
+    """Take hold of what will be shown. Root does it before it stops being root, for an interpreter below a 0700 home."""
+    trees = [Tree(path, _READ_ONLY) for path in readable if os.path.lexists(path)]
+    return trees + [Tree(path, _DEVICE) for path in _DEVICES]
+
+
+def build_root(trees: list[Tree], scratch: str) -> None:
+    """Stage the private root, with the trees attached, and stand in it; the old root is still underneath."""
+    syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    syscalls.mount("root", _STAGE, "tmpfs", _TMPFS, "size=1m,nr_inodes=1024,mode=755")
+    os.chdir(_STAGE)
+    for tree in trees:
+        tree.attach()
+    for place, text in _TEXTS.items():
+        _write(place, text.format(scratch=scratch))
+    for place, target in _LINKS.items():
+        _make_parents(place)
+        os.symlink(target.format(scratch=scratch), place)
+
+
+def mount_proc() -> None:
+    """Show the processes of this PID namespace. It comes before the old root goes: the kernel asks to see one."""
+    os.mkdir("proc")
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+    syscalls.mount("proc", "proc", "proc", flags)
+
+
+def mount_scratch(scratch: str, size_mib: int) -> None:
+    """The one place that can be written, bounded in bytes and in files, gone with the namespace."""
+    place = scratch.lstrip("/")
+    os.mkdir(place)
+    syscalls.mount("scratch", place, "tmpfs", _TMPFS, f"size={size_mib}m,nr_inodes={_SCRATCH_INODES},mode=755")
+
+
+def enter_root() -> None:
+    """Let go of the host's files for good."""
+    syscalls.pivot_into_current_directory()
+    syscalls.mount("none", "/", None, syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | _TMPFS)
+
+
+def _make_parents(place: str) -> None:
+    parent = os.path.dirname(place)
+    if parent:
+        os.makedirs(parent, exist_ok=True)
+
+
+def _write(place: str, text: str) -> None:
+    _make_parents(place)
+    with open(place, "wb") as file:
+        file.write(text.encode())

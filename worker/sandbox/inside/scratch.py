@@ -1,0 +1,89 @@
+"""A scratch directory on the host's own disk, for runs that cannot have a private one in memory."""
+
+import os
+
+_PRIVATE = 0o700
+
+
+def make(path: str, uid: int | None) -> None:
+    """Create it for `uid`, None being this process's own user.
+
+    Raises:
+        OSError: it exists already, or cannot be made.
+    """
+    os.mkdir(path, _PRIVATE)
+    if uid is not None:
+        os.chown(path, uid, uid)
+
+
+def hand_over(path: str, uid: int) -> None:
+    """Make everything in it the program's own, before the program runs."""
+    for parent, directories, files in os.walk(path):
+        for name in directories + files:
+            os.chown(f"{parent}/{name}", uid, uid, follow_symlinks=False)
+
+
+def remove(path: str) -> None:
+    """Remove it with all it holds, links never followed, however deep it is nested.
+
+    Every process that could change it meanwhile has to be dead.
+    """
+    with _Flattener(path) as flattener:
+        flattener.empty()
+    os.rmdir(path)
+
+
+class _Flattener:
+    """Empties a directory by moving what lies in its directories up: no recursion, no paths that grow."""
+
+    def __init__(self, path: str) -> None:
+        os.chmod(path, _PRIVATE)
+        self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._moved = 0
+
+    def __enter__(self) -> "_Flattener":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._top)
+
+    def empty(self) -> None:
+        """Remove everything."""
+        directories = self._unlink_files(self._top)
+        while directories:
+            self._lift(directories.pop(), directories)
+
+    def _lift(self, name: str, directories: list[str]) -> None:
+        """Remove the directory `name`, after moving the directories in it beside it."""
+        os.chmod(name, _PRIVATE, dir_fd=self._top)
+        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._top)
+        try:
+            for child in self._unlink_files(inner):
+                # A directory that may not be written cannot be moved either.
+                os.chmod(child, _PRIVATE, dir_fd=inner)
+                place = self._free_name()
+                os.rename(child, place, src_dir_fd=inner, dst_dir_fd=self._top)
+                directories.append(place)
+        finally:
+            os.close(inner)
+        os.rmdir(name, dir_fd=self._top)
+
+    def _free_name(self) -> str:
+        while True:
+            self._moved += 1
+            name = f".lifted-{self._moved}"
+            try:
+                os.lstat(name, dir_fd=self._top)
+            except FileNotFoundError:
+                return name
+
+    def _unlink_files(self, directory: int) -> list[str]:
+        """Unlink all that is no directory; return the names of the directories."""
+        directories = []
+        with os.scandir(directory) as entries:
+            for entry in list(entries):
+                if entry.is_dir(follow_symlinks=False):
+                    directories.append(entry.name)
+                else:
+                    os.unlink(entry.name, dir_fd=directory)
+        return directories

@@ -1,0 +1,153 @@
+"""The language table: how a program of each language is written down, started, tested and understood when it fails."""
+
+import re
+from dataclasses import dataclass
+from typing import assert_never
+
+from jobs.languages import Language
+
+NONCE_DESCRIPTOR = 3
+"""Where a tested program's process finds the nonce, and the epilogue reads it."""
+PROOF_DESCRIPTOR = 4
+"""Where the epilogue hands it back."""
+
+_ESM = re.compile(r"^[ \t]*(?:import\s*[\w{*'\"]|export\s+[\w{*])", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class LanguageRow:
+    """What the sandbox knows about one language."""
+
+    interpreter_names: tuple[str, ...]
+    """What to look for, best first."""
+    apt_package: str
+    bounds_address_space: bool
+    """Whether RLIMIT_AS may be set near the memory limit; a JIT reserves far more than it uses."""
+    private_memory_room_mib: int
+    """RLIMIT_DATA above the memory limit: V8 crashes without a word where it is refused, so the watcher comes first."""
+    memory_marks: tuple[str, ...]
+    """What standard error says, after a line break, where an allocation was refused."""
+    compile_error: re.Pattern[str]
+    """Standard error of a program that the language itself refused."""
+    tests_prologue: str
+    """One line between the program and its tests."""
+    tests_epilogue: str
+    """What follows the tests: reached only if they ended without an error, it hands the nonce back."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file to run."""
+
+    name: str
+    """Below the scratch directory."""
+    text: str
+
+
+# An import() works in both kinds of module, and in programs that have a `require` of their own.
+_NODE_EPILOGUE = (
+    ";import('node:fs').then(fs=>{const b=Buffer.alloc(64);"
+    f"fs.writeSync({PROOF_DESCRIPTOR},b,0,fs.readSync({NONCE_DESCRIPTOR},b))}});"
+)
+# Node's own prints a line and goes on.
+_NODE_ASSERT = (
+    ";console.assert=(ok,...words)=>"
+    "{if(!ok)throw new Error(words.length?words.map(String).join(' '):'Assertion failed')};"
+)
+# Tests are written for either kind of module, and most begin with require('assert').
+_ESM_REQUIRE = (
+    "import {createRequire as _createRequire} from 'node:module';"
+    "globalThis.require??=_createRequire(import.meta.url)"
+)
+
+ROWS = {
+    Language.PYTHON: LanguageRow(
+        interpreter_names=("python3",),
+        apt_package="python3",
+        bounds_address_space=True,
+        private_memory_room_mib=0,
+        memory_marks=("MemoryError", "OSError: [Errno 12]", "BlockingIOError: [Errno 12]"),
+        # Only the compiler speaks of the program's own file without a traceback.
+        compile_error=re.compile(
+            r'\A(?:  File "[^"\n]*/work/program\.py", line \d+\n(?:.*\n)*?)?(?:SyntaxError|IndentationError|TabError): '
+        ),
+        tests_prologue="",
+        tests_epilogue=f"import posix as _p; _p.write({PROOF_DESCRIPTOR}, _p.read({NONCE_DESCRIPTOR}, 64))",
+    ),
+    Language.JAVASCRIPT: LanguageRow(
+        interpreter_names=("node", "nodejs"),
+        apt_package="nodejs",
+        bounds_address_space=False,
+        private_memory_room_mib=64,
+        memory_marks=(
+            "FATAL ERROR: ",
+            "RangeError: Array buffer allocation failed",
+            "# Fatal process out of memory",
+            "# Fatal JavaScript out of memory",
+        ),
+        # A SyntaxError thrown while running has a stack that passes through the program.
+        compile_error=re.compile(
+            r"\A(?:file://)?[^\n]*/work/program\.[cm]js:\d+\n(?:.*\n)*?SyntaxError: (?![\s\S]*\n    at .*program\.[cm]js)"
+        ),
+        tests_prologue=_NODE_ASSERT,
+        tests_epilogue=_NODE_EPILOGUE,
+    ),
+    Language.SH: LanguageRow(
+        interpreter_names=("sh",),
+        apt_package="dash",
+        bounds_address_space=True,
+        private_memory_room_mib=0,
+        memory_marks=("Out of space", "Cannot allocate memory", "memory exhausted"),
+        compile_error=re.compile(r"^[^\n]*/work/program\.sh: (?:line )?\d+: [Ss]yntax error", re.MULTILINE),
+        # Without it a failing test would be followed by the epilogue.
+        tests_prologue="set -e",
+        tests_epilogue=(
+            f'IFS= read -r _nonce <&{NONCE_DESCRIPTOR}; command printf "%s" "$_nonce" >&{PROOF_DESCRIPTOR}'
+        ),
+    ),
+}
+
+
+def source_of(language: Language, program: str, tests: str | None) -> Source:
+    """The file to run. The program comes first, so that the lines of its errors are right."""
+    name = _file_name(language, program)
+    if tests is None:
+        return Source(f"work/{name}", program)
+    row = ROWS[language]
+    prologue = (_ESM_REQUIRE if name.endswith(".mjs") else "") + row.tests_prologue
+    return Source(f"work/{name}", f"{program}\n{prologue}\n{tests}\n{row.tests_epilogue}\n")
+
+
+def command(language: Language, interpreter: str, source: str, memory_mib: int) -> tuple[str, ...]:
+    """How the file `source` is started."""
+    match language:
+        case Language.PYTHON:
+            return (interpreter, "-I", "-B", source)
+        case Language.JAVASCRIPT:
+            return (interpreter, f"--max-old-space-size={memory_mib}", source)
+        case Language.SH:
+            return (interpreter, source)
+        case _:
+            assert_never(language)
+
+
+def ran_out_of_memory(language: Language, stderr: str) -> bool:
+    """Whether a program that failed says so itself."""
+    return any(f"\n{mark}" in f"\n{stderr}" for mark in ROWS[language].memory_marks)
+
+
+def was_refused_by_compiler(language: Language, stderr: str) -> bool:
+    """Whether the language's own check refused the program."""
+    return ROWS[language].compile_error.search(stderr) is not None
+
+
+def _file_name(language: Language, program: str) -> str:
+    match language:
+        case Language.PYTHON:
+            return "program.py"
+        case Language.JAVASCRIPT:
+            return "program.mjs" if _ESM.search(program) else "program.cjs"
+        case Language.SH:
+            return "program.sh"
+        case _:
+            assert_never(language)

@@ -1,0 +1,144 @@
+"""Pipes between the event loop and a program that nobody trusts."""
+
+import asyncio
+import os
+from collections.abc import Callable
+
+_CHUNK_BYTES = 65_536
+_PROOF_BYTES = 256
+
+
+class CappedReader:
+    """Reads a pipe as it fills and keeps no more than its cap; soon after the cap it reads no more at all."""
+
+    def __init__(self, cap_bytes: int) -> None:
+        self._cap_bytes = cap_bytes
+        self._kept = bytearray()
+        self._overflowed: Callable[[], None] | None = None
+        # Not inherited unless passed on by number.
+        self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._read_end, False)
+        self.n_bytes = 0
+        """Bytes read: those that were kept, and those of the last chunk that went over."""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether anything was cut."""
+        return self.n_bytes > self._cap_bytes
+
+    @property
+    def text(self) -> str:
+        """What was kept; a byte that is no UTF-8 is U+FFFD."""
+        return self._kept.decode("utf-8", "replace")
+
+    def start(self, overflowed: Callable[[], None]) -> None:
+        """Read from now on, and call `overflowed` once, when the first byte past the cap has been read."""
+        self.write_end = _closed(self.write_end)
+        self._overflowed = overflowed
+        asyncio.get_running_loop().add_reader(self._read_end, self._read)
+
+    def read_what_is_left(self) -> None:
+        """Take what lies in the pipe now, without waiting for its end: somebody may hold it open for ever."""
+        while not self.truncated and self._read():
+            pass
+
+    def close(self) -> None:
+        """Let go of both ends; calling it twice changes nothing."""
+        self.write_end = _closed(self.write_end)
+        if self._read_end >= 0:
+            asyncio.get_running_loop().remove_reader(self._read_end)
+            self._read_end = _closed(self._read_end)
+
+    def _read(self) -> bool:
+        try:
+            part = os.read(self._read_end, _CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        self.n_bytes += len(part)
+        self._kept += part[: self._cap_bytes - len(self._kept)]
+        if not part or self.truncated:
+            asyncio.get_running_loop().remove_reader(self._read_end)
+        if self.truncated and self._overflowed is not None:
+            self._overflowed()
+        return bool(part)
+
+
+class Feeder:
+    """Writes text into a pipe as fast as it is read there, and closes it after the last byte."""
+
+    def __init__(self, text: str) -> None:
+        # A lone surrogate is not UTF-8, but JSON can carry one: the program shall see something.
+        self._left = memoryview(text.encode("utf-8", "replace"))
+        self.read_end, self._write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._write_end, False)
+
+    def start(self) -> None:
+        """Write from now on. What fits into the pipe goes at once and costs the loop nothing."""
+        self.read_end = _closed(self.read_end)
+        self._write()
+        if self._write_end >= 0:
+            asyncio.get_running_loop().add_writer(self._write_end, self._write)
+
+    def close(self) -> None:
+        """Let go of both ends; calling it twice changes nothing."""
+        self.read_end = _closed(self.read_end)
+        if self._write_end >= 0:
+            asyncio.get_running_loop().remove_writer(self._write_end)
+            self._write_end = _closed(self._write_end)
+
+    def _write(self) -> None:
+        try:
+            if self._left:
+                self._left = self._left[os.write(self._write_end, self._left) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._left = self._left[:0]
+        if not self._left:
+            self.close()
+
+
+class Plumbing:
+    """All pipes of one run: the three standard ones, and two for the nonce where there are tests."""
+
+    def __init__(self, stdin: str, nonce: str | None, cap_bytes: int) -> None:
+        self.stdout = CappedReader(cap_bytes)
+        self.stderr = CappedReader(cap_bytes)
+        self._proof = CappedReader(_PROOF_BYTES)
+        self._stdin = Feeder(stdin)
+        self._nonce = Feeder(f"{nonce or ''}\n")
+        self._tested = nonce is not None
+
+    @property
+    def ends_for_the_program(self) -> tuple[int, ...]:
+        """What becomes the program's descriptors 0, 1, 2 and on; valid until `start`."""
+        standard = (self._stdin.read_end, self.stdout.write_end, self.stderr.write_end)
+        return standard + ((self._nonce.read_end, self._proof.write_end) if self._tested else ())
+
+    @property
+    def proof(self) -> str:
+        """What came back for the nonce."""
+        return self._proof.text.strip()
+
+    def start(self, overflowed: Callable[[], None]) -> None:
+        """Close the program's ends, which it has by now, and let everything flow."""
+        for reader in (self.stdout, self.stderr, self._proof):
+            reader.start(overflowed)
+        for feeder in (self._stdin, self._nonce):
+            feeder.start()
+
+    def read_what_is_left(self) -> None:
+        """Take what lies in the pipes now."""
+        for reader in (self.stdout, self.stderr, self._proof):
+            reader.read_what_is_left()
+
+    def close(self) -> None:
+        """Let go of everything; calling it twice changes nothing."""
+        for pipe in (self.stdout, self.stderr, self._proof, self._stdin, self._nonce):
+            pipe.close()
+
+
+def _closed(descriptor: int) -> int:
+    if descriptor >= 0:
+        os.close(descriptor)
+    return -1
