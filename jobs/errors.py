@@ -63,6 +63,11 @@ class PromptmillError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def in_one_line(self) -> str:
+        """What happened and what to do, for a log or a record."""
+        return f"{self.message} ({'; or '.join(self.fixes)})" if self.fixes else self.message
+
 
 class UsageError(PromptmillError):
     """What was typed or written cannot be used as it is."""

@@ -37,7 +37,7 @@ from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.sandbox import Sandbox
 from worker.sandbox.interpreters import interpreters
-from worker.sandbox.runner import open_sandbox
+from worker.sandbox.opening import open_sandbox
 from worker.solver.loop import FeedbackLoop
 
 # Ours is `max_deliveries`, after which a record is written. Arq's own limit would drop the job without one.

@@ -17,8 +17,8 @@ from jobs.presence import live_workers
 from worker.main import gemini_options, redis_url
 from worker.model.opening import open_model
 from worker.sandbox.checkup import self_check
-from worker.sandbox.interpreters import interpreters
-from worker.sandbox.runner import open_sandbox
+from worker.sandbox.interpreters import find_interpreter, interpreters
+from worker.sandbox.opening import open_sandbox
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import emit, emit_json
@@ -93,22 +93,15 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _languages() -> Iterator[Finding]:
-    for interpreter in interpreters():
-        if interpreter.path is None:
-            yield Finding(
-                "language",
-                interpreter.language.value,
-                "warn",
-                "no interpreter found",
-                interpreter.fix,
-            )
-        else:
-            yield Finding(
-                "language",
-                interpreter.language.value,
-                "ok",
-                f"{interpreter.version} at {interpreter.path}",
-            )
+    for found in interpreters():
+        name = found.language.value
+        if found.path is not None:
+            yield Finding("language", name, "ok", f"{found.path} {found.version or ''}".rstrip())
+            continue
+        try:
+            find_interpreter(found.language)
+        except PromptmillError as error:
+            yield Finding("language", name, "warn", error.message, " | ".join(error.fixes))
 
 
 async def _redis(settings: Settings) -> AsyncIterator[Finding]:
