@@ -12,7 +12,7 @@ from arq.jobs import Job
 from arq.jobs import JobStatus as ArqStatus
 from redis.exceptions import RedisError
 
-from .connection import open_redis
+from .connection import EMBEDDED_SCHEME, open_redis
 from .errors import RedisUnreachableError
 from .events import JobCancelled, JobEvent, JobFinished, follow, publish, stream_of
 from .keys import Keys
@@ -53,21 +53,20 @@ class JobQueue:
             record = await handle.record()
 
     `redis_url` is `redis://…`, `rediss://…`, `unix://…` or `embedded:DIRECTORY`; it and `records` must be those of the
-    workers. Left out, both mean the folder `.promptmill` below the current one, as they do for the commands.
+    workers. Left out, they mean the folder `.promptmill` below the current one, as they do for the commands; beside
+    `embedded:DIRECTORY` the records are those in `DIRECTORY`.
     """
 
     def __init__(
         self,
         redis_url: str = "embedded:.promptmill",
         *,
-        records: RecordStore | Path | str = Path(".promptmill/records"),
+        records: RecordStore | Path | str | None = None,
         prefix: str = "promptmill",
     ) -> None:
         """Remember where to connect; nothing is opened before `async with`."""
         self.keys = Keys(prefix)
-        self.records = (
-            FileRecordStore(Path(records)) if isinstance(records, (Path, str)) else records
-        )
+        self.records = _store(redis_url, records)
         self._url = redis_url
         self._stack = AsyncExitStack()
         self._redis: ArqRedis | None = None
@@ -124,6 +123,16 @@ class JobQueue:
     async def live_workers(self) -> list[WorkerPresence]:
         """The workers of this queue that were heard of within the last seconds."""
         return await live_workers(self.redis, self.keys)
+
+
+def _store(redis_url: str, records: RecordStore | Path | str | None) -> RecordStore:
+    if records is None:
+        is_embedded = redis_url.startswith(EMBEDDED_SCHEME)
+        records = (
+            Path(redis_url.removeprefix(EMBEDDED_SCHEME) if is_embedded else ".promptmill")
+            / "records"
+        )
+    return FileRecordStore(Path(records)) if isinstance(records, Path | str) else records
 
 
 class JobHandle:

@@ -20,11 +20,11 @@ def demo(*, json: AsJson = False) -> int:
     # The recorded programs ship with promptmill and were read, so any isolation will do for them; and neither a
     # configured Redis nor a worker with a key has any part in the tour.
     settings = read_settings(
+        quiet=True,
         model__name="replay",
         redis__url=f"embedded:{read_settings().store.directory}",
         redis__prefix="promptmill-demo",
         sandbox__require="rlimits",
-        log__level="error",
     )
     talk_box(
         "RECORDINGS, NOT A MODEL",

@@ -46,7 +46,7 @@ def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
     Args:
         json: as JSON.
     """
-    findings = asyncio.run(_examine(read_settings(flags, log__level="error")))
+    findings = asyncio.run(_examine(read_settings(flags, quiet=True)))
     if json:
         emit_json([vars(finding) for finding in findings])
     else:

@@ -73,7 +73,7 @@ def evaluate(
         dataset: a JSONL file, gzipped or not: one task a line.
         json: the report as JSON.
     """
-    settings = read_settings(flags)
+    settings = read_settings(flags, quiet=True)
     tasks = read_tasks(dataset)
     run_id = this.run or new_id("run")
     jobs = make_jobs(tasks, run_id, settings, samples=this.samples, max_attempts=this.max_attempts)

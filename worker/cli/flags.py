@@ -40,18 +40,27 @@ Attempts = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lt
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSON, errors too")]
 
 
-def read_settings(flags: SettingFlags = NO_FLAGS, **more: str) -> "Settings":
+def read_settings(
+    flags: SettingFlags = NO_FLAGS, *, quiet: bool = False, **more: str
+) -> "Settings":
     """The settings of the current folder under these flags, and logging set up by them.
 
-    `more` overrides by names with two underscores for the dot, as in `sandbox__require="rlimits"`.
+    `more` overrides by names with two underscores for the dot, as in `sandbox__require="rlimits"`. `quiet` shows only
+    warnings unless somebody chose a level: a command that shows its own progress needs no log beside it.
 
     Raises:
         ConfigError: something cannot be used.
     """
     from config.loading import load_settings
     from config.logs import configure_logging
+    from config.settings import DEFAULT_ORIGIN
 
     extra = {name.replace("__", "."): value for name, value in more.items()}
     settings = load_settings(Path.cwd(), overrides={**flags.overrides(), **extra})
-    configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
+    level = (
+        "warning"
+        if quiet and settings.origin_of("log.level") == DEFAULT_ORIGIN
+        else settings.log.level
+    )
+    configure_logging(settings.log.format, level, secrets=settings.secrets())
     return settings

@@ -50,7 +50,7 @@ class RunProgress:
         talk(f"run      {self._name}   {self._n_jobs} jobs   model {model}")
         if simulated:
             talk(f"         {SIMULATED_NOTE}")
-        if is_terminal():
+        if is_terminal() and self._n_jobs > 1:
             self._bar = self._stack.enter_context(_new_bar())
             self._bar.add_task("", total=self._n_jobs, results="")
 
@@ -74,6 +74,8 @@ class RunProgress:
         self._results[result] += 1
         results = "  ".join(f"{name}={count}" for name, count in sorted(self._results.items()))
         done, now = self._results.total(), monotonic()
+        if self._n_jobs == 1:
+            return
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, results=results)
         elif self._is_time(done, now):

@@ -71,7 +71,7 @@ def submit(
         wait: wait for the records; exit with 0 if all are accepted, 1 if some are not, 5 if we failed with some.
         json: ids, and with --wait the records, as JSON.
     """
-    settings = read_settings(flags)
+    settings = read_settings(flags, quiet=True)
     jobs = _jobs(prompt, job, settings)
     records = asyncio.run(_submit(settings, jobs, wait=wait, as_json=json))
     if not wait:

@@ -155,7 +155,9 @@ class Consumer:
     async def _give_up_or_put_back(self, delivery: Delivery, error: Exception) -> None:
         """Put the job back, or record our failure if another delivery cannot help or was the last."""
         reason = (
-            str(error) if isinstance(error, PromptmillError) else f"{type(error).__name__}: {error}"
+            error.in_one_line
+            if isinstance(error, PromptmillError)
+            else f"{type(error).__name__}: {error}"
         )
         is_final = isinstance(error, PromptmillError) and not error.retryable
         if is_final or delivery.number >= self._policy.max_deliveries:
