@@ -13,6 +13,10 @@ from typing_extensions import override
 from jobs.limits import Limits
 
 
+DEFAULT_ORIGIN = "default"
+"""What a setting that nobody has set was set by."""
+
+
 @dataclass(frozen=True)
 class Allowed:
     """Words for what a pattern lets through: nobody should have to read a regular expression in an error."""
@@ -164,7 +168,7 @@ class Settings(BaseSettings):
 
     def origin_of(self, name: str) -> str:
         """Where the setting of this dotted name was set, such as `promptmill.toml:31` or `default`."""
-        return self._origins.get(name, "default")
+        return self._origins.get(name, DEFAULT_ORIGIN)
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret in force, as it is written and as it is sent: what logs must not hold."""
