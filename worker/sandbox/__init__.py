@@ -1,25 +1,26 @@
-"""The edge to the kernel: runs a program that nobody has read and says what happened."""
+"""The edge to the kernel: runs a program that nobody has read and says what happened.
 
-from typing import Protocol
+`Sandbox` is the contract; `open_sandbox` gives the strongest one this machine grants.
+"""
 
-from jobs.models import ExecutableCode, Execution, Isolation
-from jobs.limits import Limits
+from .contract import Sandbox
+from .errors import InterpreterMissingError, SandboxError, SandboxTooWeakError
+from .interpreters import FoundInterpreter, find_interpreter, interpreters
+from .opening import Profile, open_sandbox
+from .runner import SubprocessSandbox
+from .selfcheck import Check, self_check
 
-
-class Sandbox(Protocol):
-    """Whoever runs programs."""
-
-    @property
-    def isolation(self) -> Isolation:
-        """The layers that are in force while a program runs here."""
-
-    async def run(
-        self, code: ExecutableCode, limits: Limits, *, stdin: str = "", tests: str | None = None
-    ) -> Execution:
-        """Run a program, and `tests` after it in its own process and scope.
-
-        It cannot raise because of what the program did. Cancelling it kills the program and everything it started.
-
-        Raises:
-            SandboxError: we failed, and nothing is known about the program.
-        """
+__all__ = [
+    "Check",
+    "FoundInterpreter",
+    "InterpreterMissingError",
+    "Profile",
+    "Sandbox",
+    "SandboxError",
+    "SandboxTooWeakError",
+    "SubprocessSandbox",
+    "find_interpreter",
+    "interpreters",
+    "open_sandbox",
+    "self_check",
+]

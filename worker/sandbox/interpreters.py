@@ -54,7 +54,11 @@ def find_interpreter(language: Language, *, for_everybody: bool = False) -> Path
         f"no interpreter for {language.value!r} programs",
         facts={
             "looked for": f"{looked_for} in {SEARCH_PATH}:{os.environ.get('PATH', '')}",
-            **({"passed over": f"{unreachable}: unprivileged users cannot reach it"} if unreachable else {}),
+            **(
+                {"passed over": f"{unreachable}: unprivileged users cannot reach it"}
+                if unreachable
+                else {}
+            ),
         },
         fixes=(f"apt-get install {row.apt_package}",),
     )
@@ -80,7 +84,11 @@ def readable_paths(interpreter: Path) -> tuple[str, ...]:
     own = [interpreter]
     if interpreter == _own_interpreter():
         own += _own_libraries()
-    return _SYSTEM + _SYSTEM_FILES + tuple(str(path) for path in own if not path.is_relative_to("/usr"))
+    return (
+        _SYSTEM
+        + _SYSTEM_FILES
+        + tuple(str(path) for path in own if not path.is_relative_to("/usr"))
+    )
 
 
 def _candidates(language: Language) -> list[Path]:
@@ -102,7 +110,9 @@ def _own_interpreter() -> Path:
 def _own_libraries() -> list[Path]:
     paths = sysconfig.get_paths()
     libraries = {Path(paths["stdlib"]), Path(paths["platstdlib"])}
-    shared = Path(sysconfig.get_config_var("LIBDIR") or "/", sysconfig.get_config_var("INSTSONAME") or "")
+    shared = Path(
+        sysconfig.get_config_var("LIBDIR") or "/", sysconfig.get_config_var("INSTSONAME") or ""
+    )
     if shared.suffix != ".a" and shared.is_file():
         libraries.add(shared)
     return sorted(libraries)
@@ -115,8 +125,13 @@ def _is_open_to_everybody(path: Path) -> bool:
 def _version(path: Path) -> str | None:
     try:
         answer = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=True,
-            stdin=subprocess.DEVNULL, env={},
+            [path, "--version"],
+            capture_output=True,
+            text=True,
+            timeout=_VERSION_SECONDS,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            env={},
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -87,7 +87,8 @@ ROWS = {
         ),
         # A SyntaxError thrown while running has a stack that passes through the program.
         compile_error=re.compile(
-            r"\A(?:file://)?[^\n]*/work/program\.[cm]js:\d+\n(?:.*\n)*?SyntaxError: (?![\s\S]*\n    at .*program\.[cm]js)"
+            r"\A(?:file://)?[^\n]*/work/program\.[cm]js:\d+\n(?:.*\n)*?SyntaxError: "
+            r"(?![\s\S]*\n    at .*program\.[cm]js)"
         ),
         tests_prologue=_NODE_ASSERT,
         tests_epilogue=_NODE_EPILOGUE,
@@ -98,7 +99,9 @@ ROWS = {
         bounds_address_space=True,
         private_memory_room_mib=0,
         memory_marks=("Out of space", "Cannot allocate memory", "memory exhausted"),
-        compile_error=re.compile(r"^[^\n]*/work/program\.sh: (?:line )?\d+: [Ss]yntax error", re.MULTILINE),
+        compile_error=re.compile(
+            r"^[^\n]*/work/program\.sh: (?:line )?\d+: [Ss]yntax error", re.MULTILINE
+        ),
         # Without it a failing test would be followed by the epilogue.
         tests_prologue="set -e",
         tests_epilogue=(

@@ -48,13 +48,21 @@ class Launcher:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_INSIDE), str(theirs.fileno())],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=complaints_end,
-                env={}, close_fds=True, pass_fds=(theirs.fileno(), *inherited), start_new_session=True, cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints_end,
+                env={},
+                close_fds=True,
+                pass_fds=(theirs.fileno(), *inherited),
+                start_new_session=True,
+                cwd="/",
             )
         except OSError as error:
             self._ours.close()
             os.close(self._complaints)
-            raise SandboxError("the sandbox's launcher cannot be started", facts={"reason": str(error)}) from error
+            raise SandboxError(
+                "the sandbox's launcher cannot be started", facts={"reason": str(error)}
+            ) from error
         finally:
             theirs.close()
             os.close(complaints_end)
@@ -108,12 +116,16 @@ class Launcher:
 
     async def _ended_within(self, seconds: float) -> bool:
         loop = asyncio.get_running_loop()
-        ended = loop.create_future()
+        ended = asyncio.Event()
         descriptor = os.pidfd_open(self._process.pid)
-        loop.add_reader(descriptor, lambda: ended.done() or ended.set_result(None))
+        loop.add_reader(descriptor, ended.set)
         try:
-            done, _ = await asyncio.wait([ended], timeout=seconds)
-            return bool(done)
+            async with asyncio.timeout(seconds):
+                await ended.wait()
+        except TimeoutError:
+            return False
+        else:
+            return True
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)

@@ -1,6 +1,7 @@
 """Opens the sandbox: finds out what this machine grants, by doing it, and refuses to be weaker than was asked."""
 
 import platform
+import sys
 from typing import Literal
 
 from jobs.languages import Language
@@ -17,17 +18,19 @@ Profile = Literal["strict", "rlimits"]
 
 _PROBE_LIMITS = Limits(cpu_seconds=5, wall_seconds=20, memory_mib=128)
 _RLIMITS = "PROMPTMILL_SANDBOX__REQUIRE=rlimits"
-_USERNS_FIXES = (
+_DOCKER_FIX = (
     "in Docker or Podman: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
-    "--security-opt systempaths=unconfined",
-    "on the host: sysctl -w user.max_user_namespaces=15000 (Debian before 11: kernel.unprivileged_userns_clone=1 as well)",
-    "on Ubuntu 23.10 and later: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile "
-    "for the interpreter with `flags=(unconfined)` and `userns,`",
+    "--security-opt systempaths=unconfined"
 )
-_PROC_FIXES = (
-    "in Docker or Podman: --security-opt systempaths=unconfined",
-    "in Kubernetes: procMount: Unmasked together with hostUsers: false",
+_SYSCTL_FIX = (
+    "on the host: sysctl -w user.max_user_namespaces=15000 "
+    "(and kernel.unprivileged_userns_clone=1 where there is such a switch)"
 )
+_APPARMOR_FIX = (
+    "on Ubuntu 23.10 and later: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor "
+    f"profile `{sys.executable} flags=(unconfined) {{ userns, }}`"
+)
+_KUBERNETES_FIX = "in Kubernetes: procMount: Unmasked together with hostUsers: false"
 _ACCEPT_FIX = f"or, for prompts you trust only, accept less: {_RLIMITS}"
 
 
@@ -69,11 +72,15 @@ async def probe(profile: Profile) -> Isolation:
             f"an empty program fails in the sandbox's profile {profile!r}",
             facts={"it said": execution.stderr[-500:], "limit": str(execution.limit_hit)},
         )
-    return Isolation(profile=profile, layers=layers, missing=tuple(name for name in STRICT if name not in layers))
+    return Isolation(
+        profile=profile, layers=layers, missing=tuple(name for name in STRICT if name not in layers)
+    )
 
 
 def _too_weak(refused: LayerRefused) -> SandboxTooWeakError:
-    fixes = _PROC_FIXES if refused.layer == "private-proc" else _USERNS_FIXES
+    fixes: tuple[str, ...] = (_DOCKER_FIX, _KUBERNETES_FIX)
+    if refused.layer != "private-proc":
+        fixes = (_DOCKER_FIX, _SYSCTL_FIX, _APPARMOR_FIX)
     return SandboxTooWeakError(
         "the isolation profile 'strict' cannot be had on this machine",
         facts={

@@ -20,7 +20,12 @@ _LIMITS: dict[str, LimitHit] = {
 
 
 def execution_of(
-    report: Report, language: Language, stdout: CappedReader, stderr: CappedReader, *, tests_finished: bool | None
+    report: Report,
+    language: Language,
+    stdout: CappedReader,
+    stderr: CappedReader,
+    *,
+    tests_finished: bool | None,
 ) -> Execution:
     """What happened, by the launcher's word, the pipes' and, where it failed, the language's own.
 
@@ -45,7 +50,9 @@ def execution_of(
         stderr_bytes=stderr.n_bytes,
         stdout_truncated=stdout.truncated,
         stderr_truncated=stderr.truncated,
-        compile_failed=failed and limit_hit is None and was_refused_by_compiler(language, stderr.text),
+        compile_failed=failed
+        and limit_hit is None
+        and was_refused_by_compiler(language, stderr.text),
         tests_finished=tests_finished,
     )
 
@@ -55,7 +62,9 @@ def _end_of(report: Report) -> tuple[int | None, int | None]:
         return None, os.WTERMSIG(report.wait_status)
     if os.WIFEXITED(report.wait_status):
         return os.WEXITSTATUS(report.wait_status), None
-    raise SandboxError("the sandbox reported an end that is none", facts={"wait status": str(report.wait_status)})
+    raise SandboxError(
+        "the sandbox reported an end that is none", facts={"wait status": str(report.wait_status)}
+    )
 
 
 def _limit_hit(report: Report, stdout: CappedReader, stderr: CappedReader) -> LimitHit | None:

@@ -60,7 +60,9 @@ class SubprocessSandbox:
             InterpreterMissingError: nothing here runs this language.
         """
         try:
-            execution, _ = await OneRun(self._isolation.profile, code, limits, tests).to_its_end(stdin)
+            execution, _ = await OneRun(self._isolation.profile, code, limits, tests).to_its_end(
+                stdin
+            )
         except LayerRefused as refused:
             raise SandboxError(
                 "the sandbox lost a layer it had when it was opened",
@@ -72,7 +74,9 @@ class SubprocessSandbox:
 class OneRun:
     """One program on its way through one launcher."""
 
-    def __init__(self, profile: str, code: ExecutableCode, limits: Limits, tests: str | None) -> None:
+    def __init__(
+        self, profile: str, code: ExecutableCode, limits: Limits, tests: str | None
+    ) -> None:
         self._profile = profile
         self._language = code.language
         self._limits = limits
@@ -103,7 +107,11 @@ class OneRun:
                 with suppress(OSError):
                     scratch.remove(self._scratch)
         execution = execution_of(
-            report, self._language, plumbing.stdout, plumbing.stderr, tests_finished=self._tests_finished(plumbing)
+            report,
+            self._language,
+            plumbing.stdout,
+            plumbing.stderr,
+            tests_finished=self._tests_finished(plumbing),
         )
         return execution, report.layers
 
@@ -151,7 +159,9 @@ class OneRun:
             wall_seconds=limits.wall_seconds,
             memory_mib=limits.memory_mib,
             private_memory_mib=limits.memory_mib + row.private_memory_room_mib,
-            address_space_mib=limits.memory_mib + _ADDRESS_SPACE_ROOM_MIB if row.bounds_address_space else 0,
+            address_space_mib=limits.memory_mib + _ADDRESS_SPACE_ROOM_MIB
+            if row.bounds_address_space
+            else 0,
             file_size_mib=limits.file_size_mib,
             scratch_mib=limits.scratch_mib,
             processes=limits.processes,
@@ -164,5 +174,5 @@ class OneRun:
             f"PATH={SEARCH_PATH}",
             "LANG=C.UTF-8",
             f"HOME={self._scratch}/work",
-            f"TMPDIR={self._scratch}/tmp",
+            f"TMPDIR={self._scratch}/tmp",  # noqa: S108  below a directory of the run's own
         )

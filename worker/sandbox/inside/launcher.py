@@ -56,7 +56,12 @@ class Run:
         with self._layers.adding("user-namespace"):
             namespaces.new_user_namespace()
         with self._layers.adding(
-            "pid-namespace", "mount-namespace", "network-namespace", "ipc-namespace", "uts-namespace", "cgroup-namespace"
+            "pid-namespace",
+            "mount-namespace",
+            "network-namespace",
+            "ipc-namespace",
+            "uts-namespace",
+            "cgroup-namespace",
         ):
             namespaces.new_namespaces()
         # Last, because each change of credentials clears it. The worker's death kills us, ours kills PID 1, and
@@ -118,7 +123,7 @@ class Run:
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
             status = self.answer(lambda: self._as_pid_1(trees))
         except BaseException:  # noqa: BLE001  a fault of ours: shown to the worker, and never back into the launcher
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            sys.excepthook(*sys.exc_info())
         finally:
             os._exit(status)
 

@@ -49,7 +49,10 @@ class _Adding:
         pass
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: "TracebackType | None"
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        _: "TracebackType | None",
     ) -> None:
         if isinstance(error, OSError):
             raise LayerRefusedError(self._names[0], str(error)) from error

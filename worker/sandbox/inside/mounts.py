@@ -51,7 +51,10 @@ class Tree:
 
 
 def take_trees(readable: tuple[str, ...]) -> list[Tree]:
-    """Take hold of what will be shown. Root does it before it stops being root, for an interpreter below a 0700 home."""
+    """Take hold of what will be shown.
+
+    Root does it before it stops being root: an interpreter may lie below a home that nobody else may enter.
+    """
     trees = [Tree(path, _READ_ONLY) for path in readable if os.path.lexists(path)]
     return trees + [Tree(path, _DEVICE) for path in _DEVICES]
 
@@ -81,13 +84,17 @@ def mount_scratch(scratch: str, size_mib: int) -> None:
     """The one place that can be written, bounded in bytes and in files, gone with the namespace."""
     place = scratch.lstrip("/")
     os.mkdir(place)
-    syscalls.mount("scratch", place, "tmpfs", _TMPFS, f"size={size_mib}m,nr_inodes={_SCRATCH_INODES},mode=755")
+    syscalls.mount(
+        "scratch", place, "tmpfs", _TMPFS, f"size={size_mib}m,nr_inodes={_SCRATCH_INODES},mode=755"
+    )
 
 
 def enter_root() -> None:
     """Let go of the host's files for good."""
     syscalls.pivot_into_current_directory()
-    syscalls.mount("none", "/", None, syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | _TMPFS)
+    syscalls.mount(
+        "none", "/", None, syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | _TMPFS
+    )
 
 
 def _make_parents(place: str) -> None:

@@ -105,7 +105,9 @@ def _children(pid: int) -> list[int]:
         tasks = os.listdir(f"/proc/{pid}/task")
     except FileNotFoundError:
         return []
-    return [int(child) for task in tasks for child in _read(f"/proc/{pid}/task/{task}/children").split()]
+    return [
+        int(child) for task in tasks for child in _read(f"/proc/{pid}/task/{task}/children").split()
+    ]
 
 
 def _read(path: str) -> str:

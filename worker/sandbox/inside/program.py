@@ -48,7 +48,9 @@ def start(request: Request, wanted: list[rlimits.Bound], uid: int | None) -> int
     return pid
 
 
-def _become_the_program(request: Request, wanted: list[rlimits.Bound], uid: int | None, report: int) -> None:
+def _become_the_program(
+    request: Request, wanted: list[rlimits.Bound], uid: int | None, report: int
+) -> None:
     step = "program"
     try:
         report = _arrange_descriptors(request, report)

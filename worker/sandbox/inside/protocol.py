@@ -23,7 +23,9 @@ class Message:
 
     def __init__(self, **values: object) -> None:
         if values.keys() != self.__annotations__.keys():
-            raise ProtocolError(f"{type(self).__name__} has the fields {', '.join(self.__annotations__)}")
+            raise ProtocolError(
+                f"{type(self).__name__} has the fields {', '.join(self.__annotations__)}"
+            )
         self.__dict__.update(values)
 
     def encode(self) -> bytes:
@@ -52,7 +54,9 @@ class Message:
         try:
             for name, text in zip(parts[::2], parts[1::2], strict=True):
                 texts[name].append(text)
-            return cls(**{name: _value(kind, texts[name]) for name, kind in cls.__annotations__.items()})
+            return cls(
+                **{name: _value(kind, texts[name]) for name, kind in cls.__annotations__.items()}
+            )
         except (KeyError, ValueError) as error:
             raise ProtocolError(f"{cls.__name__} is malformed: {error}") from error
 

@@ -28,8 +28,11 @@ def remove(path: str) -> None:
 
     Every process that could change it meanwhile has to be dead.
     """
-    with _Flattener(path) as flattener:
+    flattener = _Flattener(path)
+    try:
         flattener.empty()
+    finally:
+        flattener.close()
     os.rmdir(path)
 
 
@@ -41,10 +44,7 @@ class _Flattener:
         self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         self._moved = 0
 
-    def __enter__(self) -> "_Flattener":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         os.close(self._top)
 
     def empty(self) -> None:
@@ -56,7 +56,9 @@ class _Flattener:
     def _lift(self, name: str, directories: list[str]) -> None:
         """Remove the directory `name`, after moving the directories in it beside it."""
         os.chmod(name, _PRIVATE, dir_fd=self._top)
-        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._top)
+        inner = os.open(
+            name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._top
+        )
         try:
             for child in self._unlink_files(inner):
                 # A directory that may not be written cannot be moved either.
