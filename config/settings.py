@@ -12,7 +12,6 @@ from typing_extensions import override
 
 from jobs.limits import Limits
 
-
 DEFAULT_ORIGIN = "default"
 """What a setting that nobody has set was set by."""
 

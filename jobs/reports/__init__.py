@@ -59,6 +59,7 @@ class Report(Wire):
     """At least one answer was a recording: the numbers say nothing about a model."""
     requested_models: tuple[str, ...]
     served_models: tuple[str, ...]
+    isolation_profiles: tuple[str, ...]
     isolation_layers: tuple[str, ...]
     """What was in force in every run of a program."""
 
@@ -94,6 +95,7 @@ def build_report(records: Iterable[Record]) -> Report:
         served_models=tuple(
             sorted({record.served_model for record in kept if record.served_model})
         ),
+        isolation_profiles=tuple(sorted({record.isolation.profile for record in kept})),
         isolation_layers=tuple(sorted(set.intersection(*layers))) if layers else (),
     )
 

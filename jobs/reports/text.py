@@ -49,6 +49,7 @@ def _totals(report: Report) -> Iterator[str]:
     tokens = report.usage.total_token_count
     yield f"model      {', '.join(report.requested_models)} (served: {', '.join(report.served_models) or 'nothing'})"
     yield f"tokens     {'unknown' if tokens is None else f'{tokens:,}'}     cost unknown"
-    yield f"isolation  {' '.join(report.isolation_layers) or 'none'}"
+    layers = f"{len(report.isolation_layers)} layers, named in each record"
+    yield f"isolation  {' and '.join(report.isolation_profiles)}: {layers}"
     if report.simulated:
         yield f"           {SIMULATED_NOTE}"

@@ -16,7 +16,7 @@ from jobs.keys import Keys
 from jobs.presence import live_workers
 from worker.main import gemini_options, redis_url
 from worker.model.opening import open_model
-from worker.sandbox.checkup import self_check
+from worker.sandbox.selfcheck import self_check
 from worker.sandbox.interpreters import find_interpreter, interpreters
 from worker.sandbox.opening import open_sandbox
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from config.settings import Settings
+from jobs.errors import UsageError
 from jobs.events import JobCancelled, JobFinished
-from jobs.languages import Language
 from jobs.models import PromptJob, Record
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue, JobStatus
-from worker.main import open_engine, records_directory, redis_url, serve
+from worker.main import Engine, open_engine, records_directory, redis_url, serve
 from worker.sandbox.errors import InterpreterMissingError
 from worker.sandbox.interpreters import find_interpreter
 
@@ -18,6 +18,19 @@ from .output import talk
 from .progress import RunProgress
 
 _SILENT_SECONDS = 15
+AUTO_MODEL = "auto"
+
+
+class WorkerMismatchError(UsageError):
+    """The workers that live would not do what was asked."""
+
+    kind = "worker-mismatch"
+
+
+class MixedRunError(UsageError):
+    """The records of a run were made under other conditions than the jobs that were to join them."""
+
+    kind = "run-differs"
 
 
 def open_queue(settings: Settings) -> JobQueue:
@@ -37,22 +50,22 @@ async def run_jobs(
     Raises:
         PromptmillError: nothing was queued, or the worker had to stop; queued jobs stay queued.
     """
-    languages = {job.language for job in jobs}
     async with AsyncExitStack() as stack:
         queue = await stack.enter_async_context(open_queue(settings))
         workers = await queue.live_workers()
-        server: asyncio.Task[None] | None = None
-        if workers:
-            check_languages(languages, workers)
-            progress.start(workers[0].model, simulated=any(worker.simulated for worker in workers))
-        else:
-            for language in sorted(languages):
-                find_interpreter(language)
+        engine: Engine | None = None
+        if not workers:
+            find_interpreters(jobs)
             engine = await stack.enter_async_context(open_engine(settings))
-            progress.start(engine.model.name, simulated=engine.model.simulated)
-            server = asyncio.create_task(serve(engine, settings, handle_signals=False))
+            workers = [engine.presence]
+        check_workers(settings, jobs, workers)
+        await _refuse_mixed_run(queue, jobs, workers[0].model)
+        progress.start(workers[0].model, simulated=workers[0].simulated)
+        server = (
+            asyncio.create_task(serve(engine, settings, handle_signals=False)) if engine else None
+        )
+        submission = asyncio.create_task(_submit_and_wait(queue, run_id, jobs, progress))
         try:
-            submission = asyncio.create_task(_submit_and_wait(queue, run_id, jobs, progress))
             await _first_of(submission, server)
         finally:
             await _end(submission, server)
@@ -63,20 +76,72 @@ async def run_jobs(
         ]
 
 
-def check_languages(languages: set[Language], workers: Sequence[WorkerPresence]) -> None:
-    """Refuse a language that no live worker could run.
+def find_interpreters(jobs: Sequence[PromptJob]) -> None:
+    """Make sure that this machine can run the jobs.
 
     Raises:
-        InterpreterMissingError: there is such a language.
+        InterpreterMissingError: it cannot.
+    """
+    for language in sorted({job.language for job in jobs}):
+        n_jobs = sum(job.language is language for job in jobs)
+        try:
+            find_interpreter(language)
+        except InterpreterMissingError as error:
+            error.note = f"{n_jobs} of {len(jobs)} jobs want {language.value}; nothing was queued"
+            raise
+
+
+def check_workers(
+    settings: Settings, jobs: Sequence[PromptJob], workers: Sequence[WorkerPresence]
+) -> None:
+    """Make sure that the workers that live can run the jobs, and ask the model that is meant.
+
+    Raises:
+        InterpreterMissingError: no worker has an interpreter for some job.
+        WorkerMismatchError: a worker would ask another model.
     """
     known = {language for worker in workers for language in worker.languages}
-    for language in sorted(languages - known):
+    for language in sorted({job.language for job in jobs} - known):
         raise InterpreterMissingError(
-            f"no running worker can run {language.value}",
+            f"no running worker can run {language.value} programs",
             facts={"workers": ", ".join(worker.worker_id for worker in workers)},
-            fixes=["install the interpreter on a worker's machine and start that worker again"],
+            fixes=["install the interpreter where a worker runs, and start that worker again"],
             note="nothing was queued",
         )
+    models = sorted({worker.model for worker in workers})
+    wanted = settings.model.name
+    if len(models) > 1 or (wanted != AUTO_MODEL and models != [wanted]):
+        raise WorkerMismatchError(
+            f"the running workers answer with {' and '.join(models)}"
+            + ("" if wanted == AUTO_MODEL else f", not with {wanted}"),
+            facts={"workers": ", ".join(worker.worker_id for worker in workers)},
+            fixes=[
+                "stop them, and start workers with the model you mean: promptmill worker --model NAME"
+            ],
+            note="nothing was queued",
+        )
+
+
+async def _refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob], model: str) -> None:
+    """Refuse to go on with a run under other conditions: its numbers would be of nothing in particular."""
+    for job in jobs:
+        if not await queue.records.has(job.job_id):
+            continue
+        record = await queue.records.get(job.job_id)
+        changed = [
+            name
+            for name in PromptJob.model_fields
+            if getattr(record.job, name) != getattr(job, name)
+        ]
+        if record.requested_model != (job.model or model):
+            changed.append(f"model ({record.requested_model}, now {job.model or model})")
+        if changed:
+            raise MixedRunError(
+                f"run {job.run_id!r} was made under other conditions",
+                facts={"task": job.task_id or job.job_id, "differs in": ", ".join(changed)},
+                fixes=["give this run another name with --run"],
+                note="nothing was queued",
+            )
 
 
 async def _submit_and_wait(

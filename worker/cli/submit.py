@@ -30,7 +30,7 @@ from .evaluate import make_jobs
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, Switch, read_settings
 from .output import emit, emit_json, talk
 from .progress import RunProgress
-from .running import check_languages, open_queue
+from .running import check_workers, open_queue
 
 
 @Parameter(name="*")
@@ -147,7 +147,7 @@ async def _submit(
     async with open_queue(settings) as queue:
         workers = await queue.live_workers()
         if workers:
-            check_languages({job.language for job in jobs}, workers)
+            check_workers(settings, jobs, workers)
         handles = [await queue.submit(job) for job in jobs]
         _tell_ids(handles, as_json=as_json and not wait, silent=as_json and wait)
         _tell_who_works(workers)
