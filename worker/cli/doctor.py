@@ -16,9 +16,9 @@ from jobs.keys import Keys
 from jobs.presence import live_workers
 from worker.main import gemini_options, redis_url
 from worker.model.opening import open_model
-from worker.sandbox.selfcheck import self_check
 from worker.sandbox.interpreters import find_interpreter, interpreters
 from worker.sandbox.opening import open_sandbox
+from worker.sandbox.selfcheck import self_check
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import emit, emit_json
@@ -50,14 +50,12 @@ def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
     if json:
         emit_json([vars(finding) for finding in findings])
     else:
+        width = max(len(finding.name) for finding in findings)
         for finding in findings:
-            emit(
-                escaped_block(
-                    f"{_MARKS[finding.status]}  {finding.group:<9} {finding.name:<18} {finding.detail}".rstrip()
-                )
-            )
+            line = f"{_MARKS[finding.status]}  {finding.group:<8}  {finding.name:<{width}}  {finding.detail}"
+            emit(escaped_block(line.rstrip()))
             if finding.fix:
-                emit(escaped_block(f"{'':<36}fix: {finding.fix}"))
+                emit(escaped_block(f"{'':<{width + 18}}fix: {finding.fix}"))
     has_failed = any(finding.status == "fail" for finding in findings)
     return ExitCode.GATE_FAILED if has_failed else ExitCode.OK
 
