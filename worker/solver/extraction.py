@@ -1,6 +1,7 @@
 """Finds the program in a model's reply, or says why there is none."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,11 +18,9 @@ _READ_CHARACTERS = 1_048_576
 # Whatever else the service says, known or invented tomorrow, it did not let the model finish.
 _ENDED_WELL = (None, "STOP", "FINISH_REASON_UNSPECIFIED")
 
-_THINKING = re.compile(
-    r"(?:^(?P<indent>[ \t]*))?<(?P<close>/)?(?:think|thinking|thought|reasoning)>",
-    re.MULTILINE | re.IGNORECASE,
-)
+_THINKING = re.compile(r"<(/?)(?i:think|thinking|thought|reasoning)>")
 _MAX_THOUGHTS = 100
+_MARGIN_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,8 @@ def program_of(reply: ModelReply, language: Language) -> Extraction:
         return _nothing(reason, truncated=reply.finish_reason == "MAX_TOKENS")
     # Gemini's own type knows no other language than Python.
     if language is Language.PYTHON and reply.code_parts:
-        return _found(reply.code_parts[-1], "executableCode part")
+        part = Block(Label(language.value, language), reply.code_parts[-1].rstrip("\n") + "\n")
+        return _from_blocks([part], language, syntax_of(language), "executableCode part")
     return extract(reply.text, language)
 
 
@@ -75,24 +75,37 @@ def extract(reply: str, language: Language) -> Extraction:
     language = Language(language)
     syntax = syntax_of(language)
     text = _answer_in(reply)
-    blocks = _marked_blocks(text, language, syntax)
-    chosen = choose(blocks, language, syntax)
-    if chosen is not None:
-        return Extraction(chosen.code, "", chosen.rule, truncated=not chosen.is_closed)
-    if blocks:
-        return _nothing(why_none(blocks, language, syntax))
-    chosen = choose(list(tagged_blocks(text)), language, syntax)
-    if chosen is not None:
-        return _found(chosen.code, f"tags, {chosen.rule}")
-    plain = plain_program(text, syntax)
-    return _nothing("the reply holds no program") if plain is None else _found(*plain)
-
-
-def _marked_blocks(text: str, language: Language, syntax: Syntax) -> list[Block]:
     whole = json_block(text, language)
     if whole is not None:
-        return [whole]
+        return _from_blocks([whole], language, syntax, "JSON object")
+    fenced = _fenced_blocks(text, language, syntax)
+    if fenced:
+        return _from_blocks(fenced, language, syntax, "fences")
+    tagged = _from_blocks(list(tagged_blocks(text)), language, syntax, "tags")
+    return tagged if tagged.code is not None else _from_plain_text(text, syntax)
 
+
+def _from_blocks(
+    blocks: Sequence[Block], language: Language, syntax: Syntax, place: str
+) -> Extraction:
+    chosen = choose(blocks, language, syntax)
+    if chosen is None:
+        return _nothing(why_none(blocks, language, syntax))
+    return Extraction(chosen.code, "", f"{place}: {chosen.rule}", truncated=not chosen.is_closed)
+
+
+def _from_plain_text(text: str, syntax: Syntax) -> Extraction:
+    plain = plain_program(text, syntax)
+    if plain is None:
+        return _nothing("the reply holds no program")
+    return Extraction(plain[0], "", f"plain text: {plain[1]}", truncated=False)
+
+
+def _nothing(reason: str, *, truncated: bool = False) -> Extraction:
+    return Extraction(None, reason, "", truncated)
+
+
+def _fenced_blocks(text: str, language: Language, syntax: Syntax) -> list[Block]:
     def could_run(label: Label, code: str) -> bool:
         # Of another language nothing can be said, and nothing needs to be.
         is_ours = label.language is language or not label.word
@@ -111,17 +124,14 @@ def _answer_in(reply: str) -> str:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     kept, position, is_thinking = "", 0, False
     for tag in islice(_THINKING.finditer(text), _MAX_THOUGHTS):
-        if tag["close"] and (is_thinking or tag["indent"] is not None):
+        starts_line = (
+            not text[max(0, tag.start() - _MARGIN_CHARACTERS) : tag.start()]
+            .rpartition("\n")[2]
+            .strip()
+        )
+        if tag[1] and (is_thinking or starts_line):
             # A close that was never opened: the service kept the opening tag, all of it was thought.
             kept, position, is_thinking = kept if is_thinking else "", tag.end(), False
-        elif not tag["close"] and tag["indent"] is not None and not is_thinking:
+        elif not tag[1] and starts_line and not is_thinking:
             kept, is_thinking = kept + text[position : tag.start()], True
     return kept if is_thinking else kept + text[position:]
-
-
-def _found(code: str, strategy: str) -> Extraction:
-    return Extraction(code if code.endswith("\n") else f"{code}\n", "", strategy, truncated=False)
-
-
-def _nothing(reason: str, *, truncated: bool = False) -> Extraction:
-    return Extraction(None, reason, "", truncated)

@@ -18,7 +18,8 @@ _MAX_ENDS_TRIED = 8
 _MAX_ENDS_TRIED_UNLABELLED = 3
 _LINE_CHARACTERS = 300
 
-_RUN = re.compile(r"`{3,}|~{3,}")
+# Runs of mixed signs are sorted out later: a backreference here would take longer than all the rest.
+_RUN = re.compile(r"[`~]{3,}")
 _BEFORE_OPENER = re.compile(r"[ \t]*(?:>[ \t]?)*[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?")
 _BEFORE_CLOSER = re.compile(r"[ \t>]*")
 _NOT_QUOTE_NOR_TAB = re.compile(r"[^>\t]")
@@ -34,8 +35,9 @@ class Block:
 
     label: Label
     code: str
-    is_closed: bool
-    file_stem: str
+    is_closed: bool = True
+    """Whether its end was marked."""
+    file_stem: str = ""
     """The name of the file it is said to be, without its ending; empty where none is said."""
 
 
@@ -82,6 +84,8 @@ def _marks(text: str) -> Iterator[_Mark]:
     line_start, line_end = 0, -1
     for run in islice(_RUN.finditer(text), _MAX_MARKS):
         start, end = run.span()
+        if run[0].strip(run[0][0]):
+            continue
         if start > line_end:
             line_start = max(text.rfind("\n", line_end + 1, start), line_end) + 1
             line_end = text.find("\n", end)
@@ -119,9 +123,9 @@ def _in_one_line(text: str, marks: Sequence[_Mark], number: int) -> tuple[Block,
     word, _, rest = inner.partition(" ")
     label = label_of(word)
     if label.is_known and rest.strip():
-        return Block(label, f"{rest.strip()}\n", True, ""), closer.end
+        return Block(label, f"{rest.strip()}\n"), closer.end
     if inner and opener.starts_line and not closer.after.strip():
-        return Block(label_of(""), f"{inner}\n", True, ""), closer.end
+        return Block(label_of(""), f"{inner}\n"), closer.end
     return None
 
 

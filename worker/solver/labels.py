@@ -27,7 +27,7 @@ _SHOWN_NAMES = {
 _LANGUAGE_NAMES = {
     Language.PYTHON: "Python",
     Language.JAVASCRIPT: "JavaScript",
-    Language.SH: "a shell script",
+    Language.SH: "sh",
 }
 _WORD_IN_INFO = re.compile(r"[\s{.=]*(?:lang(?:uage)?[-=]\"?)?([^\s{}:,;\"'=]+)", re.IGNORECASE)
 _VERSION = re.compile(r"[-_]?\d[\d.]*$")

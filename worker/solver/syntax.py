@@ -10,7 +10,9 @@ from typing import Protocol, assert_never
 
 from jobs.languages import Language
 
-LOOKED_AT_CHARACTERS = 24_576
+from .line_marks import JAVASCRIPT, SH, LineMarks
+
+LOOKED_AT_CHARACTERS = 20_480
 """How much of one reply is parsed, all tries together. Whatever lies beyond is taken as its label says.
 
 CPython's parser needs up to 2 microseconds for a character of hostile source; this keeps it near 50 ms.
@@ -53,9 +55,9 @@ def syntax_of(language: Language) -> Syntax:
         case Language.PYTHON:
             return _PythonSyntax()
         case Language.JAVASCRIPT:
-            return _LineSyntax(_JAVASCRIPT)
+            return _LineSyntax(JAVASCRIPT)
         case Language.SH:
-            return _LineSyntax(_SH)
+            return _LineSyntax(SH)
         case _:
             assert_never(language)
 
@@ -181,63 +183,10 @@ def _imported(statements: Iterable[ast.stmt]) -> Iterator[str]:
                 pass
 
 
-@dataclass(frozen=True)
-class _Marks:
-    """How a language is told by its lines, where its own parser is not at hand."""
-
-    line: re.Pattern[str]
-    """A line of code, matched at its start."""
-    proof: re.Pattern[str]
-    """Something prose does not have."""
-    comment: re.Pattern[str]
-    effect: re.Pattern[str]
-    """What is left without comments does something if it holds this."""
-    definition: re.Pattern[str]
-    load: re.Pattern[str]
-    here_document: re.Pattern[str] | None = None
-    """Opens a text that has to be closed by a line of the same word."""
-
-
-_JAVASCRIPT = _Marks(
-    line=re.compile(
-        r"\s*(?://|/?\*|[)\]}]|#!|.*[;{}(\[]\s*$|.*\)\s*$|(?:const|let|var|function|class|import|export)\b)"
-    ),
-    proof=re.compile(
-        r"\b(?:const|let|var)\s+[\w${\[]+.*=|\bfunction\b[ *]*\w*\s*\(|=>|\bconsole\.\w+\("
-        r"|\brequire\(|^\s*(?:import|export)\s.*['\"{]|\bprocess\.\w+",
-        re.MULTILINE,
-    ),
-    comment=re.compile(r"/\*.*?\*/|^\s*//.*$", re.DOTALL | re.MULTILINE),
-    effect=re.compile(r"[(=]"),
-    definition=re.compile(
-        r"^(?:export\s+)?(?:async\s+)?(?:function\s*\*?|class|const|let|var)\s+([\w$]+)",
-        re.MULTILINE,
-    ),
-    load=re.compile(r"(?:\bfrom|\bimport|\brequire\()\s*['\"]\./([\w-]+)"),
-)
-_SH = _Marks(
-    line=re.compile(
-        r"\s*(?:#|\w+=|[\w-]+\s*\(\)|[{}\[|&\"$]|\. |;;|\S+\)\s|(?:for|case)\s+\S+\s+in\b|(?:if|while|until|elif)\s"
-        r"|(?:then|else|do|done|fi|esac|break|continue)\b|(?:echo|printf|read|cd|set|export|local|exit|return"
-        r"|shift|test|cat|sort|uniq|awk|sed|grep|cut|tr|wc|head|tail|seq|expr|trap|unset|find|xargs|date|ls|bc)"
-        r"(?=[\s;|&<>]|$))"
-    ),
-    proof=re.compile(
-        r"\$[\w({#?@*!]|^#!|\s\|\s|^\s*(?:echo|printf)\s+[\"'$\w-]|^\w+=\S|^\s*(?:done|fi|esac)\b|;\s*(?:do|then)\b",
-        re.MULTILINE,
-    ),
-    comment=re.compile(r"^\s*#.*$", re.MULTILINE),
-    effect=re.compile(r"\S"),
-    definition=re.compile(r"^(\w+)(?:\s*\(\)|=)", re.MULTILINE),
-    load=re.compile(r"^\s*(?:\.|source)\s+(?:\./)?([\w-]+)\.sh", re.MULTILINE),
-    here_document=re.compile(r"^(?!.*\(\().*<<-?[ \t]*['\"]?([A-Za-z_]\w*)", re.MULTILINE),
-)
-
-
 class _LineSyntax:
     """A language by the look of its lines: enough to tell it from prose, never to say that it is right."""
 
-    def __init__(self, marks: _Marks) -> None:
+    def __init__(self, marks: LineMarks) -> None:
         self._marks = marks
 
     def could_run(self, code: str) -> bool:

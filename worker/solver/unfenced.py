@@ -14,7 +14,7 @@ from .repairs import mended, typed_into_session
 from .syntax import LOOKED_AT_CHARACTERS, Syntax
 
 _MAX_TAGS = 64
-_TAG = re.compile(r"<(pre|code|python|tool_code)\b([^<>\n]{0,200})>", re.IGNORECASE)
+_TAG = re.compile(r"<((?i:pre|code|python|tool_code))\b([^<>\n]{0,200})>")
 _CODE_TAG_INSIDE = re.compile(
     r"\s*<code\b([^<>\n]{0,200})>(.*)</code\s*>\s*", re.IGNORECASE | re.DOTALL
 )
@@ -36,7 +36,7 @@ def json_block(text: str, language: Language) -> Block | None:
         return None
     said = found.get("language")
     label = label_of(said if isinstance(said, str) else language.value)
-    return Block(label, found["code"].rstrip("\n") + "\n", is_closed=True, file_stem="")
+    return Block(label, found["code"].rstrip("\n") + "\n")
 
 
 def tagged_blocks(text: str) -> Iterator[Block]:
@@ -60,7 +60,7 @@ def _tagged(name: str, attributes: str, inner: str) -> Block:
         inner = html.unescape(inner)
     said = _LANGUAGE_IN_ATTRIBUTES.search(attributes)
     label = label_of(said[1] if said else name if name in ("python", "tool_code") else "")
-    return Block(label, inner.removeprefix("\n").rstrip() + "\n", is_closed=True, file_stem="")
+    return Block(label, inner.removeprefix("\n").rstrip() + "\n")
 
 
 def plain_program(text: str, syntax: Syntax) -> tuple[str, str] | None:
