@@ -1,0 +1,50 @@
+"""Short ways to write hostile programs down, and to look for what they left behind."""
+
+import secrets
+from pathlib import Path
+
+from jobs.languages import Language
+from jobs.limits import Limits
+from jobs.models import ExecutableCode
+
+LIMITS = Limits(
+    cpu_seconds=2,
+    wall_seconds=5,
+    memory_mib=256,
+    output_kib=256,
+    file_size_mib=16,
+    scratch_mib=64,
+    processes=32,
+    open_files=64,
+)
+
+
+def python(code: str) -> ExecutableCode:
+    """A Python program."""
+    return ExecutableCode(language=Language.PYTHON, code=code)
+
+
+def javascript(code: str) -> ExecutableCode:
+    """A JavaScript program."""
+    return ExecutableCode(language=Language.JAVASCRIPT, code=code)
+
+
+def sh(code: str) -> ExecutableCode:
+    """A shell program."""
+    return ExecutableCode(language=Language.SH, code=code)
+
+
+def unique_nap() -> str:
+    """An argument for `sleep` that no other process on this machine has: how a survivor is recognised."""
+    return f"300.{secrets.randbelow(10**15):015}"
+
+
+def is_alive(argument: str) -> bool:
+    """Whether any process of this machine has this argument, zombies not counted."""
+    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if argument.encode() in command_line.read_bytes().split(b"\0"):
+                return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,198 @@
+"""Whatever a program does, it ends, and nothing of it is left."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import wait_until
+from worker.sandbox import Profile, Sandbox, SandboxError, SubprocessSandbox
+
+from .programs import LIMITS, is_alive, javascript, python, sh, unique_nap
+
+pytestmark = pytest.mark.adversarial
+
+_DAEMON = """
+import os
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: os.execlp("sleep", "sleep", "{nap}")
+    os._exit(0)
+print("main done")
+"""
+_IMMORTAL = """
+import os, signal
+for number in range(1, 32):
+    try: signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+if os.fork() == 0:
+    os.setsid()
+    os.execlp("sleep", "sleep", "{nap}")
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(lambda nap: python(_DAEMON.format(nap=nap)), id="daemon"),
+        pytest.param(lambda nap: python(_IMMORTAL.format(nap=nap)), id="ignores signals"),
+        pytest.param(
+            lambda nap: python(f"import subprocess; subprocess.Popen(['sleep', '{nap}'])"),
+            id="python",
+        ),
+        pytest.param(
+            lambda nap: javascript(
+                f"require('child_process').spawn('sleep', ['{nap}'], {{detached: true, stdio: 'inherit'}}).unref()"
+            ),
+            id="javascript",
+        ),
+        pytest.param(lambda nap: sh(f"sleep {nap} & setsid sleep {nap} &"), id="sh"),
+    ],
+)
+async def test_a_child_left_behind_dies_and_delays_nothing(
+    sandbox: Sandbox, program: object
+) -> None:
+    """A daemon that holds the pipe open hangs whoever waits for its end, and outlives whoever kills a group."""
+    nap = unique_nap()
+    execution = await sandbox.run(program(nap), LIMITS)  # type: ignore[operator]
+    assert (execution.exit_code, execution.limit_hit) == (0, None)
+    assert execution.wall_seconds < 2.5
+    assert not is_alive(nap)
+
+
+async def test_cancelling_a_run_kills_its_whole_tree(sandbox: Sandbox) -> None:
+    """A cancelled job must not go on using the machine."""
+    nap = unique_nap()
+    run = asyncio.create_task(
+        sandbox.run(python(_DAEMON.format(nap=nap) + "import time; time.sleep(60)"), LIMITS)
+    )
+    await wait_until(lambda: is_alive(nap), 10, "the daemon")
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert not is_alive(nap)
+
+
+@pytest.mark.parametrize("profile", ["strict", "rlimits"])
+async def test_a_worker_killed_in_mid_run_leaves_nothing_behind(
+    profile: Profile, sandbox: Sandbox
+) -> None:
+    """SIGKILL lets nobody clean up: the kernel, or the launcher on its own, has to."""
+    if sandbox.isolation.profile != profile:
+        return
+    nap = unique_nap()
+    program = _DAEMON.format(nap=nap) + "import time; time.sleep(60)"
+    worker = subprocess.Popen([sys.executable, "-c", _A_WORKER, profile, program])
+    try:
+        await wait_until(lambda: is_alive(nap), 20, "the daemon")
+    finally:
+        worker.kill()
+        worker.wait()
+    await wait_until(lambda: not is_alive(nap), 5, "the daemon's death")
+
+
+_A_WORKER = textwrap.dedent("""
+    import asyncio, sys
+    from jobs.models import ExecutableCode, Isolation
+    from jobs.limits import Limits
+    from worker.sandbox import SubprocessSandbox
+    sandbox = SubprocessSandbox(Isolation(profile=sys.argv[1], layers=()))
+    asyncio.run(sandbox.run(ExecutableCode(language="python", code=sys.argv[2]), Limits()))
+""")
+
+
+async def test_nothing_is_left_on_disk(rlimits: SubprocessSandbox) -> None:
+    """Directories that pile up fill the disk; ones that cannot be removed were made so on purpose."""
+    mark = secrets.token_hex(8)
+    program = f"""
+import os
+os.symlink("/etc", "link-{mark}")
+for n in range(1500):
+    os.mkdir("deep-{mark}"); os.chdir("deep-{mark}")
+os.chdir(os.environ["HOME"])
+os.mkdir("closed"); open("closed/file", "w").close(); os.chmod("closed", 0)
+os.chmod(".", 0o500); os.chmod("..", 0)
+print(os.getcwd())
+"""
+    execution = await rlimits.run(python(program), LIMITS)
+    assert execution.exit_code == 0, execution.stderr
+    assert not Path(execution.stdout.strip()).parent.exists()
+    assert Path("/etc").is_dir()
+
+
+async def test_a_killed_launcher_is_our_failure(sandbox: Sandbox) -> None:
+    """The job is repeated; its program is not blamed."""
+    nap = unique_nap()
+    run = asyncio.create_task(sandbox.run(sh(f"exec sleep {nap}"), LIMITS))
+    await wait_until(lambda: is_alive(nap), 10, "the program")
+    for launcher in _launchers():
+        os.kill(launcher, signal.SIGKILL)
+    with pytest.raises(SandboxError, match="launcher failed"):
+        await run
+    await wait_until(lambda: not is_alive(nap), 5, "the program's death")
+
+
+async def test_killing_everyone_reaches_no_one_outside(strict: Sandbox) -> None:
+    """`kill -9 -1` of an unprivileged user takes the worker with it."""
+    nap = unique_nap()
+    with subprocess.Popen(["sleep", nap]) as bystander:
+        program = (
+            "import os\nfor pid in (os.getppid(), -os.getppid(), -1):\n  try: os.kill(pid, 9)\n"
+        )
+        program += "  except OSError as error: pass\nprint('still here')"
+        execution = await strict.run(python(program), LIMITS)
+        assert bystander.poll() is None
+        bystander.kill()
+    assert execution.stdout == "still here\n"
+
+
+async def test_signals_to_the_supervisor_change_nothing(strict: Sandbox) -> None:
+    """PID 1 of the run watches the limits: a program that could stop it would have none."""
+    program = "import os\nfor number in range(1, 65):\n  os.kill(1, number)\nwhile True: pass"
+    limits = LIMITS.model_copy(update={"cpu_seconds": 0.5})
+    execution = await strict.run(python(program), limits)
+    assert execution.limit_hit == "cpu"
+
+
+async def test_runs_side_by_side_do_not_meet(sandbox: Sandbox) -> None:
+    """A worker runs as many programs at once as it has cores; each has to get its own answer."""
+    runs = [
+        sandbox.run(
+            python(f"print({n}); open('{n}', 'w'); import os; print(len(os.listdir()))"), LIMITS
+        )
+        for n in range(8)
+    ]
+    executions = await asyncio.gather(*runs)
+    assert [execution.stdout for execution in executions] == [f"{n}\n2\n" for n in range(8)]
+
+
+async def test_no_descriptor_of_the_worker_is_lost(sandbox: Sandbox) -> None:
+    """A worker runs a million programs; one descriptor a run stops it after a thousand."""
+    await sandbox.run(python("print(1)"), LIMITS)
+    before = os.listdir("/proc/self/fd")
+    for code in ("print(1)", "import os; os._exit(3)", "while True: print('x' * 10000)"):
+        await sandbox.run(python(code), LIMITS, stdin="x" * 1_000_000, tests="pass")
+    assert os.listdir("/proc/self/fd") == before
+
+
+def _launchers() -> list[int]:
+    """Launchers that this process has started."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    return [int(pid) for pid in children if b"inside" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+async def test_the_temporary_folder_is_as_it_was(rlimits: SubprocessSandbox) -> None:
+    """What one run leaves, the next one finds."""
+    before = set(Path(tempfile.gettempdir()).glob("promptmill-*"))
+    await rlimits.run(python("open('a', 'w').write('x')"), LIMITS)
+    await rlimits.run(
+        python("while True: open('b', 'w')"), LIMITS.model_copy(update={"cpu_seconds": 0.2})
+    )
+    assert set(Path(tempfile.gettempdir()).glob("promptmill-*")) == before

@@ -1,0 +1,114 @@
+"""Tests that share the program's process: finished is proven, never assumed."""
+
+import pytest
+
+from worker.sandbox import Sandbox
+
+from .programs import LIMITS, javascript, python, sh
+
+pytestmark = pytest.mark.adversarial
+
+_CHECK = "def check(candidate):\n    assert candidate(1, 2) == 3\ncheck(add)"
+
+
+@pytest.mark.parametrize(
+    ("program", "tests"),
+    [
+        (python("def add(a, b): return a + b"), _CHECK),
+        (
+            python("def add(a, b): return a + b  # no newline"),
+            "if True:\n    assert add(1, 2) == 3",
+        ),
+        (javascript("const add = (a, b) => a + b"), "console.assert(add(1, 2) === 3)"),
+        (
+            javascript("function add(a, b) { return a + b } // end"),
+            "require('assert').equal(add(1, 2), 3)",
+        ),
+        (
+            javascript("export const add = (a, b) => a + b;"),
+            "require('assert').equal(add(1, 2), 3)",
+        ),
+        (sh("add() { echo $(($1 + $2)); }"), "[ $(add 1 2) = 3 ]"),
+    ],
+    ids=["python", "python block", "javascript", "javascript assert", "javascript module", "sh"],
+)
+async def test_right_programs_finish_their_tests(
+    sandbox: Sandbox, program: object, tests: str
+) -> None:
+    """One process and one scope: the tests see what the program defined."""
+    execution = await sandbox.run(program, LIMITS, tests=tests)  # type: ignore[arg-type]
+    assert (execution.tests_finished, execution.exit_code) == (True, 0), execution.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "tests"),
+    [
+        (python("def add(a, b): return a - b"), _CHECK),
+        (javascript("const add = (a, b) => a - b"), "console.assert(add(1, 2) === 3, 'sum')"),
+        (sh("add() { echo 0; }"), "[ $(add 1 2) = 3 ]"),
+        (sh("add() { echo 0; }"), "[ $(add 1 2) = 3 ]\necho after"),
+    ],
+    ids=["python", "javascript", "sh", "sh in the middle"],
+)
+async def test_wrong_programs_do_not(sandbox: Sandbox, program: object, tests: str) -> None:
+    """Node prints failed assertions and goes on, and a shell goes on after anything."""
+    execution = await sandbox.run(program, LIMITS, tests=tests)  # type: ignore[arg-type]
+    assert execution.tests_finished is False
+    assert execution.exit_code != 0
+    assert "after" not in execution.stdout
+
+
+_FORGERIES = {
+    "exits at once": python("import os; os._exit(0)"),
+    "exits when called": python("import sys\ndef add(a, b): sys.exit(0)"),
+    "exits hard when called": python("import os\ndef add(a, b): os._exit(0)"),
+    "raises SystemExit at the end": python("def add(a, b): return 3\nraise SystemExit(0)"),
+    "prints what a harness prints": python(
+        "import os\nprint('PASSED', 'OK', '1 passed')\nos._exit(0)"
+    ),
+    "writes to every descriptor": python(
+        "import os\nfor fd in range(1, 64):\n  try: os.write(fd, b'passed\\n')\n  except OSError: pass\nos._exit(0)"
+    ),
+    "replaces itself": python("import os; os.execlp('true', 'true')"),
+    "leaves a child to end well": python(
+        "import os\nif os.fork(): os._exit(0)\nos.execlp('true', 'true')"
+    ),
+    "exits in javascript": javascript("process.exit(0)"),
+    "exits in javascript when called": javascript("const add = () => process.exit(0)"),
+    "exits in sh": sh("exit 0"),
+    "exits in sh when called": sh("add() { exit 0; }"),
+    "opens a comment in javascript": javascript(
+        "const add = () => 3; process.on('exit', () => process.exitCode = 0) /*"
+    ),
+    "opens a string in python": python("def add(a, b): return 3\n'''"),
+    "opens a here document in sh": sh("add() { echo 3; }\ncat <<NEVER > /dev/null"),
+}
+
+
+@pytest.mark.parametrize("name", _FORGERIES)
+async def test_a_forged_end_is_not_taken_for_one(sandbox: Sandbox, name: str) -> None:
+    """Exit code 0 is what most harnesses ask for, and the cheapest thing to give."""
+    program = _FORGERIES[name]
+    tests = {
+        "python": _CHECK,
+        "javascript": "console.assert(add(1, 2) === 3)",
+        "sh": "add 1 2 > /dev/null",
+    }
+    execution = await sandbox.run(program, LIMITS, tests=tests[program.language])
+    assert execution.tests_finished is False
+
+
+async def test_the_nonce_lies_nowhere_it_could_be_read_by_accident(sandbox: Sandbox) -> None:
+    """It stands in no file, argument or variable; only whoever reads the descriptor has it."""
+    program = (
+        "import os, sys\ntext = open(__file__).read() + str(sys.argv) + str(dict(os.environ))\n"
+    )
+    program += "nonce = os.read(3, 64).decode().strip()\nprint(len(nonce), nonce in text)"
+    execution = await sandbox.run(python(program), LIMITS, tests="pass")
+    assert execution.stdout == "32 False\n"
+
+
+async def test_without_tests_there_is_nothing_to_finish(sandbox: Sandbox) -> None:
+    """None is not False: nothing was asked."""
+    execution = await sandbox.run(python("print(1)"), LIMITS)
+    assert execution.tests_finished is None
