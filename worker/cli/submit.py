@@ -39,14 +39,21 @@ class JobFlags:
     """What is to be queued, and how it is checked."""
 
     jsonl: Annotated[
-        Path | None, Parameter(help="a file of jobs, one JSON object a line; - is standard input")
+        Path | None,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="a file of jobs, one JSON object a line; - is standard input",
+        ),
     ] = None
     language: Annotated[Language | None, Parameter(help="language of the program (python)")] = None
     max_attempts: Annotated[
         Attempts, Parameter(help="generations, the first one counted (1 to 20)")
     ] = None
     tests: Annotated[Path | None, Parameter(help="file of tests that the program must pass")] = None
-    expect: Annotated[str | None, Parameter(help="text that the program must print")] = None
+    expect: Annotated[
+        str | None,
+        Parameter(allow_leading_hyphen=True, help="text that the program must print"),
+    ] = None
     run: Annotated[
         str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
     ] = None

@@ -1,0 +1,169 @@
+"""What was typed or written and cannot be used: told in one form, with the right exit code, and nothing queued."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from .project import Ended, Project
+from .told import Told, told_as_json_by, told_by
+
+pytestmark = pytest.mark.e2e
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A command line that has to be refused, and what the refusal has to say."""
+
+    words: tuple[str, ...]
+    says: tuple[str, ...]
+    kind: str = "usage"
+    stdin: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def _rows_with_two_bad_lines() -> bytes:
+    rows = [f'{{"id": "p{number}", "prompt": "Print {number}."}}' for number in range(1, 101)]
+    rows[16] = '{"id": "p17", "prompt": "Sort the list" "tests": "pass"}'
+    rows[87] = '{"id": "p88", "prompt": "Sort the list", "maxAttempts": 50}'
+    return "\n".join(rows).encode()
+
+
+BAD_ROWS = _rows_with_two_bad_lines()
+BAD_LINES = ("has 2 bad lines of 100", "line 17, column 41", "line 88", "maxAttempts", "50")
+TASK = {"one.jsonl": b'{"prompt": "Print 1."}\n'}
+
+REFUSALS = {
+    "eval-bad-lines": Refusal(
+        ("eval", "bad.jsonl"), BAD_LINES, kind="dataset-invalid", files={"bad.jsonl": BAD_ROWS}
+    ),
+    "submit-bad-lines": Refusal(
+        ("submit", "--jsonl", "bad.jsonl"),
+        BAD_LINES,
+        kind="dataset-invalid",
+        files={"bad.jsonl": BAD_ROWS},
+    ),
+    "submit-bad-lines-of-stdin": Refusal(
+        ("submit", "--jsonl", "-"), BAD_LINES, kind="dataset-invalid", stdin=BAD_ROWS.decode()
+    ),
+    "unknown-key-in-toml": Refusal(
+        ("eval", "one.jsonl"),
+        ("limits.memroy_mib", "did you mean limits.memory_mib?", "promptmill.toml:3"),
+        kind="config-unknown-key",
+        files={**TASK, "promptmill.toml": b"# mine\n[limits]\nmemroy_mib = 64\n"},
+    ),
+    "unknown-variable": Refusal(
+        ("submit", "Print 1."),
+        ("PROMPTMILL_LIMITS__MEMROY_MIB", "did you mean PROMPTMILL_LIMITS__MEMORY_MIB?"),
+        kind="config-unknown-key",
+        environment={"PROMPTMILL_LIMITS__MEMROY_MIB": "64"},
+    ),
+    "unknown-variable-of-a-worker": Refusal(
+        ("worker",),
+        ("PROMPTMILL_WORKRE__LEASE_SECONDS",),
+        kind="config-unknown-key",
+        environment={"PROMPTMILL_WORKRE__LEASE_SECONDS": "15"},
+    ),
+    "bad-value-of-a-setting": Refusal(
+        ("submit", "Print 1."),
+        ("attempts.max", "99", "PROMPTMILL_ATTEMPTS__MAX"),
+        kind="config-invalid",
+        environment={"PROMPTMILL_ATTEMPTS__MAX": "99"},
+    ),
+    "redis-url-of-no-kind": Refusal(
+        ("submit", "Print 1.", "--redis", "http://localhost"),
+        ("redis.url", "http://localhost", "command line"),
+        kind="config-invalid",
+    ),
+    "unknown-option": Refusal(("submit", "Print 1.", "--atempts", "2"), ("--atempts",)),
+    "unknown-command": Refusal(("sumbit", "Print 1."), ("sumbit",)),
+    "bad-value-of-an-option": Refusal(
+        ("submit", "Print 1.", "--max-attempts", "0"), ("--max-attempts",)
+    ),
+    "unknown-language": Refusal(
+        ("submit", "Print 1.", "--language", "pyhton"), ("pyhton", "python")
+    ),
+    "name-that-cannot-be-a-run's": Refusal(
+        ("eval", "one.jsonl", "--run", "a/b"), ("'a/b'",), files=TASK
+    ),
+    "empty-prompt": Refusal(("submit", ""), ("empty",)),
+    "empty-standard-input": Refusal(("submit", "-"), ("empty",), stdin=" \n"),
+    "no-prompt": Refusal(("submit",), ("--jsonl",)),
+    "two-checks": Refusal(
+        ("submit", "Print 1.", "--expect", "1", "--tests", "one.jsonl"),
+        ("--tests", "--expect"),
+        files=TASK,
+    ),
+    "missing-prompt-file": Refusal(("submit", "@prompt.txt"), ("prompt.txt", "No such file")),
+    "prompt-that-is-no-text": Refusal(
+        ("submit", "@prompt.txt"), ("prompt.txt", "UTF-8"), files={"prompt.txt": b"\xff\xfe"}
+    ),
+    "missing-tests-file": Refusal(
+        ("submit", "Print 1.", "--tests", "tests.py"), ("tests.py", "No such file")
+    ),
+    "missing-dataset": Refusal(
+        ("eval", "prompts.jsonl"), ("prompts.jsonl", "No such file"), kind="dataset-invalid"
+    ),
+    "damaged-dataset": Refusal(
+        ("eval", "prompts.jsonl.gz"),
+        ("prompts.jsonl.gz", "gzip"),
+        kind="dataset-invalid",
+        files={"prompts.jsonl.gz": b"\x1f\x8b\x08\x00damaged"},
+    ),
+    "empty-dataset": Refusal(
+        ("eval", "none.jsonl"),
+        ("holds no task",),
+        kind="dataset-invalid",
+        files={"none.jsonl": b"\n"},
+    ),
+    "missing-recordings": Refusal(
+        ("eval", "one.jsonl", "--model", "replay:said.jsonl"),
+        ("said.jsonl", "No such file"),
+        files=TASK,
+    ),
+    "bad-recordings": Refusal(
+        ("eval", "one.jsonl", "--model", "replay:said.jsonl"),
+        ("line 2",),
+        kind="dataset-invalid",
+        files={
+            **TASK,
+            "said.jsonl": b'{"taskId": "line-1", "attempt": 1, "reply": "hm"}\n{"attempt": 1}\n',
+        },
+    ),
+    "bad-recordings-of-a-worker": Refusal(
+        ("worker", "--model", "replay:said.jsonl"),
+        ("line 1",),
+        kind="dataset-invalid",
+        files={"said.jsonl": b"hm\n"},
+    ),
+    "unknown-job": Refusal(
+        ("job", "show", "job-nobody-knows"), ("job-nobody-knows",), kind="record-not-found"
+    ),
+}
+
+
+def _refused(project: Project, refusal: Refusal, *more: str) -> Ended:
+    for name, content in refusal.files.items():
+        (project.folder / name).write_bytes(content)
+    return project.run(*refusal.words, *more, stdin=refusal.stdin, **refusal.environment)
+
+
+def _assert_meant(told: Told, refusal: Refusal) -> None:
+    assert (told.kind, told.code, told.retryable) == (refusal.kind, 2, False)
+    everything = f"{told.message}\n{told.body}\n{told.note}"
+    assert [word for word in refusal.says if word not in everything] == [], everything
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
+def test_what_cannot_be_used_is_refused_in_words(project: Project, refusal: Refusal) -> None:
+    """Whoever mistyped has to read what and where, not a traceback, and find nothing half done."""
+    _assert_meant(told_by(_refused(project, refusal)), refusal)
+    assert project.kept_in_redis() == set()
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
+def test_what_cannot_be_used_is_refused_in_json(project: Project, refusal: Refusal) -> None:
+    """A program that drives us branches on the kind of an error, not on its words."""
+    _assert_meant(told_as_json_by(_refused(project, refusal, "--json")), refusal)
+    assert project.kept_in_redis() == set()
