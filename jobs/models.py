@@ -9,13 +9,15 @@ from .clock import new_id
 from .languages import Language
 from .limits import Limits
 from .verdicts import Outcome, Verdict
-from .wire import Wire
+from .wire import OpaqueJson, Wire
 
 MAX_ATTEMPTS = 20
 """The most attempts a job may ask for; repairs after the third rarely add a pass."""
 
 # Ids name files and Redis keys, so they hold nothing that either would read as its own.
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+
+Stdin = Annotated[str, Field(max_length=16_777_216)]
 
 
 class PromptJob(Wire):
@@ -31,7 +33,7 @@ class PromptJob(Wire):
     """Which of several independent jobs for the same task this is. Not an attempt."""
     language: Language = Language.PYTHON
     checker: Checker = ExitsCleanly()
-    stdin: Annotated[str, Field(max_length=16_777_216)] = ""
+    stdin: Stdin = ""
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] = 3
     """Generations at most, the first one counted."""
     model: Annotated[str, Field(min_length=1)] | None = None
@@ -39,7 +41,7 @@ class PromptJob(Wire):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     limits: Limits | None = None
     """None takes the worker's default; the worker's ceiling holds either way."""
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    metadata: OpaqueJson = Field(default_factory=dict)
     """Carried into the record untouched."""
 
 

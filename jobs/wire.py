@@ -1,10 +1,14 @@
 """How everything stored or sent is written: frozen models, camelCase JSON, nothing unknown, never pickle."""
 
 import json
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
+
+_DEEPEST = 100
+"""Half of what pydantic's reader follows, so that what is stored in something else can still be read."""
 
 
 class Wire(BaseModel):
@@ -17,11 +21,40 @@ class Wire(BaseModel):
         populate_by_name=True,
         # Errors are shown to people and logged; the input may be a prompt or a program.
         hide_input_in_errors=True,
+        # What stands beside a field is what a reader of the schema wants to know of it.
+        use_attribute_docstrings=True,
+        # Nothing is left out when it is written.
+        json_schema_serialization_defaults_required=True,
     )
 
     def to_json(self, *, indent: int | None = None) -> str:
         """This model as camelCase JSON, `null` written out: a reader never guesses what was left out."""
         return self.model_dump_json(by_alias=True, indent=indent)
+
+
+def _writable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair cannot be written as UTF-8") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    level: list[JsonValue] = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _values(outer)]
+    if level:
+        raise ValueError(f"nested more than {_DEEPEST} deep")
+    return value
+
+
+def _values(value: JsonValue) -> Iterable[JsonValue]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+OpaqueJson = Annotated[dict[str, JsonValue], AfterValidator(_writable)]
+"""A JSON object that we carry and do not read: whatever is accepted can be written, and read back unchanged."""
 
 
 def encode(message: dict[str, Any]) -> bytes:

@@ -2,27 +2,37 @@
 
 from typing import Annotated
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
 from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import derived_id
 from jobs.languages import Language
-from jobs.limits import Limits
-from jobs.models import MAX_ATTEMPTS, PromptJob
-from jobs.wire import Wire
+from jobs.limits import (
+    CpuSeconds,
+    FileSizeMib,
+    Limits,
+    MemoryMib,
+    OpenFiles,
+    OutputKib,
+    Processes,
+    ScratchMib,
+    WallSeconds,
+)
+from jobs.models import MAX_ATTEMPTS, PromptJob, Stdin
+from jobs.wire import OpaqueJson, Wire
 
 
 class PartialLimits(Wire):
     """The limits a row changes; what it leaves out stays as the job's defaults have it."""
 
-    cpu_seconds: Annotated[float, Field(gt=0)] | None = None
-    wall_seconds: Annotated[float, Field(gt=0)] | None = None
-    memory_mib: Annotated[int, Field(ge=16)] | None = None
-    output_kib: Annotated[int, Field(ge=1)] | None = None
-    file_size_mib: Annotated[int, Field(ge=0)] | None = None
-    scratch_mib: Annotated[int, Field(ge=1)] | None = None
-    processes: Annotated[int, Field(ge=1)] | None = None
-    open_files: Annotated[int, Field(ge=16)] | None = None
+    cpu_seconds: CpuSeconds | None = None
+    wall_seconds: WallSeconds | None = None
+    memory_mib: MemoryMib | None = None
+    output_kib: OutputKib | None = None
+    file_size_mib: FileSizeMib | None = None
+    scratch_mib: ScratchMib | None = None
+    processes: Processes | None = None
+    open_files: OpenFiles | None = None
 
     def over(self, defaults: Limits) -> Limits:
         """The defaults with these changes."""
@@ -38,7 +48,7 @@ class Task(Wire):
     """The dataset's own name for the row; left out, it is `line-N`."""
     prompt: Annotated[str, Field(min_length=1, max_length=1_000_000)]
     language: Language = Language.PYTHON
-    stdin: str = ""
+    stdin: Stdin = ""
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] | None = None
     """None takes the run's default."""
     expect: str | None = None
@@ -47,7 +57,7 @@ class Task(Wire):
     """Right is what passes these tests, written in the row's language."""
     limits: PartialLimits = PartialLimits()
     tags: tuple[str, ...] = ()
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    metadata: OpaqueJson = Field(default_factory=dict)
     """Whatever else is known of the row; carried into the record."""
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from jobs.errors import DatasetError
 
-from . import Task
+from . import PartialLimits, Task
 
 _SHOWN_PROBLEMS = 20
 _SHOWN_CHARACTERS = 100
@@ -99,6 +99,10 @@ def _problems_of(line: str, number: int) -> Iterator[_Problem]:
     except RecursionError:
         yield _Problem(f"line {number}", "nested too deeply")
         return
+    except ValueError:
+        # Python reads no integer of more than some thousand digits.
+        yield _Problem(f"line {number}", "a number has too many digits")
+        return
     if not isinstance(row, dict):
         yield _Problem(f"line {number}", f"a JSON object is expected, not {_json_word(row)}")
         return
@@ -125,20 +129,30 @@ def _in_words(
     if kind == "missing":
         return f'the field "{name}" is missing'
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(
-            name, [field.alias or "" for field in Task.model_fields.values()], 1
-        )
-        return f'unknown field "{name}"' + (
-            f'; did you mean "{near[0]}"?' if near else "; put it into metadata"
-        )
+        return f'unknown field "{name}"; {_advice(location)}'
     if not location:
         return message.removeprefix("Value error, ")
     return f'field "{name}" is {_shown(row, location)}: {message[:1].lower()}{message[1:]}'
 
 
+def _advice(location: tuple[int | str, ...]) -> str:
+    model = PartialLimits if len(location) > 1 else Task
+    names = [field.alias or "" for field in model.model_fields.values()]
+    near = difflib.get_close_matches(str(location[-1]), names, 1)
+    if near:
+        return f'did you mean "{".".join([*map(str, location[:-1]), near[0]])}"?'
+    return f"known are {', '.join(names)}" if model is PartialLimits else "put it into metadata"
+
+
 def _shown(row: object, location: tuple[int | str, ...]) -> str:
     for step in location:
-        row = row.get(str(step)) if isinstance(row, dict) else None
+        match row, step:
+            case dict(), str():
+                row = row.get(step)
+            case list(), int():
+                row = row[step]
+            case _:
+                return "wrong"
     text = json.dumps(row, ensure_ascii=False)
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
