@@ -1,0 +1,136 @@
+"""What a run came to: counted from its records alone."""
+
+import json
+
+import pytest
+
+from jobs.models import Isolation, PromptJob, Record, Usage
+from jobs.reports import Rate, build_report
+from jobs.reports.text import SIMULATED_NOTE, report_lines
+from jobs.verdicts import Verdict
+from tests.making import a_record
+
+OK, WRONG, CRASH = Verdict.ACCEPTED, Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR
+
+
+def record(
+    *verdicts: Verdict, task: str = "t", attempts: int = 3, error: str | None = None
+) -> Record:
+    return a_record(
+        PromptJob(prompt="x", task_id=task, max_attempts=attempts), *verdicts, error=error
+    )
+
+
+def test_a_job_counts_from_the_attempt_that_solved_it() -> None:
+    """How much feedback is worth is the question that the product exists for."""
+    report = build_report([record(OK), record(CRASH, OK), record(CRASH, WRONG, WRONG), record(OK)])
+    assert [(rate.successes, rate.n) for rate in report.solved_within] == [(2, 4), (3, 4), (3, 4)]
+    assert report.solved == Rate.of(3, 4)
+
+
+def test_our_own_failures_are_in_no_rate() -> None:
+    """A full disk must not make a model look worse."""
+    report = build_report(
+        [record(OK), record(task="a", error="disk full"), record(CRASH, task="b", error="redis")]
+    )
+    assert (report.n_jobs, report.n_scored) == (3, 1)
+    assert report.solved == Rate.of(1, 1)
+    assert [(job.n_attempts, job.explanation) for job in report.unscored] == [
+        (0, "disk full"),
+        (1, "redis"),
+    ]
+    assert report.verdicts == {OK: 1, Verdict.INTERNAL_ERROR: 2}
+
+
+def test_a_run_without_records_has_rates_of_nothing() -> None:
+    """Asking too early is no error, and 0 of 0 is not 0 %."""
+    report = build_report([])
+    assert (report.n_jobs, report.n_scored, report.solved_within) == (0, 0, ())
+    assert report.solved.value is None
+    assert (report.solved.low, report.solved.high) == (0, 1)
+
+
+def test_a_run_that_failed_altogether_because_of_us_has_rates_of_nothing() -> None:
+    """Without a judged job there is nothing to say about the model."""
+    report = build_report([record(error="no sandbox")])
+    assert report.solved == Rate.of(0, 0)
+    assert "".join(report_lines(report)).count("%") == 1, "only the heading speaks of rates"
+
+
+def test_the_order_of_records_does_not_matter() -> None:
+    """Stores promise no order; a report that changed from one look to the next would be doubted."""
+    records = [record(WRONG, task=name) for name in "cab"]
+    assert build_report(records) == build_report(reversed(records))
+    assert [job.task_id for job in build_report(records).never_solved] == ["a", "b", "c"]
+
+
+def test_a_job_that_was_not_solved_is_listed_with_its_last_word() -> None:
+    """Somebody will look into it, and starts here."""
+    (job,) = build_report([record(CRASH, WRONG, attempts=2)]).never_solved
+    assert (job.verdict, job.n_attempts, job.explanation) == (WRONG, 2, "it was wrong_answer")
+
+
+def test_one_recorded_answer_makes_the_whole_report_simulated() -> None:
+    """Numbers from recordings that pass for a model's would be a lie."""
+    simulated = record(OK).model_copy(update={"simulated": True})
+    report = build_report([record(OK), simulated])
+    assert report.simulated
+    assert SIMULATED_NOTE in "\n".join(report_lines(report))
+
+
+def test_a_report_about_a_model_does_not_speak_of_recordings() -> None:
+    """The warning has to mean something."""
+    assert SIMULATED_NOTE not in "\n".join(report_lines(build_report([record(OK)])))
+
+
+def test_only_layers_that_were_always_in_force_are_claimed() -> None:
+    """A run of which one program ran unprotected was not a protected run."""
+    strict, weak = (
+        record(OK).model_copy(update={"isolation": Isolation(profile="strict", layers=layers)})
+        for layers in (("rlimits", "seccomp"), ("rlimits",))
+    )
+    assert build_report([strict, weak]).isolation_layers == ("rlimits",)
+
+
+def test_usage_is_summed_over_all_jobs() -> None:
+    """Tokens of jobs that failed because of us were paid for as well."""
+    report = build_report([record(OK), record(CRASH, error="ours")])
+    assert report.usage == Usage(prompt_token_count=6, total_token_count=10)
+
+
+def test_unknown_usage_is_called_unknown() -> None:
+    """Zero would be read as free."""
+    unknown = record(OK).model_copy(update={"usage": Usage()})
+    assert "tokens     unknown" in "\n".join(report_lines(build_report([unknown])))
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "last"), [(20, "task-19"), (25, "… and 5 more")], ids=["all", "the first"]
+)
+def test_a_long_list_of_failures_is_cut_and_counted(n_jobs: int, last: str) -> None:
+    """A terminal holds some twenty lines; the file holds them all."""
+    lines = list(
+        report_lines(build_report(record(WRONG, task=f"task-{n:02}") for n in range(n_jobs)))
+    )
+    heading = lines.index(f"never solved: {n_jobs}")
+    assert last in lines[heading + min(n_jobs, 20) + (n_jobs > 20)]
+
+
+def test_rates_that_are_no_pass_at_k_say_so() -> None:
+    """Attempts after the first have seen the error; calling that pass@k would flatter."""
+    lines = list(report_lines(build_report([record(CRASH, OK)])))
+    assert [line for line in lines if "not pass@k" in line] == [
+        line for line in lines if "within 3 attempts" in line
+    ]
+
+
+def test_a_report_is_written_in_camel_case() -> None:
+    """Scripts read it beside the records."""
+    written = json.loads(build_report([record(WRONG)]).to_json())
+    assert written["solvedWithin"][0] == {
+        "successes": 0,
+        "n": 1,
+        "low": 0.0,
+        "high": pytest.approx(0.7935, abs=1e-4),
+    }
+    assert written["verdicts"] == {"wrong_answer": 1}
