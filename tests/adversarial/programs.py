@@ -1,6 +1,9 @@
 """Short ways to write hostile programs down, and to look for what they left behind."""
 
+import os
 import secrets
+import sys
+import tempfile
 from pathlib import Path
 
 from jobs.languages import Language
@@ -48,3 +51,29 @@ def is_alive(argument: str) -> bool:
         except OSError:
             continue
     return False
+
+
+def descriptors() -> list[str]:
+    """The open descriptors of this process, that of the listing included."""
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+def launchers() -> list[int]:
+    """Launchers that this process has started."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    return [int(pid) for pid in children if b"inside" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def scratch_directories() -> set[Path]:
+    """Scratch directories on this machine's disk."""
+    return set(Path(tempfile.gettempdir()).glob("promptmill-*"))
+
+
+def host_has(path: str) -> bool:
+    """Whether there is a file of this name, seen from outside every wall."""
+    return Path(path).exists()
+
+
+def own_interpreter() -> Path:
+    """The Python these tests run under, links resolved."""
+    return Path(getattr(sys, "_base_executable", sys.executable)).resolve()

@@ -165,7 +165,8 @@ for name in dir(resource):
 
 async def test_open_files_are_bounded(sandbox: Sandbox) -> None:
     """Descriptors are memory of the kernel, which no other limit counts."""
-    program = "files = []\ntry:\n  while True: files.append(open('/dev/null'))\nexcept OSError: print(files[-1].fileno())"
+    program = "files = []\ntry:\n  while True: files.append(open('/dev/null'))\n"
+    program += "except OSError: print(files[-1].fileno())"
     execution = await sandbox.run(python(program), LIMITS)
     assert execution.stdout == f"{LIMITS.open_files - 1}\n"
 

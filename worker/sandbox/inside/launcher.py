@@ -79,7 +79,7 @@ class Run:
         We have no death signal here: whoever kills us saves the program's children. The closed control descriptor
         tells us that the worker died.
         """
-        uid = identity.unprivileged_uid()
+        uid = self._unprivileged_uid()
         with self._layers.adding("no-new-privileges"):
             syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
         with self._layers.adding("process-tree-watcher"):
@@ -105,13 +105,22 @@ class Run:
         supervisor = Supervisor(pid, self._request, processes.DESCENDANTS, self._control)
         return supervisor.run_to_the_end(self._layers.names)
 
+    def _unprivileged_uid(self) -> int | None:
+        try:
+            return identity.unprivileged_uid()
+        except OSError as error:
+            raise LayerRefusedError("unprivileged-uid", str(error)) from error
+
     def _stop_being_root(self) -> list[mounts.Tree]:
         """Become nobody for good, if we are root; what only root may reach is taken along as detached mounts."""
-        uid = identity.unprivileged_uid()
+        uid = self._unprivileged_uid()
         if uid is None:
             return []
-        with self._layers.adding("private-root"):
+        try:
             trees = mounts.take_trees(self._request.readable)
+        except PermissionError:
+            # Root of a container without CAP_SYS_ADMIN: what everybody may reach can still be taken later.
+            trees = []
         with self._layers.adding("unprivileged-uid"):
             identity.own_pipes(self._request.descriptors, uid)
             identity.become(uid)

@@ -31,10 +31,8 @@ PR_SET_SECUREBITS = 28
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
-# Calls since 5.2 have one number on every architecture.
-_OPEN_TREE = 428
-_MOVE_MOUNT = 429
-_MOUNT_SETATTR = 442
+# Calls without a function in every C library; since 5.2 they have one number on every architecture.
+_NUMBERS = {"open_tree": 428, "move_mount": 429, "mount_setattr": 442}
 
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
@@ -78,17 +76,17 @@ def clone_tree(path: str, attributes: int) -> int:
 
     Unlike a bind mount it can be taken before a change of user and attached after it (Linux 5.12).
     """
-    tree = _number(_OPEN_TREE, _AT_FDCWD, path, _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE)
+    tree = _call("open_tree", _AT_FDCWD, path, _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE)
     # struct mount_attr: attr_set, attr_clr, propagation, userns_fd
     restriction = (ctypes.c_uint64 * 4)(attributes, 0, MS_PRIVATE, 0)
     flags = _AT_EMPTY_PATH | _AT_RECURSIVE
-    _number(_MOUNT_SETATTR, tree, "", flags, restriction, ctypes.sizeof(restriction))
+    _call("mount_setattr", tree, "", flags, restriction, ctypes.sizeof(restriction))
     return tree
 
 
 def attach_tree(tree: int, target: str) -> None:
     """Put a detached tree at `target`."""
-    _number(_MOVE_MOUNT, tree, "", _AT_FDCWD, target, _MOVE_MOUNT_F_EMPTY_PATH)
+    _call("move_mount", tree, "", _AT_FDCWD, target, _MOVE_MOUNT_F_EMPTY_PATH)
 
 
 def prctl(operation: int, argument: int) -> None:
@@ -120,12 +118,11 @@ def default_signals() -> None:
     _libc.sigprocmask(_SIG_SETMASK, (ctypes.c_uint64 * 16)(), None)
 
 
-def _number(number: int, *arguments: object) -> int:
-    return _call("syscall", number, *arguments)
-
-
 def _call(name: str, *arguments: object) -> int:
-    result: int = getattr(_libc, name)(*map(_foreign, arguments))
+    if name in _NUMBERS:
+        result: int = _libc.syscall(*map(_foreign, (_NUMBERS[name], *arguments)))
+    else:
+        result = getattr(_libc, name)(*map(_foreign, arguments))
     if result == -1:
         number = ctypes.get_errno()
         raise OSError(number, f"{name}: {os.strerror(number)}")
