@@ -1,7 +1,8 @@
 """What a job has come to so far, kept in Redis until its record is stored, so that a redelivered job resumes."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from arq.connections import ArqRedis
 
@@ -44,9 +45,9 @@ class RedisCheckpoint:
 
     async def load(self) -> Progress:
         """What earlier deliveries finished: attempts without a gap from 1, and perhaps one reply more."""
-        fields = {
-            name.decode(): value for name, value in (await self._redis.hgetall(self._key)).items()
-        }
+        # redis-py types what it awaits and what it returns as one union.
+        kept_fields = cast("Awaitable[dict[bytes, bytes]]", self._redis.hgetall(self._key))
+        fields = {name.decode(): value for name, value in (await kept_fields).items()}
         attempts: list[Attempt] = []
         while (kept := fields.get(f"attempt:{len(attempts) + 1}")) is not None:
             attempts.append(Attempt.model_validate_json(kept))
