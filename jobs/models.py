@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter, ValidationError
 
 from .checkers import Checker, ExitsCleanly
 from .clock import new_id
@@ -16,8 +16,18 @@ MAX_ATTEMPTS = 20
 
 # Ids name files and Redis keys, so they hold nothing that either would read as its own.
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
+_IDENTIFIERS: TypeAdapter[str] = TypeAdapter(Identifier)
 
 Stdin = Annotated[str, Field(max_length=16_777_216)]
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a job could have this id: for ids that a person typed."""
+    try:
+        _IDENTIFIERS.validate_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 class PromptJob(Wire):

@@ -15,7 +15,7 @@ class RecordStore(Protocol):
         The first writer wins, across processes and machines, so a job delivered twice ends with one record.
 
         Raises:
-            StoreError: it could not be written, and nothing of it is left.
+            StoreError: it could not be written for good; putting it again is safe.
         """
 
     async def get(self, job_id: str) -> Record:
@@ -27,7 +27,11 @@ class RecordStore(Protocol):
         """
 
     async def has(self, job_id: str) -> bool:
-        """Whether the job has a record."""
+        """Whether the job has a record.
+
+        Raises:
+            StoreError: it cannot be told.
+        """
 
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, or those of one run, in no promised order.

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from jobs.errors import RecordNotFoundError, StoreError
-from jobs.models import Record
+from jobs.models import Record, is_identifier
 
 
 class FileRecordStore:
@@ -36,11 +36,14 @@ class FileRecordStore:
 
     async def get(self, job_id: str) -> Record:
         """The record of a job."""
+        if not is_identifier(job_id):
+            # It may be a path that leads out of the store.
+            raise _not_found(job_id, self.directory)
         return await asyncio.to_thread(_read, self.path_of(job_id))
 
     async def has(self, job_id: str) -> bool:
         """Whether the job has a record."""
-        return await asyncio.to_thread(self.path_of(job_id).exists)
+        return is_identifier(job_id) and await asyncio.to_thread(_exists, self.path_of(job_id))
 
     async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, or those of one run, ordered by shard and id."""
@@ -56,21 +59,26 @@ class FileRecordStore:
         final = self.path_of(record.job_id)
         partial = final.with_name(f".{record.job_id}.{secrets.token_hex(8)}.partial")
         try:
-            final.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(final.parent)
             try:
                 _write_through(partial, record.to_json(indent=2).encode() + b"\n")
-                os.link(partial, final)
+                is_first = _link(partial, final)
+                # By the second writer, too: the first may have been killed before it came to this.
                 _flush_folder(final.parent)
             finally:
                 partial.unlink(missing_ok=True)
-        except FileExistsError:
-            return False
         except OSError as error:
             raise StoreError(
                 f"the record of job {record.job_id!r} could not be written to {final}: {error.strerror}",
                 fixes=["free some space or choose another folder with PROMPTMILL_STORE__DIRECTORY"],
             ) from error
-        return True
+        return is_first
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        _flush_folder(folder.parent)
 
 
 def _write_through(path: Path, content: bytes) -> None:
@@ -78,6 +86,14 @@ def _write_through(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _link(partial: Path, final: Path) -> bool:
+    try:
+        os.link(partial, final)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _flush_folder(folder: Path) -> None:
@@ -93,15 +109,31 @@ def _read(path: Path) -> Record:
     try:
         return Record.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise RecordNotFoundError(
-            f"there is no record of job {path.stem!r}",
-            facts={"looked in": str(path.parent.parent)},
-            fixes=["see what there is: promptmill job list"],
-        ) from None
-    except (OSError, ValidationError) as error:
-        what = (
-            error.strerror
-            if isinstance(error, OSError)
-            else f"{error.error_count()} fields are not as expected"
-        )
-        raise StoreError(f"the record {path} cannot be read: {what}") from error
+        raise _not_found(path.stem, path.parent.parent) from None
+    except OSError as error:
+        raise StoreError(f"the record {path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "as a whole"
+        raise StoreError(
+            f"the record {path} cannot be read: {place}: {first['msg']}",
+            facts={"faults": str(error.error_count())},
+        ) from error
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StoreError(f"the record {path} cannot be looked for: {error.strerror}") from error
+    return True
+
+
+def _not_found(job_id: str, directory: Path) -> RecordNotFoundError:
+    return RecordNotFoundError(
+        f"there is no record of job {job_id!r}",
+        facts={"looked in": str(directory)},
+        fixes=["see what there is: promptmill job list"],
+    )

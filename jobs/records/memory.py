@@ -15,7 +15,10 @@ class MemoryRecordStore:
 
     async def put(self, record: Record) -> bool:
         """Keep `record` unless the job already has one."""
-        return self._records.setdefault(record.job_id, record) is record
+        if record.job_id in self._records:
+            return False
+        self._records[record.job_id] = record
+        return True
 
     async def get(self, job_id: str) -> Record:
         """The record of a job."""
