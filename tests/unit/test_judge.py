@@ -42,6 +42,16 @@ AssertionError [ERR_ASSERTION]: Expected values to be strictly equal:
 
 Node.js v20.20.2
 """
+NODE_CONSOLE_ASSERT = """/x/work/program.cjs:3
+;console.assert=(ok)=>{if(!ok)throw new Error('of one')};
+                              ^
+
+Error: of one
+    at console.assert (/x/work/program.cjs:3:46)
+    at Object.<anonymous> (/x/work/program.cjs:4:9)
+
+Node.js v20.20.2
+"""
 
 
 def judged(
@@ -120,6 +130,12 @@ def test_a_limit_decides_before_anything_else(
             id="node",
         ),
         pytest.param(
+            execution(stderr=NODE_CONSOLE_ASSERT, exit_code=1),
+            Language.JAVASCRIPT,
+            "Error: of one",
+            id="plain error of node",
+        ),
+        pytest.param(
             execution(
                 stderr="  + Exception Group Traceback (most recent call last):\n"
                 '  |   File "/x/work/program.py", line 1, in <module>\n'
@@ -177,6 +193,12 @@ def test_what_a_compiler_refused_is_a_compile_error() -> None:
             Language.JAVASCRIPT,
             Verdict.WRONG_ANSWER,
             id="node assertion",
+        ),
+        pytest.param(
+            execution(stderr=NODE_CONSOLE_ASSERT, exit_code=1, tests_finished=False),
+            Language.JAVASCRIPT,
+            Verdict.WRONG_ANSWER,
+            id="console assertion",
         ),
         pytest.param(
             execution(exit_code=1, tests_finished=False),

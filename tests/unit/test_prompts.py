@@ -109,6 +109,29 @@ def test_an_exception_is_shown_where_it_happened() -> None:
     assert excerpt in told(execution(stderr=TRACEBACK, exit_code=1))
 
 
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        pytest.param(
+            "/w/program.cjs:2\n  null.x\n       ^\n\nTypeError: no x\n"
+            "    at f (/w/program.cjs:2:8)\n    at Object.<anonymous> (/w/program.cjs:3:1)\n",
+            id="exception",
+        ),
+        pytest.param(
+            "/w/program.cjs:2\n  null..x\n       ^\n\nSyntaxError: Unexpected token '.'\n"
+            "    at wrapSafe (node:internal/modules/cjs/loader:1464:18)\n",
+            id="syntax error",
+        ),
+    ],
+)
+def test_an_error_of_node_is_shown_where_it_happened(stderr: str) -> None:
+    """JavaScript programs deserve repairs as good as Python's."""
+    code = ExecutableCode(language=Language.JAVASCRIPT, code="function f() {\n  null.x }\nf()\n")
+    ran = execution(stderr=stderr, exit_code=1)
+    said = feedback(1, 3, judge(code, ran, ExitsCleanly(), Limits()), code, ran)
+    assert "\n  1 | function f() {\n> 2 |   null.x }\n  3 | f()\n```" in said
+
+
 def test_no_path_of_ours_is_told() -> None:
     """It means nothing to the model, differs from run to run and would defeat every cache."""
     assert "run-1" not in told(execution(stderr=TRACEBACK, exit_code=1))

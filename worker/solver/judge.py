@@ -164,7 +164,7 @@ def _cause(execution: Execution, failure: Failure | None) -> str:
 
 def _with_source(failure: Failure) -> str:
     # `AssertionError` alone says nothing: the line that raised it does.
-    source = failure.frames[-1].source if failure.frames else ""
+    source = failure.frames[-1].source if failure.is_assertion and failure.frames else ""
     return one_line(f"{failure.summary}: {source}") if source else failure.summary
 
 

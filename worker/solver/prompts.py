@@ -133,7 +133,7 @@ def _spelled(frame: Frame) -> str:
 
 
 def _excerpt(code: str, line: int) -> str:
-    lines = code.split("\n")
+    lines = code.rstrip("\n").split("\n")
     first, last = max(1, line - _LINES_AROUND), min(len(lines), line + _LINES_AROUND)
     width = len(str(last))
     return "\n".join(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import assert_never
 
 from jobs.languages import Language
@@ -15,7 +16,12 @@ _GROUP_MARGIN = "  | "
 _PYTHON_FRAME = re.compile(r'^ {2}File "(?:.*/)?program\.py", line (\d+)(?:, in (.+))?$')
 _PYTHON_PLACE = re.compile(r'^ {2}File "')
 _NODE_PLACE = re.compile(r"^\S*program\.[cm]?js:(\d+)$")
-_NODE_ERROR = re.compile(r"^(?:Uncaught )?([A-Za-z_$][\w$.]*Error)\b(?: \[\w+\])?(?::|$)")
+_NODE_ERROR = re.compile(r"^(?:Uncaught )?((?:[A-Za-z_$][\w$.]*)?Error)\b(?: \[\w+\])?(?::|$)")
+_NODE_FRAME = re.compile(
+    r"^ {4}at (?:(?:async )?(\S.*) \()?(?:file://)?\S*program\.[cm]?js:(\d+):\d+\)?"
+)
+# What the sandbox makes `console.assert` throw is a plain Error: only its frame tells it from others.
+_NODE_CONSOLE_ASSERT = "    at console.assert "
 _SH_ERROR = re.compile(r"^\S*program\.sh: (?:line )?(\d+): (.+)$")
 
 
@@ -43,11 +49,8 @@ class Failure:
     """The end of the error report: a traceback, or the line itself."""
     frames: tuple[Frame, ...]
     """Places in the program's own file, the innermost last."""
-
-    @property
-    def is_assertion(self) -> bool:
-        """Whether a stated expectation failed, rather than anything else."""
-        return self.name.endswith("AssertionError") or "Assertion failed" in self.summary
+    is_assertion: bool = False
+    """Whether a stated expectation failed, rather than anything else."""
 
 
 def failure_of(stderr: str, language: Language) -> Failure | None:
@@ -85,11 +88,13 @@ def _python_failure(lines: list[str]) -> Failure | None:
     end = next((n for n, line in enumerate(report[1:], 1) if line[:1].strip()), None)
     if end is None:
         return None
+    name = report[end].partition(":")[0].strip()
     return Failure(
-        name=report[end].partition(":")[0].strip(),
+        name=name,
         summary=one_line(report[end]),
         report="\n".join(lines[start:]).rstrip(),
         frames=_python_frames(report[:end]),
+        is_assertion=name.endswith("AssertionError"),
     )
 
 
@@ -107,23 +112,34 @@ def _node_failure(lines: list[str]) -> Failure | None:
     found = _NODE_ERROR.match(lines[start]) if start is not None else None
     if start is None or found is None:
         return None
-    message = []
-    for line in lines[start:]:
-        if line.startswith("    at "):
-            break
-        message.append(line)
+    message = list(takewhile(lambda line: not line.startswith("    at "), lines[start:]))
+    stack = list(takewhile(lambda line: line.startswith("    at "), lines[start + len(message) :]))
     place = _last_index(lines[:start], _NODE_PLACE)
     return Failure(
         name=found[1],
         summary=one_line(" ".join(message)),
         report="\n".join(lines[start if place is None else place :]).rstrip(),
-        frames=() if place is None else (_node_frame(lines, place),),
+        frames=_node_frames(stack) or _node_place(lines, place),
+        is_assertion=found[1].endswith("AssertionError") or _is_console_assert(message, stack),
     )
 
 
-def _node_frame(lines: list[str], place: int) -> Frame:
-    number = lines[place].rpartition(":")[2]
-    return Frame(int(number), "", lines[place + 1].strip())
+def _is_console_assert(message: list[str], stack: list[str]) -> bool:
+    return "Assertion failed" in message[0] or (
+        bool(stack) and stack[0].startswith(_NODE_CONSOLE_ASSERT)
+    )
+
+
+def _node_frames(stack: list[str]) -> tuple[Frame, ...]:
+    found = (_NODE_FRAME.match(line) for line in reversed(stack))
+    return tuple(Frame(int(one[2]), one[1] or "", "") for one in found if one)
+
+
+def _node_place(lines: list[str], place: int | None) -> tuple[Frame, ...]:
+    # A syntax error has no stack in the program, only the place above it.
+    if place is None:
+        return ()
+    return (Frame(int(lines[place].rpartition(":")[2]), "", lines[place + 1].strip()),)
 
 
 def _sh_failure(lines: list[str]) -> Failure | None:
