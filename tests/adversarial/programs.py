@@ -3,7 +3,6 @@
 import os
 import secrets
 import sys
-import tempfile
 from pathlib import Path
 
 from jobs.languages import Language
@@ -62,11 +61,6 @@ def launchers() -> list[int]:
     """Launchers that this process has started."""
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     return [int(pid) for pid in children if b"inside" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
-def scratch_directories() -> set[Path]:
-    """Scratch directories on this machine's disk."""
-    return set(Path(tempfile.gettempdir()).glob("promptmill-*"))
 
 
 def host_has(path: str) -> bool:

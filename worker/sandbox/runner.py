@@ -87,7 +87,7 @@ class OneRun:
         self._scratch = (
             _PRIVATE_SCRATCH
             if profile == "strict"
-            else f"{tempfile.gettempdir()}/promptmill-{secrets.token_hex(8)}"
+            else f"{tempfile.gettempdir()}/promptmill-run-{secrets.token_hex(8)}"
         )
 
     async def to_its_end(self, stdin: str) -> tuple[Execution, tuple[str, ...]]:

@@ -1,0 +1,46 @@
+"""Finding interpreters, and missing them."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs.languages import Language
+from worker.sandbox import InterpreterMissingError, find_interpreter, interpreters
+from worker.sandbox.interpreters import readable_paths
+
+
+@pytest.fixture
+def empty_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A PATH on which nothing is."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    find_interpreter.cache_clear()
+    return tmp_path
+
+
+def test_an_interpreter_that_only_its_owner_can_reach_is_passed_over(empty_path: Path) -> None:
+    """Root gives its programs to another user, who could not start it."""
+    if Path("/usr/bin/node").exists() or Path("/usr/local/bin/node").exists():
+        assert find_interpreter(Language.JAVASCRIPT, for_everybody=True).is_absolute()
+        return
+    private = empty_path / "node"
+    private.write_text("")
+    private.chmod(0o700)
+    with pytest.raises(InterpreterMissingError) as caught:
+        find_interpreter(Language.JAVASCRIPT, for_everybody=True)
+    assert str(private) in caught.value.facts["passed over"]
+    assert caught.value.fixes == ("apt-get install nodejs",)
+
+
+def test_python_is_always_found() -> None:
+    """We run under one."""
+    found = {each.language: each for each in interpreters()}
+    assert found[Language.PYTHON].path is not None
+    assert (found[Language.PYTHON].version or "").startswith("Python 3.")
+
+
+def test_an_interpreter_elsewhere_shows_its_own_files_and_not_its_folder() -> None:
+    """`/srv/tools/node` must not bring the home with it."""
+    shown = set(readable_paths(Path("/srv/tools/bin/node"))) - set(
+        readable_paths(Path("/usr/bin/node"))
+    )
+    assert shown == {"/srv/tools/bin/node"}
