@@ -47,6 +47,7 @@ worker: $(READY) ## work off the queue until stopped
 
 docs: $(READY) ## write the generated reference pages again
 	@$(BIN)/python -m config.reference
+	@$(BIN)/python -m jobs.schema > docs/reference/record.schema.json
 
 # Not a uv.lock: that would write a registry's address into every entry.
 lock: $(READY) ## resolve the dependencies again, with their hashes

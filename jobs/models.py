@@ -162,6 +162,8 @@ class Attempt(Wire):
 
     number: Annotated[int, Field(ge=1)]
     reply: ModelReply
+    extraction: str
+    """The rule that found the program in the reply; empty where none did."""
     executable_code: ExecutableCode | None
     """None where the reply held no program."""
     code_execution_result: CodeExecutionResult | None

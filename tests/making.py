@@ -41,6 +41,7 @@ def an_attempt(number: int = 1, verdict: Verdict = Verdict.ACCEPTED) -> Attempt:
     """An attempt that printed 1 and was judged so."""
     job = PromptJob(prompt="Print 1.")
     return Attempt(
+        extraction="fence",
         number=number,
         reply=ModelReply(
             content={"role": "model", "parts": [{"text": "print(1)", "thoughtSignature": "c2ln"}]},

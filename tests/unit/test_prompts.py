@@ -47,6 +47,7 @@ def attempt(number: int, **reply: object) -> Attempt:
     content: dict[str, JsonValue] = {"role": "model", "parts": [{"text": f"reply {number}"}]}
     defaults = {"content": content, "text": f"reply {number}", "finish_reason": "STOP"}
     return Attempt(
+        extraction="fence",
         number=number,
         reply=ModelReply.model_validate(
             {**defaults, "model_version": None, "latency_seconds": 0.0, **reply}

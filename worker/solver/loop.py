@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from jobs.checkers import PassesTests
 from jobs.clock import utcnow
 from jobs.limits import Limits
-from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
+from jobs.models import Attempt, ExecutableCode, Execution, PromptJob
 from jobs.verdicts import Verdict
 from worker.model import ModelClient, ModelRequest
 from worker.sandbox import Sandbox
 
 from .checkpoints import Checkpoint
-from .extraction import program_of
+from .extraction import Extraction, program_of
 from .judge import Judgement, judge, no_program
 from .prompts import conversation, feedback, system_instruction
 
@@ -48,10 +48,12 @@ class FeedbackLoop:
             if reply is None:
                 reply = await self._model.generate(_request(job, attempts))
                 await checkpoint.save_reply(number, reply)
-            code, execution, judgement = await self._check(job, reply, limits)
+            extraction = program_of(reply, job.language)
+            code, execution, judgement = await self._check(job, extraction, limits)
             attempt = Attempt(
                 number=number,
                 reply=reply,
+                extraction=extraction.strategy,
                 executable_code=code,
                 code_execution_result=judgement.result,
                 execution=execution,
@@ -69,9 +71,8 @@ class FeedbackLoop:
         return tuple(attempts)
 
     async def _check(
-        self, job: PromptJob, reply: ModelReply, limits: Limits
+        self, job: PromptJob, extraction: Extraction, limits: Limits
     ) -> tuple[ExecutableCode | None, Execution | None, Judgement]:
-        extraction = program_of(reply, job.language)
         if extraction.code is None:
             return None, None, no_program(extraction)
         code = ExecutableCode(language=job.language, code=extraction.code)
