@@ -29,11 +29,19 @@ async def bare_project(tmp_path: Path) -> AsyncIterator[Project]:
 @pytest.fixture
 def gemini(project: Project, standin: Standin) -> Project:
     """The folder of `project`, whose commands have a key and ask the stand-in."""
-    project.environment |= {
-        "GEMINI_API_KEY": GOOD_KEY,
-        "PROMPTMILL_MODEL__BASE_URL": standin.url,
-    }
+    project.environment |= _asking(standin)
     return project
+
+
+@pytest.fixture
+def bare_gemini(bare_project: Project, standin: Standin) -> Project:
+    """The folder of `bare_project`, whose commands have a key and ask the stand-in."""
+    bare_project.environment |= _asking(standin)
+    return bare_project
+
+
+def _asking(standin: Standin) -> dict[str, str]:
+    return {"GEMINI_API_KEY": GOOD_KEY, "PROMPTMILL_MODEL__BASE_URL": standin.url}
 
 
 async def _project(tmp_path: Path, redis_url: str | None) -> AsyncIterator[Project]:

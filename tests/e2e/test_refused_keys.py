@@ -1,0 +1,78 @@
+"""A key that does not work: everything stops, nothing is lost, and a person is told which key it was."""
+
+import re
+
+import pytest
+
+from tests.standin import steps
+from tests.standin.running import Standin
+from tests.standin.script import Rule
+from tests.waiting import wait_until
+
+from .programs import reply
+from .project import Ended, Project
+from .told import Told, told_as_json_by, told_by
+
+pytestmark = pytest.mark.e2e
+
+BAD_KEY = "not-the-key-of-anybody-W3rQ"
+
+
+def _assert_meant(told: Told, ended: Ended) -> None:
+    assert (told.kind, told.code, told.retryable) == ("model-key-invalid", 4, False)
+    assert re.search(r"API_KEY_INVALID", told.body)
+    assert re.search(rf"key +{len(BAD_KEY)} characters, ends in …W3rQ", told.body)
+    assert BAD_KEY not in ended.said
+
+
+@pytest.mark.parametrize("words", [("eval", "one.jsonl"), ("worker",)], ids=["eval", "worker"])
+def test_a_wrong_key_stops_everything_before_it_starts(
+    gemini: Project, words: tuple[str, ...]
+) -> None:
+    """A run of a thousand jobs must not fail a thousand times for one reason."""
+    gemini.write_rows("one.jsonl", [{"prompt": "Print 1."}])
+    ended = gemini.run(*words, GEMINI_API_KEY=BAD_KEY)
+    _assert_meant(told_by(ended), ended)
+    assert gemini.kept_in_redis() == set()
+    assert gemini.records() == []
+
+
+@pytest.mark.parametrize("words", [("eval", "one.jsonl"), ("worker",)], ids=["eval", "worker"])
+def test_a_wrong_key_is_told_in_json(gemini: Project, words: tuple[str, ...]) -> None:
+    """Whoever starts workers by program has to see that a person is needed."""
+    gemini.write_rows("one.jsonl", [{"prompt": "Print 1."}])
+    ended = gemini.run(*words, "--json", GEMINI_API_KEY=BAD_KEY)
+    _assert_meant(told_as_json_by(ended), ended)
+
+
+def test_a_key_is_never_replaced_by_recordings(gemini: Project) -> None:
+    """Recorded answers to a prompt that comes with promptmill would pass for the model's."""
+    task = {"prompt": "Print the first 20 primes, separated by spaces."}
+    gemini.write_rows("one.jsonl", [task])
+    assert gemini.run("eval", "one.jsonl", GEMINI_API_KEY=BAD_KEY).code == 4
+    assert gemini.records() == []
+
+
+async def test_jobs_outlive_the_key_they_were_started_with(
+    gemini: Project, standin: Standin
+) -> None:
+    """A revoked key is a person's business: when it is mended, work goes on where it stood."""
+    standin.script(
+        Rule(steps=(steps.text(reply("print(1 / 0)")), steps.bad_key()), repeats=True),
+    )
+    worker = await gemini.start_worker()
+    submitted = gemini.run("submit", "Print 42.", "--expect", "42")
+    told = told_by(worker.ended())
+    assert (told.kind, told.code) == ("model-key-invalid", 4)
+    assert gemini.queued() == 1
+    assert gemini.records() == []
+
+    standin.script(Rule(last="ZeroDivisionError", steps=(steps.text(reply("print(42)")),)))
+    second = await gemini.start_worker()
+    await wait_until(lambda: len(gemini.records()) == 1, 20, "the record")
+    [record] = gemini.records()
+    assert record.job_id == submitted.out.strip()
+    assert (record.solved_at, len(record.attempts)) == (2, 2)
+    assert [request.status for request in standin.requests] == [200, 400, 200]
+    assert gemini.queued() == 0
+    assert second.pid != worker.pid

@@ -1,0 +1,82 @@
+"""Jobs that are submitted from a shell or from a script, and the worker that another terminal runs."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from jobs.verdicts import Verdict
+from tests.standin.running import Standin
+
+from .programs import reply
+from .project import PYTHON, Project
+
+pytestmark = pytest.mark.e2e
+
+PRIMES = "print(*[n for n in range(2, 72) if all(n % d for d in range(2, n))])"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "submit.py"
+
+
+async def test_a_prompt_that_is_waited_for_ends_with_its_record(
+    gemini: Project, standin: Standin
+) -> None:
+    """It is the first thing that anybody types; the id alone goes to standard output, for scripts."""
+    standin.says(reply("print(42)"))
+    await gemini.start_worker()
+    ended = gemini.run("submit", "Print the answer.", "--expect", "42", "--wait")
+    assert ended.code == 0
+    [record] = gemini.records()
+    assert ended.out == f"{record.job_id}\n"
+    assert record.verdict is Verdict.ACCEPTED
+    assert f"{record.job_id}.json" in ended.err
+
+
+async def test_waiting_for_a_job_that_is_never_solved_exits_with_1(
+    gemini: Project, standin: Standin
+) -> None:
+    """A script has to tell an answer from no answer without reading."""
+    standin.says(reply("print(41)"))
+    await gemini.start_worker()
+    ended = gemini.run(
+        "submit", "Print the answer.", "--expect", "42", "--max-attempts", "1", "--wait", "--json"
+    )
+    assert ended.code == 1
+    assert [record["verdict"] for record in ended.json()] == ["wrong_answer"]
+
+
+async def test_a_file_of_jobs_is_submitted_through_a_pipe(
+    gemini: Project, standin: Standin
+) -> None:
+    """Prompts are often made by another program, which writes to standard output."""
+    standin.says(reply("print(42)"))
+    await gemini.start_worker()
+    rows = '{"id": "a", "prompt": "Print 42."}\n{"id": "b", "prompt": "Print it again."}\n'
+    ended = gemini.run("submit", "--jsonl", "-", "--wait", stdin=rows)
+    assert ended.code == 0
+    assert ended.out.split() == [
+        record.job_id
+        for record in sorted(gemini.records(), key=lambda record: record.job.task_id or "")
+    ]
+
+
+def test_a_prompt_without_a_worker_waits_in_the_queue(project: Project) -> None:
+    """Whoever forgot to start a worker should hear so, not wait in front of silence."""
+    ended = project.run("submit", "Print the answer.")
+    assert ended.code == 0
+    assert "no worker is running" in ended.err
+    assert project.queued() == 1
+
+
+async def test_the_example_script_runs_beside_a_config_module_of_ones_own(
+    bare_gemini: Project, standin: Standin
+) -> None:
+    """Every second project has a `config.py`; a library that takes its place, or falls over it, is unusable."""
+    standin.says(reply(PRIMES))
+    bare_gemini.write("config.py", "raise RuntimeError('this is the config of somebody else')\n")
+    script = str(shutil.copy(EXAMPLE, bare_gemini.folder))
+    await bare_gemini.start_worker()
+    ended = bare_gemini.run_program(PYTHON, script)
+    assert ended.code == 0, ended.err
+    [record] = bare_gemini.records()
+    assert record.verdict is Verdict.ACCEPTED
+    assert str(record.verdict) in ended.out
