@@ -47,10 +47,10 @@ def join_server(directory: Path) -> ServerLease:
         state.chmod(0o700)
         with _locked(state / "starting"):
             users = os.open(state / "users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            # Waits while a keeper that has lost its last user is still ending the server.
-            fcntl.flock(users, fcntl.LOCK_SH)
             try:
-                path = _running_socket(state) or _start(state)
+                # Waits while a keeper that has lost its last user is still ending the server.
+                fcntl.flock(users, fcntl.LOCK_SH)
+                path = _serve(state)
             except BaseException:
                 os.close(users)
                 raise
@@ -97,57 +97,93 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _running_socket(state: Path) -> str | None:
+def _serve(state: Path) -> str:
+    """The socket of the server, once it answers; a keeper is started if there is none."""
+    has_started = False
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        keeping = _take_if_free(state / "keeper")
+        if keeping is None:
+            # A server that is silent is being started again, or reads its data: a second one would spoil them.
+            if path := _answering_socket(state):
+                return path
+        elif has_started:
+            os.close(keeping)
+            break
+        else:
+            _start_keeper(state, keeping)
+            has_started = True
+        time.sleep(0.01)
+    raise ServerStartError(
+        "the embedded server does not start"
+        if has_started
+        else f"the embedded server has not answered for {_START_SECONDS:.0f} s",
+        facts={"its log": str(state / "server.log")},
+        fixes=["read the end of that log: a damaged append-only file, say, is named there"],
+    )
+
+
+def _take_if_free(path: Path) -> int | None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        path = str(json.loads((state / "server.json").read_text())["socket"])
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _answering_socket(state: Path) -> str | None:
+    path = _last_socket(state)
+    return path if path is not None and _answers(path) else None
+
+
+def _last_socket(state: Path) -> str | None:
+    try:
+        return str(json.loads((state / "server.json").read_text())["socket"])
     except (OSError, ValueError, KeyError):
         return None
-    if _answers(path):
-        return path
-    # Its keeper was killed and took the server along; only the socket's folder is left.
-    shutil.rmtree(Path(path).parent, ignore_errors=True)
-    return None
 
 
-def _start(state: Path) -> str:
-    path = _new_socket_path(state)
-    keeper = subprocess.Popen(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            str(Path(__file__).with_name("keeper.py")),
-            str(state),
-            path,
-            str(find_server_binary()),
-        ],
-        # Ctrl-C in the terminal is for the command, not for the server that others may share.
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={},
-        cwd="/",
-    )
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline and keeper.poll() is None:
-        if _answers(path):
-            return path
-        time.sleep(0.01)
-    keeper.terminate()
-    raise ServerStartError(
-        f"the embedded server did not start within {_START_SECONDS:.0f} s",
-        facts={"its log": str(state / "server.log")},
-        fixes=["read the log; a damaged append-only file is named there"],
-    )
+def _start_keeper(state: Path, keeping: int) -> None:
+    """Start a keeper that holds the lock `keeping` for as long as it lives."""
+    try:
+        _remove_leftovers(state)
+        words = [str(state), _new_socket_path(state), str(find_server_binary())]
+        subprocess.run(
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("keeper.py")), *words],
+            # Ctrl-C in the terminal is for the command, not for the server that others may share.
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            pass_fds=(keeping,),
+            check=False,
+        )
+    finally:
+        os.close(keeping)
+
+
+def _remove_leftovers(state: Path) -> None:
+    """What a keeper that was killed could not remove: it took the server along, but not the socket's folder."""
+    if path := _last_socket(state):
+        folder = Path(path).parent
+        (state / "server.json").unlink(missing_ok=True)
+        if folder.name.startswith(_folder_prefix(state)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _new_socket_path(state: Path) -> str:
     # A socket path has room for 107 bytes, so it cannot lie below an arbitrary project directory.
-    name = f"promptmill-{os.getuid()}-{hashlib.sha256(bytes(state)).hexdigest()[:10]}-"
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     parent = runtime if runtime and len(runtime) < 60 and os.access(runtime, os.W_OK) else "/tmp"  # noqa: S108
-    return str(Path(tempfile.mkdtemp(prefix=name, dir=parent)) / "redis.sock")
+    return str(Path(tempfile.mkdtemp(prefix=_folder_prefix(state), dir=parent)) / "redis.sock")
+
+
+def _folder_prefix(state: Path) -> str:
+    return f"promptmill-{os.getuid()}-{hashlib.sha256(bytes(state)).hexdigest()[:10]}-"
 
 
 def _answers(path: str) -> bool:

@@ -5,7 +5,9 @@ Run by path as `python -I -S jobs/keeper.py STATE_DIRECTORY SOCKET BINARY`, stan
 Theory of operation. Every user of the server holds a shared lock on the file `users`. The keeper asks for the exclusive
 lock on the same file and gets it when the last user has gone, killed ones included, since the kernel drops the locks of
 the dead. While the keeper holds it, newcomers wait; when it has ended the server it exits, and the next of them starts
-another. The server dies with its keeper (PR_SET_PDEATHSIG), so neither is ever orphaned.
+another. The server dies with its keeper (PR_SET_PDEATHSIG), so neither is ever orphaned. A keeper is born holding the
+lock on the file `keeper`, so that whoever meets a silent server knows whether somebody is seeing to it: two servers
+on one append-only file would spoil it.
 """
 
 import contextlib
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -56,7 +59,7 @@ def _start(state: Path, socket: Path, binary: str) -> "subprocess.Popen[bytes]":
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  (one system call)
+        preexec_fn=_dying_with(os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509  (two system calls)
     )
     partial = state / f".server.{os.getpid()}.partial"
     partial.write_text(
@@ -82,8 +85,16 @@ def _arguments(state: Path, socket: Path) -> list[str]:
     return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _dying_with(keeper: int) -> Callable[[], None]:
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # It may have died before it could be asked for.
+        if os.getppid() != keeper:
+            os._exit(1)
+
+    return ask
 
 
 def _watch(server: "subprocess.Popen[bytes]", unused: threading.Event) -> bool:
@@ -109,4 +120,7 @@ def _remove(state: Path, socket: Path) -> None:
 
 
 if __name__ == "__main__":
+    # Nobody's child, or whoever started it would have to bury it.
+    if os.fork():
+        os._exit(0)
     sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
