@@ -89,7 +89,8 @@ _BREAKERS: dict[str, tuple[ExecutableCode, LimitHit]] = {
 async def test_a_broken_limit_is_named(sandbox: Sandbox, name: str) -> None:
     """The verdict and what the model is told both hang on this word."""
     program, limit = _BREAKERS[name]
-    execution = await sandbox.run(program, _SMALL)
+    limits = _SMALL.model_copy(update={"wall_seconds": 1.0}) if limit == "wall" else _SMALL
+    execution = await sandbox.run(program, limits)
     assert execution.limit_hit == limit
     assert execution.exit_code != 0 or limit == "output"
 

@@ -24,7 +24,11 @@ class LanguageRow:
     bounds_address_space: bool
     """Whether RLIMIT_AS may be set near the memory limit; a JIT reserves far more than it uses."""
     private_memory_room_mib: int
-    """RLIMIT_DATA above the memory limit: V8 crashes without a word where it is refused, so the watcher comes first."""
+    """How far RLIMIT_DATA lies above the memory limit.
+
+    It counts what is mapped, 48 MiB in an idle node, and V8 crashes without a word where it is refused memory. The
+    watcher, which counts what is used, has to come first.
+    """
     memory_marks: tuple[str, ...]
     """What standard error says, after a line break, where an allocation was refused."""
     compile_error: re.Pattern[str]
@@ -78,7 +82,7 @@ ROWS = {
         interpreter_names=("node", "nodejs"),
         apt_package="nodejs",
         bounds_address_space=False,
-        private_memory_room_mib=64,
+        private_memory_room_mib=256,
         memory_marks=(
             "FATAL ERROR: ",
             "RangeError: Array buffer allocation failed",
