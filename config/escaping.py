@@ -19,5 +19,11 @@ def escaped_block(text: str) -> str:
     return _CONTROLS_IN_A_BLOCK.sub(_spelled, text)
 
 
+def escaped_json(document: str) -> str:
+    """A JSON document of the same value in which strings spell out every such character."""
+    # JSON has no raw control character outside of strings but tabs and line ends, which stay.
+    return _CONTROLS_IN_A_BLOCK.sub(lambda control: f"\\u{ord(control[0]):04x}", document)
+
+
 def _spelled(control: re.Match[str]) -> str:
     return control[0].encode("unicode_escape").decode("ascii")

@@ -77,6 +77,7 @@ REFUSALS = {
         kind="config-invalid",
     ),
     "unknown-option": Refusal(("submit", "Print 1.", "--atempts", "2"), ("--atempts",)),
+    "unknown-option-alone": Refusal(("submit", "--wiat"), ("unknown option", "--wiat")),
     "unknown-command": Refusal(("sumbit", "Print 1."), ("sumbit",)),
     "bad-value-of-an-option": Refusal(
         ("submit", "Print 1.", "--max-attempts", "0"), ("--max-attempts",)

@@ -1,13 +1,15 @@
 """`promptmill eval`: every task of a dataset, then a report."""
 
 import asyncio
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from config.escaping import escaped_block
+from config.escaping import escaped
 from config.settings import Settings
 from jobs.clock import new_id
 from jobs.datasets import Task
@@ -77,7 +79,7 @@ def evaluate(
     tasks = read_tasks(dataset)
     run_id = this.run or new_id("run")
     jobs = make_jobs(tasks, run_id, settings, samples=this.samples, max_attempts=this.max_attempts)
-    resume = f"promptmill eval {dataset} --run {run_id}"
+    resume = _same_command(run_id, is_named=this.run is not None)
     try:
         report = run_and_report(settings, run_id, jobs, as_json=json)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -92,6 +94,12 @@ def evaluate(
         )
         return ExitCode.OK if this.fail_under is not None else ExitCode.INCOMPLETE
     return ExitCode.OK
+
+
+def _same_command(run_id: str, *, is_named: bool) -> str:
+    """What to type to go on: what was typed, flags and all, since a run under other conditions is another run."""
+    words = ["promptmill", *sys.argv[1:]]
+    return escaped(shlex.join(words if is_named else [*words, "--run", run_id]))
 
 
 def make_jobs(
@@ -142,5 +150,5 @@ def run_and_report(
     else:
         emit(f"run {run_id}   {report.n_jobs} records in {settings.store.directory / 'records'}\n")
         for line in report_lines(report):
-            emit(escaped_block(line))
+            emit(escaped(line))
     return report

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from config.escaping import escaped_block
+from config.escaping import escaped, escaped_block, escaped_json
 from config.settings import Settings
 from jobs.errors import ExitCode, UsageError
 from jobs.models import Attempt, Record
@@ -44,7 +44,7 @@ def list_jobs(
         task = record.job.task_id or "-"
         mark = "  recording" if record.simulated else ""
         counts = f"{record.verdict:<22}{len(record.attempts):>2} attempts"
-        emit(escaped_block(f"{record.job_id}  {counts}  {task}  {_first_line(record)}{mark}"))
+        emit(escaped(f"{record.job_id}  {counts}  {task}  {_first_line(record)}{mark}"))
     if len(records) > len(shown):
         talk(f"{len(records) - len(shown)} more; see them with --limit {len(records)}")
     return ExitCode.OK
@@ -76,7 +76,7 @@ def show_job(
             f"job {record.job_id!r} has {len(record.attempts)} attempts, not {attempt}"
         )
     if json:
-        emit(record.to_json(indent=2))
+        emit(escaped_json(record.to_json(indent=2)))
         return ExitCode.OK
     shown = [kept for kept in record.attempts if attempt in {None, kept.number}]
     for line in _lines(record, shown, with_content=content or sys.stdout.isatty()):

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterable
 
-from config.escaping import escaped_block
+from config.escaping import escaped_block, escaped_json
 from jobs.errors import ExitCode, PromptmillError
 
 _LABEL_WIDTH = 10
@@ -18,7 +18,7 @@ def emit(text: str) -> None:
 
 def emit_json(value: object) -> None:
     """Write one JSON value as data."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    print(escaped_json(json.dumps(value, ensure_ascii=False, indent=2)))
 
 
 def talk(text: str = "") -> None:

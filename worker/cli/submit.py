@@ -10,7 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from config.escaping import escaped_block
+from config.escaping import escaped
 from config.settings import Settings
 from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import new_id
@@ -129,6 +129,16 @@ def _jobs_of_file(path: Path, job: JobFlags, settings: Settings) -> list[PromptJ
 def _text_of(prompt: str) -> str:
     if prompt == "-":
         return sys.stdin.read()
+    # The parser lets hyphens through for the one above; `--wiat` must not be sent to a model.
+    if prompt.startswith("-") and len(prompt.split()) == 1:
+        raise UsageError(
+            f"unknown option: {prompt!r}",
+            fixes=[
+                "see what there is: promptmill submit --help",
+                "if it is a prompt, give it on standard input: promptmill submit -",
+            ],
+            note="nothing was queued",
+        )
     return _read(Path(prompt[1:])) if prompt.startswith("@") else prompt
 
 
@@ -198,7 +208,7 @@ def _tell_where(settings: Settings, records: Sequence[Record]) -> None:
     store = FileRecordStore(records_directory(settings))
     for record in records:
         what = record.error or (record.attempts[-1].explanation if record.attempts else "")
-        talk(escaped_block(f"{record.job_id}  {record.verdict}  {what}".rstrip()))
+        talk(escaped(f"{record.job_id}  {record.verdict}  {what}".rstrip()))
         talk(f"record  {store.path_of(record.job_id)}")
 
 

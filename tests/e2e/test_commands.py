@@ -1,0 +1,120 @@
+"""What every command owes: help, a version, settings with their origin, a look at the machine."""
+
+import pytest
+
+from jobs.datasets.readers import demo_tasks
+from tests.standin.running import GOOD_KEY
+
+from .project import Project
+
+pytestmark = pytest.mark.e2e
+
+COMMANDS = [
+    (),
+    ("demo",),
+    ("submit",),
+    ("eval",),
+    ("job",),
+    ("job", "list"),
+    ("job", "show"),
+    ("worker",),
+    ("doctor",),
+    ("config",),
+    ("config", "show"),
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(project: Project, words: tuple[str, ...]) -> None:
+    """Help is where people look first, and it must work where nothing else does yet."""
+    ended = project.run(*words, "--help", PROMPTMILL_NO__SUCH_SETTING="1")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(" ".join(["Usage: promptmill", *words]))
+
+
+def test_the_version_is_one_line(project: Project) -> None:
+    """It is the first thing asked for in a report, and scripts compare it."""
+    ended = project.run("--version")
+    assert (ended.code, ended.err) == (0, "")
+    assert [part.isdigit() for part in ended.out.strip().split(".")] == [True, True, True]
+
+
+def test_a_setting_is_shown_with_its_origin(project: Project) -> None:
+    """With four sources the question is never what is set, but where."""
+    project.write("promptmill.toml", "[limits]\nmemory_mib = 300\n")
+    project.write(".env", "PROMPTMILL_ATTEMPTS__MAX=7\n")
+    ended = project.run(
+        "config", "show", "--origin", "--store", "elsewhere", GEMINI_API_KEY=GOOD_KEY
+    )
+    assert ended.code == 0
+    shown = {line.split()[0]: line.split()[1:] for line in ended.out.splitlines()}
+    assert shown["limits.memory_mib"] == ["300", "promptmill.toml:2"]
+    assert shown["attempts.max"] == ["7", ".env:1"]
+    assert shown["store.directory"] == ["elsewhere", "command", "line"]
+    assert shown["redis.url"][-2:] == ["PROMPTMILL_REDIS__URL", "(environment)"]
+    assert shown["limits.cpu_seconds"][-1] == "default"
+    assert GOOD_KEY not in ended.said
+
+
+def test_settings_are_shown_to_programs_too(project: Project) -> None:
+    """A deployment checks what a worker would run under before it starts one."""
+    rows = project.run("config", "show", "--json", GEMINI_API_KEY=GOOD_KEY).json()
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["model.api_key"]["value"] == f"***…{GOOD_KEY[-4:]}"
+    assert by_name["sandbox.require"]["origin"] == "PROMPTMILL_SANDBOX__REQUIRE (environment)"
+
+
+def test_the_doctor_finds_this_machine_fit(project: Project) -> None:
+    """It answers by doing each thing, so on a machine where these tests pass it must not complain."""
+    ended = project.run("doctor", "--json")
+    findings = ended.json()
+    assert [row for row in findings if row["status"] == "fail"] == []
+    assert ended.code == 0
+    assert {"python", "disk", "language", "redis", "model", "sandbox"} <= {
+        row["group"] for row in findings
+    }
+
+
+def test_the_doctor_is_readable(project: Project) -> None:
+    """Most who call it are people with a problem."""
+    ended = project.run("doctor")
+    assert ended.code == 0, ended.out
+    assert all(line.startswith(("ok  ", "warn", "FAIL", " ")) for line in ended.out.splitlines())
+    assert project.kept_in_redis() == set()
+
+
+def test_the_doctor_names_what_does_not_work(project: Project) -> None:
+    """A check-up that passes a broken machine is worse than none."""
+    ended = project.run("doctor", "--json", PROMPTMILL_REDIS__URL="redis://127.0.0.1:1/0")
+    failed = [row for row in ended.json() if row["status"] == "fail"]
+    assert ended.code == 1
+    assert [row["group"] for row in failed] == ["redis"]
+    assert failed[0]["fix"]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(bare_project: Project) -> None:
+    """`promptmill job list | head` is typed every day."""
+    ended = bare_project.run_program("sh", "-c", "promptmill config show | head -n 1")
+    assert (ended.code, ended.err) == (0, "")
+    assert len(ended.out.splitlines()) == 1
+
+
+def test_the_examples_are_solved_without_a_key_by_their_words_alone(bare_project: Project) -> None:
+    """Somebody who pastes an example's prompt gets its recorded answer, and is told that it is one."""
+    task = demo_tasks()[0]
+    bare_project.write_rows("one.jsonl", [{"prompt": task.prompt, "expect": task.expect}])
+    ended = bare_project.run("eval", "one.jsonl")
+    assert ended.code == 0, ended.err
+    assert "RECORDINGS, NOT A MODEL" in ended.err
+    assert [record.simulated for record in bare_project.records()] == [True]
+
+
+def test_a_prompt_that_nobody_recorded_gets_no_invented_answer(bare_project: Project) -> None:
+    """An offline default that makes something up would be taken for the model."""
+    bare_project.write_rows("one.jsonl", [{"prompt": "Print the number of my cats."}])
+    ended = bare_project.run("eval", "one.jsonl")
+    assert ended.code == 5
+    [record] = bare_project.records()
+    assert record.verdict == "internal_error"
+    assert "no recorded reply" in (record.error or "")
+    assert "GEMINI_API_KEY" in ended.said

@@ -1,0 +1,67 @@
+"""Ctrl-C during a run: it ends at once, keeps what it has, and says how to go on."""
+
+import re
+import shlex
+
+import pytest
+
+from tests.standin import steps
+from tests.standin.running import Standin
+from tests.standin.script import Rule
+from tests.waiting import wait_until
+
+from .programs import reply
+from .project import Project, Running
+
+pytestmark = pytest.mark.e2e
+
+GO_ON = re.compile(r"^stopped; .*Go on with:  (promptmill .+)$", re.MULTILINE)
+
+
+@pytest.fixture
+async def interrupted(gemini: Project, standin: Standin) -> Running:
+    """A run of three jobs that was stopped when two of them had their records."""
+    standin.script(
+        Rule(first="Print slowly", steps=(steps.slow(steps.text(reply("print(3)")), 40),)),
+        Rule(steps=(steps.text(reply("print(1)")),)),
+    )
+    rows = [
+        {"id": name, "prompt": name} for name in ("Print at once.", "Print too.", "Print slowly.")
+    ]
+    gemini.write_rows("three rows.jsonl", rows)
+    run = gemini.start("eval", "three rows.jsonl", "--max-attempts", "2")
+    await wait_until(
+        lambda: len(gemini.records()) == 2 and len(standin.requests) == 3,
+        30,
+        "two records, and one request without an answer",
+    )
+    run.interrupt_group()
+    return run
+
+
+async def test_an_interrupted_run_says_how_to_go_on(gemini: Project, interrupted: Running) -> None:
+    """Whoever stops a run of hours wants to know that nothing is lost, and what to type tomorrow."""
+    ended = interrupted.ended(within_seconds=15)
+    assert ended.code == 130
+    assert "Traceback" not in ended.said
+    assert GO_ON.search(ended.err) is not None, ended.err
+    assert len(gemini.records()) == 2
+
+
+async def test_an_interrupted_run_goes_on_without_asking_again(
+    gemini: Project, standin: Standin, interrupted: Running
+) -> None:
+    """What is recorded was paid for; only the request that nobody waited for is made once more."""
+    said = GO_ON.search(interrupted.ended(within_seconds=15).err)
+    assert said is not None
+    before = {record.job_id: record for record in gemini.records()}
+    standin.says(reply("print(3)"))
+    standin.forget()
+    again = gemini.run_program(*shlex.split(said[1]))
+    assert again.code == 0, again.err
+    after = {record.job_id: record for record in gemini.records()}
+    assert len(after) == 3
+    assert {job_id: after[job_id] for job_id in before} == before
+    [request] = standin.requests
+    assert "Print slowly." in str(request.body)
+    assert re.search(r"at the first attempt\s+3 / 3 ", again.out), "all three are in the report"
