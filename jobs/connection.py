@@ -1,10 +1,10 @@
 """How a process reaches Redis: a URL in, a checked connection out, the embedded server included."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
@@ -22,6 +22,8 @@ from .keys import QUEUED_SECONDS, Keys
 EMBEDDED_SCHEME = "embedded:"
 _CONNECT_TRIES = 3
 _SOCKET_SECONDS = 5.0
+_ANSWER_SECONDS = 10.0
+_PASSWORD_OPTION = re.compile(r"(\bpassword=)[^&]*", re.IGNORECASE)
 
 
 @asynccontextmanager
@@ -50,12 +52,25 @@ async def open_redis(url: str, keys: Keys) -> AsyncIterator[ArqRedis]:
 
 def shown_url(url: str) -> str:
     """The URL as it may be printed: without the password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    user = parts.username or ""
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{user}:***@{host}").geturl()
+    # Not by urlsplit: it fails on, or misreads, just the URLs that an error message is about.
+    scheme, slashes, rest = url.partition("://")
+    login, at, place = rest.rpartition("@")
+    if at and ":" in login:
+        rest = f"{login.partition(':')[0]}:***@{place}"
+    return _PASSWORD_OPTION.sub(r"\1***", f"{scheme}{slashes}{rest}")
+
+
+@contextmanager
+def expecting_answer(what_failed: str, *, note: str = "") -> Iterator[None]:
+    """Turn a Redis that fails inside the block into our own error, which a person can act on.
+
+    Raises:
+        RedisUnreachableError: it did.
+    """
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise RedisUnreachableError(f"{what_failed}: {_reason(error)}", note=note) from error
 
 
 def make_client(url: str, keys: Keys) -> ArqRedis:
@@ -73,9 +88,12 @@ def make_client(url: str, keys: Keys) -> ArqRedis:
             retry=Retry(ExponentialBackoff(cap=1, base=0.1), _CONNECT_TRIES - 1),
             retry_on_error=[RedisConnectionError, RedisTimeoutError],
         )
-    except ValueError as error:
+        # Unknown options of a URL would otherwise be found by the first command.
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError):
+        # What they say may quote a password that was not escaped.
         raise UsageError(
-            f"{shown_url(url)!r} is not a Redis URL: {error}",
+            f"{shown_url(url)!r} is not a Redis URL",
             fixes=["write redis://HOST:PORT/DATABASE, rediss://… for TLS, or unix:///PATH.sock"],
         ) from None
     return ArqRedis(
@@ -89,11 +107,13 @@ def make_client(url: str, keys: Keys) -> ArqRedis:
 
 async def _check_answer(redis: ArqRedis, url: str) -> None:
     try:
-        await redis.ping()
+        # Of a server that takes connections and says nothing, each step of connecting is tried for its full time.
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await redis.ping()
     except (RedisError, OSError) as error:
         raise RedisUnreachableError(
             f"no answer from Redis at {shown_url(url)}",
-            facts={"tried": f"{_CONNECT_TRIES} times; {_reason(error)}"},
+            facts={"tried": f"for up to {_ANSWER_SECONDS:.0f} s; {_reason(error)}"},
             fixes=[
                 "start that server, or correct the URL",
                 "or use the embedded server: leave redis.url and PROMPTMILL_REDIS__URL unset",

@@ -7,6 +7,7 @@ from arq.connections import ArqRedis
 from pydantic import AwareDatetime, Field, TypeAdapter
 
 from .clock import utcnow
+from .connection import expecting_answer
 from .keys import EVENT_SECONDS, Keys
 from .models import PromptJob
 from .verdicts import Verdict
@@ -82,10 +83,15 @@ async def publish(redis: ArqRedis, keys: Keys, stream: str, event: JobEvent) -> 
 
 
 async def follow(redis: ArqRedis, keys: Keys, stream: str) -> AsyncGenerator[JobEvent | None]:
-    """The stream's events from its first kept one on, for ever; None whenever a second passed without one."""
+    """The stream's events from its first kept one on, for ever; None whenever a second passed without one.
+
+    Raises:
+        RedisUnreachableError: Redis stopped answering.
+    """
     key, last = keys.events(stream), "0"
     while True:
-        entries = await redis.xread({key: last}, block=1000, count=500)
+        with expecting_answer("the events cannot be followed any further"):
+            entries = await redis.xread({key: last}, block=1000, count=500)
         if not entries:
             yield None
         for entry_id, fields in entries[0][1] if entries else ():

@@ -8,6 +8,9 @@ QUEUED_SECONDS = 30 * 24 * 3600
 EVENT_SECONDS = 3600
 """How long events can be followed after the last one of their stream."""
 
+CANCEL_SECONDS = 24 * 3600
+"""How long the wish to stop a running job is kept for a worker to obey it."""
+
 
 @dataclass(frozen=True)
 class Keys:

@@ -2,6 +2,7 @@
 
 from arq.connections import ArqRedis
 
+from .connection import expecting_answer
 from .keys import Keys
 from .languages import Language
 from .wire import Wire
@@ -24,9 +25,14 @@ class WorkerPresence(Wire):
 
 
 async def live_workers(redis: ArqRedis, keys: Keys) -> list[WorkerPresence]:
-    """The workers that were heard of within the last seconds, by id."""
-    names = [name async for name in redis.scan_iter(match=keys.worker("*"))]
-    shown = await redis.mget(names) if names else []
+    """The workers that were heard of within the last seconds, by id.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer("the workers cannot be listed"):
+        names = [name async for name in redis.scan_iter(match=keys.worker("*"), count=1000)]
+        shown = await redis.mget(names) if names else []
     # A worker may fall silent between the two calls.
     workers = [WorkerPresence.model_validate_json(value) for value in shown if value is not None]
     return sorted(workers, key=lambda worker: worker.worker_id)

@@ -10,12 +10,13 @@ from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 from arq.jobs import Job
 from arq.jobs import JobStatus as ArqStatus
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from .connection import EMBEDDED_SCHEME, open_redis
-from .errors import RedisUnreachableError
+from .clock import monotonic, utcnow
+from .connection import EMBEDDED_SCHEME, expecting_answer, open_redis
+from .errors import UsageError
 from .events import JobCancelled, JobEvent, JobFinished, follow, publish, stream_of
-from .keys import Keys
+from .keys import CANCEL_SECONDS, Keys
 from .models import PromptJob, Record
 from .presence import WorkerPresence, live_workers
 from .records import RecordStore
@@ -24,15 +25,27 @@ from .records.files import FileRecordStore
 FUNCTION = "run_prompt_job"
 """The name of the one arq function that workers run."""
 
-_CANCEL_SECONDS = 24 * 3600
-
-# Takes a job out of the queue unless a worker has it: 1 if it was taken out, 0 if it is running, -1 if it is not there.
-_TAKE_OUT = """
-if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return -1 end
-redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
+# Takes a job out of the queue or, if a worker has it, leaves the wish to stop: 1 if it was taken out, 0 if it is
+# running, -1 if it is not there. In one step, so that the wish never outlives the run it is about.
+_CANCEL = """
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return -1 end
+if redis.call('EXISTS', KEYS[2]) == 1 then
+    redis.call('SET', KEYS[3], '1', 'EX', ARGV[2])
+    return 0
+end
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('DEL', KEYS[3], KEYS[4], KEYS[5], KEYS[6])
 return 1
 """
+_TAKEN_OUT = 1
+
+# A wish to stop that an earlier life of the job left behind must not stop the next one.
+_FORGET_OLD_WISH = """
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then redis.call('DEL', KEYS[2]) end
+"""
+
+_SUBMIT_TRIES = 3
+_LOOK_SECONDS = 1.0
 
 
 class JobStatus(StrEnum):
@@ -97,26 +110,51 @@ class JobQueue:
         """Queue `job`. Submitting the same job id again changes nothing, queued, running or recorded.
 
         Raises:
-            RedisUnreachableError: Redis did not take it; the job is not queued.
+            RedisUnreachableError: Redis did not take it, or went away before it could say so.
+            UsageError: another installation on the same Redis has a job of this id.
+            StoreError: it cannot be told whether there is a record.
         """
         if not await self.records.has(job.job_id):
-            try:
-                await self.redis.enqueue_job(
-                    FUNCTION, job.model_dump(mode="json", by_alias=True), _job_id=job.job_id
-                )
-            except (RedisError, OSError) as error:
-                raise RedisUnreachableError(
-                    f"Redis did not take job {job.job_id!r}: {error}",
-                    note="that job was not queued",
-                ) from error
+            with expecting_answer(
+                f"Redis did not take job {job.job_id!r}",
+                note="submit it again: that changes nothing if it was queued after all",
+            ):
+                await self._enqueue(job)
         return self.handle(job.job_id, stream=stream_of(job))
+
+    async def _enqueue(self, job: PromptJob) -> None:
+        await self.redis.register_script(_FORGET_OLD_WISH)(
+            keys=[self.keys.queue, self.keys.cancelled(job.job_id)], args=[job.job_id]
+        )
+        payload = job.model_dump(mode="json", by_alias=True)
+        for _ in range(_SUBMIT_TRIES):
+            # Arq says None for a job it has, and also where the connection broke halfway: then nothing is queued.
+            if await self.redis.enqueue_job(FUNCTION, payload, _job_id=job.job_id) is not None:
+                return
+            if await self._is_known(job.job_id):
+                return
+        if await self.redis.exists(job_key_prefix + job.job_id):
+            # Arq's own keys carry no prefix.
+            raise UsageError(
+                f"another installation on this Redis has a job {job.job_id!r}",
+                fixes=["choose another id, or another database of that server"],
+            )
+        raise RedisConnectionError("the connection broke every time")
+
+    async def _is_known(self, job_id: str) -> bool:
+        is_queued = await self.redis.zscore(self.keys.queue, job_id) is not None
+        return is_queued or await self.records.has(job_id)
 
     def handle(self, job_id: str, *, stream: str | None = None) -> "JobHandle":
         """A hold on a job that was submitted earlier; `stream` is its run id if it has one."""
         return JobHandle(self, job_id, stream or job_id)
 
     async def follow_run(self, run_id: str) -> AsyncGenerator[JobEvent | None]:
-        """The events of all jobs of a run, for ever; None whenever a second passed without one."""
+        """The events of all jobs of a run, for ever; None whenever a second passed without one.
+
+        Raises:
+            RedisUnreachableError: Redis stopped answering.
+        """
         async for event in follow(self.redis, self.keys, run_id):
             yield event
 
@@ -145,12 +183,16 @@ class JobHandle:
         self._stream = stream
 
     async def status(self) -> JobStatus:
-        """Where the job is now."""
+        """Where the job is now.
+
+        Raises:
+            RedisUnreachableError: Redis did not answer.
+        """
         if await self._queue.records.has(self.job_id):
             return JobStatus.COMPLETE
-        status = await Job(
-            self.job_id, self._queue.redis, _queue_name=self._queue.keys.queue
-        ).status()
+        job = Job(self.job_id, self._queue.redis, _queue_name=self._queue.keys.queue)
+        with expecting_answer(f"it cannot be told where job {self.job_id!r} is"):
+            status = await job.status()
         # Arq says complete where it kept a result; it keeps none for us, so the record is the only proof.
         return JobStatus.NOT_FOUND if status is ArqStatus.complete else JobStatus(status.value)
 
@@ -159,47 +201,64 @@ class JobHandle:
 
         Raises:
             RecordNotFoundError: the job was cancelled or never submitted, so there will be none.
+            RedisUnreachableError: Redis stopped answering; the job goes on.
         """
-        async for event in self.events():
-            if isinstance(event, JobCancelled):
-                break
+        if not await self._queue.records.has(self.job_id):
+            async for _ in self.events():
+                pass
         return await self._queue.records.get(self.job_id)
 
     async def events(self) -> AsyncGenerator[JobEvent]:
         """What happens to the job, from its start (as far as kept) to its end.
 
         Events are kept for an hour, records for good: a job that has its record ends the iteration, as does one that
-        is nowhere to be found.
+        is nowhere to be found. A job that was cancelled and submitted again goes on after its cancellation.
+
+        Raises:
+            RedisUnreachableError: Redis stopped answering; the job goes on.
         """
+        looked_at, over_at = monotonic(), None
         async for event in follow(self._queue.redis, self._queue.keys, self._stream):
-            if event is None:
-                if await self.status() in {JobStatus.COMPLETE, JobStatus.NOT_FOUND}:
-                    return
-            elif event.job_id == self.job_id:
+            if event is not None and event.job_id == self.job_id:
                 yield event
-                if isinstance(event, JobFinished | JobCancelled):
+                if isinstance(event, JobFinished | JobCancelled) and await self._is_over():
                     return
+            elif over_at is not None and (event is None or event.at > over_at):
+                return
+            elif event is None or monotonic() - looked_at > _LOOK_SECONDS:
+                # A busy run's stream is never silent, and what it told of this job may be gone.
+                looked_at = monotonic()
+                over_at = utcnow() if await self._is_over() else None
+                if event is None and over_at is not None:
+                    return
+
+    async def _is_over(self) -> bool:
+        return await self.status() in {JobStatus.COMPLETE, JobStatus.NOT_FOUND}
 
     async def cancel(self) -> bool:
         """Take the job out of the queue, or ask the worker that has it to stop before its next step.
 
-        A cancelled job leaves no record and may be submitted again. False if it is already recorded or unknown.
+        A cancelled job leaves no record and may be submitted again, once its status is `not_found`. False if it is
+        already recorded or unknown.
+
+        Raises:
+            RedisUnreachableError: Redis did not answer.
         """
         keys, redis = self._queue.keys, self._queue.redis
         if await self._queue.records.has(self.job_id):
             return False
-        taken_out: int = await redis.register_script(_TAKE_OUT)(
-            keys=[
-                keys.queue,
-                in_progress_key_prefix + self.job_id,
-                job_key_prefix + self.job_id,
-                retry_key_prefix + self.job_id,
-                keys.checkpoint(self.job_id),
-            ],
-            args=[self.job_id],
-        )
-        if taken_out == 1:
-            await publish(redis, keys, self._stream, JobCancelled(job_id=self.job_id))
-        if taken_out == 0:
-            await redis.set(keys.cancelled(self.job_id), "1", ex=_CANCEL_SECONDS)
-        return taken_out >= 0
+        with expecting_answer(f"job {self.job_id!r} was not cancelled"):
+            found: int = await redis.register_script(_CANCEL)(
+                keys=[
+                    keys.queue,
+                    in_progress_key_prefix + self.job_id,
+                    keys.cancelled(self.job_id),
+                    job_key_prefix + self.job_id,
+                    retry_key_prefix + self.job_id,
+                    keys.checkpoint(self.job_id),
+                ],
+                args=[self.job_id, CANCEL_SECONDS],
+            )
+            if found == _TAKEN_OUT:
+                await publish(redis, keys, self._stream, JobCancelled(job_id=self.job_id))
+        return found >= 0

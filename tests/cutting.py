@@ -1,0 +1,63 @@
+"""A way to Redis that breaks where a test wants it to."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Cutter:
+    """Cuts the connection that asks for `word`, so many times more, before or after Redis has heard it."""
+
+    word: bytes
+    n_times: int
+    is_heard: bool = False
+    n_cut: int = 0
+
+    def cuts(self, request: bytes) -> bool:
+        """Whether this request is one of those."""
+        if self.word not in request or self.n_cut >= self.n_times:
+            return False
+        self.n_cut += 1
+        return True
+
+
+@asynccontextmanager
+async def cutting(url: str, cutter: Cutter, folder: Path) -> AsyncIterator[str]:
+    """A URL that leads to the Redis at `url`, a unix socket, through the cutter."""
+    socket, _, options = url.removeprefix("unix://").partition("?")
+
+    async def pass_on(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        server, requests = await asyncio.open_unix_connection(socket)
+        back = asyncio.create_task(_copy(server, answers))
+        try:
+            while request := await client.read(65_536):
+                is_cut = cutter.cuts(request)
+                if is_cut:
+                    back.cancel()
+                if not is_cut or cutter.is_heard:
+                    requests.write(request)
+                    await requests.drain()
+                if is_cut:
+                    # The first byte of its answer says that it was heard; the client never gets it.
+                    await (server.read(1) if cutter.is_heard else asyncio.sleep(0))
+                    return
+        finally:
+            back.cancel()
+            for writer in (requests, answers):
+                writer.close()
+                with suppress(ConnectionError):
+                    await writer.wait_closed()
+
+    listener = await asyncio.start_unix_server(pass_on, folder / "cut.sock")
+    async with listener:
+        yield f"unix://{folder / 'cut.sock'}?{options}"
+
+
+async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while chunk := await source.read(65_536):
+            target.write(chunk)
+            await target.drain()
