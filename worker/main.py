@@ -76,6 +76,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     Raises:
         SandboxTooWeakError: the required isolation cannot be had here.
         ModelError: the model cannot be asked.
+        StoreError: no record could be kept.
         RedisUnreachableError: nobody answered.
     """
     keys = Keys(settings.redis.prefix)
@@ -84,6 +85,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         model = open_model(settings.model.name, gemini_options(settings))
         stack.push_async_callback(model.aclose)
         await model.check()
+        store = FileRecordStore(records_directory(settings))
+        await store.check()
         redis = await stack.enter_async_context(open_redis(redis_url(settings), keys))
         presence = WorkerPresence(
             worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
@@ -94,7 +97,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         consumer = Consumer(
             redis,
             keys,
-            FileRecordStore(records_directory(settings)),
+            store,
             FeedbackLoop(
                 model, sandbox, asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1)
             ),

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from jobs.errors import RecordNotFoundError, StoreError
 from jobs.models import Record, is_identifier
 
+_FIXES = ("free some space or choose another folder with PROMPTMILL_STORE__DIRECTORY",)
+
 
 class FileRecordStore:
     """Keeps each record in `DIRECTORY/ab/JOB_ID.json`, `ab` being two hex digits of the id's hash.
@@ -29,6 +31,14 @@ class FileRecordStore:
         """Where the record of a job is or would be."""
         shard = hashlib.sha256(job_id.encode()).hexdigest()[:2]
         return self.directory / shard / f"{job_id}.json"
+
+    async def check(self) -> None:
+        """Make the folder, and find out whether a file can be written there.
+
+        Raises:
+            StoreError: none can.
+        """
+        await asyncio.to_thread(self._try_out)
 
     async def put(self, record: Record) -> bool:
         """Keep `record` unless the job already has one."""
@@ -55,6 +65,21 @@ class FileRecordStore:
     def _paths(self) -> Iterator[Path]:
         return iter(sorted(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json")))
 
+    def _try_out(self) -> None:
+        trial = self.directory / f".{secrets.token_hex(8)}.partial"
+        try:
+            _make_folder(self.directory)
+            try:
+                _write_through(trial, b"")
+            finally:
+                trial.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"no record can be kept in {self.directory}: {error.strerror}",
+                fixes=_FIXES,
+                note="no job was taken",
+            ) from error
+
     def _write(self, record: Record) -> bool:
         final = self.path_of(record.job_id)
         partial = final.with_name(f".{record.job_id}.{secrets.token_hex(8)}.partial")
@@ -70,7 +95,7 @@ class FileRecordStore:
         except OSError as error:
             raise StoreError(
                 f"the record of job {record.job_id!r} could not be written to {final}: {error.strerror}",
-                fixes=["free some space or choose another folder with PROMPTMILL_STORE__DIRECTORY"],
+                fixes=_FIXES,
             ) from error
         return is_first
 

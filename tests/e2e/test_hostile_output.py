@@ -109,7 +109,7 @@ def test_a_terminal_is_shown_the_attack_in_letters(attacked: Project, job_id: st
 
 def test_an_error_steers_nothing(project: Project) -> None:
     """File names and options come from archives and scripts of strangers."""
-    for words in (("eval", f"{EVERYTHING}.jsonl"), ("submit", f"--{EVERYTHING}")):
+    for words in (("eval", f"{EVERYTHING}.jsonl"), ("config", "show", f"--{EVERYTHING}")):
         ended = project.run(*words)
         assert ended.code == 2
         assert _STEERING.findall(ended.said) == []
