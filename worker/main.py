@@ -128,6 +128,9 @@ async def serve(
         burst=burst,
         handle_signals=handle_signals,
     )
+    # Else a claim lasts as long as a job may, until the job's own lease is held: a worker killed in between
+    # would keep the job from the others for a day.
+    worker.in_progress_timeout_s = settings.worker.lease_seconds
     refusals: list[ModelKeyError] = []
 
     def stop(error: ModelKeyError) -> None:
@@ -184,6 +187,8 @@ def _arq_options(settings: Settings) -> dict[str, Any]:
         "expires_extra_ms": QUEUED_SECONDS * 1000,
         "job_serializer": wire.encode,
         "job_deserializer": wire.decode,
+        # Or arq keeps what it says of a job it cannot read, and takes the next of that id for this one.
+        "keep_result": 0,
         # Arq would log the beginning of every result and payload, and a payload holds a prompt.
         "log_results": False,
     }

@@ -1,5 +1,6 @@
 """One delivery of a job: from arq's hand-over to a stored record, or back into the queue."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +9,7 @@ from typing import NoReturn
 import structlog
 from arq import Retry
 from arq.connections import ArqRedis
-from arq.constants import retry_key_prefix
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 from redis.exceptions import RedisError
 
 from jobs.clock import monotonic, utcnow
@@ -30,13 +30,15 @@ from jobs.models import Attempt, PromptJob, Record
 from jobs.records import RecordStore
 from worker.errors import ModelKeyError, ModelUnavailableError
 from worker.solver.checkpoints import RedisCheckpoint
-from worker.solver.loop import FeedbackLoop
+from worker.solver.loop import FeedbackLoop, is_over
 
-from .lease import hold_lease
+from .lease import hold_lease, uncount_delivery
 from .recording import Delivery, Provenance, make_record
 
 _log = structlog.get_logger(__name__)
 _LONGEST_DELAY_SECONDS = 600.0
+# Deliveries go on for as long as the disk is full; 2.0 ** 1024 is an OverflowError.
+_LAST_DOUBLING = 10
 
 
 class _StopRequestedError(Exception):
@@ -78,9 +80,10 @@ class Consumer:
         """Solve the job of `payload` and store its record.
 
         Raises:
-            Retry: we failed and the job goes back into the queue; no attempt was used.
+            Retry: we failed and the job goes back into the queue; no attempt was used. Nothing else is raised,
+                since arq drops a job for anything else.
         """
-        job = PromptJob.model_validate(payload)
+        job = _read(payload)
         delivery = Delivery(job, number, queued_at, utcnow())
         with structlog.contextvars.bound_contextvars(
             job_id=job.job_id, run_id=job.run_id, delivery=number
@@ -88,19 +91,15 @@ class Consumer:
             try:
                 async with hold_lease(self._redis, job.job_id, self._policy.lease_seconds):
                     await self._see_through(delivery)
-            except _StopRequestedError:
-                await self._forget(job, JobCancelled(job_id=job.job_id))
+            except asyncio.CancelledError:
+                # The worker stops, and arq keeps the job queued. A day of restarts must not use up its deliveries.
+                await uncount_delivery(self._redis, job.job_id)
+                raise
             except ModelKeyError as error:
                 await self._hand_back(job, error)
-            except StoreError as error:
-                # Without a record the job is not over, however often it was delivered: its attempts are paid for.
-                await self._put_back(delivery, str(error), None)
-            except PromptmillError as error:
-                await self._give_up_or_put_back(delivery, error)
             except Exception as error:  # noqa: BLE001
                 # The one place where a bug of ours, or Redis gone away, is kept from costing a job.
-                _log.exception("delivery failed")
-                await self._give_up_or_put_back(delivery, error)
+                await self._end_or_put_back(delivery, error)
 
     async def _see_through(self, delivery: Delivery) -> None:
         job, began = delivery.job, monotonic()
@@ -113,7 +112,7 @@ class Consumer:
             )
             return
         await self._stop_if_cancelled(job)
-        if delivery.number > self._policy.max_deliveries:
+        if delivery.number > self._policy.max_deliveries and not await self._is_solved(job):
             await self._store_failure(
                 delivery, f"delivered {delivery.number - 1} times without coming to an end"
             )
@@ -152,24 +151,38 @@ class Consumer:
         if await self._redis.exists(self._keys.cancelled(job.job_id)):
             raise _StopRequestedError
 
-    async def _give_up_or_put_back(self, delivery: Delivery, error: Exception) -> None:
-        """Put the job back, or record our failure if another delivery cannot help or was the last."""
-        reason = (
-            error.in_one_line
-            if isinstance(error, PromptmillError)
-            else f"{type(error).__name__}: {error}"
-        )
-        is_final = isinstance(error, PromptmillError) and not error.retryable
-        if is_final or delivery.number >= self._policy.max_deliveries:
-            await self._store_failure(delivery, reason)
-        else:
-            wish = error.retry_after_seconds if isinstance(error, ModelUnavailableError) else None
-            await self._put_back(delivery, reason, wish)
+    async def _is_solved(self, job: PromptJob) -> bool:
+        """Whether the record is all that is missing: deliveries may have been used up by a full disk."""
+        return is_over(job, (await self._checkpoint(job).load()).attempts)
 
-    async def _put_back(
-        self, delivery: Delivery, reason: str, wish_seconds: float | None
-    ) -> NoReturn:
-        seconds = max(wish_seconds or 0.0, min(2.0**delivery.number, _LONGEST_DELAY_SECONDS))
+    async def _end_or_put_back(self, delivery: Delivery, error: Exception) -> None:
+        """End the job if it is to stop, or if another delivery cannot help or was the last; else put it back."""
+        job = delivery.job
+        if not isinstance(error, PromptmillError | _StopRequestedError):
+            _log.error("delivery failed", exc_info=error)
+        try:
+            if isinstance(error, _StopRequestedError):
+                await self._forget(job, JobCancelled(job_id=job.job_id))
+                return
+            if self._is_final(delivery, error):
+                await self._store_failure(delivery, _reason(error))
+                return
+        except (PromptmillError, RedisError, OSError) as failure:
+            error = failure
+        await self._put_back(delivery, error)
+
+    def _is_final(self, delivery: Delivery, error: Exception) -> bool:
+        if isinstance(error, StoreError):
+            # Without a record the job is not over, however often it was delivered: its attempts are paid for.
+            return False
+        if isinstance(error, PromptmillError) and not error.retryable:
+            return True
+        return delivery.number >= self._policy.max_deliveries
+
+    async def _put_back(self, delivery: Delivery, error: Exception) -> NoReturn:
+        wish = error.retry_after_seconds if isinstance(error, ModelUnavailableError) else None
+        own = min(2.0 ** min(delivery.number, _LAST_DOUBLING), _LONGEST_DELAY_SECONDS)
+        seconds, reason = max(wish or 0.0, own), _reason(error)
         _log.warning("job delayed", reason=reason, seconds=seconds)
         await self._publish(
             delivery.job, JobDelayed(job_id=delivery.job.job_id, reason=reason, seconds=seconds)
@@ -179,12 +192,16 @@ class Consumer:
     async def _hand_back(self, job: PromptJob, error: ModelKeyError) -> None:
         """Put the job back as if it had never been delivered, and have the worker stop: the key is wrong for all."""
         _log.error("the model refused the key; no more jobs are taken", reason=str(error))
-        await self._redis.decr(retry_key_prefix + job.job_id)
+        await uncount_delivery(self._redis, job.job_id)
         self.on_key_refused(error)
         raise Retry(defer=1)
 
     async def _store_failure(self, delivery: Delivery, reason: str) -> None:
-        attempts = (await self._checkpoint(delivery.job).load()).attempts
+        try:
+            attempts = (await self._checkpoint(delivery.job).load()).attempts
+        except ValidationError:
+            # Written by another version. A job that cannot be resumed must still come to an end.
+            attempts = ()
         record = make_record(
             delivery, attempts, self._limits(delivery.job), self._provenance, error=reason
         )
@@ -192,7 +209,9 @@ class Consumer:
         _log.error("job failed", reason=reason)
 
     async def _store_record(self, record: Record) -> None:
-        await self._store.put(record)
+        if not await self._store.put(record):
+            # Another delivery was first, and what it stored is what happened.
+            record = await self._store.get(record.job_id)
         event = JobFinished(
             job_id=record.job_id, verdict=record.verdict, solved_at=record.solved_at
         )
@@ -215,3 +234,18 @@ class Consumer:
 
     def _limits(self, job: PromptJob) -> Limits:
         return (job.limits or self._policy.default_limits).capped_by(self._policy.ceiling)
+
+
+def _read(payload: dict[str, JsonValue]) -> PromptJob:
+    try:
+        return PromptJob.model_validate(payload)
+    except ValidationError as error:
+        # Queued by a newer version, most likely: a worker of that version will take it.
+        _log.error("job not understood", job_id=payload.get("jobId"), reason=str(error))
+        raise Retry(defer=_LONGEST_DELAY_SECONDS) from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, PromptmillError):
+        return error.in_one_line
+    return f"{type(error).__name__}: {error}"

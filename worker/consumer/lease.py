@@ -1,4 +1,4 @@
-"""The right to work on a delivered job: short, and renewed for as long as its worker lives."""
+"""A worker's hold on a delivered job: a short claim, renewed while it lives, and a count that is fair."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 
 import structlog
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix
+from arq.constants import in_progress_key_prefix, retry_key_prefix
 from redis.exceptions import RedisError
 
 _log = structlog.get_logger(__name__)
+# As long as arq keeps its count of deliveries.
+_COUNT_SECONDS = 88_400
 
 
 @asynccontextmanager
@@ -27,6 +29,19 @@ async def hold_lease(redis: ArqRedis, job_id: str, lease_seconds: float) -> Asyn
     finally:
         renewal.cancel()
         await asyncio.wait([renewal])
+
+
+async def uncount_delivery(redis: ArqRedis, job_id: str) -> None:
+    """Take back that arq counted this delivery: the job was handed back unharmed, and is not to blame."""
+    key = retry_key_prefix + job_id
+    try:
+        async with redis.pipeline(transaction=True) as pipe:
+            pipe.decr(key)
+            # Should the key be gone, it must not come back for good.
+            pipe.expire(key, _COUNT_SECONDS)
+            await pipe.execute()
+    except (RedisError, OSError) as error:
+        _log.warning("delivery counted although it was handed back", error=str(error))
 
 
 async def _renew(redis: ArqRedis, key: str, lease_ms: int) -> None:

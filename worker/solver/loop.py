@@ -43,7 +43,7 @@ class FeedbackLoop:
         """
         progress = await checkpoint.load()
         attempts, reply = list(progress.attempts), progress.reply
-        while not _is_over(job, attempts):
+        while not is_over(job, attempts):
             number, started_at = len(attempts) + 1, utcnow()
             if reply is None:
                 reply = await self._model.generate(_request(job, attempts))
@@ -59,11 +59,13 @@ class FeedbackLoop:
                 execution=execution,
                 verdict=judgement.verdict,
                 explanation=judgement.explanation,
-                feedback=_feedback(job, number, judgement, code, execution),
                 trust=judgement.trust,
                 started_at=started_at,
                 finished_at=utcnow(),
             )
+            if not is_over(job, [attempt]):
+                words = feedback(number, job.max_attempts, judgement, code, execution)
+                attempt = attempt.model_copy(update={"feedback": words})
             await checkpoint.save_attempt(attempt)
             await on_attempt(attempt)
             attempts.append(attempt)
@@ -82,7 +84,8 @@ class FeedbackLoop:
         return code, execution, judge(code, execution, job.checker, limits)
 
 
-def _is_over(job: PromptJob, attempts: Sequence[Attempt]) -> bool:
+def is_over(job: PromptJob, attempts: Sequence[Attempt]) -> bool:
+    """Whether there is nothing more to try after these attempts."""
     if not attempts:
         return False
     last = attempts[-1]
@@ -105,15 +108,3 @@ def _request(job: PromptJob, attempts: Sequence[Attempt]) -> ModelRequest:
         model=job.model,
         temperature=job.temperature,
     )
-
-
-def _feedback(
-    job: PromptJob,
-    number: int,
-    judgement: Judgement,
-    code: ExecutableCode | None,
-    execution: Execution | None,
-) -> str | None:
-    if judgement.verdict is Verdict.ACCEPTED or number >= job.max_attempts:
-        return None
-    return feedback(number, job.max_attempts, judgement, code, execution)

@@ -1,0 +1,67 @@
+"""A worker for tests: the real consumer, queue and sandbox, in this process, with a model of the test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from arq.connections import ArqRedis
+
+from config.settings import RedisSettings, Settings
+from jobs.connection import open_redis
+from jobs.keys import Keys
+from jobs.languages import Language
+from jobs.presence import WorkerPresence
+from jobs.records import RecordStore
+from worker.consumer.delivery import Consumer, DeliveryPolicy
+from worker.consumer.heartbeat import beating
+from worker.consumer.recording import Provenance
+from worker.main import Engine, serve
+from worker.model import ModelClient
+from worker.sandbox import Sandbox
+from worker.solver.loop import FeedbackLoop
+
+MakeConsumer = Callable[[ArqRedis, Settings], Consumer]
+
+
+def consumer_of(
+    redis: ArqRedis, store: RecordStore, model: ModelClient, sandbox: Sandbox, settings: Settings
+) -> Consumer:
+    """Put together as a worker does it."""
+    return Consumer(
+        redis,
+        Keys(settings.redis.prefix),
+        store,
+        FeedbackLoop(model, sandbox, asyncio.Semaphore(2)),
+        Provenance("test-worker", model.name, model.simulated, sandbox.isolation),
+        DeliveryPolicy(
+            settings.limits,
+            settings.ceiling,
+            settings.worker.max_deliveries,
+            settings.worker.lease_seconds,
+        ),
+    )
+
+
+@asynccontextmanager
+async def a_worker(
+    url: str,
+    store: RecordStore,
+    model: ModelClient,
+    sandbox: Sandbox,
+    settings: Settings | None = None,
+) -> AsyncIterator["asyncio.Task[None]"]:
+    """A worker that serves the queue for as long as the block lasts; the task ends early if the worker does."""
+    settings = settings or Settings(redis=RedisSettings(url=url))
+    keys = Keys(settings.redis.prefix)
+    presence = WorkerPresence(
+        worker_id="test-worker", model=model.name, simulated=True, languages=tuple(Language)
+    )
+    async with open_redis(url, keys) as redis, beating(redis, keys, presence):
+        consumer = consumer_of(redis, store, model, sandbox, settings)
+        engine = Engine(redis, keys, consumer, model, sandbox, presence)
+        serving = asyncio.create_task(serve(engine, settings, handle_signals=False))
+        try:
+            yield serving
+        finally:
+            serving.cancel()
+            await asyncio.wait([serving])
