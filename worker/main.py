@@ -31,6 +31,7 @@ from jobs.records.files import FileRecordStore
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.heartbeat import beating
 from worker.consumer.recording import Provenance
+from worker.consumer.serving import run_to_end
 from worker.errors import ModelKeyError
 from worker.model import ModelClient
 from worker.model.opening import open_model
@@ -135,18 +136,11 @@ async def serve(
 
     def stop(error: ModelKeyError) -> None:
         refusals.append(error)
-        worker.handle_sig(signal.SIGTERM)
+        if len(refusals) == 1:
+            worker.handle_sig(signal.SIGTERM)
 
     engine.consumer.on_key_refused = stop
-    try:
-        await worker.async_run()
-    except asyncio.CancelledError:
-        # Arq ends its own main task by cancelling it; only a cancellation from outside goes on.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-    finally:
-        await worker.close()
+    await run_to_end(worker)
     if refusals:
         raise refusals[0]
 

@@ -93,7 +93,7 @@ class Consumer:
                     await self._see_through(delivery)
             except asyncio.CancelledError:
                 # The worker stops, and arq keeps the job queued. A day of restarts must not use up its deliveries.
-                await uncount_delivery(self._redis, job.job_id)
+                await asyncio.shield(uncount_delivery(self._redis, job.job_id))
                 raise
             except ModelKeyError as error:
                 await self._hand_back(job, error)
@@ -192,7 +192,7 @@ class Consumer:
     async def _hand_back(self, job: PromptJob, error: ModelKeyError) -> None:
         """Put the job back as if it had never been delivered, and have the worker stop: the key is wrong for all."""
         _log.error("the model refused the key; no more jobs are taken", reason=str(error))
-        await uncount_delivery(self._redis, job.job_id)
+        await asyncio.shield(uncount_delivery(self._redis, job.job_id))
         self.on_key_refused(error)
         raise Retry(defer=1)
 

@@ -11,7 +11,10 @@ from redis.exceptions import RedisError
 from jobs.keys import Keys
 from jobs.presence import BEAT_SECONDS, SILENCE_SECONDS, WorkerPresence
 
+from .cancelling import cancel_until_done
+
 _log = structlog.get_logger(__name__)
+_PATIENCE_SECONDS = 0.2
 
 
 @asynccontextmanager
@@ -23,8 +26,7 @@ async def beating(redis: ArqRedis, keys: Keys, presence: WorkerPresence) -> Asyn
     try:
         yield
     finally:
-        heart.cancel()
-        await asyncio.wait([heart])
+        await cancel_until_done([heart], _PATIENCE_SECONDS)
         await redis.delete(key)
 
 

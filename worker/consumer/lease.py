@@ -9,9 +9,12 @@ from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, retry_key_prefix
 from redis.exceptions import RedisError
 
+from .cancelling import cancel_until_done
+
 _log = structlog.get_logger(__name__)
 # As long as arq keeps its count of deliveries.
 _COUNT_SECONDS = 88_400
+_PATIENCE_SECONDS = 0.2
 
 
 @asynccontextmanager
@@ -27,8 +30,7 @@ async def hold_lease(redis: ArqRedis, job_id: str, lease_seconds: float) -> Asyn
     try:
         yield
     finally:
-        renewal.cancel()
-        await asyncio.wait([renewal])
+        await cancel_until_done([renewal], _PATIENCE_SECONDS)
 
 
 async def uncount_delivery(redis: ArqRedis, job_id: str) -> None:
