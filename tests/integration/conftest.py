@@ -1,7 +1,11 @@
-"""What tests across several of our parts share: a sandbox that runs programs."""
+"""What tests across several of our parts share: a queue, and a sandbox that runs programs."""
+
+from collections.abc import AsyncIterator
 
 import pytest
 
+from jobs.queue import JobQueue
+from jobs.records.memory import MemoryRecordStore
 from worker.sandbox import SubprocessSandbox, open_sandbox
 
 
@@ -9,3 +13,10 @@ from worker.sandbox import SubprocessSandbox, open_sandbox
 async def sandbox() -> SubprocessSandbox:
     """The strongest one of this machine: what it withstands is tested elsewhere."""
     return await open_sandbox("rlimits")
+
+
+@pytest.fixture
+async def queue(redis_url: str) -> AsyncIterator[JobQueue]:
+    """An open queue without a worker, on an empty Redis."""
+    async with JobQueue(redis_url, records=MemoryRecordStore()) as opened:
+        yield opened
