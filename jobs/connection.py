@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from . import wire
+from .cancellable import cancellable
 from .embedded import join_server
 from .errors import RedisUnreachableError, UsageError
 from .keys import QUEUED_SECONDS, Keys
@@ -88,6 +89,7 @@ def make_client(url: str, keys: Keys) -> ArqRedis:
             retry=Retry(ExponentialBackoff(cap=1, base=0.1), _CONNECT_TRIES - 1),
             retry_on_error=[RedisConnectionError, RedisTimeoutError],
         )
+        pool.connection_class = cancellable(pool.connection_class)
         # Unknown options of a URL would otherwise be found by the first command.
         pool.connection_class(**pool.connection_kwargs)
     except (ValueError, TypeError):
