@@ -230,6 +230,7 @@ def test_a_secret_is_redacted_wherever_it_is(
             "(b'X-Goog-Api-Key', b'abc')", "(b'X-Goog-Api-Key', b'[redacted]')", id="bytes"
         ),
         pytest.param("redis://:pw@h:1/0", "redis://:[redacted]@h:1/0", id="redis"),
+        pytest.param("redis://h/0?password=pw", "redis://h/0?password=[redacted]", id="in options"),
         pytest.param("rediss://me:p:w@h", "rediss://me:[redacted]@h", id="rediss"),
         pytest.param("https://h/v1?key=abc&x=1", "https://h/v1?key=[redacted]&x=1", id="query"),
         pytest.param("redis://h:6379/0 is authorization-free", None, id="nothing secret"),
