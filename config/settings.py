@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret in force, as it is written and as it is sent: what logs must not hold."""
         key = self.model.api_key
-        passwords = [urlsplit(url).password for url in (self.redis.url, self.model.base_url) if url]
+        passwords = [_password_in(url) for url in (self.redis.url, self.model.base_url) if url]
         written = [key.get_secret_value() if key else None, *passwords]
         return tuple({spelling for text in written if text for spelling in (text, unquote(text))})
 
@@ -198,3 +198,11 @@ class Settings(BaseSettings):
         environment whenever an object is built; `config.sources` reads them instead.
         """
         return (init_settings,)
+
+
+def _password_in(url: str) -> str | None:
+    try:
+        return urlsplit(url).password
+    except ValueError:
+        # Whoever connects says that it is none. What stands in it is still redacted by its form.
+        return None

@@ -22,7 +22,7 @@ Stdin = Annotated[str, Field(max_length=16_777_216)]
 
 
 def is_identifier(text: str) -> bool:
-    """Whether a job could have this id: for ids that a person typed."""
+    """Whether a job or a run could have this id: for ids that a person typed."""
     try:
         _IDENTIFIERS.validate_python(text)
     except ValidationError:

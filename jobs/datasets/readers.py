@@ -35,23 +35,32 @@ def read_tasks(path: Path) -> list[Task]:
         raw = path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
+    return tasks_in(raw, str(path))
+
+
+def tasks_in(raw: bytes, name: str) -> list[Task]:
+    """The tasks of a JSONL document, gzipped or not; `name` is what messages call it.
+
+    Raises:
+        DatasetError: it is no text, or it has bad lines; all of them are named by line.
+    """
     try:
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{path} is a damaged gzip file: {error}") from None
+        raise DatasetError(f"{name} is a damaged gzip file: {error}") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise DatasetError(
-            f"{path} is not UTF-8 text: the first bad byte is on line {line}"
+            f"{name} is not UTF-8 text: the first bad byte is on line {line}"
         ) from None
     # Not splitlines: JSON strings may hold U+2028, which is no line end in JSONL.
-    return parse_tasks(text.split("\n"), str(path))
+    return parse_tasks(text.split("\n"), name)
 
 
 def demo_tasks() -> list[Task]:
     """The tasks that ship with promptmill."""
-    text = resources.files("jobs.datasets").joinpath("demo.jsonl").read_text("utf-8")
-    return parse_tasks(text.splitlines(), "the built-in demo")
+    raw = resources.files("jobs.datasets").joinpath("demo.jsonl").read_bytes()
+    return tasks_in(raw, "the built-in demo")
 
 
 def parse_tasks(lines: Iterable[str], name: str) -> list[Task]:

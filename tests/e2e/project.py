@@ -112,7 +112,7 @@ class Project:
         self._started: list[Running] = []
 
     def run(self, *words: str, stdin: str | None = None, **environment: str) -> Ended:
-        """Run `promptmill` with these words to its end."""
+        """Run `promptmill` with these words to its end; a surrogate in `stdin` is a byte that is no UTF-8."""
         return self.run_program("promptmill", *words, stdin=stdin, **environment)
 
     def run_program(
@@ -187,7 +187,7 @@ class Project:
     ) -> Running:
         place = self.folder.with_name(f"{self.folder.name}-{len(self._started)}")
         out, err, given = (place.with_suffix(suffix) for suffix in (".out", ".err", ".in"))
-        given.write_text(stdin or "", "utf-8")
+        given.write_text(stdin or "", "utf-8", "surrogateescape")
         with given.open("rb") as reading, out.open("wb") as saying, err.open("wb") as telling:
             process = subprocess.Popen(
                 words,

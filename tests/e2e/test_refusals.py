@@ -76,6 +76,9 @@ REFUSALS = {
         ("redis.url", "http://localhost", "command line"),
         kind="config-invalid",
     ),
+    "redis-url-that-is-none": Refusal(
+        ("submit", "Print 1.", "--redis", "redis://:pw@[host"), ("is not a Redis URL",)
+    ),
     "unknown-option": Refusal(("submit", "Print 1.", "--atempts", "2"), ("--atempts",)),
     "unknown-option-alone": Refusal(("submit", "--wiat"), ("unknown option", "--wiat")),
     "unknown-command": Refusal(("sumbit", "Print 1."), ("sumbit",)),
@@ -88,6 +91,15 @@ REFUSALS = {
     "name-that-cannot-be-a-run's": Refusal(
         ("eval", "one.jsonl", "--run", "a/b"), ("'a/b'",), files=TASK
     ),
+    "name-that-no-file-could-have": Refusal(
+        ("eval", "one.jsonl", "--run", ".hidden"), ("'.hidden'",), files=TASK
+    ),
+    "name-that-is-too-long": Refusal(
+        ("eval", "one.jsonl", "--run", "a" * 129), ("128",), files=TASK
+    ),
+    "run-of-a-single-prompt": Refusal(
+        ("submit", "Print 1.", "--run", "mine"), ("--run", "--jsonl")
+    ),
     "empty-prompt": Refusal(("submit", ""), ("empty",)),
     "empty-standard-input": Refusal(("submit", "-"), ("empty",), stdin=" \n"),
     "no-prompt": Refusal(("submit",), ("--jsonl",)),
@@ -99,6 +111,21 @@ REFUSALS = {
     "missing-prompt-file": Refusal(("submit", "@prompt.txt"), ("prompt.txt", "No such file")),
     "prompt-that-is-no-text": Refusal(
         ("submit", "@prompt.txt"), ("prompt.txt", "UTF-8"), files={"prompt.txt": b"\xff\xfe"}
+    ),
+    "standard-input-that-is-no-text": Refusal(
+        ("submit", "-"), ("standard input", "UTF-8"), stdin="Print 1\udcff."
+    ),
+    "dataset-on-standard-input-that-is-no-text": Refusal(
+        ("submit", "--jsonl", "-"),
+        ("standard input", "UTF-8", "line 2"),
+        kind="dataset-invalid",
+        stdin='{"prompt": "Print 1."}\n{"prompt": "\udcff"}\n',
+    ),
+    "prompt-beyond-all-bounds": Refusal(
+        ("submit", "@prompt.txt"), ("'prompt'", "1000000"), files={"prompt.txt": b"x" * 1_000_001}
+    ),
+    "empty-tests": Refusal(
+        ("submit", "Print 1.", "--tests", "tests.py"), ("'tests'", "1"), files={"tests.py": b""}
     ),
     "missing-tests-file": Refusal(
         ("submit", "Print 1.", "--tests", "tests.py"), ("tests.py", "No such file")

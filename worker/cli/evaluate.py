@@ -15,7 +15,7 @@ from jobs.clock import new_id
 from jobs.datasets import Task
 from jobs.datasets.readers import read_tasks
 from jobs.errors import ExitCode, UsageError
-from jobs.models import PromptJob, Record
+from jobs.models import PromptJob, Record, is_identifier
 from jobs.reports import Report, build_report
 from jobs.reports.text import report_lines
 
@@ -115,13 +115,13 @@ def make_jobs(
     Raises:
         UsageError: the run's name cannot be one.
     """
-    if (
-        not run_id.replace(".", "").replace("-", "").replace("_", "").isalnum()
-        or not run_id.isascii()
-    ):
+    if not is_identifier(run_id):
         raise UsageError(
             f"{run_id!r} cannot name a run",
-            fixes=["use letters, digits, dots, hyphens and underscores"],
+            fixes=[
+                "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
+            ],
+            note="nothing was queued",
         )
     return [
         task.to_job(

@@ -5,16 +5,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from pydantic import ValidationError
 
 from config.escaping import escaped
 from config.settings import Settings
 from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import new_id
-from jobs.datasets.readers import parse_tasks, read_tasks
+from jobs.datasets.readers import read_tasks, tasks_in
 from jobs.errors import ExitCode, UsageError
 from jobs.events import JobCancelled
 from jobs.languages import Language
@@ -61,6 +63,9 @@ class JobFlags:
 
 NO_JOB_FLAGS = JobFlags()
 
+_STDIN = "standard input"
+_NOTHING = "nothing was queued"
+
 
 def submit(
     prompt: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
@@ -96,24 +101,33 @@ def _jobs(prompt: str | None, job: JobFlags, settings: Settings) -> list[PromptJ
                 'promptmill submit "Print the first 20 primes."',
                 "promptmill submit --jsonl prompts.jsonl",
             ],
+            note=_NOTHING,
         )
     if job.jsonl is not None:
         return _jobs_of_file(job.jsonl, job, settings)
-    text = _text_of(prompt or "")
+    if job.run is not None:
+        raise UsageError(
+            "--run goes with --jsonl: a single prompt belongs to no run", note=_NOTHING
+        )
+    try:
+        return [_job_of_prompt(_text_of(prompt or ""), job, settings)]
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        why = f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
+        raise UsageError(f"{fault['loc'][-1]!r} cannot be used: {why}", note=_NOTHING) from None
+
+
+def _job_of_prompt(text: str, job: JobFlags, settings: Settings) -> PromptJob:
     if not text.strip():
         raise UsageError(
-            "the prompt is empty",
-            fixes=["say what the program should do"],
-            note="nothing was queued",
+            "the prompt is empty", fixes=["say what the program should do"], note=_NOTHING
         )
-    return [
-        PromptJob(
-            prompt=text,
-            language=job.language or Language.PYTHON,
-            checker=_checker(job),
-            max_attempts=job.max_attempts or settings.attempts.max,
-        )
-    ]
+    return PromptJob(
+        prompt=text,
+        language=job.language or Language.PYTHON,
+        checker=_checker(job),
+        max_attempts=job.max_attempts or settings.attempts.max,
+    )
 
 
 def _jobs_of_file(path: Path, job: JobFlags, settings: Settings) -> list[PromptJob]:
@@ -121,14 +135,16 @@ def _jobs_of_file(path: Path, job: JobFlags, settings: Settings) -> list[PromptJ
         raise UsageError(
             "--tests, --expect and --language go with one prompt",
             fixes=["write them into the lines of the file"],
+            note=_NOTHING,
         )
-    tasks = parse_tasks(sys.stdin, "standard input") if str(path) == "-" else read_tasks(path)
+    is_piped = str(path) == "-"
+    tasks = tasks_in(sys.stdin.buffer.read(), _STDIN) if is_piped else read_tasks(path)
     return make_jobs(tasks, job.run or new_id("run"), settings, max_attempts=job.max_attempts)
 
 
 def _text_of(prompt: str) -> str:
     if prompt == "-":
-        return sys.stdin.read()
+        return _decoded(sys.stdin.buffer.read(), _STDIN)
     # The parser lets hyphens through for the one above; `--wiat` must not be sent to a model.
     if prompt.startswith("-") and len(prompt.split()) == 1:
         raise UsageError(
@@ -137,22 +153,28 @@ def _text_of(prompt: str) -> str:
                 "see what there is: promptmill submit --help",
                 "if it is a prompt, give it on standard input: promptmill submit -",
             ],
-            note="nothing was queued",
+            note=_NOTHING,
         )
     return _read(Path(prompt[1:])) if prompt.startswith("@") else prompt
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"{path} cannot be read: {reason}", note="nothing was queued") from None
+        return _decoded(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", note=_NOTHING) from None
+
+
+def _decoded(raw: bytes, name: str) -> str:
+    try:
+        return TextIOWrapper(BytesIO(raw), "utf-8").read()
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} cannot be read: it is not UTF-8 text", note=_NOTHING) from None
 
 
 def _checker(job: JobFlags) -> Checker:
     if job.tests is not None and job.expect is not None:
-        raise UsageError("give either --tests or --expect, not both", note="nothing was queued")
+        raise UsageError("give either --tests or --expect, not both", note=_NOTHING)
     if job.tests is not None:
         return PassesTests(tests=_read(job.tests))
     return ExitsCleanly() if job.expect is None else PrintsOutput(expected=job.expect)
