@@ -1,11 +1,15 @@
 """What every command owes: help, a version, settings with their origin, a look at the machine."""
 
+from pathlib import Path
+
 import pytest
 
 from jobs.datasets.readers import demo_tasks
+from jobs.keys import Keys
 from tests.standin.running import GOOD_KEY
 
 from .project import Project
+from .told import told_as_json_by, told_by
 
 pytestmark = pytest.mark.e2e
 
@@ -90,6 +94,20 @@ def test_the_doctor_names_what_does_not_work(project: Project) -> None:
     assert ended.code == 1
     assert [row["group"] for row in failed] == ["redis"]
     assert failed[0]["fix"]
+
+
+@pytest.mark.parametrize("form", ["words", "json"])
+def test_a_defect_is_told_in_the_form_of_every_error(project: Project, form: str) -> None:
+    """Even what nobody foresaw must be one line for a person, one object for a program, and a file to report."""
+    with project.client() as client:
+        client.set(Keys().worker("stranger"), "no sign of life of ours")
+    more = ("--json",) if form == "json" else ()
+    ended = project.run("submit", "Print 1.", *more)
+    told = told_as_json_by(ended) if form == "json" else told_by(ended)
+    assert (told.kind, told.code, told.retryable) == ("bug", 70, False)
+    kept = next(line for line in told.body.splitlines() if "promptmill-" in line).split()[-1]
+    assert "Traceback" in Path(kept).read_text()
+    Path(kept).unlink()
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(bare_project: Project) -> None:

@@ -10,7 +10,15 @@ from cyclopts import App, CycloptsError
 
 from jobs.errors import ExitCode, PromptmillError, UsageError
 
-from .output import show_bug, show_error, talk
+from .output import show_error, talk
+
+
+class DefectError(PromptmillError):
+    """We failed in a way that nobody foresaw."""
+
+    kind = "bug"
+    exit_code = ExitCode.BUG
+
 
 app = App(
     name="promptmill",
@@ -67,11 +75,8 @@ def _run(words: list[str], *, debug: bool) -> int:
         code = app(words, exit_on_error=False, print_error=False)
         return code if isinstance(code, int) else ExitCode.OK
     except CycloptsError as error:
-        fixes = [
-            f"see what there is: promptmill {' '.join(_commands_in(words))} --help".replace(
-                "  ", " "
-            )
-        ]
+        help_words = ["promptmill", *_commands_in(words), "--help"]
+        fixes = [f"see what there is: {' '.join(help_words)}"]
         show_error(UsageError(str(error).rstrip("."), fixes=fixes), as_json=as_json)
         return ExitCode.USAGE
     except PromptmillError as error:
@@ -89,13 +94,24 @@ def _run(words: list[str], *, debug: bool) -> int:
     except Exception as error:
         if debug:
             raise
-        show_bug(_keep_traceback(), f"{type(error).__name__}: {error}")
+        show_error(_defect(error, _keep_traceback()), as_json=as_json)
         return ExitCode.BUG
 
 
 def _commands_in(words: list[str]) -> list[str]:
     found = [words[0]] if words and words[0] in app else []
     return [*found, words[1]] if found and len(words) > 1 and words[1] in app[words[0]] else found
+
+
+def _defect(error: Exception, traceback_path: str) -> DefectError:
+    first_line = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return DefectError(
+        first_line.rstrip(".: "),
+        facts={"traceback": traceback_path},
+        fixes=[
+            "this is a defect in promptmill; run the command again with --debug, or report it with that file"
+        ],
+    )
 
 
 def _keep_traceback() -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 
 from config.escaping import escaped_block, escaped_json
-from jobs.errors import ExitCode, PromptmillError
+from jobs.errors import PromptmillError
 
 _LABEL_WIDTH = 10
 
@@ -53,17 +53,6 @@ def show_error(error: PromptmillError, *, as_json: bool) -> None:
     for number, fix in enumerate(error.fixes):
         _talk_labelled("fix" if number == 0 else "", fix)
     talk(f"  {f'{error.note}; ' if error.note else ''}exit {error.exit_code.value}{retry}")
-
-
-def show_bug(traceback_path: str, summary: str) -> None:
-    """Say that we failed in a way nobody foresaw."""
-    talk(f"error[bug]: {escaped_block(summary)}")
-    _talk_labelled("traceback", traceback_path)
-    _talk_labelled(
-        "fix",
-        "this is a defect in promptmill; run the command again with --debug, or report it with that file",
-    )
-    talk(f"  exit {ExitCode.BUG.value}")
 
 
 def _talk_labelled(label: str, text: str) -> None:
