@@ -57,6 +57,11 @@ class JobStatus(StrEnum):
     COMPLETE = "complete"
     NOT_FOUND = "not_found"
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to the job, unless it is submitted again."""
+        return self in {JobStatus.COMPLETE, JobStatus.NOT_FOUND}
+
 
 class JobQueue:
     """The queue of one installation, and the records its workers write.
@@ -149,14 +154,13 @@ class JobQueue:
         """A hold on a job that was submitted earlier; `stream` is its run id if it has one."""
         return JobHandle(self, job_id, stream or job_id)
 
-    async def follow_run(self, run_id: str) -> AsyncGenerator[JobEvent | None]:
+    def follow_run(self, run_id: str) -> AsyncGenerator[JobEvent | None]:
         """The events of all jobs of a run, for ever; None whenever a second passed without one.
 
         Raises:
             RedisUnreachableError: Redis stopped answering.
         """
-        async for event in follow(self.redis, self.keys, run_id):
-            yield event
+        return follow(self.redis, self.keys, run_id)
 
     async def live_workers(self) -> list[WorkerPresence]:
         """The workers of this queue that were heard of within the last seconds."""
@@ -221,19 +225,16 @@ class JobHandle:
         async for event in follow(self._queue.redis, self._queue.keys, self._stream):
             if event is not None and event.job_id == self.job_id:
                 yield event
-                if isinstance(event, JobFinished | JobCancelled) and await self._is_over():
+                if isinstance(event, JobFinished | JobCancelled) and (await self.status()).is_over:
                     return
             elif over_at is not None and (event is None or event.at > over_at):
                 return
             elif event is None or monotonic() - looked_at > _LOOK_SECONDS:
                 # A busy run's stream is never silent, and what it told of this job may be gone.
                 looked_at = monotonic()
-                over_at = utcnow() if await self._is_over() else None
+                over_at = utcnow() if (await self.status()).is_over else None
                 if event is None and over_at is not None:
                     return
-
-    async def _is_over(self) -> bool:
-        return await self.status() in {JobStatus.COMPLETE, JobStatus.NOT_FOUND}
 
     async def cancel(self) -> bool:
         """Take the job out of the queue, or ask the worker that has it to stop before its next step.

@@ -115,6 +115,17 @@ async def test_a_job_in_a_language_that_no_worker_runs_is_refused(gemini: Projec
     assert gemini.queued() == 0
 
 
+async def test_a_job_in_a_language_that_one_worker_lacks_is_refused(gemini: Project) -> None:
+    """Any worker may be given any job, and the one without node would fail it for good."""
+    require("root, to start a worker without node", available=IS_ROOT)
+    lacking = gemini.start_program(*without_node("promptmill", "worker"))
+    await lacking.until_it_says("worker ready")
+    await gemini.start_worker()
+    told = told_by(gemini.run("submit", "Print 1.", "--language", "javascript"))
+    assert (told.kind, told.note) == ("interpreter-missing", "nothing was queued")
+    assert gemini.queued() == 0
+
+
 @pytest.mark.parametrize("words", WORKS, ids=lambda words: words[0])
 @pytest.mark.parametrize("form", ["words", "json"])
 def test_isolation_that_cannot_be_had_stops_work_before_it_starts(

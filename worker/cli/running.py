@@ -9,7 +9,7 @@ from jobs.errors import UsageError
 from jobs.events import JobCancelled, JobFinished
 from jobs.models import PromptJob, Record
 from jobs.presence import WorkerPresence
-from jobs.queue import JobQueue, JobStatus
+from jobs.queue import JobQueue
 from worker.main import Engine, open_engine, records_directory, redis_url, serve
 from worker.sandbox.errors import InterpreterMissingError
 from worker.sandbox.interpreters import find_interpreter
@@ -18,7 +18,7 @@ from .output import talk
 from .progress import RunProgress
 
 _SILENT_SECONDS = 15
-AUTO_MODEL = "auto"
+_AUTO_MODEL = "auto"
 
 
 class WorkerMismatchError(UsageError):
@@ -55,7 +55,7 @@ async def run_jobs(
         workers = await queue.live_workers()
         engine: Engine | None = None
         if not workers:
-            find_interpreters(jobs)
+            _check_own_interpreters(jobs)
             engine = await stack.enter_async_context(open_engine(settings))
             workers = [engine.presence]
         check_workers(settings, jobs, workers)
@@ -76,12 +76,7 @@ async def run_jobs(
         ]
 
 
-def find_interpreters(jobs: Sequence[PromptJob]) -> None:
-    """Make sure that this machine can run the jobs.
-
-    Raises:
-        InterpreterMissingError: it cannot.
-    """
+def _check_own_interpreters(jobs: Sequence[PromptJob]) -> None:
     for language in sorted({job.language for job in jobs}):
         n_jobs = sum(job.language is language for job in jobs)
         try:
@@ -94,32 +89,42 @@ def find_interpreters(jobs: Sequence[PromptJob]) -> None:
 def check_workers(
     settings: Settings, jobs: Sequence[PromptJob], workers: Sequence[WorkerPresence]
 ) -> None:
-    """Make sure that the workers that live can run the jobs, and ask the model that is meant.
+    """Make sure that each worker that lives can run each of the jobs, and asks the model that is meant.
 
     Raises:
-        InterpreterMissingError: no worker has an interpreter for some job.
+        InterpreterMissingError: a worker has no interpreter for some job, and any worker may be given any job.
         WorkerMismatchError: a worker would ask another model.
     """
-    known = {language for worker in workers for language in worker.languages}
-    for language in sorted({job.language for job in jobs} - known):
-        raise InterpreterMissingError(
-            f"no running worker can run {language.value} programs",
-            facts={"workers": ", ".join(worker.worker_id for worker in workers)},
-            fixes=["install the interpreter where a worker runs, and start that worker again"],
-            note="nothing was queued",
-        )
+    _check_languages(jobs, workers)
     models = sorted({worker.model for worker in workers})
     wanted = settings.model.name
-    if len(models) > 1 or (wanted != AUTO_MODEL and models != [wanted]):
+    if len(models) > 1 or (wanted != _AUTO_MODEL and models != [wanted]):
         raise WorkerMismatchError(
             f"the running workers answer with {' and '.join(models)}"
-            + ("" if wanted == AUTO_MODEL else f", not with {wanted}"),
-            facts={"workers": ", ".join(worker.worker_id for worker in workers)},
+            + ("" if wanted == _AUTO_MODEL else f", not with {wanted}"),
+            facts={"workers": _names(workers)},
             fixes=[
                 "stop them, and start workers with the model you mean: promptmill worker --model NAME"
             ],
             note="nothing was queued",
         )
+
+
+def _check_languages(jobs: Sequence[PromptJob], workers: Sequence[WorkerPresence]) -> None:
+    wanted = {job.language for job in jobs}
+    lacking = [worker for worker in workers if not wanted <= set(worker.languages)]
+    if lacking:
+        missing = sorted({name for worker in lacking for name in wanted - set(worker.languages)})
+        raise InterpreterMissingError(
+            f"not every running worker can run {' and '.join(missing)} programs",
+            facts={"workers without": _names(lacking)},
+            fixes=["install the interpreter where these workers run, and start them again"],
+            note="nothing was queued",
+        )
+
+
+def _names(workers: Sequence[WorkerPresence]) -> str:
+    return ", ".join(worker.worker_id for worker in workers)
 
 
 async def _refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob], model: str) -> None:
@@ -153,7 +158,9 @@ async def _submit_and_wait(
     silent_seconds = 0
     async for event in queue.follow_run(run_id):
         if event is None:
-            pending -= {job_id for job_id in pending if await _is_over(queue, job_id)}
+            pending -= {
+                job_id for job_id in pending if (await queue.handle(job_id).status()).is_over
+            }
             silent_seconds = 0 if await queue.live_workers() else silent_seconds + 1
             if silent_seconds == _SILENT_SECONDS:
                 talk(
@@ -165,10 +172,6 @@ async def _submit_and_wait(
                 pending.discard(event.job_id)
         if not pending:
             return
-
-
-async def _is_over(queue: JobQueue, job_id: str) -> bool:
-    return await queue.handle(job_id).status() in {JobStatus.COMPLETE, JobStatus.NOT_FOUND}
 
 
 async def _first_of(submission: asyncio.Task[None], server: asyncio.Task[None] | None) -> None:
