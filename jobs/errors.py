@@ -28,7 +28,6 @@ class ExitCode(IntEnum):
     TRANSIENT = 3
     NEEDS_A_PERSON = 4
     INCOMPLETE = 5
-    BUDGET = 6
     BUG = 70
     INTERRUPTED = 130
 

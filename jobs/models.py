@@ -221,6 +221,12 @@ class Record(Wire):
         return len(self.attempts) if self.verdict is Verdict.ACCEPTED else None
 
     @property
+    def explanation(self) -> str:
+        """One line a person reads first: what went wrong with us, else what came of the last attempt."""
+        last = self.attempts[-1].explanation if self.attempts else ""
+        return self.error or last
+
+    @property
     def executable_code(self) -> ExecutableCode | None:
         """The last program, or None."""
         return self.attempts[-1].executable_code if self.attempts else None

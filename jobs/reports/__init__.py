@@ -105,12 +105,11 @@ def _is_solved(record: Record, within: int) -> bool:
 
 
 def _open(record: Record) -> OpenJob:
-    last = record.attempts[-1].explanation if record.attempts else ""
     return OpenJob(
         job_id=record.job_id,
         task_id=record.job.task_id,
         sample=record.job.sample,
         n_attempts=len(record.attempts),
         verdict=record.verdict,
-        explanation=record.error or last,
+        explanation=record.explanation,
     )

@@ -34,7 +34,8 @@ def demo(*, json: AsJson = False) -> int:
             "Ask Gemini instead:  export GEMINI_API_KEY=...  and  promptmill eval FILE",
         ],
     )
-    jobs = make_jobs(demo_tasks(), new_id("demo"), settings)
-    report = run_and_report(settings, jobs[0].run_id or "", jobs, as_json=json)
+    run_id = new_id("demo")
+    jobs = make_jobs(demo_tasks(), run_id, settings)
+    report = run_and_report(settings, run_id, jobs, as_json=json)
     talk("next     promptmill job list     promptmill job show ID     promptmill eval --help")
     return ExitCode.INCOMPLETE if report.unscored else ExitCode.OK

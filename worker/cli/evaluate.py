@@ -18,6 +18,7 @@ from jobs.errors import ExitCode, UsageError
 from jobs.models import PromptJob, Record, is_identifier
 from jobs.reports import Report, build_report
 from jobs.reports.text import report_lines
+from worker.main import records_directory
 
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
 from .output import emit, emit_json, talk
@@ -63,7 +64,7 @@ def evaluate(
     /,
     *,
     json: AsJson = False,
-    this: RunFlags = ONE_OF_EACH,
+    run: RunFlags = ONE_OF_EACH,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
     """Run every task of a dataset, then report.
@@ -77,23 +78,33 @@ def evaluate(
     """
     settings = read_settings(flags, quiet=True)
     tasks = read_tasks(dataset)
-    run_id = this.run or new_id("run")
-    jobs = make_jobs(tasks, run_id, settings, samples=this.samples, max_attempts=this.max_attempts)
-    resume = _same_command(run_id, is_named=this.run is not None)
+    run_id = run.run or new_id("run")
+    jobs = make_jobs(tasks, run_id, settings, samples=run.samples, max_attempts=run.max_attempts)
+    resume = _same_command(run_id, is_named=run.run is not None)
     try:
         report = run_and_report(settings, run_id, jobs, as_json=json)
     except (KeyboardInterrupt, asyncio.CancelledError):
         talk(f"\nstopped; what is recorded stays, the rest is still queued. Go on with:  {resume}")
         return ExitCode.INTERRUPTED
-    if this.fail_under is not None and (report.solved.value or 0.0) < this.fail_under:
-        talk(f"gate     --fail-under {this.fail_under}: FAILED")
+    if run.fail_under is not None and (report.solved.value or 0.0) < run.fail_under:
+        talk(f"gate     --fail-under {run.fail_under}: FAILED")
         return ExitCode.GATE_FAILED
-    if report.unscored or report.n_jobs < len(jobs):
+    is_complete = _tell_what_is_missing(report, len(jobs), resume)
+    return ExitCode.OK if is_complete or run.fail_under is not None else ExitCode.INCOMPLETE
+
+
+def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:
+    """Say how to get the verdicts that are missing, and return whether none is."""
+    if report.unscored:
+        # What has its record is not run again under the same name, our own failures included.
+        n_failed = len(report.unscored)
         talk(
-            f"some jobs have no verdict; try them again with another run name, or go on with:  {resume}"
+            f"{n_failed} of {n_jobs} jobs failed because of us; try again under another --run NAME"
         )
-        return ExitCode.OK if this.fail_under is not None else ExitCode.INCOMPLETE
-    return ExitCode.OK
+    n_unrecorded = n_jobs - report.n_jobs
+    if n_unrecorded:
+        talk(f"{n_unrecorded} of {n_jobs} jobs have no record; go on with:  {resume}")
+    return not report.unscored and not n_unrecorded
 
 
 def _same_command(run_id: str, *, is_named: bool) -> str:
@@ -140,15 +151,15 @@ def run_and_report(
 ) -> Report:
     """Run the jobs, show how far they are, and print the report."""
 
-    async def run() -> list[Record]:
+    async def records() -> list[Record]:
         with RunProgress(run_id, len(jobs)) as progress:
             return await run_jobs(settings, run_id, jobs, progress)
 
-    report = build_report(asyncio.run(run()))
+    report = build_report(asyncio.run(records()))
     if as_json:
         emit_json({"runId": run_id, **report.model_dump(mode="json", by_alias=True)})
     else:
-        emit(f"run {run_id}   {report.n_jobs} records in {settings.store.directory / 'records'}\n")
+        emit(f"run {run_id}   {report.n_jobs} records in {records_directory(settings)}\n")
         for line in report_lines(report):
             emit(escaped(line))
     return report

@@ -44,7 +44,7 @@ def list_jobs(
         task = record.job.task_id or "-"
         mark = "  recording" if record.simulated else ""
         counts = f"{record.verdict:<22}{len(record.attempts):>2} attempts"
-        emit(escaped(f"{record.job_id}  {counts}  {task}  {_first_line(record)}{mark}"))
+        emit(escaped(f"{record.job_id}  {counts}  {task}  {record.explanation}{mark}"))
     if len(records) > len(shown):
         talk(f"{len(records) - len(shown)} more; see them with --limit {len(records)}")
     return ExitCode.OK
@@ -115,10 +115,6 @@ def _summary(record: Record) -> dict[str, object]:
         "simulated": record.simulated,
         "finishedAt": record.finished_at.isoformat(),
     }
-
-
-def _first_line(record: Record) -> str:
-    return record.error or (record.attempts[-1].explanation if record.attempts else "")
 
 
 def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> Iterator[str]:

@@ -229,8 +229,7 @@ async def _wait(queue: JobQueue, handle: JobHandle, progress: RunProgress) -> Re
 def _tell_where(settings: Settings, records: Sequence[Record]) -> None:
     store = FileRecordStore(records_directory(settings))
     for record in records:
-        what = record.error or (record.attempts[-1].explanation if record.attempts else "")
-        talk(escaped(f"{record.job_id}  {record.verdict}  {what}".rstrip()))
+        talk(escaped(f"{record.job_id}  {record.verdict}  {record.explanation}".rstrip()))
         talk(f"record  {store.path_of(record.job_id)}")
 
 
