@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from config.settings import Settings
+from jobs.connection import shown_url
 from jobs.errors import ExitCode
 from worker.main import open_engine, redis_url, serve
 
@@ -41,7 +42,7 @@ async def _work(settings: Settings, *, burst: bool) -> None:
             languages=[language.value for language in engine.presence.languages],
             isolation=list(engine.sandbox.isolation.layers),
             missing=list(engine.sandbox.isolation.missing),
-            redis=redis_url(settings),
+            redis=shown_url(redis_url(settings)),
         )
         await serve(engine, settings, burst=burst)
         _log.info("worker stopped")
