@@ -2,10 +2,12 @@
 
 import asyncio
 
+import structlog
 from arq.worker import Worker
 
 from .cancelling import cancel_until_done
 
+_log = structlog.get_logger(__name__)
 _LOOP_PATIENCE_SECONDS = 0.2
 _JOB_PATIENCE_SECONDS = 10.0
 
@@ -24,9 +26,17 @@ async def run_to_end(worker: Worker) -> None:
     finally:
         waiting.cancel()
         await cancel_until_done([loop], _LOOP_PATIENCE_SECONDS)
-        await cancel_until_done(worker.tasks.values(), _JOB_PATIENCE_SECONDS)
-        # Arq gathers them when it closes, and one that was cancelled late would end the closing halfway.
-        worker.tasks.clear()
+        await _end_jobs(worker)
         await worker.close()
     if not loop.cancelled():
         loop.result()
+
+
+async def _end_jobs(worker: Worker) -> None:
+    tasks = tuple(worker.tasks.values())
+    await cancel_until_done(tasks, _JOB_PATIENCE_SECONDS)
+    # Arq gathers them when it closes, and one that was cancelled late would end the closing halfway.
+    worker.tasks.clear()
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("arq could not finish a job; it will be delivered again", exc_info=error)
