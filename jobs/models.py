@@ -18,6 +18,8 @@ MAX_ATTEMPTS = 20
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 _IDENTIFIERS: TypeAdapter[str] = TypeAdapter(Identifier)
 
+Prompt = Annotated[str, Field(min_length=1, max_length=1_000_000)]
+TaskId = Annotated[str, Field(min_length=1, max_length=256)]
 Stdin = Annotated[str, Field(max_length=16_777_216)]
 
 
@@ -33,11 +35,11 @@ def is_identifier(text: str) -> bool:
 class PromptJob(Wire):
     """One prompt to be solved."""
 
-    prompt: Annotated[str, Field(min_length=1, max_length=1_000_000)]
+    prompt: Prompt
     job_id: Identifier = Field(default_factory=lambda: new_id("job"))
     run_id: Identifier | None = None
     """The run it belongs to, if any: one submission of a dataset under one configuration."""
-    task_id: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    task_id: TaskId | None = None
     """The row of a dataset it was made from, by that dataset's own name for it."""
     sample: Annotated[int, Field(ge=0)] = 0
     """Which of several independent jobs for the same task this is. Not an attempt."""
@@ -157,6 +159,9 @@ class ModelReply(Wire):
     """The recordings ended before this attempt, and the last one was given again."""
 
 
+Trust = Literal["separate_process", "same_process"]
+
+
 class Attempt(Wire):
     """One generation and the run of its program."""
 
@@ -174,7 +179,7 @@ class Attempt(Wire):
     """One line a person reads first: the error, the first difference, why there was no program."""
     feedback: str | None = None
     """The words sent back to the model after this attempt, if there was another."""
-    trust: Literal["separate_process", "same_process"] = "separate_process"
+    trust: Trust = "separate_process"
     """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall."""
     started_at: AwareDatetime
     finished_at: AwareDatetime

@@ -18,7 +18,7 @@ from jobs.limits import (
     ScratchMib,
     WallSeconds,
 )
-from jobs.models import MAX_ATTEMPTS, PromptJob, Stdin
+from jobs.models import MAX_ATTEMPTS, Prompt, PromptJob, Stdin, TaskId
 from jobs.wire import OpaqueJson, Wire
 
 
@@ -44,9 +44,9 @@ class PartialLimits(Wire):
 class Task(Wire):
     """One row of a dataset, in camelCase or snake_case."""
 
-    id: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    id: TaskId | None = None
     """The dataset's own name for the row; left out, it is `line-N`."""
-    prompt: Annotated[str, Field(min_length=1, max_length=1_000_000)]
+    prompt: Prompt
     language: Language = Language.PYTHON
     stdin: Stdin = ""
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] | None = None

@@ -77,10 +77,16 @@ def parse_tasks(lines: Iterable[str], name: str) -> list[Task]:
         if not line.strip():
             continue
         n_rows += 1
-        found = list(_problems_of(line, number)) or list(_repeated_id(line, number, seen))
-        problems += found
-        if not found:
-            tasks.append(_task(line, number))
+        try:
+            task = _task(line, number)
+        except ValidationError as error:
+            problems += _problems_of(line, number, error)
+            continue
+        tasks.append(task)
+        first = seen.setdefault(task.id or "", number)
+        if first != number:
+            what = f"id {task.id!r} was already used on line {first}"
+            problems.append(_Problem(f"line {number}", what))
     if problems:
         raise _refusal(name, problems, n_rows)
     if not tasks:
@@ -96,7 +102,8 @@ def _task(line: str, number: int) -> Task:
     return task if task.id is not None else task.model_copy(update={"id": f"line-{number}"})
 
 
-def _problems_of(line: str, number: int) -> Iterator[_Problem]:
+def _problems_of(line: str, number: int, refusal: ValidationError) -> Iterator[_Problem]:
+    # Asked a second time of Python's own reader, which says where a line stops being JSON.
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
@@ -115,20 +122,10 @@ def _problems_of(line: str, number: int) -> Iterator[_Problem]:
     if not isinstance(row, dict):
         yield _Problem(f"line {number}", f"a JSON object is expected, not {_json_word(row)}")
         return
-    try:
-        Task.model_validate_json(line)
-    except ValidationError as error:
-        for detail in error.errors():
-            yield _Problem(
-                f"line {number}", _in_words(detail["loc"], detail["type"], detail["msg"], row)
-            )
-
-
-def _repeated_id(line: str, number: int, seen: dict[str, int]) -> Iterator[_Problem]:
-    task_id = _task(line, number).id or ""
-    first = seen.setdefault(task_id, number)
-    if first != number:
-        yield _Problem(f"line {number}", f"id {task_id!r} was already used on line {first}")
+    for detail in refusal.errors():
+        yield _Problem(
+            f"line {number}", _in_words(detail["loc"], detail["type"], detail["msg"], row)
+        )
 
 
 def _in_words(

@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from signal import Signals
-from typing import Literal, assert_never
+from typing import assert_never
 
 from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import CodeExecutionResult, ExecutableCode, Execution, LimitHit
+from jobs.models import CodeExecutionResult, ExecutableCode, Execution, LimitHit, Trust
 from jobs.verdicts import Verdict
 
 from .extraction import Extraction
 from .tracebacks import Failure, failure_of, one_line
-
-Trust = Literal["separate_process", "same_process"]
 
 _QUOTED_CHARACTERS = 80
 _CONTEXT_CHARACTERS = 20
