@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -57,13 +57,13 @@ class FileRecordStore:
 
     async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, or those of one run, ordered by shard and id."""
-        for path in await asyncio.to_thread(lambda: list(self._paths())):
+        for path in await asyncio.to_thread(self._paths):
             record = await asyncio.to_thread(_read, path)
             if run_id is None or record.job.run_id == run_id:
                 yield record
 
-    def _paths(self) -> Iterator[Path]:
-        return iter(sorted(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json")))
+    def _paths(self) -> list[Path]:
+        return sorted(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json"))
 
     def _try_out(self) -> None:
         trial = self.directory / f".{secrets.token_hex(8)}.partial"
