@@ -19,13 +19,18 @@ from worker.errors import (
 )
 
 from .options import GeminiOptions
+from .replies import objects_in
 
 NOT_SENT = "NOT_SENT"
 """The reason of a fault that lies in the request itself: nothing left this machine."""
 
-_MOST_WORDS = 500
+_MOST_CHARACTERS = 500
 _RETRY_IN = re.compile(r"retry in ([0-9.]+)s", re.IGNORECASE)
 _NO_QUOTA = re.compile(r"\blimit: 0(?![.\d])")
+_OTHER_MODEL = (
+    "name a current model:  --model gemini-3.8-flash",
+    "or set it for good:  PROMPTMILL_MODEL__NAME=gemini-3.8-flash",
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def fault_of(status: int, body: JsonValue, headers: Mapping[str, str]) -> Fault:
     """The fault in an HTTP answer, whatever its body: Google's envelope, a proxy's page, nothing."""
     told = body.get("error", body) if isinstance(body, dict) else None
     told = told if isinstance(told, dict) else {}
-    details = list(_objects(told.get("details")))
+    details = list(objects_in(told.get("details")))
     message, name = str(told.get("message") or ""), str(told.get("status") or "")
     reasons = tuple(_reasons(details))
     because = f", reason {', '.join(reasons)}" if reasons else ""
@@ -132,12 +137,6 @@ def fault_of(status: int, body: JsonValue, headers: Mapping[str, str]) -> Fault:
         reasons=reasons,
         wait_seconds=_wish(details, headers, message),
     )
-
-
-_OTHER_MODEL = (
-    "name a current model:  --model gemini-3.8-flash",
-    "or set it for good:  PROMPTMILL_MODEL__NAME=gemini-3.8-flash",
-)
 
 
 def _unavailable(
@@ -153,7 +152,7 @@ def _unavailable(
 def _no_such_model(model: str, options: GeminiOptions, facts: dict[str, str]) -> ModelNotFoundError:
     fixes: tuple[str, ...] = _OTHER_MODEL
     if model.endswith("-latest") and options.version != "v1beta":
-        facts |= {"why": "the -latest aliases exist only on API version v1beta"}
+        facts = {**facts, "why": "the -latest aliases exist only on API version v1beta"}
         fixes = (*fixes, "or ask that version:  PROMPTMILL_MODEL__API_VERSION=v1beta")
     return ModelNotFoundError(
         f"no model {model!r} on API version {options.version}; it may be retired",
@@ -166,7 +165,7 @@ def _reasons(details: list[dict[str, JsonValue]]) -> Iterator[str]:
     for detail in details:
         if isinstance(reason := detail.get("reason"), str):
             yield reason
-        for violation in _objects(detail.get("violations")):
+        for violation in objects_in(detail.get("violations")):
             if isinstance(quota := violation.get("quotaId"), str):
                 yield quota
 
@@ -199,13 +198,7 @@ def _seconds(digits: str) -> float | None:
     return float(digits) if re.fullmatch(r"\d{1,9}(\.\d*)?", digits) else None
 
 
-def _objects(value: JsonValue) -> Iterator[dict[str, JsonValue]]:
-    return (
-        entry for entry in (value if isinstance(value, list) else ()) if isinstance(entry, dict)
-    )
-
-
 def _one_line(words: str) -> str:
     shown = "".join(letter if letter.isprintable() else " " for letter in words)
     shown = " ".join(shown.split())
-    return shown if len(shown) <= _MOST_WORDS else shown[:_MOST_WORDS] + "…"
+    return shown if len(shown) <= _MOST_CHARACTERS else shown[:_MOST_CHARACTERS] + "…"

@@ -25,7 +25,7 @@ from .faults import NOT_SENT, Fault, Meaning, error_of, fault_of, meaning_of
 from .options import GeminiOptions
 from .replies import read_object, reply_of
 
-log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 # Its warnings tell which of two environment variables it takes the key from; it takes neither.
 logging.getLogger("google_genai").setLevel(logging.ERROR)
 
@@ -121,7 +121,7 @@ class GeminiModel:
             wait_seconds = self._wait_seconds(answer, tries)
             if meaning_of(answer) is not Meaning.TRANSIENT or monotonic() + wait_seconds > deadline:
                 raise error_of(answer, model, self._options, tries=tries)
-            log.warning(
+            _log.warning(
                 "model request failed",
                 model=model,
                 status=answer.status,

@@ -32,10 +32,10 @@ def read_object(body: str) -> _Json:
 
 def reply_of(answer: _Json, *, latency_seconds: float, transport_tries: int) -> ModelReply:
     """The reply in the service's answer. What is blocked, cut, empty or of an unknown form is a reply too."""
-    candidate = next(_objects(answer.get("candidates")), {})
+    candidate = next(objects_in(answer.get("candidates")), {})
     content = candidate.get("content")
     content = content if isinstance(content, dict) else None
-    parts = list(_objects(content.get("parts"))) if content else []
+    parts = list(objects_in(content.get("parts"))) if content else []
     return ModelReply(
         content=content,
         text="".join(_visible_texts(parts)),
@@ -47,6 +47,13 @@ def reply_of(answer: _Json, *, latency_seconds: float, transport_tries: int) -> 
         usage=_usage(_object(answer.get("usageMetadata"))),
         latency_seconds=latency_seconds,
         transport_tries=transport_tries,
+    )
+
+
+def objects_in(value: JsonValue) -> Iterator[_Json]:
+    """The objects of a JSON array; none of what is no array."""
+    return (
+        entry for entry in (value if isinstance(value, list) else ()) if isinstance(entry, dict)
     )
 
 
@@ -73,9 +80,3 @@ def _word(value: JsonValue) -> str | None:
 
 def _object(value: JsonValue) -> _Json:
     return value if isinstance(value, dict) else {}
-
-
-def _objects(value: JsonValue) -> Iterator[_Json]:
-    return (
-        entry for entry in (value if isinstance(value, list) else ()) if isinstance(entry, dict)
-    )
