@@ -5,6 +5,9 @@ import shlex
 
 import pytest
 
+from jobs.clock import derived_id
+from jobs.events import JobCancelled
+from jobs.keys import Keys
 from tests.standin import steps
 from tests.standin.running import Standin
 from tests.standin.script import Rule
@@ -65,3 +68,18 @@ async def test_an_interrupted_run_goes_on_without_asking_again(
     [request] = standin.requests
     assert "Print slowly." in str(request.body)
     assert re.search(r"at the first attempt\s+3 / 3 ", again.out), "all three are in the report"
+
+
+def test_a_job_that_was_cancelled_earlier_is_run_when_its_run_goes_on(
+    gemini: Project, standin: Standin
+) -> None:
+    """The stream of the run still tells of the cancellation, and the run would end before its job did."""
+    standin.says(reply("print(1)"))
+    gemini.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
+    earlier = JobCancelled(job_id=derived_id("job", "r", "one", 0))
+    with gemini.client() as client:
+        client.xadd(Keys().events("r"), {"event": earlier.to_json()})
+    ended = gemini.run("eval", "one.jsonl", "--run", "r")
+    assert ended.code == 0, ended.err
+    assert "cancelled" not in ended.err
+    assert len(gemini.records()) == 1

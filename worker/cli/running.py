@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from config.settings import Settings
 from jobs.errors import UsageError
-from jobs.events import JobCancelled, JobFinished
+from jobs.events import JobCancelled, JobEvent, JobFinished
 from jobs.models import PromptJob, Record
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
@@ -158,20 +158,31 @@ async def _submit_and_wait(
     silent_seconds = 0
     async for event in queue.follow_run(run_id):
         if event is None:
-            pending -= {
-                job_id for job_id in pending if (await queue.handle(job_id).status()).is_over
-            }
+            pending -= {job_id for job_id in pending if await _is_over(queue, job_id)}
             silent_seconds = 0 if await queue.live_workers() else silent_seconds + 1
             if silent_seconds == _SILENT_SECONDS:
                 talk(
                     "no worker is running any more; start one in another terminal: promptmill worker"
                 )
-        elif event.job_id in pending:
+        elif event.job_id in pending and await _is_of_now(queue, event):
             progress.show(event)
-            if isinstance(event, JobFinished | JobCancelled):
+            if _is_last(event):
                 pending.discard(event.job_id)
         if not pending:
             return
+
+
+def _is_last(event: JobEvent) -> bool:
+    return isinstance(event, JobFinished | JobCancelled)
+
+
+async def _is_of_now(queue: JobQueue, event: JobEvent) -> bool:
+    # A run goes on under its name, and its stream still tells of the end that a job came to before.
+    return not _is_last(event) or await _is_over(queue, event.job_id)
+
+
+async def _is_over(queue: JobQueue, job_id: str) -> bool:
+    return (await queue.handle(job_id).status()).is_over
 
 
 async def _first_of(submission: asyncio.Task[None], server: asyncio.Task[None] | None) -> None:
