@@ -58,7 +58,7 @@ async def a_worker(
     )
     async with open_redis(url, keys) as redis, beating(redis, keys, presence):
         consumer = consumer_of(redis, store, model, sandbox, settings)
-        engine = Engine(redis, keys, consumer, model, sandbox, presence)
+        engine = Engine(redis, consumer, sandbox, presence)
         serving = asyncio.create_task(serve(engine, settings, handle_signals=False))
         try:
             yield serving

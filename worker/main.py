@@ -33,7 +33,6 @@ from worker.consumer.heartbeat import beating
 from worker.consumer.recording import Provenance
 from worker.consumer.serving import run_to_end
 from worker.errors import ModelKeyError
-from worker.model import ModelClient
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.sandbox import Sandbox
@@ -50,12 +49,10 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Engine:
-    """Everything a worker is made of, checked and open."""
+    """What is served and shown of a worker, checked and open."""
 
     redis: ArqRedis
-    keys: Keys
     consumer: Consumer
-    model: ModelClient
     sandbox: Sandbox
     presence: WorkerPresence
 
@@ -111,7 +108,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             ),
         )
         await stack.enter_async_context(beating(redis, keys, presence))
-        yield Engine(redis, keys, consumer, model, sandbox, presence)
+        yield Engine(redis, consumer, sandbox, presence)
 
 
 async def serve(
