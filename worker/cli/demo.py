@@ -1,6 +1,7 @@
 """`promptmill demo`: the built-in tour."""
 
 from jobs.clock import new_id
+from jobs.connection import EMBEDDED_SCHEME
 from jobs.datasets.readers import demo_tasks
 from jobs.errors import ExitCode
 
@@ -21,10 +22,12 @@ def demo(*, json: AsJson = False) -> int:
     # configured Redis nor a worker with a key has any part in the tour.
     settings = read_settings(
         quiet=True,
-        model__name="replay",
-        redis__url=f"embedded:{read_settings().store.directory}",
-        redis__prefix="promptmill-demo",
-        sandbox__require="rlimits",
+        overrides={
+            "model.name": "replay",
+            "redis.url": f"{EMBEDDED_SCHEME}{read_settings().store.directory}",
+            "redis.prefix": "promptmill-demo",
+            "sandbox.require": "rlimits",
+        },
     )
     talk_box(
         "RECORDINGS, NOT A MODEL",

@@ -39,7 +39,7 @@ class Finding:
 
 
 def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
-    """Find out what works on this machine and what does not; changes nothing.
+    """Find out what works on this machine and what does not; nothing is queued, generated or recorded.
 
     Exits with 1 if something does not work that promptmill needs under the settings in force.
 

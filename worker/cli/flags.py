@@ -1,5 +1,6 @@
 """Flags that several commands share, and the settings they change."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,12 +42,15 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSO
 
 
 def read_settings(
-    flags: SettingFlags = NO_FLAGS, *, quiet: bool = False, **more: str
+    flags: SettingFlags = NO_FLAGS,
+    *,
+    quiet: bool = False,
+    overrides: Mapping[str, str] | None = None,
 ) -> "Settings":
     """The settings of the current folder under these flags, and logging set up by them.
 
-    `more` overrides by names with two underscores for the dot, as in `sandbox__require="rlimits"`. `quiet` shows only
-    warnings unless somebody chose a level: a command that shows its own progress needs no log beside it.
+    `overrides`, by dotted names, win over the flags. `quiet` shows only warnings unless somebody chose a level: a
+    command that shows its own progress needs no log beside it.
 
     Raises:
         ConfigError: something cannot be used.
@@ -55,8 +59,7 @@ def read_settings(
     from config.logs import configure_logging
     from config.settings import DEFAULT_ORIGIN
 
-    extra = {name.replace("__", "."): value for name, value in more.items()}
-    settings = load_settings(Path.cwd(), overrides={**flags.overrides(), **extra})
+    settings = load_settings(Path.cwd(), overrides={**flags.overrides(), **(overrides or {})})
     level = (
         "warning"
         if quiet and settings.origin_of("log.level") == DEFAULT_ORIGIN
