@@ -10,7 +10,8 @@ async def main() -> None:
     primes = "2 3 5 7 11 13 17 19 23 29 31 37 41 43 47 53 59 61 67 71"
     async with JobQueue() as queue:
         job = PromptJob(
-            prompt="Print the first 20 primes, separated by spaces.", checker=PrintsOutput(expected=primes)
+            prompt="Print the first 20 primes, separated by spaces.",
+            checker=PrintsOutput(expected=primes),
         )
         handle = await queue.submit(job)
         async with asyncio.timeout(120):
