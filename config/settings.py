@@ -163,6 +163,16 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
 
+    @property
+    def redis_url(self) -> str:
+        """The configured Redis, or the embedded server of this project."""
+        return self.redis.url or f"embedded:{self.store.directory}"
+
+    @property
+    def records_directory(self) -> Path:
+        """Where the records of this project are."""
+        return self.store.directory / "records"
+
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     def origin_of(self, name: str) -> str:

@@ -14,7 +14,7 @@ from jobs.presence import WorkerPresence
 from jobs.records import RecordStore
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.heartbeat import beating
-from worker.consumer.recording import Provenance
+from worker.consumer.records import Provenance
 from worker.main import Engine, serve
 from worker.model import ModelClient
 from worker.sandbox import Sandbox

@@ -30,7 +30,7 @@ from jobs.queue import FUNCTION
 from jobs.records.files import FileRecordStore
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.heartbeat import beating
-from worker.consumer.recording import Provenance
+from worker.consumer.records import Provenance
 from worker.consumer.serving import run_to_end
 from worker.errors import ModelKeyError
 from worker.model.opening import open_model
@@ -57,16 +57,6 @@ class Engine:
     presence: WorkerPresence
 
 
-def redis_url(settings: Settings) -> str:
-    """The configured Redis, or the embedded server of this project."""
-    return settings.redis.url or f"{EMBEDDED_SCHEME}{settings.store.directory}"
-
-
-def records_directory(settings: Settings) -> Path:
-    """Where the records of this project are."""
-    return settings.store.directory / "records"
-
-
 @asynccontextmanager
 async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
     """A worker's parts, once each has shown that it can do its work; its heart beats until the end.
@@ -83,9 +73,9 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         model = open_model(settings.model.name, gemini_options(settings))
         stack.push_async_callback(model.aclose)
         await model.check()
-        store = FileRecordStore(records_directory(settings))
+        store = FileRecordStore(settings.records_directory)
         await store.check()
-        redis = await stack.enter_async_context(open_redis(redis_url(settings), keys))
+        redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
         presence = WorkerPresence(
             worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
             model=model.name,
@@ -189,7 +179,7 @@ def _settings_for_arq() -> type:
     """The class that arq's own command wants. It joins Redis here and opens the rest when arq has started."""
     settings = load_settings(Path.cwd())
     configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
-    url = redis_url(settings)
+    url = settings.redis_url
     if url.startswith(EMBEDDED_SCHEME):
         # Held until the process ends; the kernel gives the lease back.
         url = join_server(Path(url.removeprefix(EMBEDDED_SCHEME))).url

@@ -14,7 +14,7 @@ from jobs.connection import open_redis, shown_url
 from jobs.errors import ExitCode, PromptmillError
 from jobs.keys import Keys
 from jobs.presence import live_workers
-from worker.main import gemini_options, redis_url
+from worker.main import gemini_options
 from worker.model.opening import open_model
 from worker.sandbox.interpreters import find_interpreter, interpreters
 from worker.sandbox.opening import open_sandbox
@@ -103,7 +103,7 @@ def _languages() -> Iterator[Finding]:
 
 
 async def _redis(settings: Settings) -> AsyncIterator[Finding]:
-    url, keys = redis_url(settings), Keys(settings.redis.prefix)
+    url, keys = settings.redis_url, Keys(settings.redis.prefix)
     try:
         async with open_redis(url, keys) as redis:
             info = await redis.info("server")

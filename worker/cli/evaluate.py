@@ -18,7 +18,6 @@ from jobs.errors import ExitCode, UsageError
 from jobs.models import PromptJob, Record, is_identifier
 from jobs.reports import Report, build_report
 from jobs.reports.text import report_lines
-from worker.main import records_directory
 
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
 from .output import emit, emit_json, talk
@@ -153,13 +152,13 @@ def run_and_report(
 
     async def records() -> list[Record]:
         with RunProgress(run_id, len(jobs)) as progress:
-            return await run_jobs(settings, run_id, jobs, progress)
+            return await run_jobs(settings, jobs, progress)
 
     report = build_report(asyncio.run(records()))
     if as_json:
         emit_json({"runId": run_id, **report.model_dump(mode="json", by_alias=True)})
     else:
-        emit(f"run {run_id}   {report.n_jobs} records in {records_directory(settings)}\n")
+        emit(f"run {run_id}   {report.n_jobs} records in {settings.records_directory}\n")
         for line in report_lines(report):
             emit(escaped(line))
     return report

@@ -13,7 +13,6 @@ from jobs.errors import ExitCode, UsageError
 from jobs.models import Attempt, Record
 from jobs.records.files import FileRecordStore
 from jobs.reports.text import SIMULATED_NOTE
-from worker.main import records_directory
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
 from .output import emit, emit_json, talk
@@ -62,7 +61,7 @@ def show_job(
     """One job with all its attempts.
 
     What models and programs wrote is shown on a terminal, or with --content: a program that reads this output should
-    not be talked to by them unawares.
+    not be talked to by them unawares. One line on how each attempt did is always shown.
 
     Args:
         job_id: the id, or enough of its beginning to be the only one.
@@ -86,12 +85,12 @@ def show_job(
 
 async def _find(settings: Settings, run_id: str | None) -> list[Record]:
     return [
-        record async for record in FileRecordStore(records_directory(settings)).find(run_id=run_id)
+        record async for record in FileRecordStore(settings.records_directory).find(run_id=run_id)
     ]
 
 
 async def _find_one(settings: Settings, beginning: str) -> Record:
-    store = FileRecordStore(records_directory(settings))
+    store = FileRecordStore(settings.records_directory)
     if await store.has(beginning):
         return await store.get(beginning)
     found = [record async for record in store.find() if record.job_id.startswith(beginning)]
@@ -140,7 +139,7 @@ def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> It
 
 
 def _attempt_lines(attempt: Attempt, *, with_content: bool) -> Iterator[str]:
-    yield f"attempt {attempt.number}  {attempt.verdict}  {attempt.explanation if with_content else ''}".rstrip()
+    yield f"attempt {attempt.number}  {attempt.verdict}  {attempt.explanation}"
     if attempt.execution is not None:
         run = attempt.execution
         memory = (

@@ -6,18 +6,18 @@ from contextlib import AsyncExitStack
 
 from config.settings import Settings
 from jobs.errors import UsageError
-from jobs.events import JobCancelled, JobEvent, JobFinished
 from jobs.models import PromptJob, Record
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
-from worker.main import Engine, open_engine, records_directory, redis_url, serve
+from worker.consumer.cancelling import cancel_until_done
+from worker.main import Engine, open_engine, serve
 from worker.sandbox.errors import InterpreterMissingError
 from worker.sandbox.interpreters import find_interpreter
 
-from .output import talk
+from .following import follow_to_the_end
 from .progress import RunProgress
 
-_SILENT_SECONDS = 15
+_PATIENCE_SECONDS = 0.2
 _AUTO_MODEL = "auto"
 
 
@@ -36,12 +36,12 @@ class MixedRunError(UsageError):
 def open_queue(settings: Settings) -> JobQueue:
     """The queue that these settings mean."""
     return JobQueue(
-        redis_url(settings), records=records_directory(settings), prefix=settings.redis.prefix
+        settings.redis_url, records=settings.records_directory, prefix=settings.redis.prefix
     )
 
 
 async def run_jobs(
-    settings: Settings, run_id: str, jobs: Sequence[PromptJob], progress: RunProgress
+    settings: Settings, jobs: Sequence[PromptJob], progress: RunProgress
 ) -> list[Record]:
     """The records of `jobs`, in their order; a cancelled job has none. What is recorded already is not run again.
 
@@ -64,7 +64,7 @@ async def run_jobs(
         server = (
             asyncio.create_task(serve(engine, settings, handle_signals=False)) if engine else None
         )
-        submission = asyncio.create_task(_submit_and_wait(queue, run_id, jobs, progress))
+        submission = asyncio.create_task(_submit_and_wait(queue, jobs, progress))
         try:
             await _first_of(submission, server)
         finally:
@@ -150,39 +150,11 @@ async def _refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob], model: s
 
 
 async def _submit_and_wait(
-    queue: JobQueue, run_id: str, jobs: Sequence[PromptJob], progress: RunProgress
+    queue: JobQueue, jobs: Sequence[PromptJob], progress: RunProgress
 ) -> None:
-    pending = {job.job_id for job in jobs}
     for job in jobs:
         await queue.submit(job)
-    silent_seconds = 0
-    async for event in queue.follow_run(run_id):
-        if event is None:
-            pending -= {job_id for job_id in pending if await _is_over(queue, job_id)}
-            silent_seconds = 0 if await queue.live_workers() else silent_seconds + 1
-            if silent_seconds == _SILENT_SECONDS:
-                talk(
-                    "no worker is running any more; start one in another terminal: promptmill worker"
-                )
-        elif event.job_id in pending and await _is_of_now(queue, event):
-            progress.show(event)
-            if _is_last(event):
-                pending.discard(event.job_id)
-        if not pending:
-            return
-
-
-def _is_last(event: JobEvent) -> bool:
-    return isinstance(event, JobFinished | JobCancelled)
-
-
-async def _is_of_now(queue: JobQueue, event: JobEvent) -> bool:
-    # A run goes on under its name, and its stream still tells of the end that a job came to before.
-    return not _is_last(event) or await _is_over(queue, event.job_id)
-
-
-async def _is_over(queue: JobQueue, job_id: str) -> bool:
-    return (await queue.handle(job_id).status()).is_over
+    await follow_to_the_end(queue, jobs, progress)
 
 
 async def _first_of(submission: asyncio.Task[None], server: asyncio.Task[None] | None) -> None:
@@ -193,8 +165,9 @@ async def _first_of(submission: asyncio.Task[None], server: asyncio.Task[None] |
         await task
 
 
-async def _end(*tasks: asyncio.Task[None] | None) -> None:
-    running = [task for task in tasks if task is not None]
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+async def _end(submission: asyncio.Task[None], server: asyncio.Task[None] | None) -> None:
+    await cancel_until_done([submission], _PATIENCE_SECONDS)
+    if server is not None:
+        # Once: its first answer to a cancellation is to hand back what it holds.
+        server.cancel()
+        await asyncio.wait([server])

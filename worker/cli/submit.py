@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -18,18 +17,17 @@ from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import new_id
 from jobs.datasets.readers import read_tasks, tasks_in
 from jobs.errors import ExitCode, UsageError
-from jobs.events import JobCancelled
 from jobs.languages import Language
 from jobs.models import PromptJob, Record
 from jobs.presence import WorkerPresence
-from jobs.queue import JobHandle, JobQueue
+from jobs.queue import JobHandle
 from jobs.records.files import FileRecordStore
 from jobs.reports.text import SIMULATED_NOTE
 from jobs.verdicts import Verdict
-from worker.main import records_directory
 
 from .evaluate import make_jobs
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, Switch, read_settings
+from .following import follow_to_the_end
 from .output import emit, emit_json, talk
 from .progress import RunProgress
 from .running import check_workers, open_queue
@@ -194,8 +192,12 @@ async def _submit(
             return []
         name = jobs[0].run_id or jobs[0].job_id
         with RunProgress(name, len(jobs), details=True) as progress:
-            found = [await _wait(queue, handle, progress) for handle in handles]
-    records = [record for record in found if record is not None]
+            await follow_to_the_end(queue, jobs, progress)
+        records = [
+            await queue.records.get(job.job_id)
+            for job in jobs
+            if await queue.records.has(job.job_id)
+        ]
     _tell_where(settings, records)
     return records
 
@@ -215,19 +217,8 @@ def _tell_who_works(workers: Sequence[WorkerPresence]) -> None:
         talk(SIMULATED_NOTE)
 
 
-async def _wait(queue: JobQueue, handle: JobHandle, progress: RunProgress) -> Record | None:
-    async with aclosing(handle.events()) as events:
-        async for event in events:
-            progress.show(event)
-            if isinstance(event, JobCancelled):
-                return None
-    return (
-        await queue.records.get(handle.job_id) if await queue.records.has(handle.job_id) else None
-    )
-
-
 def _tell_where(settings: Settings, records: Sequence[Record]) -> None:
-    store = FileRecordStore(records_directory(settings))
+    store = FileRecordStore(settings.records_directory)
     for record in records:
         talk(escaped(f"{record.job_id}  {record.verdict}  {record.explanation}".rstrip()))
         talk(f"record  {store.path_of(record.job_id)}")

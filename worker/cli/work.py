@@ -7,7 +7,7 @@ import structlog
 from config.settings import Settings
 from jobs.connection import shown_url
 from jobs.errors import ExitCode
-from worker.main import open_engine, redis_url, serve
+from worker.main import open_engine, serve
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
 
@@ -42,7 +42,7 @@ async def _work(settings: Settings, *, burst: bool) -> None:
             languages=[language.value for language in engine.presence.languages],
             isolation=list(engine.sandbox.isolation.layers),
             missing=list(engine.sandbox.isolation.missing),
-            redis=shown_url(redis_url(settings)),
+            redis=shown_url(settings.redis_url),
         )
         await serve(engine, settings, burst=burst)
         _log.info("worker stopped")

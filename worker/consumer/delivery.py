@@ -33,7 +33,7 @@ from worker.solver.checkpoints import RedisCheckpoint
 from worker.solver.loop import FeedbackLoop, is_over
 
 from .lease import hold_lease, uncount_delivery
-from .recording import Delivery, Provenance, make_record
+from .records import Delivery, Provenance, make_record
 
 _log = structlog.get_logger(__name__)
 _LONGEST_DELAY_SECONDS = 600.0
