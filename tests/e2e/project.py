@@ -147,6 +147,12 @@ class Project:
         """Write a JSON Lines file of the folder."""
         return self.write(name, "".join(f"{json.dumps(row)}\n" for row in rows))
 
+    def submit(self, *words: str) -> str:
+        """The id of the one job that `promptmill submit` with these words queues."""
+        ended = self.run("submit", *words)
+        assert ended.code == 0, ended.err
+        return ended.out.strip()
+
     def solve(self, prompt: str, **fields: object) -> Record:
         """The record of one prompt, worked off by `promptmill eval` with a worker of its own."""
         self.write_rows("one.jsonl", [{"id": "one", "prompt": prompt, **fields}])

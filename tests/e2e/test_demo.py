@@ -10,7 +10,8 @@ from tests.waiting import wait_until
 from .processes import that_concern
 from .project import Ended, Project
 
-pytestmark = pytest.mark.e2e
+# Two tours go before the first test, and a busy machine takes its time for each.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 LOUD = "RECORDINGS, NOT A MODEL"
 N_TASKS = 12

@@ -54,7 +54,7 @@ async def test_a_worker_killed_while_a_program_runs_costs_no_request(
     """The reply was paid for and stored before its program ran, so another worker runs it again for nothing."""
     standin.says(SLOW_AND_WRONG, RIGHT)
     worker = await impatient.start_worker()
-    job_id = impatient.run("submit", "Print the answer.", "--expect", "42").out.strip()
+    job_id = impatient.submit("Print the answer.", "--expect", "42")
     await wait_until(
         lambda: _is_checkpointed(impatient, job_id, "reply:1") and len(worker.tree()) > 2,
         20,
@@ -83,7 +83,7 @@ async def test_a_worker_killed_during_a_request_costs_that_request_alone(
         Rule(steps=(steps.text(QUICK_AND_WRONG),)),
     )
     worker = await impatient.start_worker()
-    job_id = impatient.run("submit", "Print the answer.", "--expect", "42").out.strip()
+    job_id = impatient.submit("Print the answer.", "--expect", "42")
     await wait_until(lambda: len(standin.requests) == 2, 20, "the second request")
     assert _is_checkpointed(impatient, job_id, "attempt:1")
     await _kill(worker)
@@ -102,7 +102,7 @@ async def test_what_a_finished_job_leaves_in_redis_expires(
     """Redis coordinates and does not store: what no job needs any more would fill it for ever."""
     standin.says(SLOW_AND_WRONG, RIGHT)
     worker = await impatient.start_worker()
-    job_id = impatient.run("submit", "Print the answer.", "--expect", "42").out.strip()
+    job_id = impatient.submit("Print the answer.", "--expect", "42")
     await wait_until(
         lambda: _is_checkpointed(impatient, job_id, "reply:1"), 20, "the checkpoint of the reply"
     )

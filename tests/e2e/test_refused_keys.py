@@ -61,7 +61,7 @@ async def test_jobs_outlive_the_key_they_were_started_with(
         Rule(steps=(steps.text(reply("print(1 / 0)")), steps.bad_key()), repeats=True),
     )
     worker = await gemini.start_worker()
-    submitted = gemini.run("submit", "Print 42.", "--expect", "42")
+    job_id = gemini.submit("Print 42.", "--expect", "42")
     told = told_by(worker.ended())
     assert (told.kind, told.code) == ("model-key-invalid", 4)
     assert gemini.queued() == 1
@@ -71,7 +71,7 @@ async def test_jobs_outlive_the_key_they_were_started_with(
     second = await gemini.start_worker()
     await wait_until(lambda: len(gemini.records()) == 1, 20, "the record")
     [record] = gemini.records()
-    assert record.job_id == submitted.out.strip()
+    assert record.job_id == job_id
     assert (record.solved_at, len(record.attempts)) == (2, 2)
     assert [request.status for request in standin.requests] == [200, 400, 200]
     assert gemini.queued() == 0

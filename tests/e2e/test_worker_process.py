@@ -45,7 +45,7 @@ async def test_a_worker_gives_back_what_it_cannot_finish_in_time(
     """Whoever stops a machine waits for so long and no longer; the job is another worker's then."""
     standin.says(steps.slow(steps.text(reply(PROGRAM)), 40))
     worker = await gemini.start_worker(PROMPTMILL_WORKER__DRAIN_SECONDS="1")
-    job_id = gemini.run("submit", PROMPT).out.strip()
+    job_id = gemini.submit(PROMPT)
     await wait_until(lambda: len(standin.requests) == 1, 20, "the request")
     worker.send(signal.SIGTERM)
     assert worker.ended(within_seconds=15).code == 0
@@ -72,7 +72,7 @@ async def test_arqs_own_command_starts_the_same_worker(gemini: Project, standin:
     """Whoever already runs arq workers has the units, the probes and the habits for it."""
     standin.says(reply("print(41)"), reply("print(42)"))
     worker = gemini.start_program("arq", "worker.main.WorkerSettings")
-    job_id = gemini.run("submit", PROMPT, "--expect", "42").out.strip()
+    job_id = gemini.submit(PROMPT, "--expect", "42")
     await wait_until(lambda: len(gemini.records()) == 1, 30, f"the record: {worker.err}")
     [record] = gemini.records()
     assert (record.job_id, record.solved_at) == (job_id, 2)
@@ -84,7 +84,7 @@ async def test_a_worker_writes_one_json_object_a_line(gemini: Project, standin: 
     """Logs are read by machines; a line that is no JSON is lost, or stops the reading of the rest."""
     standin.says(reply("print(undefined)"), reply(PROGRAM))
     worker = await gemini.start_worker()
-    job_id = gemini.run("submit", PROMPT, "--expect", "42").out.strip()
+    job_id = gemini.submit(PROMPT, "--expect", "42")
     await wait_until(lambda: len(gemini.records()) == 1, 20, "the record")
     worker.send(signal.SIGTERM)
     ended = worker.ended()
@@ -106,7 +106,7 @@ async def test_a_workers_log_holds_neither_prompt_nor_program_nor_key(
     """Logs go where nobody looks after them, and what people ask a model is theirs."""
     standin.says(steps.rate_limited(), reply("print(undefined)"), reply(PROGRAM))
     worker = await gemini.start_worker(PROMPTMILL_LOG__LEVEL="debug")
-    gemini.run("submit", PROMPT, "--expect", "42")
+    gemini.submit(PROMPT, "--expect", "42")
     await wait_until(lambda: len(gemini.records()) == 1, 20, "the record")
     worker.send(signal.SIGTERM)
     said = worker.ended().said
