@@ -164,6 +164,12 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
 
     @property
+    def named_model(self) -> str | None:
+        """The Gemini model that is asked for by name; None where it is left open, or recordings are replayed."""
+        name = self.model.name
+        return None if name in {"auto", "replay"} or name.startswith("replay:") else name
+
+    @property
     def redis_url(self) -> str:
         """The configured Redis, or the embedded server of this project."""
         return self.redis.url or f"embedded:{self.store.directory}"

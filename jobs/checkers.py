@@ -6,6 +6,11 @@ from pydantic import Field
 
 from .wire import Wire
 
+MAX_TEXT = 16_777_216
+"""Characters of an expected output, and of a standard input."""
+MAX_SOURCE = 1_000_000
+"""Characters of tests."""
+
 
 class ExitsCleanly(Wire):
     """Right is a program that ends by itself with exit code 0: it says that it ran, not that it is correct."""
@@ -20,7 +25,7 @@ class PrintsOutput(Wire):
     """
 
     kind: Literal["prints_output"] = "prints_output"
-    expected: str
+    expected: Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 class PassesTests(Wire):
@@ -31,7 +36,7 @@ class PassesTests(Wire):
     """
 
     kind: Literal["passes_tests"] = "passes_tests"
-    tests: Annotated[str, Field(min_length=1)]
+    tests: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE)]
 
 
 Checker = Annotated[ExitsCleanly | PrintsOutput | PassesTests, Field(discriminator="kind")]

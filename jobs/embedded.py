@@ -118,8 +118,13 @@ def _serve(state: Path) -> str:
         "the embedded server does not start"
         if has_started
         else f"the embedded server has not answered for {_START_SECONDS:.0f} s",
-        facts={"its log": str(state / "server.log")},
-        fixes=["read the end of that log: a damaged append-only file, say, is named there"],
+        facts={
+            "its log": str(state / "server.log"),
+            "disk": f"{shutil.disk_usage(state).free // 2**20:,} MiB free at {state}",
+        },
+        fixes=[
+            "read the end of that log: a full disk or a damaged append-only file is named there"
+        ],
     )
 
 

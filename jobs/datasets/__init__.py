@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import MAX_SOURCE, MAX_TEXT, Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import derived_id
 from jobs.languages import Language
 from jobs.limits import (
@@ -51,9 +51,9 @@ class Task(Wire):
     stdin: Stdin = ""
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] | None = None
     """None takes the run's default."""
-    expect: str | None = None
+    expect: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
     """Right is what prints this (compared by trimmed lines)."""
-    tests: Annotated[str, Field(min_length=1)] | None = None
+    tests: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE)] | None = None
     """Right is what passes these tests, written in the row's language."""
     limits: PartialLimits = PartialLimits()
     tags: tuple[str, ...] = ()
@@ -74,7 +74,13 @@ class Task(Wire):
         return ExitsCleanly() if self.expect is None else PrintsOutput(expected=self.expect)
 
     def to_job(
-        self, run_id: str, *, sample: int = 0, max_attempts: int, limits: Limits
+        self,
+        run_id: str,
+        *,
+        sample: int = 0,
+        max_attempts: int,
+        limits: Limits,
+        model: str | None = None,
     ) -> PromptJob:
         """The job for one sample of this row; its id follows from run, task and sample."""
         if self.id is None:
@@ -88,6 +94,7 @@ class Task(Wire):
             language=self.language,
             checker=self.checker,
             stdin=self.stdin,
+            model=model,
             max_attempts=self.max_attempts or max_attempts,
             limits=self.limits.over(limits),
             metadata={**({"tags": list(self.tags)} if self.tags else {}), **self.metadata},

@@ -1,5 +1,6 @@
 """What a run came to: counted from its records alone."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, Self
@@ -71,9 +72,7 @@ class Report(Wire):
 
 def build_report(records: Iterable[Record]) -> Report:
     """Count a run's records; their order does not matter."""
-    kept = sorted(
-        records, key=lambda record: (record.job.task_id or "", record.job.sample, record.job_id)
-    )
+    kept = sorted(records, key=_in_reading_order)
     scored = [record for record in kept if record.verdict.is_scored]
     most_attempts = max((record.job.max_attempts for record in scored), default=0)
     layers = [set(record.isolation.layers) for record in kept]
@@ -98,6 +97,16 @@ def build_report(records: Iterable[Record]) -> Report:
         isolation_profiles=tuple(sorted({record.isolation.profile for record in kept})),
         isolation_layers=tuple(sorted(set.intersection(*layers))) if layers else (),
     )
+
+
+def _in_reading_order(record: Record) -> tuple[list[tuple[int, str]], int, str]:
+    """By task, in which 2 comes before 10, then by sample."""
+    pieces = re.split(r"(\d+)", record.job.task_id or "")
+    numbered = [
+        (int(piece), "") if piece.isdecimal() and piece.isascii() else (-1, piece)
+        for piece in pieces
+    ]
+    return numbered, record.job.sample, record.job_id
 
 
 def _is_solved(record: Record, within: int) -> bool:

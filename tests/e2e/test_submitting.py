@@ -63,7 +63,7 @@ def test_a_prompt_without_a_worker_waits_in_the_queue(project: Project) -> None:
     """Whoever forgot to start a worker should hear so, not wait in front of silence."""
     ended = project.run("submit", "Print the answer.")
     assert ended.code == 0
-    assert "no worker is running" in ended.err
+    assert "no worker has been heard of" in ended.err
     assert project.queued() == 1
 
 

@@ -57,3 +57,17 @@ def test_what_is_no_object_is_a_value_error(body: str) -> None:
     """The caller knows one way in which a body is bad, not five."""
     with pytest.raises(ValueError):  # noqa: PT011  # the words are those of whoever reads JSON
         read_object(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        pytest.param(r'{"a": "x\ud800y"}', "x\ufffdy", id="first half"),
+        pytest.param(r'{"a": "x\uDC00"}', "x\ufffd", id="second half"),
+        pytest.param(r'{"a": "\ud83d\ude00"}', "\U0001f600", id="whole pair"),
+        pytest.param(r'{"a": "\\ud800"}', r"\ud800", id="escaped backslash"),
+    ],
+)
+def test_half_a_character_is_replaced_when_a_reply_is_read(body: str, text: str) -> None:
+    """JSON can spell what no file can hold; a reply that cannot be kept would be paid for at every delivery."""
+    assert read_object(body) == {"a": text}

@@ -23,6 +23,7 @@ class DefectError(PromptmillError):
 app = App(
     name="promptmill",
     help="Prompts in, checked programs out.",
+    help_epilogue="With --debug, any command shows the traceback of an error.",
     version=lambda: version("promptmill"),
     help_format="plaintext",
     # What a command returns is its exit code, read in `main`.

@@ -1,6 +1,7 @@
 """`promptmill doctor`: find out what works on this machine, by doing it."""
 
 import asyncio
+import os
 import platform
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -24,7 +25,8 @@ from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import emit, emit_json
 
 _LOW_DISK_MIB = 500
-_MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+Status = Literal["ok", "warn", "fail"]
+_MARKS: dict[Status, str] = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Finding:
 
     group: str
     name: str
-    status: Literal["ok", "warn", "fail"]
+    status: Status
     detail: str
     fix: str = ""
 
@@ -85,8 +87,12 @@ def _python() -> Iterator[Finding]:
 def _disk(settings: Settings) -> Iterator[Finding]:
     folder = settings.store.directory.resolve()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        fix = "choose another folder with PROMPTMILL_STORE__DIRECTORY"
+        yield Finding("disk", "store", "fail", f"{existing} cannot be written to", fix)
+        return
     free_mib = shutil.disk_usage(existing).free // 2**20
-    status: Literal["ok", "warn"] = "ok" if free_mib >= _LOW_DISK_MIB else "warn"
+    status: Status = "ok" if free_mib >= _LOW_DISK_MIB else "warn"
     yield Finding("disk", "store", status, f"{folder}, {free_mib:,} MiB free")
 
 

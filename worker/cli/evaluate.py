@@ -77,7 +77,7 @@ def evaluate(
     """
     settings = read_settings(flags, quiet=True)
     tasks = read_tasks(dataset)
-    run_id = run.run or new_id("run")
+    run_id = new_id("run") if run.run is None else run.run
     jobs = make_jobs(tasks, run_id, settings, samples=run.samples, max_attempts=run.max_attempts)
     resume = _same_command(run_id, is_named=run.run is not None)
     try:
@@ -139,6 +139,7 @@ def make_jobs(
             sample=sample,
             max_attempts=max_attempts or settings.attempts.max,
             limits=settings.limits,
+            model=settings.named_model,
         )
         for task in tasks
         for sample in range(samples)

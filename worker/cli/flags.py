@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from jobs.errors import UsageError
 from jobs.models import MAX_ATTEMPTS
 
 if TYPE_CHECKING:
@@ -24,14 +25,24 @@ class SettingFlags:
     redis: Annotated[
         str | None, Parameter(help="URL of Redis; unset means the embedded server")
     ] = None
-    store: Annotated[
-        Path | None, Parameter(help="folder of records and of the embedded server")
-    ] = None
+    store: Annotated[str | None, Parameter(help="folder of records and of the embedded server")] = (
+        None
+    )
 
     def overrides(self) -> dict[str, str]:
-        """What was given, by the dotted names of the settings."""
+        """What was given, by the dotted names of the settings.
+
+        Raises:
+            UsageError: something was given and is empty, as an unset variable of the shell is.
+        """
         given = {"model.name": self.model, "redis.url": self.redis, "store.directory": self.store}
-        return {name: str(value) for name, value in given.items() if value is not None}
+        kept = {name: value for name, value in given.items() if value is not None}
+        for name, value in kept.items():
+            if not value:
+                raise UsageError(
+                    f"the flag for {name} is empty", fixes=["give it a value, or leave it out"]
+                )
+        return kept
 
 
 NO_FLAGS = SettingFlags()

@@ -1,16 +1,24 @@
-"""Follows jobs to their end, and says so where nobody works on them."""
+"""Follows jobs to their end, unless nobody works on them any more."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
 
+from jobs.errors import ExitCode, PromptmillError
 from jobs.events import JobCancelled, JobEvent, JobFinished, follow, stream_of
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
 
-from .output import talk
 from .progress import RunProgress
 
-_SILENT_SECONDS = 15
+_SILENT_SECONDS = 3
+
+
+class NobodyWorksError(PromptmillError):
+    """All workers have fallen silent; the jobs stay queued."""
+
+    kind = "no-worker"
+    exit_code = ExitCode.TRANSIENT
+    retryable = True
 
 
 async def follow_to_the_end(
@@ -20,24 +28,34 @@ async def follow_to_the_end(
 
     Raises:
         RedisUnreachableError: Redis stopped answering; the jobs go on.
+        NobodyWorksError: there were workers, and none has been heard of for a while; the jobs stay queued.
     """
     pending = {job.job_id for job in jobs}
     await _drop_what_is_over(queue, pending, progress)
-    silent_seconds = 0
+    # Nobody has worked yet where somebody waits for a worker that is still to be started.
+    silent_seconds = 0 if await queue.live_workers() else None
     async with aclosing(follow(queue.redis, queue.keys, stream_of(jobs[0]))) as events:
         while pending:
             event = await anext(events)
             if event is None:
                 await _drop_what_is_over(queue, pending, progress)
-                silent_seconds = 0 if await queue.live_workers() else silent_seconds + 1
-                if silent_seconds == _SILENT_SECONDS:
-                    talk(
-                        "no worker is running any more; start one in another terminal:  promptmill worker"
-                    )
+                silent_seconds = await _silence(queue, silent_seconds)
             elif event.job_id in pending and await _is_of_now(queue, event):
                 progress.show(event)
                 if _is_last(event):
                     pending.discard(event.job_id)
+
+
+async def _silence(queue: JobQueue, silent_seconds: int | None) -> int | None:
+    if await queue.live_workers():
+        return 0
+    if silent_seconds == _SILENT_SECONDS:
+        raise NobodyWorksError(
+            "no worker has been heard of for a while",
+            fixes=["start one:  promptmill worker"],
+            note="what is not recorded stays queued",
+        )
+    return None if silent_seconds is None else silent_seconds + 1
 
 
 async def _drop_what_is_over(queue: JobQueue, pending: set[str], progress: RunProgress) -> None:

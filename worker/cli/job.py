@@ -38,12 +38,17 @@ def list_jobs(
         emit_json([_summary(record) for record in shown])
         return ExitCode.OK
     if not shown:
-        talk("there are no finished jobs here yet; start with: promptmill demo")
+        talk(
+            "there are no finished jobs here yet; start with: promptmill demo"
+            if run is None
+            else f"run {run!r} has no finished jobs here; see all with: promptmill job list"
+        )
     for record in shown:
         task = record.job.task_id or "-"
         mark = "  recording" if record.simulated else ""
-        counts = f"{record.verdict:<22}{len(record.attempts):>2} attempts"
-        emit(escaped(f"{record.job_id}  {counts}  {task}  {record.explanation}{mark}"))
+        counts = f"{record.verdict:<22}x{len(record.attempts):<3}"
+        place = f"{record.job.run_id or '-'}  {task}"
+        emit(escaped(f"{record.job_id}  {counts} {place}  {record.explanation}{mark}"))
     if len(records) > len(shown):
         talk(f"{len(records) - len(shown)} more; see them with --limit {len(records)}")
     return ExitCode.OK
@@ -91,6 +96,8 @@ async def _find(settings: Settings, run_id: str | None) -> list[Record]:
 
 async def _find_one(settings: Settings, beginning: str) -> Record:
     store = FileRecordStore(settings.records_directory)
+    if not beginning:
+        raise UsageError("the id is empty", fixes=["see what there is: promptmill job list"])
     if await store.has(beginning):
         return await store.get(beginning)
     found = [record async for record in store.find() if record.job_id.startswith(beginning)]

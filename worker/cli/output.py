@@ -6,19 +6,26 @@ import sys
 from collections.abc import Iterable
 
 from config.escaping import escaped_block, escaped_json
-from jobs.errors import PromptmillError
+from jobs.errors import ExitCode, PromptmillError
 
 _LABEL_WIDTH = 10
 
 
+class OutputError(PromptmillError):
+    """Standard output does not take what we write."""
+
+    kind = "output-failed"
+    exit_code = ExitCode.TRANSIENT
+
+
 def emit(text: str) -> None:
     """Write a line of data. What models and programs wrote must go through `config.escaping` first."""
-    print(text)
+    _print(text)
 
 
 def emit_json(value: object) -> None:
     """Write one JSON value as data."""
-    print(escaped_json(json.dumps(value, ensure_ascii=False, indent=2)))
+    _print(escaped_json(json.dumps(value, ensure_ascii=False, indent=2)))
 
 
 def talk(text: str = "") -> None:
@@ -53,6 +60,16 @@ def show_error(error: PromptmillError, *, as_json: bool) -> None:
     for number, fix in enumerate(error.fixes):
         _talk_labelled("fix" if number == 0 else "", fix)
     talk(f"  {f'{error.note}; ' if error.note else ''}exit {error.exit_code.value}{retry}")
+
+
+def _print(text: str) -> None:
+    try:
+        # Flushed here, where an error still finds somebody to tell it to.
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def _talk_labelled(label: str, text: str) -> None:

@@ -30,7 +30,8 @@ class RunProgress:
         self._details = details
         self._began = self._shown_at = monotonic()
         self._shown_done = 0
-        self._results: Counter[str] = Counter()
+        # By job: an end may be told twice.
+        self._results: dict[str, str] = {}
         self._stack = ExitStack()
         self._bar: Progress | None = None
 
@@ -58,9 +59,9 @@ class RunProgress:
         """Count an event, and show it if it is time to."""
         match event:
             case JobFinished():
-                self._count(_result_of(event.verdict))
+                self._count(event.job_id, _result_of(event.verdict))
             case JobCancelled():
-                self._count("cancelled")
+                self._count(event.job_id, "cancelled")
             case JobDelayed():
                 self._tell(f"{event.job_id}  delayed {event.seconds:.0f} s: {event.reason}")
             case AttemptFinished() if self._details:
@@ -70,10 +71,11 @@ class RunProgress:
             case _:
                 pass
 
-    def _count(self, result: str) -> None:
-        self._results[result] += 1
-        results = "  ".join(f"{name}={count}" for name, count in sorted(self._results.items()))
-        done, now = self._results.total(), monotonic()
+    def _count(self, job_id: str, result: str) -> None:
+        self._results[job_id] = result
+        counts = sorted(Counter(self._results.values()).items())
+        results = "  ".join(f"{name}={count}" for name, count in counts)
+        done, now = len(self._results), monotonic()
         if self._n_jobs == 1:
             return
         if self._bar is not None:

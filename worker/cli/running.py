@@ -1,24 +1,25 @@
 """Runs a set of jobs to their records: on the workers that live, or on one of our own for as long as it takes."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 
 from config.settings import Settings
-from jobs.errors import UsageError
+from jobs.errors import PromptmillError, RedisUnreachableError, UsageError
 from jobs.models import PromptJob, Record
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
 from worker.consumer.cancelling import cancel_until_done
+from worker.errors import ModelKeyError
 from worker.main import Engine, open_engine, serve
 from worker.sandbox.errors import InterpreterMissingError
 from worker.sandbox.interpreters import find_interpreter
 
-from .following import follow_to_the_end
+from .following import NobodyWorksError, follow_to_the_end
+from .output import talk
 from .progress import RunProgress
 
 _PATIENCE_SECONDS = 0.2
-_AUTO_MODEL = "auto"
 
 
 class WorkerMismatchError(UsageError):
@@ -45,35 +46,52 @@ async def run_jobs(
 ) -> list[Record]:
     """The records of `jobs`, in their order; a cancelled job has none. What is recorded already is not run again.
 
-    Everything that can be known beforehand is checked before the first job is queued.
+    Everything that can be known beforehand is checked before the first job is queued. Workers that live do the work;
+    if there are none, or none any more, one of our own does.
 
     Raises:
         PromptmillError: nothing was queued, or the worker had to stop; queued jobs stay queued.
     """
     async with AsyncExitStack() as stack:
-        queue = await stack.enter_async_context(open_queue(settings))
-        workers = await queue.live_workers()
-        engine: Engine | None = None
-        if not workers:
-            _check_own_interpreters(jobs)
-            engine = await stack.enter_async_context(open_engine(settings))
-            workers = [engine.presence]
-        check_workers(settings, jobs, workers)
-        await _refuse_mixed_run(queue, jobs, workers[0].model)
-        progress.start(workers[0].model, simulated=workers[0].simulated)
-        server = (
-            asyncio.create_task(serve(engine, settings, handle_signals=False)) if engine else None
-        )
-        submission = asyncio.create_task(_submit_and_wait(queue, jobs, progress))
+        with nothing_queued_yet(settings):
+            queue = await stack.enter_async_context(open_queue(settings))
+            workers = await queue.live_workers()
+            engine: Engine | None = None
+            if not workers:
+                _check_own_interpreters(jobs)
+                engine = await stack.enter_async_context(open_engine(settings))
+                workers = [engine.presence]
+            check_workers(settings, jobs, workers)
+            await _refuse_mixed_run(queue, jobs, workers[0].model)
+        progress.start(settings.named_model or workers[0].model, simulated=workers[0].simulated)
+        for job in jobs:
+            await queue.submit(job)
         try:
-            await _first_of(submission, server)
-        finally:
-            await _end(submission, server)
+            await _see_through(queue, jobs, progress, settings, engine)
+        except NobodyWorksError:
+            talk("the workers have gone; going on with one of our own")
+            engine = await stack.enter_async_context(open_engine(settings))
+            await _see_through(queue, jobs, progress, settings, engine)
         return [
             await queue.records.get(job.job_id)
             for job in jobs
             if await queue.records.has(job.job_id)
         ]
+
+
+@contextmanager
+def nothing_queued_yet(settings: Settings) -> Iterator[None]:
+    """Let an error of the block say that nothing was queued, and where the setting behind it was set."""
+    try:
+        yield
+    except PromptmillError as error:
+        error.note = error.note or "nothing was queued"
+        name = {RedisUnreachableError.kind: "redis.url", ModelKeyError.kind: "model.api_key"}.get(
+            error.kind
+        )
+        if name is not None:
+            error.facts["set in"] = settings.origin_of(name)
+        raise
 
 
 def _check_own_interpreters(jobs: Sequence[PromptJob]) -> None:
@@ -97,11 +115,14 @@ def check_workers(
     """
     _check_languages(jobs, workers)
     models = sorted({worker.model for worker in workers})
-    wanted = settings.model.name
-    if len(models) > 1 or (wanted != _AUTO_MODEL and models != [wanted]):
+    if settings.named_model is not None:
+        # A job names its model, and any worker that asks Gemini asks for that one.
+        fits = not any(worker.simulated for worker in workers)
+    else:
+        fits = len(models) == 1 and settings.model.name in {"auto", *models}
+    if not fits:
         raise WorkerMismatchError(
-            f"the running workers answer with {' and '.join(models)}"
-            + ("" if wanted == _AUTO_MODEL else f", not with {wanted}"),
+            f"the running workers answer with {' and '.join(models)}, and {settings.model.name!r} is asked for",
             facts={"workers": _names(workers)},
             fixes=[
                 "stop them, and start workers with the model you mean: promptmill worker --model NAME"
@@ -149,25 +170,24 @@ async def _refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob], model: s
             )
 
 
-async def _submit_and_wait(
-    queue: JobQueue, jobs: Sequence[PromptJob], progress: RunProgress
+async def _see_through(
+    queue: JobQueue,
+    jobs: Sequence[PromptJob],
+    progress: RunProgress,
+    settings: Settings,
+    engine: Engine | None,
 ) -> None:
-    for job in jobs:
-        await queue.submit(job)
-    await follow_to_the_end(queue, jobs, progress)
-
-
-async def _first_of(submission: asyncio.Task[None], server: asyncio.Task[None] | None) -> None:
-    tasks = {submission} if server is None else {submission, server}
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    # A worker of our own only ends before the jobs do if it had to, and then it says why.
-    for task in done:
-        await task
-
-
-async def _end(submission: asyncio.Task[None], server: asyncio.Task[None] | None) -> None:
-    await cancel_until_done([submission], _PATIENCE_SECONDS)
-    if server is not None:
-        # Once: its first answer to a cancellation is to hand back what it holds.
-        server.cancel()
-        await asyncio.wait([server])
+    """Wait for the jobs; given an engine, work on them meanwhile. A worker of our own only ends first if it had to."""
+    waiting = asyncio.create_task(follow_to_the_end(queue, jobs, progress))
+    server = asyncio.create_task(serve(engine, settings, handle_signals=False)) if engine else None
+    tasks = {waiting} if server is None else {waiting, server}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
+    finally:
+        await cancel_until_done([waiting], _PATIENCE_SECONDS)
+        if server is not None:
+            # Once: its first answer to a cancellation is to hand back what it holds.
+            server.cancel()
+            await asyncio.wait([server])

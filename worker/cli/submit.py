@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import ValidationError
 
-from config.escaping import escaped
+from config.escaping import escaped, escaped_block
 from config.settings import Settings
 from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import new_id
@@ -20,17 +21,17 @@ from jobs.errors import ExitCode, UsageError
 from jobs.languages import Language
 from jobs.models import PromptJob, Record
 from jobs.presence import WorkerPresence
-from jobs.queue import JobHandle
+from jobs.queue import JobHandle, JobQueue
 from jobs.records.files import FileRecordStore
 from jobs.reports.text import SIMULATED_NOTE
 from jobs.verdicts import Verdict
 
 from .evaluate import make_jobs
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, Switch, read_settings
-from .following import follow_to_the_end
+from .following import NobodyWorksError, follow_to_the_end
 from .output import emit, emit_json, talk
 from .progress import RunProgress
-from .running import check_workers, open_queue
+from .running import check_workers, nothing_queued_yet, open_queue
 
 
 @Parameter(name="*")
@@ -63,6 +64,7 @@ NO_JOB_FLAGS = JobFlags()
 
 _STDIN = "standard input"
 _NOTHING = "nothing was queued"
+_SHOWN_LINES, _SHOWN_CHARACTERS = 20, 200
 
 
 def submit(
@@ -111,7 +113,8 @@ def _jobs(prompt: str | None, job: JobFlags, settings: Settings) -> list[PromptJ
         return [_job_of_prompt(_text_of(prompt or ""), job, settings)]
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        why = f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
+        words = fault["msg"].removeprefix("Value error, ")
+        why = f"{words[:1].lower()}{words[1:]}"
         raise UsageError(f"{fault['loc'][-1]!r} cannot be used: {why}", note=_NOTHING) from None
 
 
@@ -125,6 +128,7 @@ def _job_of_prompt(text: str, job: JobFlags, settings: Settings) -> PromptJob:
         language=job.language or Language.PYTHON,
         checker=_checker(job),
         max_attempts=job.max_attempts or settings.attempts.max,
+        model=settings.named_model,
     )
 
 
@@ -137,7 +141,12 @@ def _jobs_of_file(path: Path, job: JobFlags, settings: Settings) -> list[PromptJ
         )
     is_piped = str(path) == "-"
     tasks = tasks_in(sys.stdin.buffer.read(), _STDIN) if is_piped else read_tasks(path)
-    return make_jobs(tasks, job.run or new_id("run"), settings, max_attempts=job.max_attempts)
+    return make_jobs(
+        tasks,
+        new_id("run") if job.run is None else job.run,
+        settings,
+        max_attempts=job.max_attempts,
+    )
 
 
 def _text_of(prompt: str) -> str:
@@ -181,25 +190,34 @@ def _checker(job: JobFlags) -> Checker:
 async def _submit(
     settings: Settings, jobs: Sequence[PromptJob], *, wait: bool, as_json: bool
 ) -> list[Record]:
-    async with open_queue(settings) as queue:
-        workers = await queue.live_workers()
-        if workers:
-            check_workers(settings, jobs, workers)
+    async with AsyncExitStack() as stack:
+        with nothing_queued_yet(settings):
+            queue = await stack.enter_async_context(open_queue(settings))
+            workers = await queue.live_workers()
+            if workers:
+                check_workers(settings, jobs, workers)
         handles = [await queue.submit(job) for job in jobs]
         _tell_ids(handles, as_json=as_json and not wait, silent=as_json and wait)
         _tell_who_works(workers)
         if not wait:
             return []
-        name = jobs[0].run_id or jobs[0].job_id
-        with RunProgress(name, len(jobs), details=True) as progress:
-            await follow_to_the_end(queue, jobs, progress)
+        await _wait(queue, jobs)
         records = [
             await queue.records.get(job.job_id)
             for job in jobs
             if await queue.records.has(job.job_id)
         ]
-    _tell_where(settings, records)
+    _tell_what_came_of_it(settings, records)
     return records
+
+
+async def _wait(queue: JobQueue, jobs: Sequence[PromptJob]) -> None:
+    with RunProgress(jobs[0].run_id or jobs[0].job_id, len(jobs), details=True) as progress:
+        while True:
+            try:
+                return await follow_to_the_end(queue, jobs, progress)
+            except NobodyWorksError as error:
+                talk(f"{error.in_one_line}; still waiting")
 
 
 def _tell_ids(handles: Sequence[JobHandle], *, as_json: bool, silent: bool) -> None:
@@ -212,16 +230,26 @@ def _tell_ids(handles: Sequence[JobHandle], *, as_json: bool, silent: bool) -> N
 
 def _tell_who_works(workers: Sequence[WorkerPresence]) -> None:
     if not workers:
-        talk("queued, but no worker is running; start one:  promptmill worker")
+        talk("queued; no worker has been heard of yet. Start one:  promptmill worker")
     elif any(worker.simulated for worker in workers):
         talk(SIMULATED_NOTE)
 
 
-def _tell_where(settings: Settings, records: Sequence[Record]) -> None:
+def _tell_what_came_of_it(settings: Settings, records: Sequence[Record]) -> None:
     store = FileRecordStore(settings.records_directory)
     for record in records:
         talk(escaped(f"{record.job_id}  {record.verdict}  {record.explanation}".rstrip()))
+        if len(records) == 1 and record.output:
+            talk(escaped_block(_first_lines(record.output)))
         talk(f"record  {store.path_of(record.job_id)}")
+
+
+def _first_lines(text: str) -> str:
+    lines = text.rstrip("\n").split("\n")
+    shown = [f"  │ {line[:_SHOWN_CHARACTERS]}" for line in lines[:_SHOWN_LINES]]
+    if len(lines) > _SHOWN_LINES:
+        shown.append(f"  … and {len(lines) - _SHOWN_LINES} lines more")
+    return "\n".join(shown)
 
 
 def _exit_code(records: Sequence[Record], n_jobs: int) -> int:

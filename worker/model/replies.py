@@ -1,6 +1,7 @@
 """From the raw JSON of a reply to what we keep of it; fields and words newer than us pass unharmed."""
 
 import json
+import re
 from collections.abc import Iterator
 
 from pydantic import JsonValue, TypeAdapter
@@ -9,6 +10,11 @@ from jobs.models import ModelReply, Usage
 
 _Json = dict[str, JsonValue]
 _an_object = TypeAdapter(_Json)
+# Escaped backslashes and whole pairs are found first, and kept, so that what else is found is half a character.
+_HALF_CHARACTERS = re.compile(
+    r"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
 _COUNTS = {
     "prompt_token_count": "promptTokenCount",
     "cached_content_token_count": "cachedContentTokenCount",
@@ -25,9 +31,18 @@ def read_object(body: str) -> _Json:
         ValueError: it is no JSON object.
     """
     try:
-        return _an_object.validate_python(json.loads(body)) if body.strip() else {}
+        return (
+            _an_object.validate_python(json.loads(_with_whole_characters(body)))
+            if body.strip()
+            else {}
+        )
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _with_whole_characters(body: str) -> str:
+    """The body with U+FFFD for each lone surrogate: JSON can spell half a character, and no file can hold it."""
+    return _HALF_CHARACTERS.sub(lambda found: found[1] or "\\ufffd", body)
 
 
 def reply_of(answer: _Json, *, latency_seconds: float, transport_tries: int) -> ModelReply:
