@@ -10,6 +10,9 @@ from .protocol import Report, Request
 _KIB = 1024
 # Most programs are over within the first tenth of a second, and most allocations go wrong there.
 _EARLY_SECONDS, _EARLY_LOOK_MS, _LATER_LOOK_MS = 0.1, 5, 20
+# A look also comes before a program could fill the memory that is left to it: a few cores touch new pages at about
+# 4 GiB/s. It does not come sooner than this, or a program that lives near its limit would be slowed down by looks.
+_FILLED_KIB_PER_MS, _SHORTEST_LOOK_MS = 4096, 2
 _KILL_AGAIN_SECONDS = 0.001
 _SIGKILL, _SIGXCPU, _SIGXFSZ = 9, 24, 25
 
@@ -25,6 +28,7 @@ class Supervisor:
         self._wait_status: int | None = None
         self._reaped_cpu_seconds = 0.0
         self._peak_kib = 0
+        self._held_kib = 0
         self._events = select.poll()
         self._control = control
         self._events.register(control, select.POLLIN)
@@ -66,7 +70,9 @@ class Supervisor:
             return "cpu"
         if used.tasks > self._request.processes:
             return "processes"
-        return "memory" if self._memory_kib(pids, used) > self._request.memory_mib * _KIB else ""
+        self._held_kib = self._memory_kib(pids, used)
+        self._peak_kib = max(self._peak_kib, self._held_kib)
+        return "memory" if self._held_kib > self._request.memory_mib * _KIB else ""
 
     def _memory_kib(self, pids: list[int], used: processes.Usage) -> int:
         """Memory of the tree. The cheap sum is too high for forked processes; only near the limit is it worth more."""
@@ -74,7 +80,6 @@ class Supervisor:
         held_kib = used.rss_kib + files_kib
         if held_kib > self._request.memory_mib * _KIB:
             held_kib = processes.private_memory_kib(pids) + files_kib
-        self._peak_kib = max(self._peak_kib, held_kib)
         return held_kib
 
     def _scratch_kib(self) -> int:
@@ -117,5 +122,7 @@ class Supervisor:
     def _milliseconds_to_next_look(self) -> float:
         elapsed = self._elapsed()
         look_ms = _EARLY_LOOK_MS if elapsed < _EARLY_SECONDS else _LATER_LOOK_MS
+        left_kib = self._request.memory_mib * _KIB - self._held_kib
+        look_ms = max(_SHORTEST_LOOK_MS, min(look_ms, left_kib // _FILLED_KIB_PER_MS))
         left_ms = (self._request.wall_seconds - elapsed) * 1000
         return max(1.0, min(look_ms, left_ms))
