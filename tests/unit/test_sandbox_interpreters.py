@@ -1,5 +1,6 @@
 """Finding interpreters, and missing them."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,12 @@ def test_an_interpreter_elsewhere_shows_its_own_files_and_not_its_folder() -> No
         readable_paths(Path("/usr/bin/node"))
     )
     assert shown == {"/srv/tools/bin/node"}
+
+
+def test_our_own_environment_is_not_shown() -> None:
+    """Its packages are the worker's, and the checkout it lies in may be anywhere, below /tmp as well."""
+    python = find_interpreter(Language.PYTHON)
+    shown = [Path(path) for path in readable_paths(python)]
+    assert sys.prefix != sys.base_prefix
+    assert not [path for path in shown if path.is_relative_to(sys.prefix)]
+    assert python.is_relative_to("/usr") or python in shown

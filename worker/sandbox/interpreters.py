@@ -108,7 +108,9 @@ def _own_interpreter() -> Path:
 
 
 def _own_libraries() -> list[Path]:
-    paths = sysconfig.get_paths()
+    # Of the interpreter itself: by default one of the two would be the virtual environment's, packages and all.
+    prefixes = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    paths = sysconfig.get_paths(vars=prefixes)
     libraries = {Path(paths["stdlib"]), Path(paths["platstdlib"])}
     shared = Path(
         sysconfig.get_config_var("LIBDIR") or "/", sysconfig.get_config_var("INSTSONAME") or ""
