@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from .wire import Wire
 
@@ -39,4 +39,44 @@ class PassesTests(Wire):
     tests: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE)]
 
 
-Checker = Annotated[ExitsCleanly | PrintsOutput | PassesTests, Field(discriminator="kind")]
+class Call(Wire):
+    """What a function of the program is called with."""
+
+    arguments: tuple[JsonValue, ...]
+
+
+class CallInputs(Wire):
+    """What goes into the sandbox of a `MatchesCalls`: no expected value is among it."""
+
+    entry_point: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
+    calls: Annotated[tuple[Call, ...], Field(min_length=1, max_length=10_000)]
+
+
+class ExpectedCall(Call):
+    """A call, and what it has to return."""
+
+    expected: JsonValue
+
+
+class MatchesCalls(Wire):
+    """Right is a program whose function returns these values.
+
+    The program is given the arguments and hands plain JSON values back; they are compared outside the sandbox, by exact
+    type, with values that never enter it. `1`, `1.0` and `true` are three different values in Python; a tuple counts as
+    a list, because JSON has no other. In JavaScript all numbers are one type.
+    """
+
+    kind: Literal["matches_calls"] = "matches_calls"
+    entry_point: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
+    calls: Annotated[tuple[ExpectedCall, ...], Field(min_length=1, max_length=10_000)]
+
+    @property
+    def inputs(self) -> CallInputs:
+        """What the program may know of it."""
+        calls = tuple(Call(arguments=call.arguments) for call in self.calls)
+        return CallInputs(entry_point=self.entry_point, calls=calls)
+
+
+Checker = Annotated[
+    ExitsCleanly | PrintsOutput | PassesTests | MatchesCalls, Field(discriminator="kind")
+]

@@ -74,7 +74,26 @@ class CodeExecutionResult(Wire):
     """The error in one line or a traceback; None where the run ended well."""
 
 
-LimitHit = Literal["cpu", "wall", "memory", "output", "file_size", "processes"]
+LimitHit = Literal["cpu", "wall", "memory", "output", "file_size", "processes", "denied"]
+
+
+class Returned(Wire):
+    """What one call of a program's function came to."""
+
+    value: JsonValue = None
+    error: str | None = None
+    """Why there is no value: what the function raised, or that JSON has no word for what it returned."""
+
+
+class Artefact(Wire):
+    """A file that a program left in its working directory."""
+
+    name: str
+    """Relative to that directory. The program chose it: it is data, and never a path to write to."""
+    size_bytes: Annotated[int, Field(ge=0)]
+    content_base64: str
+    """Its bytes, as many as were allowed."""
+    truncated: bool
 
 
 class Execution(Wire):
@@ -91,9 +110,14 @@ class Execution(Wire):
     wall_seconds: float
     peak_memory_kib: int | None
     """The most memory the tree held at one moment, as sampled; None where it could not be seen."""
+    peak_processes: int | None = None
+    """The most processes and threads there were at one look."""
     stdout: str
     """Invalid UTF-8 is replaced by U+FFFD."""
     stderr: str
+    stdout_base64: str | None = None
+    """The exact bytes; None where `stdout` is exact itself."""
+    stderr_base64: str | None = None
     stdout_bytes: Annotated[int, Field(ge=0)]
     """Bytes read before the limit, so that a reader knows how much was cut."""
     stderr_bytes: Annotated[int, Field(ge=0)]
@@ -103,16 +127,21 @@ class Execution(Wire):
     """The language's own check refused the program before it ran."""
     tests_finished: bool | None = None
     """Whether the end of the tests was reached, proven by the nonce; None where there were none."""
+    returned: tuple[Returned, ...] | None = None
+    """What the calls returned, as far as the program came; None where there were none."""
+    artefacts: tuple[Artefact, ...] = ()
+    artefacts_omitted: Annotated[int, Field(ge=0)] = 0
+    """Files that were passed over: too many, too deep, or no plain files."""
 
 
 class Isolation(Wire):
     """The layers that were in force while a program ran."""
 
-    profile: Literal["strict", "rlimits"]
+    profile: Literal["strict", "contained", "rlimits"]
     layers: tuple[str, ...]
     """Names of what was in force, each proven by doing it on this machine."""
     missing: tuple[str, ...] = ()
-    """Names of what the kernel or this account refused."""
+    """Names of what the kernel or this account refused, of what a stronger profile has."""
 
 
 class Usage(Wire):

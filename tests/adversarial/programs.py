@@ -57,8 +57,8 @@ def descriptors() -> list[str]:
     return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
-def launchers() -> list[int]:
-    """Launchers that this process has started."""
+def zygotes() -> list[int]:
+    """Zygotes that this process has started."""
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     return [int(pid) for pid in children if b"inside" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 

@@ -12,7 +12,7 @@ from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution
 from tests.requiring import require
-from worker.sandbox import Sandbox
+from worker.sandbox import Harness, Sandbox
 
 from .programs import python
 
@@ -75,7 +75,7 @@ async def test_a_hostile_program_is_held_and_named(strict: Sandbox, hostile: Hos
     """Each was written to break some sandbox, and most of them did."""
     tests = _HIDDEN_TESTS if hostile.row["mode"] == "judge" else None
     execution = await strict.run(
-        hostile.code, _limits(), stdin=hostile.row.get("stdin", ""), tests=tests
+        hostile.code, _limits(), stdin=hostile.row.get("stdin", ""), harness=Harness(tests=tests)
     )
     assert _verdict(execution) in hostile.row["expected"]["verdict"], execution.stderr[-2000:]
     for invariant in hostile.row["expected"]["invariants"]:
@@ -100,7 +100,7 @@ def _verdict(execution: Execution) -> str:
             return "MLE"
         case "output":
             return "OLE"
-        case "file_size" | "processes":
+        case "file_size" | "processes" | "denied":
             return "RE"
         case None:
             return "SIG" if execution.signal else "RE" if execution.exit_code else "OK"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.sandbox import Sandbox
+from worker.sandbox import Harness, Sandbox
 
 from .programs import LIMITS, javascript, python, sh
 
@@ -84,7 +84,9 @@ async def test_a_source_of_several_mebibytes_runs(sandbox: Sandbox) -> None:
 
 async def test_lines_in_a_traceback_are_the_program_s(sandbox: Sandbox) -> None:
     """The model is shown the traceback and has only its own lines to compare it with."""
-    execution = await sandbox.run(python("x = 1\n\nraise KeyError(x)"), LIMITS, tests="pass")
+    execution = await sandbox.run(
+        python("x = 1\n\nraise KeyError(x)"), LIMITS, harness=Harness(tests="pass")
+    )
     assert 'program.py", line 3, in <module>' in execution.stderr
     assert execution.stderr.count("File ") == 1
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.sandbox import Sandbox
+from worker.sandbox import Harness, Sandbox
 
 from .programs import LIMITS, javascript, python, sh
 
@@ -36,7 +36,7 @@ async def test_right_programs_finish_their_tests(
     sandbox: Sandbox, program: object, tests: str
 ) -> None:
     """One process and one scope: the tests see what the program defined."""
-    execution = await sandbox.run(program, LIMITS, tests=tests)  # type: ignore[arg-type]
+    execution = await sandbox.run(program, LIMITS, harness=Harness(tests=tests))  # type: ignore[arg-type]
     assert (execution.tests_finished, execution.exit_code) == (True, 0), execution.stderr
 
 
@@ -52,7 +52,7 @@ async def test_right_programs_finish_their_tests(
 )
 async def test_wrong_programs_do_not(sandbox: Sandbox, program: object, tests: str) -> None:
     """Node prints failed assertions and goes on, and a shell goes on after anything."""
-    execution = await sandbox.run(program, LIMITS, tests=tests)  # type: ignore[arg-type]
+    execution = await sandbox.run(program, LIMITS, harness=Harness(tests=tests))  # type: ignore[arg-type]
     assert execution.tests_finished is False
     assert execution.exit_code != 0
     assert "after" not in execution.stdout
@@ -94,7 +94,7 @@ async def test_a_forged_end_is_not_taken_for_one(sandbox: Sandbox, name: str) ->
         "javascript": "console.assert(add(1, 2) === 3)",
         "sh": "add 1 2 > /dev/null",
     }
-    execution = await sandbox.run(program, LIMITS, tests=tests[program.language])
+    execution = await sandbox.run(program, LIMITS, harness=Harness(tests=tests[program.language]))
     assert execution.tests_finished is False
 
 
@@ -104,7 +104,7 @@ async def test_the_nonce_lies_nowhere_it_could_be_read_by_accident(sandbox: Sand
         "import os, sys\ntext = open(__file__).read() + str(sys.argv) + str(dict(os.environ))\n"
     )
     program += "nonce = os.read(3, 64).decode().strip()\nprint(len(nonce), nonce in text)"
-    execution = await sandbox.run(python(program), LIMITS, tests="pass")
+    execution = await sandbox.run(python(program), LIMITS, harness=Harness(tests="pass"))
     assert execution.stdout == "32 False\n"
 
 

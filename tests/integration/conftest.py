@@ -6,13 +6,14 @@ import pytest
 
 from jobs.queue import JobQueue
 from jobs.records.memory import MemoryRecordStore
-from worker.sandbox import SubprocessSandbox, open_sandbox
+from worker.sandbox import ZygoteSandbox, open_sandbox
 
 
 @pytest.fixture
-async def sandbox() -> SubprocessSandbox:
+async def sandbox() -> AsyncIterator[ZygoteSandbox]:
     """The strongest one of this machine: what it withstands is tested elsewhere."""
-    return await open_sandbox("rlimits")
+    async with await open_sandbox("rlimits") as opened:
+        yield opened
 
 
 @pytest.fixture

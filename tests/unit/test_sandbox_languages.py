@@ -3,9 +3,9 @@
 import pytest
 
 from jobs.languages import Language
+from worker.sandbox import NO_HARNESS, Harness
 from worker.sandbox.languages import (
     ROWS,
-    command,
     ran_out_of_memory,
     source_of,
     was_refused_by_compiler,
@@ -33,14 +33,14 @@ def test_every_language_has_a_row() -> None:
 )
 def test_the_kind_of_a_javascript_file_follows_its_source(program: str, name: str) -> None:
     """Node refuses `import` in one kind and `require` in the other."""
-    assert source_of(Language.JAVASCRIPT, program, None).name == name
+    assert source_of(Language.JAVASCRIPT, program, NO_HARNESS).name == name
 
 
 @pytest.mark.parametrize("language", list(Language), ids=str)
 def test_a_program_keeps_its_lines_with_tests_after_it(language: Language) -> None:
     """Errors name lines; the model knows only those of its own program."""
     program = "first\nsecond"
-    text = source_of(language, program, "tests").text
+    text = source_of(language, program, Harness(tests="tests")).text
     assert text.startswith(f"{program}\n")
     assert text.splitlines()[3] == "tests"
 
@@ -48,12 +48,7 @@ def test_a_program_keeps_its_lines_with_tests_after_it(language: Language) -> No
 @pytest.mark.parametrize("language", list(Language), ids=str)
 def test_a_program_without_tests_is_run_as_it_is(language: Language) -> None:
     """Not a byte of ours is in what the model wrote."""
-    assert source_of(language, "anything", None).text == "anything"
-
-
-def test_python_is_isolated_from_its_surroundings() -> None:
-    """Without -I a program's folder and the user's packages come before the standard library."""
-    assert command(Language.PYTHON, "/p", "/s", 256) == ("/p", "-I", "-B", "/s")
+    assert source_of(language, "anything", NO_HARNESS).text == "anything"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""The frames between worker and launcher."""
+"""The packets between worker and zygote."""
 
 import os
+import socket
 
 import pytest
 
@@ -8,9 +9,7 @@ from worker.sandbox.inside.protocol import (
     ProtocolError,
     Refusal,
     Report,
-    frame,
-    frame_length,
-    receive_frame,
+    receive,
     send,
 )
 
@@ -20,7 +19,10 @@ _REPORT = Report(
     cpu_seconds=0.25,
     wall_seconds=1.5,
     peak_memory_kib=9000,
-    layers=("a", "b c"),
+    peak_processes=2,
+    artefacts=("a", "b c"),
+    artefact_sizes=("1 of 1", "2 of 3"),
+    artefacts_omitted=0,
 )
 
 
@@ -29,11 +31,11 @@ def test_a_message_survives_the_way() -> None:
     assert vars(Report.decode(_REPORT.encode())) == vars(_REPORT)
 
 
-@pytest.mark.parametrize("layers", [(), ("one",), ("", "\N{SNOWMAN}", "two\nlines", "\udcff")])
-def test_lists_of_any_text_survive_the_way(layers: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("names", [(), ("one",), ("", "\N{SNOWMAN}", "two\nlines", "\udcff")])
+def test_lists_of_any_text_survive_the_way(names: tuple[str, ...]) -> None:
     """Paths hold any byte but NUL, and a list may be empty."""
-    report = Report(**{**vars(_REPORT), "layers": layers})
-    assert Report.decode(report.encode()).layers == layers
+    report = Report(**{**vars(_REPORT), "artefacts": names})
+    assert Report.decode(report.encode()).artefacts == names
 
 
 def test_a_nul_is_refused_where_it_would_be_written() -> None:
@@ -67,20 +69,29 @@ def test_a_message_lacking_a_field_cannot_be_made() -> None:
         Refusal(layer="x")
 
 
-def test_a_frame_is_read_whole_and_no_further() -> None:
-    """The next frame begins where this one ends."""
-    reading, writing = os.pipe()
-    send(writing, Refusal(layer="x", detail="y"))
-    os.write(writing, frame(b"next"))
-    os.close(writing)
-    assert Refusal.decode(receive_frame(reading)).layer == "x"
-    assert receive_frame(reading) == b"next"
-    with pytest.raises(ProtocolError, match="went away"):
-        receive_frame(reading)
-    os.close(reading)
+def test_a_packet_is_read_whole_and_no_further() -> None:
+    """The next packet begins where this one ends, and descriptors stay with theirs."""
+    reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with reading, writing:
+        send(writing, Refusal(layer="x", detail="y"), (writing.fileno(),))
+        send(writing, Refusal(layer="next", detail=""))
+        raw, descriptors = receive(reading)
+        assert Refusal.decode(raw).layer == "x"
+        assert os.path.sameopenfile(descriptors[0], writing.fileno())
+        os.close(descriptors[0])
+        raw, descriptors = receive(reading)
+        assert (Refusal.decode(raw).layer, descriptors) == ("next", [])
 
 
-def test_a_frame_of_absurd_length_is_refused_before_it_is_read() -> None:
-    """Four bytes of rubbish must not make us reserve gigabytes."""
-    with pytest.raises(ProtocolError, match="not one of ours"):
-        frame_length(b"\xff\xff\xff\xff")
+def test_the_end_of_the_other_side_is_told() -> None:
+    """Nothing received is not an empty message."""
+    reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    writing.close()
+    with reading, pytest.raises(ProtocolError, match="went away"):
+        receive(reading)
+
+
+def test_a_message_that_fits_no_packet_is_refused_where_it_would_be_sent() -> None:
+    """The kernel would refuse it with a number that nobody understands."""
+    with pytest.raises(ProtocolError, match="a packet holds fewer"):
+        Refusal(layer="x", detail="y" * 70_000).encode()

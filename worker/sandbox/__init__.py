@@ -3,22 +3,28 @@
 `Sandbox` is the contract; `open_sandbox` gives the strongest one this machine grants.
 """
 
-from .contract import Sandbox
+from .contract import NO_FILES, NO_HARNESS, Files, Harness, Sandbox
 from .errors import InterpreterMissingError, SandboxError, SandboxTooWeakError
 from .interpreters import FoundInterpreter, find_interpreter, interpreters
-from .opening import Profile, open_sandbox
-from .runner import SubprocessSandbox
+from .opening import PROFILES, Profile, PythonPackages, open_sandbox
+from .runner import ZygoteSandbox
 from .selfcheck import Check, self_check
 
 __all__ = [
+    "NO_FILES",
+    "NO_HARNESS",
+    "PROFILES",
     "Check",
+    "Files",
     "FoundInterpreter",
+    "Harness",
     "InterpreterMissingError",
     "Profile",
+    "PythonPackages",
     "Sandbox",
     "SandboxError",
     "SandboxTooWeakError",
-    "SubprocessSandbox",
+    "ZygoteSandbox",
     "find_interpreter",
     "interpreters",
     "open_sandbox",

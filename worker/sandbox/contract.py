@@ -1,9 +1,40 @@
 """What a sandbox promises, whoever keeps it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
+from jobs.checkers import CallInputs
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, Isolation
+
+_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files that go in beside a program, and how many that it made come out."""
+
+    given: Mapping[str, bytes] = field(default_factory=lambda: _NO_FILES)
+    """By path below the program's working directory."""
+    most_collected: int = 0
+    most_collected_kib: int = 0
+    """Of all of them together."""
+
+
+@dataclass(frozen=True)
+class Harness:
+    """What is attached to a program to check it from inside; at most one of the two."""
+
+    tests: str | None = None
+    """Source code that runs after the program, in its process and scope."""
+    calls: CallInputs | None = None
+    """A function of the program and what to call it with; what is expected never enters the sandbox."""
+
+
+NO_FILES = Files()
+NO_HARNESS = Harness()
 
 
 class Sandbox(Protocol):
@@ -14,12 +45,21 @@ class Sandbox(Protocol):
         """The layers that are in force while a program runs here."""
 
     async def run(
-        self, code: ExecutableCode, limits: Limits, *, stdin: str = "", tests: str | None = None
+        self,
+        code: ExecutableCode,
+        limits: Limits,
+        *,
+        stdin: str = "",
+        harness: Harness = NO_HARNESS,
+        files: Files = NO_FILES,
     ) -> Execution:
-        """Run a program, and `tests` after it in its own process and scope.
+        """Run a program, and its harness after it.
 
         It cannot raise because of what the program did. Cancelling it kills the program and everything it started.
 
         Raises:
             SandboxError: we failed, and nothing is known about the program.
         """
+
+    async def aclose(self) -> None:
+        """Let go of everything that was started; calling it twice changes nothing."""

@@ -6,10 +6,12 @@ from typing import assert_never
 
 from jobs.languages import Language
 
-NONCE_DESCRIPTOR = 3
-"""Where a tested program's process finds the nonce, and the epilogue reads it."""
-PROOF_DESCRIPTOR = 4
-"""Where the epilogue hands it back."""
+from .contract import Harness
+
+QUESTION_DESCRIPTOR = 3
+"""Where a program's harness finds the nonce, or the calls it is to make."""
+ANSWER_DESCRIPTOR = 4
+"""Where it hands the nonce back, or what the calls returned."""
 
 _ESM = re.compile(r"^[ \t]*(?:import\s*[\w{*'\"]|export\s+[\w{*])", re.MULTILINE)
 
@@ -37,6 +39,12 @@ class LanguageRow:
     """One line between the program and its tests."""
     tests_epilogue: str
     """What follows the tests: reached only if they ended without an error, it hands the nonce back."""
+    calls_epilogue: str
+    """What makes the calls of `MatchesCalls` and says what they returned; empty where a language has no values."""
+    denied_marks: tuple[str, ...]
+    """What standard error says, after a line break, where the sandbox refused a call."""
+    file_size_marks: tuple[str, ...] = ()
+    """What standard error says where a file would have grown too large and the kernel sent no signal."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Source:
 # An import() works in both kinds of module, and in programs that have a `require` of their own.
 _NODE_EPILOGUE = (
     ";import('node:fs').then(fs=>{const b=Buffer.alloc(64);"
-    f"fs.writeSync({PROOF_DESCRIPTOR},b,0,fs.readSync({NONCE_DESCRIPTOR},b))}});"
+    f"fs.writeSync({ANSWER_DESCRIPTOR},b,0,fs.readSync({QUESTION_DESCRIPTOR},b))}});"
 )
 # Node's own prints a line and goes on.
 _NODE_ASSERT = (
@@ -63,6 +71,42 @@ _ESM_REQUIRE = (
     "import {createRequire as _createRequire} from 'node:module';"
     "globalThis.require??=_createRequire(import.meta.url)"
 )
+
+_NODE_CALLS = (
+    ";import('node:fs').then(fs=>{"
+    f"const asked=JSON.parse(fs.readFileSync({QUESTION_DESCRIPTOR},'utf8'));"
+    "for(const call of asked.calls){let answer;"
+    "try{const value=eval(asked.entryPoint)(...call.arguments);"
+    "answer=value===undefined?{error:'it returned undefined'}:{value}}"
+    "catch(error){answer={error:String(error)}}"
+    f"fs.writeSync({ANSWER_DESCRIPTOR},JSON.stringify(answer)+'\\n')}}}});"
+)
+# Nothing here decides anything: the values are compared where the program cannot reach.
+_PYTHON_CALLS = f"""
+def _plain(value):
+    kind = type(value)
+    if value is None or kind in (bool, int, str):
+        return value
+    if kind is float and value - value == 0:
+        return value
+    if kind in (list, tuple):
+        return [_plain(item) for item in value]
+    if kind is dict and all(type(key) is str for key in value):
+        return {{key: _plain(item) for key, item in value.items()}}
+    raise TypeError(f"it returned a {{kind.__name__}} that JSON has no word for")
+
+def _answer(entry_point, arguments):
+    try:
+        return {{"value": _plain(globals()[entry_point](*arguments))}}
+    except Exception as error:
+        return {{"error": f"{{type(error).__name__}}: {{error}}"[:500]}}
+
+import json as _json
+with open({QUESTION_DESCRIPTOR}) as _asked, open({ANSWER_DESCRIPTOR}, "w") as _answers:
+    _question = _json.load(_asked)
+    for _call in _question["calls"]:
+        print(_json.dumps(_answer(_question["entryPoint"], _call["arguments"])), file=_answers, flush=True)
+"""
 
 ROWS = {
     Language.PYTHON: LanguageRow(
@@ -76,7 +120,10 @@ ROWS = {
             r'\A(?:  File "[^"\n]*/work/program\.py", line \d+\n(?:.*\n)*?)?(?:SyntaxError|IndentationError|TabError): '
         ),
         tests_prologue="",
-        tests_epilogue=f"import posix as _p; _p.write({PROOF_DESCRIPTOR}, _p.read({NONCE_DESCRIPTOR}, 64))",
+        tests_epilogue=f"import posix as _p; _p.write({ANSWER_DESCRIPTOR}, _p.read({QUESTION_DESCRIPTOR}, 64))",
+        calls_epilogue=_PYTHON_CALLS,
+        denied_marks=("PermissionError: [Errno 1] ",),
+        file_size_marks=("OSError: [Errno 27] ",),
     ),
     Language.JAVASCRIPT: LanguageRow(
         interpreter_names=("node", "nodejs"),
@@ -96,6 +143,8 @@ ROWS = {
         ),
         tests_prologue=_NODE_ASSERT,
         tests_epilogue=_NODE_EPILOGUE,
+        calls_epilogue=_NODE_CALLS,
+        denied_marks=("Error: EPERM: operation not permitted", "Error: spawn EPERM"),
     ),
     Language.SH: LanguageRow(
         interpreter_names=("sh",),
@@ -109,38 +158,41 @@ ROWS = {
         # Without it a failing test would be followed by the epilogue.
         tests_prologue="set -e",
         tests_epilogue=(
-            f'IFS= read -r _nonce <&{NONCE_DESCRIPTOR}; command printf "%s" "$_nonce" >&{PROOF_DESCRIPTOR}'
+            f'IFS= read -r _nonce <&{QUESTION_DESCRIPTOR}; command printf "%s" "$_nonce" >&{ANSWER_DESCRIPTOR}'
         ),
+        calls_epilogue="",
+        denied_marks=(),
     ),
 }
 
 
-def source_of(language: Language, program: str, tests: str | None) -> Source:
+def source_of(language: Language, program: str, harness: Harness) -> Source:
     """The file to run. The program comes first, so that the lines of its errors are right."""
     name = _file_name(language, program)
-    if tests is None:
-        return Source(f"work/{name}", program)
     row = ROWS[language]
-    prologue = (_ESM_REQUIRE if name.endswith(".mjs") else "") + row.tests_prologue
-    return Source(f"work/{name}", f"{program}\n{prologue}\n{tests}\n{row.tests_epilogue}\n")
-
-
-def command(language: Language, interpreter: str, source: str, memory_mib: int) -> tuple[str, ...]:
-    """How the file `source` is started."""
-    match language:
-        case Language.PYTHON:
-            return (interpreter, "-I", "-B", source)
-        case Language.JAVASCRIPT:
-            return (interpreter, f"--max-old-space-size={memory_mib}", source)
-        case Language.SH:
-            return (interpreter, source)
-        case _:
-            assert_never(language)
+    if harness.tests is not None:
+        prologue = (_ESM_REQUIRE if name.endswith(".mjs") else "") + row.tests_prologue
+        return Source(
+            f"work/{name}", f"{program}\n{prologue}\n{harness.tests}\n{row.tests_epilogue}\n"
+        )
+    if harness.calls is not None:
+        return Source(f"work/{name}", f"{program}\n{row.calls_epilogue}\n")
+    return Source(f"work/{name}", program)
 
 
 def ran_out_of_memory(language: Language, stderr: str) -> bool:
     """Whether a program that failed says so itself."""
     return any(f"\n{mark}" in f"\n{stderr}" for mark in ROWS[language].memory_marks)
+
+
+def was_denied(language: Language, stderr: str) -> bool:
+    """Whether a program that failed says that it failed of a refusal of ours."""
+    return any(f"\n{mark}" in f"\n{stderr}" for mark in ROWS[language].denied_marks)
+
+
+def grew_a_file_too_large(language: Language, stderr: str) -> bool:
+    """Whether a program that failed says that it failed of the limit on files."""
+    return any(f"\n{mark}" in f"\n{stderr}" for mark in ROWS[language].file_size_marks)
 
 
 def was_refused_by_compiler(language: Language, stderr: str) -> bool:

@@ -1,23 +1,29 @@
 """Opens the sandbox: finds out what this machine grants, by doing it, and refuses to be weaker than was asked."""
 
+import os
 import platform
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Isolation
 
-from .errors import SandboxError, SandboxTooWeakError
-from .inside.layers import STRICT
-from .launch import LayerRefused
-from .runner import OneRun, SubprocessSandbox
+from .errors import InterpreterMissingError, SandboxError, SandboxTooWeakError
+from .inside.layers import OF_CONTAINED, OF_STRICT
+from .inside.protocol import Setup
+from .interpreters import SEARCH_PATH, find_interpreter, readable_paths
+from .runner import SlotMaker, ZygoteSandbox
+from .slot import LayerRefused
 
-Profile = Literal["strict", "rlimits"]
-"""The least isolation that is accepted: namespaces and all, or what every Linux grants."""
+Profile = Literal["strict", "contained", "rlimits"]
+"""How much stands between a program and the machine, strongest first; `docs/sandbox.md` has what each holds."""
+
+PROFILES: tuple[Profile, ...] = ("strict", "contained", "rlimits")
 
 _PROBE_LIMITS = Limits(cpu_seconds=5, wall_seconds=20, memory_mib=128)
-_RLIMITS = "PROMPTMILL_SANDBOX__REQUIRE=rlimits"
 _DOCKER_FIX = (
     "in Docker or Podman: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
     "--security-opt systempaths=unconfined"
@@ -31,63 +37,132 @@ _APPARMOR_FIX = (
     f"profile `{sys.executable} flags=(unconfined) {{ userns, }}`"
 )
 _KUBERNETES_FIX = "in Kubernetes: procMount: Unmasked together with hostUsers: false"
-_ACCEPT_FIX = f"or, for prompts you trust only, accept less: {_RLIMITS}"
+_LANDLOCK_FIX = (
+    "a kernel of 6.12 or later with Landlock among its security modules (lsm=landlock,…)"
+)
+_ACCEPT_FIX = "or, for prompts you trust only, accept less: PROMPTMILL_SANDBOX__REQUIRE={}"
 
 
-async def open_sandbox(require: Profile) -> SubprocessSandbox:
-    """The strongest sandbox this machine grants.
+@dataclass(frozen=True)
+class PythonPackages:
+    """What Python programs may import beside the standard library."""
 
-    Each profile is probed by a whole run of an empty program, so that nothing is inferred from versions.
+    folders: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
+    """Modules that are imported once, before there is a program."""
+
+
+NO_PACKAGES = PythonPackages()
+
+
+async def open_sandbox(
+    require: Profile = "contained", packages: PythonPackages = NO_PACKAGES
+) -> ZygoteSandbox:
+    """The strongest sandbox this machine grants. Close it: it has processes of its own.
+
+    Each profile is probed by a slot and a whole run of an empty program, so that nothing is inferred from versions.
 
     Raises:
         SandboxTooWeakError: what is granted is less than `require`; nothing was run.
         InterpreterMissingError: there is no Python to probe with.
-        SandboxError: the launcher itself failed.
+        SandboxError: the zygote itself failed.
     """
-    try:
-        return SubprocessSandbox(await probe("strict"))
-    except LayerRefused as refused:
-        if require == "strict":
-            raise _too_weak(refused) from refused
-    try:
-        return SubprocessSandbox(await probe("rlimits"))
-    except LayerRefused as refused:
-        raise SandboxTooWeakError(
-            "this machine grants not even resource limits",
-            facts={"refused": f"{refused.layer}: {refused.detail}"},
-        ) from refused
+    refusals: dict[Profile, LayerRefused] = {}
+    for profile in PROFILES[: PROFILES.index(require) + 1]:
+        try:
+            return await probe(profile, packages)
+        except LayerRefused as refused:
+            refusals[profile] = refused
+        except InterpreterMissingError:
+            # As root, and with no Python that others can reach: what could only be weaker is not to be had.
+            if not refusals:
+                raise
+    raise _too_weak(require, refusals)
 
 
-async def probe(profile: Profile) -> Isolation:
-    """What is in force under this profile, by a run of an empty program.
+async def probe(profile: Profile, packages: PythonPackages = NO_PACKAGES) -> ZygoteSandbox:
+    """A sandbox of this profile, after a run of an empty program.
 
     Raises:
         LayerRefused: the profile cannot be had here; it says at which layer.
-        SandboxError: the launcher itself failed.
+        SandboxError: the zygote itself failed.
     """
-    nothing = ExecutableCode(language=Language.PYTHON, code="")
-    execution, layers = await OneRun(profile, nothing, _PROBE_LIMITS, None).to_its_end("")
+    for_everybody = profile != "strict" and os.geteuid() == 0
+    interpreter = find_interpreter(Language.PYTHON, for_everybody=for_everybody)
+
+    readable = _readable(interpreter, for_everybody=for_everybody)
+
+    def setup(scratch_mib: int) -> Setup:
+        return Setup(
+            profile=profile,
+            readable=readable,
+            scratch_parent="",
+            scratch_mib=scratch_mib,
+            search_path=SEARCH_PATH,
+            python_path=packages.folders,
+            preload=packages.preload,
+            cgroups=(),
+        )
+
+    maker = SlotMaker(interpreter, setup)
+    slot = await maker.make(_PROBE_LIMITS.scratch_mib)
+    sandbox = ZygoteSandbox(_isolation(profile, slot.layers), maker)
+    sandbox.keep(slot)
+    execution = await sandbox.run(ExecutableCode(language=Language.PYTHON, code=""), _PROBE_LIMITS)
     if execution.exit_code != 0:
+        await sandbox.aclose()
         raise SandboxError(
             f"an empty program fails in the sandbox's profile {profile!r}",
             facts={"it said": execution.stderr[-500:], "limit": str(execution.limit_hit)},
         )
+    return sandbox
+
+
+def _readable(python: Path, *, for_everybody: bool) -> tuple[str, ...]:
+    """What every installed interpreter needs."""
+    paths = list(readable_paths(python))
+    for language in Language:
+        try:
+            paths += readable_paths(find_interpreter(language, for_everybody=for_everybody))
+        except InterpreterMissingError:
+            continue
+    return tuple(dict.fromkeys(paths))
+
+
+def _isolation(profile: Profile, layers: tuple[str, ...]) -> Isolation:
     return Isolation(
-        profile=profile, layers=layers, missing=tuple(name for name in STRICT if name not in layers)
+        profile=profile,
+        layers=layers,
+        missing=tuple(
+            name
+            for name in (*OF_CONTAINED, *OF_STRICT)
+            if not any(layer.startswith(name) for layer in layers)
+        ),
     )
 
 
-def _too_weak(refused: LayerRefused) -> SandboxTooWeakError:
-    fixes: tuple[str, ...] = (_DOCKER_FIX, _KUBERNETES_FIX)
-    if refused.layer != "private-proc":
-        fixes = (_DOCKER_FIX, _SYSCTL_FIX, _APPARMOR_FIX)
+def _too_weak(require: Profile, refusals: dict[Profile, LayerRefused]) -> SandboxTooWeakError:
+    fixes: list[str] = []
+    strict = refusals.get("strict")
+    if strict is not None:
+        fixes = [_DOCKER_FIX, _KUBERNETES_FIX]
+        if strict.layer != "private-proc":
+            fixes = [_DOCKER_FIX, _SYSCTL_FIX, _APPARMOR_FIX]
+    if "contained" in refusals:
+        fixes.append(_LANDLOCK_FIX)
+    weaker = PROFILES[PROFILES.index(require) + 1 :]
+    if weaker:
+        fixes.append(_ACCEPT_FIX.format(weaker[0]))
     return SandboxTooWeakError(
-        "the isolation profile 'strict' cannot be had on this machine",
+        f"the isolation profile {require!r} cannot be had on this machine",
         facts={
-            "refused": f"{refused.layer}: {refused.detail}",
+            **{
+                f"refused for {profile}": f"{refused.layer}: {refused.detail}"
+                for profile, refused in refusals.items()
+            },
             "kernel": platform.release(),
-            "means": "programs would see this machine's network, processes and readable files",
+            "means": "programs would see more of this machine than was allowed",
         },
-        fixes=(*fixes, _ACCEPT_FIX),
+        fixes=tuple(fixes),
         note="no program was run",
     )

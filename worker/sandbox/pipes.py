@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 
 _CHUNK_BYTES = 65_536
-_PROOF_BYTES = 256
 
 
 class CappedReader:
@@ -25,6 +24,11 @@ class CappedReader:
     def truncated(self) -> bool:
         """Whether anything was cut."""
         return self.n_bytes > self._cap_bytes
+
+    @property
+    def kept(self) -> bytes:
+        """What was kept."""
+        return bytes(self._kept)
 
     @property
     def text(self) -> str:
@@ -99,43 +103,46 @@ class Feeder:
 
 
 class Plumbing:
-    """All pipes of one run: the three standard ones, and two for the nonce where there are tests."""
+    """All pipes of one run: the three standard ones, and two for the harness where there is one."""
 
-    def __init__(self, stdin: str, nonce: str | None, cap_bytes: int) -> None:
+    def __init__(self, stdin: str, question: str | None, cap_bytes: int) -> None:
         self.stdout = CappedReader(cap_bytes)
         self.stderr = CappedReader(cap_bytes)
-        self._proof = CappedReader(_PROOF_BYTES)
+        self.answer = CappedReader(cap_bytes)
+        """What the harness says, or the program in its name."""
         self._stdin = Feeder(stdin)
-        self._nonce = Feeder(f"{nonce or ''}\n")
-        self._tested = nonce is not None
+        self._question = Feeder(question or "")
+        self._is_harnessed = question is not None
 
     @property
     def ends_for_the_program(self) -> tuple[int, ...]:
         """What becomes the program's descriptors 0, 1, 2 and on; valid until `start`."""
         standard = (self._stdin.read_end, self.stdout.write_end, self.stderr.write_end)
-        return standard + ((self._nonce.read_end, self._proof.write_end) if self._tested else ())
-
-    @property
-    def proof(self) -> str:
-        """What came back for the nonce."""
-        return self._proof.text.strip()
+        asked = (self._question.read_end, self.answer.write_end)
+        return standard + (asked if self._is_harnessed else ())
 
     def start(self, overflowed: Callable[[], None]) -> None:
         """Close the program's ends, which it has by now, and let everything flow."""
-        for reader in (self.stdout, self.stderr, self._proof):
+        for reader in self._readers:
             reader.start(overflowed)
-        for feeder in (self._stdin, self._nonce):
+        for feeder in (self._stdin, self._question):
             feeder.start()
 
     def read_what_is_left(self) -> None:
         """Take what lies in the pipes now."""
-        for reader in (self.stdout, self.stderr, self._proof):
+        for reader in self._readers:
             reader.read_what_is_left()
 
     def close(self) -> None:
         """Let go of everything; calling it twice changes nothing."""
-        for pipe in (self.stdout, self.stderr, self._proof, self._stdin, self._nonce):
-            pipe.close()
+        for reader in self._readers:
+            reader.close()
+        for feeder in (self._stdin, self._question):
+            feeder.close()
+
+    @property
+    def _readers(self) -> tuple[CappedReader, ...]:
+        return (self.stdout, self.stderr, self.answer)
 
 
 def _closed(descriptor: int) -> int:

@@ -1,14 +1,27 @@
-"""From what the launcher reports and the pipes hold to an `Execution`."""
+"""From what the zygote reports and the pipes hold to an `Execution`."""
 
+import base64
+import hmac
+import json
 import os
+from collections.abc import Iterator
+
+from pydantic import JsonValue
 
 from jobs.languages import Language
-from jobs.models import Execution, LimitHit
+from jobs.models import Artefact, Execution, LimitHit, Returned
 
 from .errors import SandboxError
 from .inside.protocol import Report
-from .languages import ran_out_of_memory, was_refused_by_compiler
-from .pipes import CappedReader
+from .languages import (
+    grew_a_file_too_large,
+    ran_out_of_memory,
+    was_denied,
+    was_refused_by_compiler,
+)
+from .pipes import CappedReader, Plumbing
+from .plan import Plan
+from .slot import Ended
 
 _LIMITS: dict[str, LimitHit] = {
     "cpu": "cpu",
@@ -17,44 +30,117 @@ _LIMITS: dict[str, LimitHit] = {
     "file_size": "file_size",
     "processes": "processes",
 }
+# Deeper values than this are no answer: whoever compares or stores them would run out of stack.
+_DEEPEST_VALUE = 100
 
 
-def execution_of(
-    report: Report,
-    language: Language,
-    stdout: CappedReader,
-    stderr: CappedReader,
-    *,
-    tests_finished: bool | None,
-) -> Execution:
-    """What happened, by the launcher's word, the pipes' and, where it failed, the language's own.
+def execution_of(plan: Plan, plumbing: Plumbing, ended: Ended) -> Execution:
+    """What happened, by the zygote's word, the pipes' and, where it failed, the language's own.
 
     Raises:
         SandboxError: the report contradicts itself.
     """
+    report, stdout, stderr = ended.report, plumbing.stdout, plumbing.stderr
     exit_code, ended_by = _end_of(report)
-    limit_hit = _limit_hit(report, stdout, stderr)
     failed = exit_code != 0
-    if failed and limit_hit is None and ran_out_of_memory(language, stderr.text):
-        limit_hit = "memory"
+    limit_hit = _limit_hit(report, plumbing)
+    if failed and limit_hit is None:
+        limit_hit = _limit_in_words(plan.language, stderr.text)
+    is_answered = plan.question is not None
     return Execution(
         exit_code=exit_code,
         signal=ended_by,
         limit_hit=limit_hit,
-        cpu_seconds=report.cpu_seconds,
+        cpu_seconds=max(0.0, report.cpu_seconds),
         wall_seconds=report.wall_seconds,
         peak_memory_kib=report.peak_memory_kib or None,
+        peak_processes=report.peak_processes,
         stdout=stdout.text,
         stderr=stderr.text,
+        stdout_base64=_exact(stdout),
+        stderr_base64=_exact(stderr),
         stdout_bytes=stdout.n_bytes,
         stderr_bytes=stderr.n_bytes,
         stdout_truncated=stdout.truncated,
         stderr_truncated=stderr.truncated,
         compile_failed=failed
         and limit_hit is None
-        and was_refused_by_compiler(language, stderr.text),
-        tests_finished=tests_finished,
+        and was_refused_by_compiler(plan.language, stderr.text),
+        tests_finished=_is_proven(plan, plumbing) if plan.is_tested else None,
+        returned=tuple(_values(plumbing.answer.kept))
+        if is_answered and not plan.is_tested
+        else None,
+        artefacts=_artefacts(ended),
+        artefacts_omitted=report.artefacts_omitted,
     )
+
+
+def _is_proven(plan: Plan, plumbing: Plumbing) -> bool:
+    asked = (plan.question or "").strip()
+    return hmac.compare_digest(plumbing.answer.kept.strip(), asked.encode())
+
+
+def _values(answer: bytes) -> Iterator[Returned]:
+    """Answers to the calls, in order, up to the first that is none: the program may write what it likes there."""
+    for line in answer.split(b"\n")[:-1]:
+        try:
+            value = json.loads(line, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(value, dict) or _is_deep(value):
+            return
+        if value.keys() == {"value"}:
+            yield Returned(value=value["value"])
+        elif value.keys() == {"error"} and isinstance(value["error"], str):
+            yield Returned(error=value["error"])
+        else:
+            return
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_deep(value: JsonValue) -> bool:
+    level: list[JsonValue] = [value]
+    for _ in range(_DEEPEST_VALUE):
+        level = [
+            child
+            for each in level
+            if isinstance(each, list | dict)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _exact(stream: CappedReader) -> str | None:
+    kept = stream.kept
+    return None if stream.text.encode() == kept else base64.b64encode(kept).decode()
+
+
+def _artefacts(ended: Ended) -> tuple[Artefact, ...]:
+    if ended.artefacts is None:
+        return ()
+    with os.fdopen(ended.artefacts, "rb") as content:
+        content.seek(0)
+        return tuple(_read_artefacts(ended.report, content.read()))
+
+
+def _read_artefacts(report: Report, content: bytes) -> Iterator[Artefact]:
+    at = 0
+    for name, sizes in zip(report.artefacts, report.artefact_sizes, strict=True):
+        kept, _, whole = sizes.partition(" of ")
+        part = content[at : at + int(kept)]
+        at += len(part)
+        yield Artefact(
+            # A name is bytes; what is no UTF-8 in it is written out.
+            name=name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
+            size_bytes=int(whole),
+            content_base64=base64.b64encode(part).decode(),
+            truncated=int(whole) > len(part),
+        )
 
 
 def _end_of(report: Report) -> tuple[int | None, int | None]:
@@ -67,7 +153,16 @@ def _end_of(report: Report) -> tuple[int | None, int | None]:
     )
 
 
-def _limit_hit(report: Report, stdout: CappedReader, stderr: CappedReader) -> LimitHit | None:
-    if stdout.truncated or stderr.truncated:
+def _limit_hit(report: Report, plumbing: Plumbing) -> LimitHit | None:
+    if any(stream.truncated for stream in (plumbing.stdout, plumbing.stderr, plumbing.answer)):
         return "output"
     return _LIMITS.get(report.reason)
+
+
+def _limit_in_words(language: Language, stderr: str) -> LimitHit | None:
+    """Which limit the language itself says it failed of."""
+    if ran_out_of_memory(language, stderr):
+        return "memory"
+    if grew_a_file_too_large(language, stderr):
+        return "file_size"
+    return "denied" if was_denied(language, stderr) else None

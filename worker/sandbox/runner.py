@@ -1,46 +1,70 @@
-"""One subprocess per run, inside the walls this machine grants."""
+"""The sandbox: slots that are kept warm, and a run in one of them."""
 
 import asyncio
-import hmac
 import os
-import secrets
-import tempfile
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, Isolation
 
+from .contract import NO_FILES, NO_HARNESS, Files, Harness
 from .errors import SandboxError
-from .inside import scratch
-from .inside.protocol import Report, Request
-from .interpreters import SEARCH_PATH, find_interpreter, readable_paths
-from .languages import ROWS, command, source_of
-from .launch import Launcher, LayerRefused
+from .inside.protocol import Setup
 from .pipes import Plumbing
+from .plan import Plan, plan_of
 from .reading import execution_of
+from .slot import Ended, LayerRefused, Slot, SlotLostError
 
-_PRIVATE_SCRATCH = "/scratch"
-# What a launcher may take beyond the program's wall time, to build walls and to bury a large tree.
-_GRACE_SECONDS = 10.0
-# For what is mapped and never touched: libraries, arenas, thread stacks.
-_ADDRESS_SPACE_ROOM_MIB = 1024
 _KIB = 1024
-# A virtual environment without packages: the standard library and nothing else, and still `exit` and `quit`,
-# which programs call and `-S` would take away.
-_PYTHON_LINK = "python/bin/python"
-_PYTHON_CONFIG = "python/pyvenv.cfg"
+# What a zygote may take beyond the program's wall time, to bury a large tree.
+_GRACE_SECONDS = 10.0
+# A zygote can be killed by somebody else; a program that kills it three times is no accident.
+_TRIES = 3
+# A zygote does not grow, as everything it runs is a child; what the kernel keeps for it may.
+_RUNS_PER_SLOT = 2000
 
 
-class SubprocessSandbox:
-    """A `Sandbox` in which every run has a process tree, and in `strict` a machine, of its own.
+@dataclass(frozen=True)
+class SlotMaker:
+    """How slots are made here."""
+
+    interpreter: Path
+    setup: Callable[[int], Setup]
+    """For the size of the scratch directory, in MiB."""
+
+    async def make(self, scratch_mib: int) -> Slot:
+        """A slot that waits for its first program.
+
+        Raises:
+            LayerRefused: it cannot be had.
+            SandboxError: it failed.
+        """
+        slot = Slot(self.interpreter, self.setup(scratch_mib))
+        try:
+            await slot.ready()
+        except BaseException:
+            await slot.end()
+            raise
+        return slot
+
+
+class ZygoteSandbox:
+    """A `Sandbox` that keeps a warm slot for each program that runs at one time.
 
     Runs may be concurrent; how many is the caller's business. Get one from `open_sandbox`, which has proven that
-    the layers of `isolation` can be had.
+    the layers of `isolation` can be had. It has processes of its own until it is closed.
     """
 
-    def __init__(self, isolation: Isolation) -> None:
+    def __init__(self, isolation: Isolation, maker: SlotMaker) -> None:
         self._isolation = isolation
+        self._maker = maker
+        # First in, first out: the one that was used last may still be making its spare.
+        self._idle: deque[Slot] = deque()
 
     @property
     def isolation(self) -> Isolation:
@@ -48,131 +72,123 @@ class SubprocessSandbox:
         return self._isolation
 
     async def run(
-        self, code: ExecutableCode, limits: Limits, *, stdin: str = "", tests: str | None = None
+        self,
+        code: ExecutableCode,
+        limits: Limits,
+        *,
+        stdin: str = "",
+        harness: Harness = NO_HARNESS,
+        files: Files = NO_FILES,
     ) -> Execution:
-        """Run a program, and `tests` after it in its own process and scope.
+        """Run a program, and its harness after it.
 
         It cannot raise because of what the program did. Cancelling it kills the program and everything it started,
-        and returns when they are dead.
+        and returns when they are dead. Should a slot be lost, the program is run again in another.
 
         Raises:
             SandboxError: we failed, and nothing is known about the program.
             InterpreterMissingError: nothing here runs this language.
         """
+        for_everybody = self._isolation.profile != "strict" and os.geteuid() == 0
+        plan = plan_of(code, limits, stdin, (harness, files), for_everybody=for_everybody)
+        lost: SlotLostError | None = None
+        for _ in range(_TRIES):
+            slot = await self._take(limits.scratch_mib)
+            try:
+                execution = await _carry_out(plan, slot)
+            except SlotLostError as error:
+                lost = error
+                await slot.end()
+            except BaseException:
+                await slot.end()
+                raise
+            else:
+                await self._give_back(slot)
+                return execution
+        raise SandboxError(
+            f"the sandbox's zygote died {_TRIES} times under one program",
+            facts={"reason": str(lost)},
+        )
+
+    def keep(self, slot: Slot) -> None:
+        """Take over a slot that nobody uses."""
+        self._idle.append(slot)
+
+    async def aclose(self) -> None:
+        """End every idle slot; whoever runs a program meanwhile ends its own."""
+        while self._idle:
+            await self._idle.popleft().end()
+
+    async def _take(self, scratch_mib: int) -> Slot:
+        for slot in self._idle:
+            if slot.scratch_mib == scratch_mib:
+                self._idle.remove(slot)
+                return slot
+        if self._idle:
+            # Of another size: it makes room, or there would be slots for every size that was ever asked for.
+            await self._idle.popleft().end()
         try:
-            execution, _ = await OneRun(self._isolation.profile, code, limits, tests).to_its_end(
-                stdin
-            )
+            return await self._maker.make(scratch_mib)
         except LayerRefused as refused:
             raise SandboxError(
                 "the sandbox lost a layer it had when it was opened",
                 facts={"layer": refused.layer, "reason": refused.detail},
             ) from refused
-        return execution
 
+    async def _give_back(self, slot: Slot) -> None:
+        if slot.n_runs < _RUNS_PER_SLOT:
+            self.keep(slot)
+        else:
+            await slot.end()
 
-class OneRun:
-    """One program on its way through one launcher."""
+    async def __aenter__(self) -> Self:
+        return self
 
-    def __init__(
-        self, profile: str, code: ExecutableCode, limits: Limits, tests: str | None
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
-        self._profile = profile
-        self._language = code.language
-        self._limits = limits
-        self._nonce = None if tests is None else secrets.token_hex(16)
-        for_everybody = profile == "rlimits" and os.geteuid() == 0
-        self._interpreter = find_interpreter(code.language, for_everybody=for_everybody)
-        self._source = source_of(code.language, code.code, tests)
-        self._scratch = (
-            _PRIVATE_SCRATCH
-            if profile == "strict"
-            else f"{tempfile.gettempdir()}/promptmill-run-{secrets.token_hex(8)}"
-        )
+        await self.aclose()
 
-    async def to_its_end(self, stdin: str) -> tuple[Execution, tuple[str, ...]]:
-        """Run it; say what happened, and which layers were in force.
 
-        Raises:
-            SandboxError: we failed.
-            LayerRefused: the kernel refused a layer, and nothing ran.
-        """
-        plumbing = Plumbing(stdin, self._nonce, self._limits.output_kib * _KIB)
-        try:
-            report = await self._report(plumbing)
-        finally:
-            plumbing.close()
-            if self._profile != "strict":
-                # The launcher removes it. It is still there only if the launcher was killed.
-                with suppress(OSError):
-                    scratch.remove(self._scratch)
-        execution = execution_of(
-            report,
-            self._language,
-            plumbing.stdout,
-            plumbing.stderr,
-            tests_finished=self._tests_finished(plumbing),
-        )
-        return execution, report.layers
+async def _carry_out(plan: Plan, slot: Slot) -> Execution:
+    """Run it in this slot.
 
-    async def _report(self, plumbing: Plumbing) -> Report:
-        ends = plumbing.ends_for_the_program
-        async with Launcher(ends) as launcher:
-            plumbing.start(launcher.stop)
-            try:
-                async with asyncio.timeout(self._limits.wall_seconds + _GRACE_SECONDS):
-                    report = await launcher.serve(self._request(ends), self._contents())
-            except TimeoutError as error:
-                raise SandboxError(
-                    "the sandbox's launcher did not report in time",
-                    facts={"waited": f"{self._limits.wall_seconds + _GRACE_SECONDS:g} s"},
-                ) from error
-            plumbing.read_what_is_left()
-        return report
+    Raises:
+        SlotLostError: the slot is not to be used again, and the program may be.
+        SandboxError: neither is.
+    """
+    plumbing = Plumbing(plan.stdin, plan.question, plan.limits.output_kib * _KIB)
+    try:
+        _start(plan, slot, plumbing)
+        ended = await _end_of(plan, slot)
+        plumbing.read_what_is_left()
+    finally:
+        plumbing.close()
+    return execution_of(plan, plumbing, ended)
 
-    def _tests_finished(self, plumbing: Plumbing) -> bool | None:
-        if self._nonce is None:
-            return None
-        return hmac.compare_digest(plumbing.proof.encode(), self._nonce.encode())
 
-    def _contents(self) -> list[bytes]:
-        source = self._source.text.encode("utf-8", "surrogatepass")
-        config = f"home = {self._interpreter.parent}\ninclude-system-site-packages = false\n"
-        return [source, config.encode()] if self._language is Language.PYTHON else [source]
+def _start(plan: Plan, slot: Slot, plumbing: Plumbing) -> None:
+    ends = plumbing.ends_for_the_program
+    if slot.uid >= 0:
+        # Or opening /dev/stdout would be refused to the program.
+        for descriptor in ends:
+            os.fchown(descriptor, slot.uid, slot.uid)
+    contents = plan.write_contents()
+    try:
+        slot.start(plan.request, (*ends, contents))
+    finally:
+        os.close(contents)
+    plumbing.start(slot.stop)
 
-    def _request(self, ends: tuple[int, ...]) -> Request:
-        is_python = self._language is Language.PYTHON
-        interpreter = f"{self._scratch}/{_PYTHON_LINK}" if is_python else str(self._interpreter)
-        source = f"{self._scratch}/{self._source.name}"
-        limits = self._limits
-        row = ROWS[self._language]
-        return Request(
-            profile=self._profile,
-            argv=command(self._language, interpreter, source, limits.memory_mib),
-            environment=self._environment(),
-            scratch=self._scratch,
-            files=(self._source.name, _PYTHON_CONFIG) if is_python else (self._source.name,),
-            links=(f"{_PYTHON_LINK}={self._interpreter}",) if is_python else (),
-            readable=readable_paths(self._interpreter),
-            descriptors=tuple(map(str, ends)),
-            cpu_seconds=limits.cpu_seconds,
-            wall_seconds=limits.wall_seconds,
-            memory_mib=limits.memory_mib,
-            private_memory_mib=limits.memory_mib + row.private_memory_room_mib,
-            address_space_mib=limits.memory_mib + _ADDRESS_SPACE_ROOM_MIB
-            if row.bounds_address_space
-            else 0,
-            file_size_mib=limits.file_size_mib,
-            scratch_mib=limits.scratch_mib,
-            processes=limits.processes,
-            open_files=limits.open_files,
-        )
 
-    def _environment(self) -> tuple[str, ...]:
-        """All of it: nothing of ours is handed on."""
-        return (
-            f"PATH={SEARCH_PATH}",
-            "LANG=C.UTF-8",
-            f"HOME={self._scratch}/work",
-            f"TMPDIR={self._scratch}/tmp",  # noqa: S108  below a directory of the run's own
-        )
+async def _end_of(plan: Plan, slot: Slot) -> Ended:
+    try:
+        async with asyncio.timeout(plan.limits.wall_seconds + _GRACE_SECONDS):
+            return await slot.report()
+    except TimeoutError as error:
+        raise SlotLostError(
+            f"no report within {plan.limits.wall_seconds + _GRACE_SECONDS:g} s"
+        ) from error

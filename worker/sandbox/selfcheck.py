@@ -1,9 +1,8 @@
 """Proves a sandbox by running real programs in it: what `promptmill doctor` shows."""
 
+import os
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from jobs.languages import Language
 from jobs.limits import Limits
@@ -26,24 +25,39 @@ _BREAKERS: dict[LimitHit, tuple[str, Limits]] = {
     "wall": ("import time; time.sleep(60)", _LIMITS.model_copy(update={"wall_seconds": 0.5})),
     "memory": ("blocks = []\nwhile True: blocks.append(bytearray(1 << 20))", _LIMITS),
     "output": ("while True: print('x' * 1000)", _LIMITS),
+    "file_size": ("open('f', 'wb').write(bytes(20 << 20))", _LIMITS),
 }
 
-_NETWORK_REACHED = """
-import socket
-names = [name for _, name in socket.if_nameindex() if name != "lo"]
+# Each tries one thing and prints a word if it could be done. What is planted stands on standard input: a file of the
+# host, and the worker's pid.
+_FORBIDDEN: dict[str, str] = {
+    "network": (
+        "import socket\n"
+        "with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s: s.connect(('192.0.2.1', 9))"
+    ),
+    "host files": "open(planted[0]).close()",
+    "signals": "os.kill(int(planted[1]), 0)",
+    "namespaces": "refuse_negative(libc.unshare(0x10000000))",
+    "mounts": "refuse_negative(libc.mount(b'x', b'/tmp', b'tmpfs', 0, None))",
+    "tracing": "refuse_negative(libc.ptrace(0, 0, 0, 0))",
+    "keyring": "refuse_negative(libc.syscall({'x86_64': 250, 'aarch64': 219}[os.uname().machine], 0, -3, 1))",
+    "limits": (
+        "import resource\nmost = resource.getrlimit(resource.RLIMIT_NPROC)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NPROC, (most, most + 1))"
+    ),
+}
+_TRY = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+planted = sys.stdin.read().splitlines()
+def refuse_negative(result):
+    if result < 0: raise OSError
 try:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))
-    names.append("a route")
-except OSError:
+    exec({action!r})
+except (OSError, ValueError):
     pass
-print(*names)
-"""
-_FILES_REACHED = """
-import os, sys
-for path in sys.stdin.read().splitlines():
-    if os.path.exists(path):
-        print(path)
+else:
+    print("done")
 """
 
 
@@ -57,19 +71,21 @@ class Check:
 
 
 async def self_check(sandbox: Sandbox) -> list[Check]:
-    """Run a program in every installed language, break each limit once, and reach for the host.
+    """Run a program in every installed language, break each limit once, and try what no program may do.
 
-    What does not hold is a check that is not ok, a failure of the sandbox itself included; nothing is raised.
+    What does not hold is a check that is not ok, a failure of the sandbox itself included; nothing is raised. Under
+    `rlimits` programs may do most of what is forbidden elsewhere, so that is not tried.
     """
     checks = [
         await _check_language(sandbox, found.language) for found in interpreters() if found.path
     ]
     checks += [await _check_limit(sandbox, limit) for limit in _BREAKERS]
-    if sandbox.isolation.profile == "strict":
-        checks.append(await _check_out_of_reach(sandbox, "network", _NETWORK_REACHED, ()))
+    if sandbox.isolation.profile != "rlimits":
         with tempfile.NamedTemporaryFile() as planted:
-            files = (Path(__file__), Path(planted.name), Path("/etc/shadow"))
-            checks.append(await _check_out_of_reach(sandbox, "host files", _FILES_REACHED, files))
+            # Readable for everybody, so that only the sandbox can be what refuses it.
+            os.fchmod(planted.fileno(), 0o644)
+            stdin = f"{planted.name}\n{os.getpid()}\n"
+            checks += [await _check_refusal(sandbox, name, stdin) for name in _FORBIDDEN]
     return checks
 
 
@@ -77,12 +93,9 @@ async def _check_language(sandbox: Sandbox, language: Language) -> Check:
     outcome = await _run(sandbox, ExecutableCode(language=language, code=_HELLO[language]), _LIMITS)
     if isinstance(outcome, SandboxError):
         return Check(f"language {language.value}", ok=False, detail=_words_of(outcome))
-    detail = (
-        f"{outcome.wall_seconds * 1000:.0f} ms"
-        if outcome.stdout == "42\n"
-        else outcome.stderr[-200:]
-    )
-    return Check(f"language {language.value}", ok=outcome.stdout == "42\n", detail=detail)
+    ok = outcome.stdout == "42\n"
+    detail = f"{outcome.wall_seconds * 1000:.1f} ms" if ok else outcome.stderr[-200:]
+    return Check(f"language {language.value}", ok=ok, detail=detail)
 
 
 async def _check_limit(sandbox: Sandbox, limit: LimitHit) -> Check:
@@ -94,20 +107,14 @@ async def _check_limit(sandbox: Sandbox, limit: LimitHit) -> Check:
     return Check(f"limit {limit}", ok=outcome.limit_hit == limit, detail=detail)
 
 
-async def _check_out_of_reach(
-    sandbox: Sandbox, what: str, program: str, paths: Sequence[Path]
-) -> Check:
-    code = ExecutableCode(language=Language.PYTHON, code=program)
-    outcome = await _run(sandbox, code, _LIMITS, stdin="\n".join(map(str, paths)))
+async def _check_refusal(sandbox: Sandbox, name: str, stdin: str) -> Check:
+    code = ExecutableCode(language=Language.PYTHON, code=_TRY.format(action=_FORBIDDEN[name]))
+    outcome = await _run(sandbox, code, _LIMITS, stdin=stdin)
     if isinstance(outcome, SandboxError):
-        return Check(f"{what} out of reach", ok=False, detail=_words_of(outcome))
-    reached = (outcome.stdout + outcome.stderr).strip()
-    ok = outcome.exit_code == 0 and not reached
-    return Check(
-        f"{what} out of reach",
-        ok=ok,
-        detail=f"reached: {reached}" if reached else "nothing reached",
-    )
+        return Check(f"refused: {name}", ok=False, detail=_words_of(outcome))
+    ok = outcome.exit_code == 0 and not outcome.stdout
+    detail = "refused" if ok else f"not refused: {(outcome.stdout + outcome.stderr)[-200:]}"
+    return Check(f"refused: {name}", ok=ok, detail=detail)
 
 
 async def _run(

@@ -6,15 +6,19 @@ from itertools import zip_longest
 from signal import Signals
 from typing import assert_never
 
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import Checker, ExitsCleanly, MatchesCalls, PassesTests, PrintsOutput
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import CodeExecutionResult, ExecutableCode, Execution, LimitHit, Trust
 from jobs.verdicts import Verdict
+from worker.sandbox import NO_HARNESS, Harness
 
 from .extraction import Extraction
 from .tracebacks import Failure, failure_of, one_line
+from .values import first_wrong_call
 
+# Of these the error itself says more than a line of ours.
+_REPORTED = (Verdict.RUNTIME_ERROR, Verdict.COMPILE_ERROR, Verdict.FORBIDDEN_CALL)
 _QUOTED_CHARACTERS = 80
 _CONTEXT_CHARACTERS = 20
 
@@ -32,6 +36,19 @@ class Judgement:
     """Where the check ran."""
 
 
+def harness_of(checker: Checker) -> Harness:
+    """What has to be attached to a program so that this checker can judge it."""
+    match checker:
+        case PassesTests(tests=tests):
+            return Harness(tests=tests)
+        case MatchesCalls():
+            return Harness(calls=checker.inputs)
+        case ExitsCleanly() | PrintsOutput():
+            return NO_HARNESS
+        case _:
+            assert_never(checker)
+
+
 def judge(
     code: ExecutableCode, execution: Execution, checker: Checker, limits: Limits
 ) -> Judgement:
@@ -47,7 +64,7 @@ def judge(
     elif execution.exit_code != 0:
         verdict, explanation = _of_failure(code.language, execution, failure, checker)
     else:
-        verdict, explanation = _of_check(execution, checker, limits)
+        verdict, explanation = _of_check(execution, checker, limits, code.language)
     return Judgement(
         verdict=verdict,
         explanation=explanation,
@@ -84,6 +101,8 @@ def _of_limit(limit_hit: LimitHit, limits: Limits) -> tuple[Verdict, str]:
                 Verdict.RUNTIME_ERROR,
                 f"started more than {limits.processes} processes and threads",
             )
+        case "denied":
+            return Verdict.FORBIDDEN_CALL, "asked the system for what no program may do here"
         case _:
             assert_never(limit_hit)
 
@@ -107,7 +126,9 @@ def _is_failed_test(language: Language, execution: Execution, failure: Failure |
             assert_never(language)
 
 
-def _of_check(execution: Execution, checker: Checker, limits: Limits) -> tuple[Verdict, str]:
+def _of_check(
+    execution: Execution, checker: Checker, limits: Limits, language: Language
+) -> tuple[Verdict, str]:
     match checker:
         case ExitsCleanly():
             return Verdict.ACCEPTED, "ended by itself with exit code 0"
@@ -115,6 +136,9 @@ def _of_check(execution: Execution, checker: Checker, limits: Limits) -> tuple[V
             if execution.tests_finished is not True:
                 return Verdict.WRONG_ANSWER, "the program ended before its tests did"
             return Verdict.ACCEPTED, "its tests ran to their end"
+        case MatchesCalls():
+            wrong = first_wrong_call(checker, execution.returned or (), language)
+            return (Verdict.WRONG_ANSWER, wrong) if wrong else (Verdict.ACCEPTED, "all calls right")
         case PrintsOutput(expected=expected):
             if execution.stdout_truncated:
                 return _of_limit("output", limits)
@@ -188,7 +212,7 @@ def _result(
         return CodeExecutionResult(
             outcome=verdict.outcome, output=execution.stdout, execution_error=None
         )
-    is_report = failure is not None and verdict in (Verdict.RUNTIME_ERROR, Verdict.COMPILE_ERROR)
+    is_report = failure is not None and verdict in _REPORTED
     return CodeExecutionResult(
         outcome=verdict.outcome,
         output=_together(execution.stdout, execution.stderr),

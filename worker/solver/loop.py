@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from jobs.checkers import PassesTests
 from jobs.clock import utcnow
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, Execution, PromptJob
@@ -13,7 +12,7 @@ from worker.sandbox import Sandbox
 
 from .checkpoints import Checkpoint
 from .extraction import Extraction, program_of
-from .judge import Judgement, judge, no_program
+from .judge import Judgement, harness_of, judge, no_program
 from .prompts import conversation, feedback, system_instruction
 
 
@@ -78,9 +77,10 @@ class FeedbackLoop:
         if extraction.code is None:
             return None, None, no_program(extraction)
         code = ExecutableCode(language=job.language, code=extraction.code)
-        tests = job.checker.tests if isinstance(job.checker, PassesTests) else None
         async with self._slots:
-            execution = await self._sandbox.run(code, limits, stdin=job.stdin, tests=tests)
+            execution = await self._sandbox.run(
+                code, limits, stdin=job.stdin, harness=harness_of(job.checker)
+            )
         return code, execution, judge(code, execution, job.checker, limits)
 
 

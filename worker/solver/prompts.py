@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import Checker, ExitsCleanly, MatchesCalls, PassesTests, PrintsOutput
 from jobs.languages import Language
 from jobs.models import Attempt, ExecutableCode, Execution, PromptJob
 from jobs.verdicts import Verdict
@@ -109,6 +109,11 @@ def _contract(checker: Checker) -> str:
             return (
                 "Tests that are not shown here run after the program, in the same file: define the "
                 "names that are asked for at the top level and do not end the process."
+            )
+        case MatchesCalls(entry_point=entry_point):
+            return (
+                f"The function `{entry_point}` is called after the program has run: define it at the "
+                "top level, let it return plain values, and do not end the process."
             )
         case _:
             assert_never(checker)

@@ -1,4 +1,4 @@
-"""The entry point: make this folder a package, then hand over to the launcher."""
+"""The entry point: make this folder a package, serve, and in a spare that got a Python program, run it from here."""
 
 import os
 import sys
@@ -7,8 +7,12 @@ if __name__ == "__main__":
     # Run by path, and by the file's own: given the folder, Python would spend 8 ms on finding this file in it.
     # As a script it is no package yet, which relative imports need.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    package = __import__("inside.launcher")
+    package = __import__("inside.zygote")
     # Nothing after this line may find its modules beside ours.
     del sys.path[0]
-    # There is nothing to tidy up in this process, and a run waits for its end.
-    os._exit(package.launcher.main(int(sys.argv[1])))
+    job = package.zygote.main(int(sys.argv[1]))
+    if job is None:
+        # There is nothing to tidy up in this process, and somebody may wait for its end.
+        os._exit(0)
+    # From the bottom of the stack: a program has the depth of recursion that it has anywhere.
+    package.python_program.run(job)

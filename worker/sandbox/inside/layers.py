@@ -4,7 +4,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-STRICT = (
+OF_CONTAINED = ("landlock", "seccomp")
+"""What the profile `contained` has beyond the profile `rlimits`. Landlock is named with its version:
+`landlock-abi-7`."""
+OF_STRICT = (
     "user-namespace",
     "pid-namespace",
     "mount-namespace",
@@ -17,7 +20,7 @@ STRICT = (
     "sized-scratch",
     "no-nested-namespaces",
 )
-"""What the profile `strict` has beyond the profile `rlimits`."""
+"""What the profile `strict` has beyond the profile `contained`."""
 
 
 class LayerRefusedError(Exception):
@@ -35,14 +38,19 @@ class Layers:
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def adding(self, *names: str) -> "_Adding":
+    def adding(self, *names: str) -> "_Step":
         """A block that puts these in force; the system's refusal in it becomes a LayerRefusedError."""
-        return _Adding(self.names, names)
+        return _Step(self, names[0], names)
+
+    def preparing(self, name: str) -> "_Step":
+        """A block that does what a layer needs, before it is in force."""
+        return _Step(self, name, ())
 
 
-class _Adding:
-    def __init__(self, in_force: list[str], names: tuple[str, ...]) -> None:
-        self._in_force = in_force
+class _Step:
+    def __init__(self, layers: Layers, blamed: str, names: tuple[str, ...]) -> None:
+        self._layers = layers
+        self._blamed = blamed
         self._names = names
 
     def __enter__(self) -> None:
@@ -55,6 +63,7 @@ class _Adding:
         _: "TracebackType | None",
     ) -> None:
         if isinstance(error, OSError):
-            raise LayerRefusedError(self._names[0], str(error)) from error
+            raise LayerRefusedError(self._blamed, str(error)) from error
         if error is None:
-            self._in_force += [name for name in self._names if name not in self._in_force]
+            held = self._layers.names
+            held += [name for name in self._names if name not in held]

@@ -1,4 +1,11 @@
-"""A root of its own for the run: read-only, holding what interpreters need, and one sized place to write."""
+"""A root of its own for the slot: read-only, holding what interpreters need; and one sized place to write for a run.
+
+Theory of operation. The slot stages a small tmpfs, attaches read-only copies of the host's system folders to it,
+writes the few files that programs look for, and makes it the root with pivot_root(2), after which the host's files
+have no name any more. Each run then mounts a tmpfs of its own over the one empty folder kept for it, in a mount
+namespace of its own: it is bounded in bytes and in files, and gone with its last process and descriptor. Whatever a
+run does to it, the next one has another.
+"""
 
 import os
 
@@ -6,6 +13,10 @@ from . import syscalls
 
 # An empty place that exists everywhere. Nothing is taken from below it after it is covered.
 _STAGE = "/tmp"  # noqa: S108
+SCRATCH_PARENT = "/scratch"
+SCRATCH = f"{SCRATCH_PARENT}/run"
+"""Where a run writes. Landlock does not see the folder under a mount: what is granted on its parent reaches the
+mount."""
 _SCRATCH_INODES = 4096
 _READ_ONLY = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
 _DEVICE = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC
@@ -59,7 +70,7 @@ def take_trees(readable: tuple[str, ...]) -> list[Tree]:
     return trees + [Tree(path, _DEVICE) for path in _DEVICES]
 
 
-def build_root(trees: list[Tree], scratch: str) -> None:
+def build_root(trees: list[Tree]) -> None:
     """Stage the private root, with the trees attached, and stand in it; the old root is still underneath."""
     syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
     syscalls.mount("root", _STAGE, "tmpfs", _TMPFS, "size=1m,nr_inodes=1024,mode=755")
@@ -67,10 +78,11 @@ def build_root(trees: list[Tree], scratch: str) -> None:
     for tree in trees:
         tree.attach()
     for place, text in _TEXTS.items():
-        _write(place, text.format(scratch=scratch))
+        _write(place, text.format(scratch=SCRATCH))
     for place, target in _LINKS.items():
         _make_parents(place)
-        os.symlink(target.format(scratch=scratch), place)
+        os.symlink(target.format(scratch=SCRATCH), place)
+    os.makedirs(SCRATCH.lstrip("/"))
 
 
 def mount_proc() -> None:
@@ -80,13 +92,11 @@ def mount_proc() -> None:
     syscalls.mount("proc", "proc", "proc", flags)
 
 
-def mount_scratch(scratch: str, size_mib: int) -> None:
-    """The one place that can be written, bounded in bytes and in files, gone with the namespace."""
-    place = scratch.lstrip("/")
-    os.mkdir(place)
-    syscalls.mount(
-        "scratch", place, "tmpfs", _TMPFS, f"size={size_mib}m,nr_inodes={_SCRATCH_INODES},mode=755"
-    )
+def mount_scratch(size_mib: int) -> int:
+    """Mount the one place that a run can write to; a descriptor of it, through which it can be seen after the run."""
+    options = f"size={size_mib}m,nr_inodes={_SCRATCH_INODES},mode=755"
+    syscalls.mount("scratch", SCRATCH, "tmpfs", _TMPFS, options)
+    return os.open(SCRATCH, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def enter_root() -> None:

@@ -1,11 +1,13 @@
 """What the processes of a run use, read from /proc."""
 
 import os
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_KILL_AGAIN_SECONDS = 0.001
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 # Places in /proc/<pid>/stat, counted from the state, which follows the name in parentheses.
@@ -47,12 +49,12 @@ def private_memory_kib(pids: list[int]) -> int:
     return sum(_own_share_kib(_read(f"/proc/{pid}/smaps_rollup")) for pid in pids)
 
 
-def everyone_else() -> list[int]:
+def _everyone_else() -> list[int]:
     """All pids of this PID namespace but 1, which is ours."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
 
 
-def descendants() -> list[int]:
+def _descendants() -> list[int]:
     """All descendants of this process. One that loses its parent becomes ours, as we are their subreaper."""
     found: list[int] = []
     parents = [os.getpid()]
@@ -63,7 +65,7 @@ def descendants() -> list[int]:
     return found
 
 
-def kill_everyone_else() -> None:
+def _kill_everyone_else() -> None:
     """Kill this whole PID namespace but ourselves, at one stroke that no fork outruns."""
     try:
         os.kill(-1, 9)
@@ -71,9 +73,9 @@ def kill_everyone_else() -> None:
         pass
 
 
-def kill_descendants() -> None:
-    """Kill whoever can be found; a fork may outrun it, so the caller repeats it until nobody is left."""
-    for pid in descendants():
+def _kill_descendants() -> None:
+    """Kill whoever can be found; a fork may outrun it, so it is repeated until nobody is left."""
+    for pid in _descendants():
         try:
             os.kill(pid, 9)
         except ProcessLookupError:
@@ -85,11 +87,30 @@ class Tree:
 
     def __init__(self, pids: "Callable[[], list[int]]", kill: "Callable[[], None]") -> None:
         self.pids = pids
-        self.kill = kill
+        self._kill = kill
+
+    def end_everyone(self, reap: "Callable[[], bool] | None" = None) -> None:
+        """Kill them all and reap them, until nobody is left; `reap` collects, and says whether there are more."""
+        reap = reap or _reap_unseen
+        self._kill()
+        while reap():
+            time.sleep(_KILL_AGAIN_SECONDS)
+            self._kill()
 
 
-NAMESPACE = Tree(everyone_else, kill_everyone_else)
-DESCENDANTS = Tree(descendants, kill_descendants)
+NAMESPACE = Tree(_everyone_else, _kill_everyone_else)
+"""Everybody in the slot's PID namespace, where we are PID 1."""
+DESCENDANTS = Tree(_descendants, _kill_descendants)
+"""Whoever descends from us, the subreaper."""
+
+
+def _reap_unseen() -> bool:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _own_share_kib(rollup: str) -> int:

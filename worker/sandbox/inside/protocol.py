@@ -1,14 +1,29 @@
-"""The words between worker and launcher: length-prefixed frames, and messages of named text fields."""
+"""The words between worker and zygote: messages of named text fields, one to a packet.
+
+Theory of operation. The socket is a SOCK_SEQPACKET: a packet is a message, so there are no lengths to get wrong, and
+descriptors travel beside it. Anything large (sources, files) travels as the content of a memfd, because a packet may be
+no longer than the socket's buffer. Nothing here can name a type or call anything, so whatever the other side sends is
+a message or an error.
+"""
 
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket as Socket  # noqa: N812  a class, by the name of a module
     from typing import Self
 
-_LENGTH_BYTES = 4
-# A program's source is the largest thing that is sent; a length beyond this is not one of ours.
-_MAX_FRAME_BYTES = 64 * 1024 * 1024
+PACKET_BYTES = 65_536
+"""The longest packet. Kernels allow about 200 KiB by default."""
+MOST_DESCRIPTORS = 8
+SCRATCH_MARK = "{scratch}"
+"""Stands for the run's directory in a command, since only the zygote knows where that is."""
+STOP = b"stop"
+"""The packet that asks for the end of a run; its report still comes."""
+_FD_BYTES = 4
+# _socket knows these; it is named here so that the worker's side needs no private module.
+_SOL_SOCKET, _SCM_RIGHTS, _MSG_CMSG_CLOEXEC = 1, 1, 0x4000_0000
+_ANCILLARY_BYTES = 256
 
 
 class ProtocolError(Exception):
@@ -29,7 +44,7 @@ class Message:
         self.__dict__.update(values)
 
     def encode(self) -> bytes:
-        """This message as the content of one frame."""
+        """This message as the content of one packet."""
         parts = [type(self).__name__]
         for name in self.__annotations__:
             value = self.__dict__[name]
@@ -38,11 +53,14 @@ class Message:
                 if "\0" in text:
                     raise ProtocolError(f"{name} holds a NUL")
                 parts += [name, text]
-        return "\0".join(parts).encode("utf-8", "surrogateescape")
+        raw = "\0".join(parts).encode("utf-8", "surrogateescape")
+        if len(raw) > PACKET_BYTES:
+            raise ProtocolError(f"{parts[0]} takes {len(raw)} bytes, and a packet holds fewer")
+        return raw
 
     @classmethod
     def decode(cls, raw: bytes) -> "Self":
-        """The message in the content of one frame.
+        """The message in one packet.
 
         Raises:
             ProtocolError: it is none, or not of this kind.
@@ -61,23 +79,54 @@ class Message:
             raise ProtocolError(f"{cls.__name__} is malformed: {error}") from error
 
 
-class Request(Message):
-    """What to run, and inside which walls."""
+class Setup(Message):
+    """What a slot is to be; sent once, before anything runs."""
 
     profile: str
-    argv: tuple[str, ...]
-    environment: tuple[str, ...]
-    """`NAME=value`, and nothing else reaches the program."""
-    scratch: str
-    """The directory all files of the run live in, as the program will see it."""
-    files: tuple[str, ...]
-    """Paths below the scratch directory; their contents follow in as many frames."""
-    links: tuple[str, ...]
-    """`path below the scratch directory=target`."""
+    """`strict`, `contained` or `rlimits`."""
     readable: tuple[str, ...]
-    """Host paths that a private root shows read-only, at the same place; those that do not exist are left out."""
-    descriptors: tuple[str, ...]
-    """Numbers that become the program's 0, 1, 2 and so on."""
+    """Host paths that programs may read, at the same place; those that do not exist are left out."""
+    scratch_parent: str
+    """Where runs without a private root have their directories."""
+    scratch_mib: int
+    """How large a private one is: the spare has it before it has a job, so a slot is made for one size."""
+    search_path: str
+    """The program's PATH."""
+    python_path: tuple[str, ...]
+    """Folders whose packages Python programs may import beside the standard library."""
+    preload: tuple[str, ...]
+    """Modules that are imported once, before there is a program."""
+    cgroups: tuple[str, ...]
+    """Folders of the slot's own control groups, which it is in already; none where none could be had."""
+
+
+class Ready(Message):
+    """A slot that waits for its first program."""
+
+    uid: int
+    """Whom pipes have to belong to; -1 where that is the worker's own user."""
+    layers: tuple[str, ...]
+    """Names of what is in force, in order."""
+    missing: tuple[str, ...]
+    """`layer: why` of what could not be had and is not required."""
+
+
+class Refusal(Message):
+    """A layer could not be had, and no program ran."""
+
+    layer: str
+    detail: str
+
+
+class Request(Message):
+    """One program to run. Its files follow in a memfd, one after the other, as the last descriptor."""
+
+    argv: tuple[str, ...]
+    """The command. The first word alone says how: `python` is the zygote's own interpreter, a path is exec'ed."""
+    files: tuple[str, ...]
+    """Paths below the scratch directory; the program is the first."""
+    sizes: tuple[str, ...]
+    """Their lengths in bytes."""
     cpu_seconds: float
     wall_seconds: float
     memory_mib: int
@@ -86,9 +135,25 @@ class Request(Message):
     address_space_mib: int
     """0 leaves it unlimited."""
     file_size_mib: int
-    scratch_mib: int
     processes: int
     open_files: int
+    artefacts: int
+    """How many files of its own the program may have collected afterwards; 0 collects nothing."""
+    artefact_kib: int
+    """How much of all of them together."""
+
+
+class Confined(Message):
+    """A spare is behind its walls and waits for a job; beside it a descriptor of its scratch directory, if private."""
+
+    layers: tuple[str, ...]
+
+
+class Started(Message):
+    """The spare has taken the job in the packet after this one, and is about to become its program."""
+
+    cpu_seconds: float
+    """What it had used before, getting ready."""
 
 
 class Report(Message):
@@ -101,51 +166,41 @@ class Report(Message):
     cpu_seconds: float
     wall_seconds: float
     peak_memory_kib: int
-    """As sampled; 0 where the program was over before the first look."""
-    layers: tuple[str, ...]
-    """Names of what was put in force, in order."""
+    """The most the tree held at one moment, as sampled, or the most one of its processes held."""
+    peak_processes: int
+    """The most there were at one look; 1 where the program was over before the first."""
+    artefacts: tuple[str, ...]
+    """Names of what was collected; its content is in a memfd beside this message."""
+    artefact_sizes: tuple[str, ...]
+    """`kept of whole` in bytes, for each."""
+    artefacts_omitted: int
+    """How many files were passed over because of a bound, or because they were no plain files."""
 
 
-class Refusal(Message):
-    """A layer could not be had, and no program ran."""
+def receive(channel: "Socket") -> tuple[bytes, list[int]]:
+    """The next packet and its descriptors; blocks until there is one.
 
-    layer: str
-    detail: str
-
-
-def frame(content: bytes) -> bytes:
-    """One frame, ready to be written."""
-    return len(content).to_bytes(_LENGTH_BYTES, "big") + content
-
-
-def frame_length(prefix: bytes) -> int:
-    """How many bytes of content follow this prefix."""
-    length = int.from_bytes(prefix, "big")
-    if len(prefix) != _LENGTH_BYTES or length > _MAX_FRAME_BYTES:
-        raise ProtocolError(f"a frame of {length} bytes is not one of ours")
-    return length
-
-
-def receive_frame(descriptor: int) -> bytes:
-    """The content of the next frame; blocks until all of it is there."""
-    return _receive(descriptor, frame_length(_receive(descriptor, _LENGTH_BYTES)))
+    Raises:
+        ProtocolError: the other side went away.
+    """
+    raw, ancillary, _, _ = channel.recvmsg(PACKET_BYTES, _ANCILLARY_BYTES, _MSG_CMSG_CLOEXEC)
+    descriptors = [
+        int.from_bytes(data[at : at + _FD_BYTES], "little")
+        for level, kind, data in ancillary
+        if (level, kind) == (_SOL_SOCKET, _SCM_RIGHTS)
+        for at in range(0, len(data) - len(data) % _FD_BYTES, _FD_BYTES)
+    ]
+    if not raw:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise ProtocolError("the other side went away")
+    return raw, descriptors
 
 
-def send(descriptor: int, message: Message) -> None:
-    """Write one message; blocks until all of it is on its way."""
-    left = memoryview(frame(message.encode()))
-    while left:
-        left = left[os.write(descriptor, left) :]
-
-
-def _receive(descriptor: int, length: int) -> bytes:
-    received = bytearray()
-    while len(received) < length:
-        part = os.read(descriptor, length - len(received))
-        if not part:
-            raise ProtocolError("the other side went away")
-        received += part
-    return bytes(received)
+def send(channel: "Socket", message: Message, descriptors: "tuple[int, ...]" = ()) -> None:
+    """Send one message, and descriptors beside it."""
+    rights = b"".join(each.to_bytes(_FD_BYTES, "little") for each in descriptors)
+    channel.sendmsg([message.encode()], [(_SOL_SOCKET, _SCM_RIGHTS, rights)] if rights else [])
 
 
 def _value(kind: type, texts: list[str]) -> object:

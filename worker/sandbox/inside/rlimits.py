@@ -1,4 +1,8 @@
-"""The limits the kernel holds by itself, process by process; the watcher holds the same ones over the tree."""
+"""The limits the kernel holds by itself, process by process; the watcher holds the same ones over the tree.
+
+Theory of operation. They are the backstop: they hold between two looks of the watcher and if the watcher fails. They
+are set by the program's own process as its last step, because CPU time and address space would count what came before.
+"""
 
 import os
 import resource
@@ -31,7 +35,8 @@ def bounds(request: Request, tasks_besides: int) -> list[Bound]:
         _both(resource.RLIMIT_NOFILE, request.open_files),
         _both(resource.RLIMIT_FSIZE, request.file_size_mib * _MIB),
         (resource.RLIMIT_STACK, _STACK_SOFT, _STACK_HARD),
-        _both(resource.RLIMIT_CORE, 0),
+        # Not 0: a core handler that reads from a pipe is started for 0 as well. For 1 the kernel writes nothing at all.
+        _both(resource.RLIMIT_CORE, 1),
         _both(resource.RLIMIT_MEMLOCK, 0),
         _both(resource.RLIMIT_MSGQUEUE, 0),
         _both(resource.RLIMIT_NICE, 0),

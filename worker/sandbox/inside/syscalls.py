@@ -27,12 +27,21 @@ MOUNT_ATTR_NOEXEC = 0x8
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
 PR_SET_SECUREBITS = 28
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
 # Calls without a function in every C library; since 5.2 they have one number on every architecture.
-_NUMBERS = {"open_tree": 428, "move_mount": 429, "mount_setattr": 442}
+_NUMBERS = {
+    "open_tree": 428,
+    "move_mount": 429,
+    "openat2": 437,
+    "mount_setattr": 442,
+    "landlock_create_ruleset": 444,
+    "landlock_add_rule": 445,
+    "landlock_restrict_self": 446,
+}
 
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
@@ -50,25 +59,25 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def unshare(flags: int) -> None:
     """Leave the namespaces named by `flags` for fresh ones."""
-    _call("unshare", flags)
+    call("unshare", flags)
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
     """Mount(2)."""
-    _call("mount", source, target, kind, flags, options or None)
+    call("mount", source, target, kind, flags, options or None)
 
 
 def pivot_into_current_directory() -> None:
     """Make the current directory the root, and let go of the old one."""
-    _call("pivot_root", ".", ".")
+    call("pivot_root", ".", ".")
     # Both now lie at the same place, the old root on top.
-    _call("umount2", ".", _MNT_DETACH)
+    call("umount2", ".", _MNT_DETACH)
     os.chdir("/")
 
 
 def set_host_name(name: str) -> None:
     """Name this UTS namespace."""
-    _call("sethostname", name, len(name))
+    call("sethostname", name, len(name))
 
 
 def clone_tree(path: str, attributes: int) -> int:
@@ -76,22 +85,22 @@ def clone_tree(path: str, attributes: int) -> int:
 
     Unlike a bind mount it can be taken before a change of user and attached after it (Linux 5.12).
     """
-    tree = _call("open_tree", _AT_FDCWD, path, _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE)
+    tree = call("open_tree", _AT_FDCWD, path, _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE)
     # struct mount_attr: attr_set, attr_clr, propagation, userns_fd
     restriction = (ctypes.c_uint64 * 4)(attributes, 0, MS_PRIVATE, 0)
     flags = _AT_EMPTY_PATH | _AT_RECURSIVE
-    _call("mount_setattr", tree, "", flags, restriction, ctypes.sizeof(restriction))
+    call("mount_setattr", tree, "", flags, restriction, ctypes.sizeof(restriction))
     return tree
 
 
 def attach_tree(tree: int, target: str) -> None:
     """Put a detached tree at `target`."""
-    _call("move_mount", tree, "", _AT_FDCWD, target, _MOVE_MOUNT_F_EMPTY_PATH)
+    call("move_mount", tree, "", _AT_FDCWD, target, _MOVE_MOUNT_F_EMPTY_PATH)
 
 
-def prctl(operation: int, argument: int) -> None:
-    """Prctl(2) with one argument."""
-    _call("prctl", operation, argument, 0, 0, 0)
+def prctl(operation: int, argument: int, pointer: bytes | None = None) -> None:
+    """Prctl(2) with one argument, or two."""
+    call("prctl", operation, argument, pointer or 0, 0, 0)
 
 
 def drop_capabilities() -> None:
@@ -103,7 +112,7 @@ def drop_capabilities() -> None:
         if os.geteuid() == 0:
             raise
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    _call("capset", header, (ctypes.c_uint32 * 6)())
+    call("capset", header, (ctypes.c_uint32 * 6)())
 
 
 def ignore_interrupts() -> None:
@@ -118,7 +127,12 @@ def default_signals() -> None:
     _libc.sigprocmask(_SIG_SETMASK, (ctypes.c_uint64 * 16)(), None)
 
 
-def _call(name: str, *arguments: object) -> int:
+def call(name: str, *arguments: object) -> int:
+    """A call of the C library, or of the kernel where the C library has no function for it.
+
+    Raises:
+        OSError: it was refused; the message names the call.
+    """
     if name in _NUMBERS:
         result: int = _libc.syscall(*map(_foreign, (_NUMBERS[name], *arguments)))
     else:

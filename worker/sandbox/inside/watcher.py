@@ -1,11 +1,23 @@
-"""Watches a running program: holds the limits over its whole tree, ends it, and says why it ended."""
+"""Watches a running program: holds the limits over its whole tree, ends it, and says why it ended.
+
+Theory of operation. The kernel's own limits hold for one process each; a program may start many. So the supervisor
+looks at the whole tree every few milliseconds, adds up what it uses, and kills all of it at one stroke when a limit is
+passed. It says why it killed: a signal alone cannot tell memory from time. A look is a listing of the slot's own
+/proc, which holds this run and nothing else. When the program's first process has ended, however it did, the rest is
+killed and reaped until there is nobody left to reap; only then is there a report.
+"""
 
 import os
 import select
 import time
 
 from . import processes
-from .protocol import Report, Request
+from .protocol import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .cgroups import Groups
+    from .walls import Walls
 
 _KIB = 1024
 # Most programs are over within the first tenth of a second, and most allocations go wrong there.
@@ -13,65 +25,76 @@ _EARLY_SECONDS, _EARLY_LOOK_MS, _LATER_LOOK_MS = 0.1, 5, 20
 # A look also comes before a program could fill the memory that is left to it: a few cores touch new pages at about
 # 4 GiB/s. It does not come sooner than this, or a program that lives near its limit would be slowed down by looks.
 _FILLED_KIB_PER_MS, _SHORTEST_LOOK_MS = 4096, 2
-_KILL_AGAIN_SECONDS = 0.001
 _SIGKILL, _SIGXCPU, _SIGXFSZ = 9, 24, 25
 
 
-class Supervisor:
+class Watcher:
     """One program, from its start to the death of the last process it left behind."""
 
-    def __init__(self, pid: int, request: Request, tree: processes.Tree, control: int) -> None:
+    def __init__(
+        self, pid: int, request: Request, walls: "Walls", groups: "Groups", scratch: int
+    ) -> None:
+        """Watch `pid`; `scratch` is a descriptor of its scratch directory."""
         self._pid = pid
         self._request = request
-        self._tree = tree
+        self._tree = walls.tree
+        self._groups = groups
+        self._scratch = scratch if walls.is_scratch_private else -1
         self._started = time.monotonic()
-        self._wait_status: int | None = None
         self._reaped_cpu_seconds = 0.0
-        self._peak_kib = 0
         self._held_kib = 0
-        self._events = select.poll()
-        self._control = control
-        self._events.register(control, select.POLLIN)
-        self._events.register(os.pidfd_open(pid), select.POLLIN)
+        self._largest_kib = 0
+        self.wait_status: int | None = None
+        self.reason = ""
+        self.wall_seconds = 0.0
+        self.peak_kib = 0
+        self.peak_processes = 1
 
-    def run_to_the_end(self, layers: list[str]) -> Report:
-        """Wait for the program or a limit, kill whatever is left, reap all of it, and report."""
-        reason = self._watch()
-        wall_seconds = self._elapsed()
-        self._end_everything()
-        return Report(
-            wait_status=self._wait_status,
-            reason=reason or self._reason_of_the_signal(),
-            cpu_seconds=self._reaped_cpu_seconds,
-            wall_seconds=wall_seconds,
-            peak_memory_kib=self._peak_kib,
-            layers=tuple(layers),
-        )
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time of all that were reaped, what the spare used before it had a job included."""
+        return self._reaped_cpu_seconds
 
-    def _watch(self) -> str:
+    def run_to_the_end(self, process: int, control: int, cpu_seconds_before: float) -> None:
+        """Wait for the program or a limit, kill whatever is left, and reap all of it.
+
+        `process` becomes readable when the program's first process ends, `control` when the worker wants it to.
+        """
+        self._reaped_cpu_seconds -= cpu_seconds_before
+        events = select.poll()
+        events.register(control, select.POLLIN)
+        events.register(process, select.POLLIN)
+        self.reason = self._watch(events, control)
+        self.wall_seconds = self._elapsed()
+        self._tree.end_everyone(self._reap)
+        self.peak_kib = max(self.peak_kib, self._largest_kib, self._groups.peak_kib())
+        self.reason = self.reason or self._reason_of_the_end()
+
+    def _watch(self, events: select.poll, control: int) -> str:
         while True:
+            for descriptor, _ in events.poll(self._milliseconds_to_next_look()):
+                if descriptor == control:
+                    # Anything said in the middle of a run means stop; so does a worker that went away.
+                    return "cancelled"
             self._reap()
-            if self._wait_status is not None:
+            if self.wait_status is not None:
                 return ""
             reason = self._limit_hit()
             if reason:
                 return reason
-            for descriptor, _ in self._events.poll(self._milliseconds_to_next_look()):
-                if descriptor == self._control:
-                    # Anything said in the middle of a run means stop; so does a worker that went away.
-                    return "cancelled"
 
     def _limit_hit(self) -> str:
         if self._elapsed() > self._request.wall_seconds:
             return "wall"
         pids = self._tree.pids()
         used = processes.usage(pids)
+        self.peak_processes = max(self.peak_processes, used.tasks)
         if used.cpu_seconds + self._reaped_cpu_seconds > self._request.cpu_seconds:
             return "cpu"
         if used.tasks > self._request.processes:
             return "processes"
         self._held_kib = self._memory_kib(pids, used)
-        self._peak_kib = max(self._peak_kib, self._held_kib)
+        self.peak_kib = max(self.peak_kib, self._held_kib)
         return "memory" if self._held_kib > self._request.memory_mib * _KIB else ""
 
     def _memory_kib(self, pids: list[int], used: processes.Usage) -> int:
@@ -83,9 +106,9 @@ class Supervisor:
         return held_kib
 
     def _scratch_kib(self) -> int:
-        if self._request.profile != "strict":
+        if self._scratch < 0:
             return 0
-        room = os.statvfs(self._request.scratch)
+        room = os.fstatvfs(self._scratch)
         return (room.f_blocks - room.f_bfree) * room.f_frsize // _KIB
 
     def _reap(self) -> bool:
@@ -98,22 +121,19 @@ class Supervisor:
             if pid == 0:
                 return True
             self._reaped_cpu_seconds += rusage.ru_utime + rusage.ru_stime
+            self._largest_kib = max(self._largest_kib, rusage.ru_maxrss)
             if pid == self._pid:
-                self._wait_status = status
+                self.wait_status = status
 
-    def _end_everything(self) -> None:
-        self._tree.kill()
-        while self._reap():
-            time.sleep(_KILL_AGAIN_SECONDS)
-            self._tree.kill()
-
-    def _reason_of_the_signal(self) -> str:
+    def _reason_of_the_end(self) -> str:
         """Name the limits that the kernel holds by a signal of its own."""
-        ended_by = os.WTERMSIG(self._wait_status) if self._wait_status else 0
-        over_cpu = self._reaped_cpu_seconds >= self._request.cpu_seconds
+        ended_by = os.WTERMSIG(self.wait_status) if self.wait_status else 0
+        if ended_by == _SIGKILL and self._groups.has_run_out_of_memory():
+            return "memory"
         if ended_by == _SIGXFSZ:
             return "file_size"
         # The hard limit kills, as anyone may; the time used tells the two apart.
+        over_cpu = self._reaped_cpu_seconds >= self._request.cpu_seconds
         return "cpu" if ended_by == _SIGXCPU or (ended_by == _SIGKILL and over_cpu) else ""
 
     def _elapsed(self) -> float:

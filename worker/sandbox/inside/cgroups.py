@@ -1,0 +1,82 @@
+"""The slot's control groups, where the worker could make some: an exact measure of memory, and a limit without gaps.
+
+Theory of operation. A group is made by the worker, one for each slot and for its life, and the zygote is put into it
+before it does anything. Making one for each run would double what a run costs. For each run the limit is written and
+the peak is reset; afterwards the peak is read, and whether the kernel had to kill. The files are opened once, before
+the private root hides them, and stay writable through their descriptors. Version 1 and version 2 name them differently
+and mean the same.
+
+The zygote is in the group as well: its own few mebibytes come on top of the program's limit.
+"""
+
+import os
+
+_MIB = 1024 * 1024
+_OWN_ROOM_MIB = 32
+# What each version calls the limit, the highest value so far, and the count of kills.
+_LIMIT = ("memory.limit_in_bytes", "memory.max")
+_PEAK = ("memory.max_usage_in_bytes", "memory.peak")
+_KILLS = ("memory.oom_control", "memory.events")
+
+
+class Groups:
+    """The files of the slot's groups, as far as there are any."""
+
+    def __init__(self, folders: tuple[str, ...]) -> None:
+        """Open what is there below `folders`."""
+        self._limit = _open_first(folders, _LIMIT, os.O_WRONLY)
+        self._peak = _open_first(folders, _PEAK, os.O_RDWR)
+        self._kills = _open_first(folders, _KILLS, os.O_RDONLY)
+        self._kills_before = 0
+        self._peak_before_kib = 0
+
+    @property
+    def layers(self) -> list[str]:
+        """What is in force by them."""
+        return ["cgroup-memory"] if self._limit >= 0 else []
+
+    def begin(self, memory_mib: int) -> None:
+        """Bound the run that comes, and begin to measure it."""
+        if self._limit >= 0:
+            os.pwrite(self._limit, str((memory_mib + _OWN_ROOM_MIB) * _MIB).encode(), 0)
+        self._kills_before = self._count_kills()
+        self._peak_before_kib = 0
+        if self._peak >= 0:
+            try:
+                os.pwrite(self._peak, b"0", 0)
+            except OSError:
+                # A kernel of version 2 before 6.12 cannot reset it: then it tells nothing of a single run.
+                os.close(self._peak)
+                self._peak = -1
+        if self._peak >= 0:
+            self._peak_before_kib = self._read_peak_kib()
+
+    def peak_kib(self) -> int:
+        """The most the group held at one moment, beyond what it held when the run began; 0 where it is not known."""
+        return max(0, self._read_peak_kib() - self._peak_before_kib) if self._peak >= 0 else 0
+
+    def has_run_out_of_memory(self) -> bool:
+        """Whether the kernel killed somebody since the run began."""
+        return self._count_kills() > self._kills_before
+
+    def _read_peak_kib(self) -> int:
+        return int(os.pread(self._peak, 64, 0)) // 1024
+
+    def _count_kills(self) -> int:
+        if self._kills < 0:
+            return 0
+        for line in os.pread(self._kills, 4096, 0).split(b"\n"):
+            name, _, value = line.partition(b" ")
+            if name == b"oom_kill":
+                return int(value)
+        return 0
+
+
+def _open_first(folders: tuple[str, ...], names: tuple[str, ...], mode: int) -> int:
+    for folder in folders:
+        for name in names:
+            try:
+                return os.open(f"{folder}/{name}", mode | os.O_CLOEXEC)
+            except OSError:
+                continue
+    return -1

@@ -1,0 +1,102 @@
+"""Profile `strict`: the slot is a machine of its own, and each run a fresh one inside it."""
+
+from . import identity, landlock, mounts, namespaces, processes, syscalls
+from .walls import Walls
+
+_SIGKILL = 9
+
+
+class PrivateWalls(Walls):
+    """Namespaces, a private root, and whatever Landlock this kernel has."""
+
+    tree = processes.NAMESPACE
+    scratch = mounts.SCRATCH
+    is_scratch_private = True
+
+    _trees: list[mounts.Tree]
+    _rules: landlock.Ruleset | None = None
+
+    def leave_the_host(self) -> None:
+        """Become nobody for good and leave every namespace: the next child of this process is PID 1 of the slot.
+
+        Raises:
+            LayerRefusedError: the kernel, or whoever set up this container, refuses.
+        """
+        with self.layers.adding("no-new-privileges"):
+            syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        self._trees = self._stop_being_root()
+        with self.layers.adding("user-namespace"):
+            namespaces.new_user_namespace()
+        with self.layers.adding(
+            "pid-namespace",
+            "mount-namespace",
+            "network-namespace",
+            "ipc-namespace",
+            "uts-namespace",
+            "cgroup-namespace",
+        ):
+            namespaces.new_namespaces_of_the_slot()
+        # Last, because each change of credentials clears it. The worker's death kills us, ours kills PID 1, and
+        # the kernel kills a namespace with its PID 1.
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
+
+    def build(self) -> None:
+        """As PID 1: build the root and go into it, and prepare what each run will need."""
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
+        readable = (*self.setup.readable, *self.setup.python_path)
+        with self.layers.adding("private-root"):
+            mounts.build_root(self._trees or mounts.take_trees(readable))
+        with self.layers.adding("private-proc"):
+            mounts.mount_proc()
+        with self.layers.preparing("private-root"):
+            mounts.enter_root()
+        try:
+            self._rules = landlock.Ruleset()
+        except OSError as error:
+            # A second wall behind the mounts: a kernel without it is still strict, and says so.
+            self.missing.append(f"landlock: {error}")
+        else:
+            self._grant(self._rules)
+        self.build_filter(sockets=True)
+        # Programs have our user: without this they could read our memory and our descriptors.
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+        self.layers.names.append("process-tree-watcher")
+
+    def raise_around_this_process(self) -> int:
+        """As a spare: a machine of its own for the run, then what cannot be undone."""
+        with self.layers.preparing("user-namespace"):
+            namespaces.new_namespaces_of_a_run()
+        # After the change of credentials, which clears it.
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
+        with self.layers.adding("sized-scratch"):
+            scratch = mounts.mount_scratch(self.setup.scratch_mib)
+        with self.layers.adding("no-nested-namespaces"):
+            namespaces.forbid_nested()
+        self.start_over()
+        if self._rules is not None:
+            self.restrict_files(self._rules)
+        self.restrict_calls()
+        return scratch
+
+    def _grant(self, rules: landlock.Ruleset) -> None:
+        self.grant_system_files(rules)
+        # What lies in the root besides is generated and read-only.
+        rules.grant(landlock.READ, "/etc")
+        rules.grant(landlock.READ, "/proc")
+        rules.grant(landlock.READ_DIRECTORIES, "/")
+        rules.grant(landlock.OWN, mounts.SCRATCH_PARENT)
+
+    def _stop_being_root(self) -> list[mounts.Tree]:
+        """Become nobody, if we are root; what only root may reach is taken along as detached mounts."""
+        with self.layers.preparing("unprivileged-uid"):
+            self.uid = identity.unprivileged_uid()
+        if self.uid is None:
+            return []
+        try:
+            trees = mounts.take_trees((*self.setup.readable, *self.setup.python_path))
+        except PermissionError:
+            # Root of a container without CAP_SYS_ADMIN: what everybody may reach can still be taken later.
+            trees = []
+        with self.layers.adding("unprivileged-uid"):
+            identity.become(self.uid)
+        return trees

@@ -1,0 +1,106 @@
+"""Runs a Python program in the interpreter that was forked for it, as if it had been started from the shell.
+
+Theory of operation. A fork is a running interpreter for a twentieth of what a new one costs; the price is that what an
+interpreter does around a program has to be done by hand. Before: a `__main__` of its own, `sys.argv`, and the words
+that `site` adds. After: an uncaught exception is shown without our frames, non-daemon threads are waited for, atexit
+functions run, `__main__` is let go so that finalizers run, and the streams are flushed. What differs is documented:
+programs of one slot share the hash seed and the addresses of what was loaded before them.
+"""
+
+import atexit
+import builtins
+import gc
+import os
+import sys
+
+_SUCCESS, _FAILURE, _LOST_OUTPUT, _INTERRUPTED = 0, 1, 120, 130
+
+
+class Job:
+    """A program in the process that is to run it."""
+
+    def __init__(self, source: bytes, path: str) -> None:
+        self.source = source
+        self.path = path
+
+
+def run(job: Job) -> None:
+    """Run it to its end and leave the process with its exit code; never returns."""
+    main = type(sys)("__main__")
+    main.__dict__.update(
+        __builtins__=builtins, __file__=job.path, __cached__=None, __annotations__={}
+    )
+    sys.modules["__main__"] = main
+    sys.argv = [job.path]
+    status = _SUCCESS
+    try:
+        exec(compile(job.source, job.path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  what it is all for
+    except SystemExit as end:
+        status = _status_of(end)
+    except BaseException as error:  # noqa: BLE001  whatever the program let through
+        status = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else _FAILURE
+        _show(error)
+    del main
+    os._exit(_leave(status))
+
+
+def _status_of(end: SystemExit) -> int:
+    """What the interpreter makes of `sys.exit(code)`."""
+    code = end.code
+    if code is None:
+        return _SUCCESS
+    if isinstance(code, int):
+        return code & 0xFF
+    try:
+        print(code, file=sys.stderr)  # noqa: T201  as the interpreter does
+    except BaseException:  # noqa: BLE001  an object that cannot be printed ends the program all the same
+        return _FAILURE
+    return _FAILURE
+
+
+def _show(error: BaseException) -> None:
+    trace = error.__traceback__
+    # Ours is the outermost frame. A program that did not compile has no other.
+    error.__traceback__ = trace.tb_next if trace else None
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException as another:  # noqa: BLE001  the program's own hook
+        sys.__excepthook__(type(another), another, another.__traceback__)
+        sys.__excepthook__(type(error), error, error.__traceback__)
+
+
+def _leave(status: int) -> int:
+    """What an interpreter does between a program's last line and its exit code."""
+    for step in (_wait_for_threads, atexit._run_exitfuncs, _flush, _finalize):  # noqa: SLF001  there is no public name
+        try:
+            step()
+        except SystemExit:
+            continue
+        except BaseException as error:  # noqa: BLE001  whatever a finalizer lets through is shown and passed over
+            _show(error)
+    return status if _flush() or status else _LOST_OUTPUT
+
+
+def _wait_for_threads() -> None:
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()  # noqa: SLF001  what the interpreter itself calls
+
+
+def _finalize() -> None:
+    sys.modules.pop("__main__", None)
+    gc.collect()
+
+
+def _flush() -> bool:
+    """Flush the standard streams, replaced or not; whether nothing was lost."""
+    kept = True
+    for stream in {
+        id(s): s for s in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    }.values():
+        try:
+            if stream is not None and not getattr(stream, "closed", False):
+                stream.flush()
+        except BaseException:  # noqa: BLE001  the program's own stream, or a full or closed pipe
+            kept = kept and stream in (sys.stderr, sys.__stderr__)
+    return kept

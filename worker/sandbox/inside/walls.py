@@ -1,0 +1,104 @@
+"""What surrounds a run, and in which order it is raised: the part that all profiles have.
+
+Theory of operation. The slot builds once what can be built once (root, Landlock rules, filter of system calls); each
+spare raises its own walls from it before there is a job. The order is forced by what each step takes away: namespaces
+and mounts need capabilities, so they come before these go; `no_new_privs` has to stand before the two filters; Landlock
+comes before the filter of system calls, which need not let its calls pass then; and resource limits come last of all,
+with the job, because they would count what came before.
+"""
+
+import os
+
+from . import landlock, processes, seccomp, syscalls
+from .layers import Layers
+from .protocol import Setup
+
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+class Walls:
+    """The walls of one slot and of the runs in it. `shared_walls` and `private_walls` keep this promise."""
+
+    tree: processes.Tree
+    """How the processes of a run are found and killed."""
+    scratch: str
+    """The directory of the run, as the program sees it."""
+    is_scratch_private: bool
+    """Whether that is a file system of the run's own, which can be measured."""
+
+    def __init__(self, setup: Setup, layers: Layers) -> None:
+        self.setup = setup
+        self.layers = layers
+        self.uid: int | None = None
+        """Whose the run's processes and pipes are, if not the worker's own user's."""
+        self.missing: list[str] = []
+        """`layer: why` of what could not be had and is not required."""
+        self.tasks_besides = 0
+        """How many processes and threads the kernel counts with the run's that are not the run's."""
+        self._filter: seccomp.Filter | None = None
+
+    def build(self) -> None:
+        """Raise what stands for the life of the slot.
+
+        Raises:
+            LayerRefusedError: something that the profile needs cannot be had.
+        """
+        raise NotImplementedError
+
+    def before_a_run(self) -> None:
+        """What the supervisor does before it forks a spare."""
+
+    def raise_around_this_process(self) -> int:
+        """What a spare does: everything but resource limits. Returns a descriptor of its scratch directory.
+
+        Raises:
+            LayerRefusedError: something that the profile needs cannot be had.
+        """
+        raise NotImplementedError
+
+    def after_a_run(self) -> None:
+        """What the supervisor does when everybody of a run is dead."""
+
+    def build_filter(self, *, sockets: bool) -> None:
+        """Make the filter of system calls."""
+        with self.layers.preparing("seccomp"):
+            self._filter = seccomp.Filter(sockets=sockets)
+
+    def start_over(self) -> None:
+        """Give this process what a new one has: a session, a place, an environment; and take its privileges."""
+        os.setsid()
+        os.umask(0o022)
+        for name in ("work", "tmp", "shm"):
+            os.mkdir(f"{self.scratch}/{name}")
+        os.chdir(f"{self.scratch}/work")
+        # All of it: nothing of ours is handed on.
+        os.environ.clear()
+        os.environ.update(
+            PATH=self.setup.search_path,
+            LANG="C.UTF-8",
+            HOME=f"{self.scratch}/work",
+            TMPDIR=f"{self.scratch}/tmp",  # noqa: S108  below a directory of the run's own
+        )
+        # The kernel's own choice under memory pressure should be the program, never the worker.
+        with open("/proc/self/oom_score_adj", "wb") as score:
+            score.write(b"1000")
+        with self.layers.adding("no-capabilities"):
+            syscalls.drop_capabilities()
+
+    def grant_system_files(self, rules: landlock.Ruleset) -> None:
+        """What every run may read and run, whichever way it sees it."""
+        for path in (*self.setup.readable, *self.setup.python_path):
+            rules.grant(landlock.RUN, path)
+        for path in _DEVICES:
+            rules.grant(landlock.DEVICE, path)
+
+    def restrict_files(self, rules: landlock.Ruleset) -> None:
+        """Put the rules over this process."""
+        with self.layers.adding(f"landlock-abi-{rules.abi}"):
+            rules.restrict_self()
+
+    def restrict_calls(self) -> None:
+        """Put the filter over this process; nothing that it refuses may be needed from here on."""
+        with self.layers.adding("seccomp"):
+            if self._filter is not None:
+                self._filter.install()

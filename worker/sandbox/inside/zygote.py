@@ -1,0 +1,225 @@
+"""The supervisor of a slot: how it starts, how it lives from run to run, and how it ends.
+
+Theory of operation. It is told once what to be (`Setup`), raises the walls of the slot, imports what is to be
+preloaded, and answers `Ready`, or `Refusal` where a layer that the profile needs cannot be had. Then it keeps one
+spare child waiting. When the spare says that it has taken a job, the supervisor watches it to its end, kills and reaps
+whatever is left, collects files if that was asked for, reports, and only then makes the next spare: nobody waits for
+that. It ends when the worker closes the socket or dies. It handles no program's data but names of files, and nothing
+of the worker's: no environment, no key, one socket.
+"""
+
+import _socket
+import gc
+import os
+import select
+import site
+import sys
+
+from . import protocol, syscalls
+from .cgroups import Groups
+from .collector import Collection
+from .layers import LayerRefusedError, Layers
+from .private_walls import PrivateWalls
+from .protocol import (
+    Confined,
+    ProtocolError,
+    Ready,
+    Refusal,
+    Report,
+    Request,
+    Setup,
+    Started,
+)
+from .shared_walls import SharedWalls
+from .spare import become_a_program
+from .walls import Walls
+from .watcher import Watcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _socket import socket as Socket  # noqa: N812  a class, by the name of a module
+
+    from .python_program import Job
+
+# Libraries start threads at import unless they are told not to, and a process with threads cannot be forked.
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def main(descriptor: int) -> "Job | None":
+    """Serve a slot from its socket until the worker goes away; a Job is returned in the process that is to run it."""
+    syscalls.ignore_interrupts()
+    control = _socket.socket(fileno=descriptor)
+    try:
+        setup = Setup.decode(protocol.receive(control)[0])
+        walls, groups = _walls(setup)
+        if walls is None:
+            return None
+        walls.build()
+        _preload(setup)
+        return _serve(walls, groups, control)
+    except LayerRefusedError as error:
+        protocol.send(control, Refusal(layer=error.layer, detail=error.detail))
+    except (ProtocolError, BrokenPipeError, ConnectionResetError):
+        pass  # the worker went away
+    return None
+
+
+def _walls(setup: Setup) -> tuple[Walls | None, Groups]:
+    """The walls to build; None in the process that only waits for PID 1 of the slot."""
+    layers = Layers()
+    groups = Groups(setup.cgroups)
+    layers.names += groups.layers
+    if setup.profile != "strict":
+        return SharedWalls(setup, layers), groups
+    walls = PrivateWalls(setup, layers)
+    walls.leave_the_host()
+    first = os.fork()
+    if first:
+        os.waitpid(first, 0)
+        return None, groups
+    return walls, groups
+
+
+def _preload(setup: Setup) -> None:
+    # What `-S` leaves out and programs call: exit, quit, help. Its folders stay out.
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    sys.path += setup.python_path
+    with Layers().preparing("preload"):
+        for name in setup.preload:
+            try:
+                __import__(name)
+            except ImportError as error:
+                raise OSError(f"import {name}: {error}") from error
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise LayerRefusedError("preload", f"{', '.join(setup.preload)} started a thread")
+    # What lies here now is shared with every program: a collection in one would copy all of it.
+    gc.collect()
+    gc.freeze()
+
+
+def _serve(walls: Walls, groups: Groups, control: "Socket") -> "Job | None":
+    is_ready = False
+    while True:
+        walls.before_a_run()
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            return become_a_program(walls, control, theirs)
+        theirs.close()
+        run = _Run(pid, ours, walls, groups)
+        try:
+            confined = run.wait_until_confined()
+            if not is_ready:
+                protocol.send(control, _ready(walls, confined))
+                is_ready = True
+            run.see_through(control)
+        finally:
+            run.end()
+
+
+def _ready(walls: Walls, confined: Confined) -> Ready:
+    return Ready(
+        uid=-1 if walls.uid is None else walls.uid,
+        layers=confined.layers,
+        missing=tuple(walls.missing),
+    )
+
+
+class _Run:
+    """One spare, from its fork to the last trace of its program."""
+
+    def __init__(self, pid: int, channel: "Socket", walls: Walls, groups: Groups) -> None:
+        self._pid = pid
+        self._process = os.pidfd_open(pid)
+        self._channel = channel
+        self._walls = walls
+        self._groups = groups
+        self._scratch = -1
+        self._is_over = False
+
+    def wait_until_confined(self) -> Confined:
+        """What it says when its walls stand.
+
+        Raises:
+            LayerRefusedError: they do not.
+        """
+        raw, descriptors = protocol.receive(self._channel)
+        _raise_refusal(raw)
+        (self._scratch,) = descriptors
+        return Confined.decode(raw)
+
+    def see_through(self, control: "Socket") -> None:
+        """Wait for its job, watch its program to the end, and report.
+
+        Raises:
+            ProtocolError: the worker went away, or the spare did.
+            LayerRefusedError: it could not become the program.
+        """
+        idle = select.poll()
+        idle.register(self._channel.fileno(), select.POLLIN)
+        # Nothing but its end: what comes on it now is for the spare to read.
+        idle.register(control.fileno(), 0)
+        if control.fileno() in dict(idle.poll()):
+            raise ProtocolError("the worker went away")
+        started = Started.decode(protocol.receive(self._channel)[0])
+        request = Request.decode(protocol.receive(self._channel)[0])
+        self._groups.begin(request.memory_mib)
+        watcher = Watcher(self._pid, request, self._walls, self._groups, self._scratch)
+        watcher.run_to_the_end(self._process, control.fileno(), started.cpu_seconds)
+        self._raise_what_went_wrong()
+        self._report(watcher, request, control)
+
+    def end(self) -> None:
+        """Kill whoever is left, and let go of everything."""
+        if not self._is_over:
+            self._bury()
+        for descriptor in (self._process, self._scratch):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._channel.close()
+
+    def _report(self, watcher: Watcher, request: Request, control: "Socket") -> None:
+        collection = None
+        if request.artefacts:
+            collection = Collection(request.artefacts, request.artefact_kib)
+            collection.take_all(self._scratch, request.files)
+        self._bury()
+        report = Report(
+            wait_status=watcher.wait_status,
+            reason=watcher.reason,
+            cpu_seconds=watcher.cpu_seconds,
+            wall_seconds=watcher.wall_seconds,
+            peak_memory_kib=watcher.peak_kib,
+            peak_processes=watcher.peak_processes,
+            artefacts=tuple(collection.names) if collection else (),
+            artefact_sizes=tuple(collection.sizes) if collection else (),
+            artefacts_omitted=collection.omitted if collection else 0,
+        )
+        protocol.send(control, report, (collection.content,) if collection else ())
+        if collection:
+            os.close(collection.content)
+
+    def _bury(self) -> None:
+        """Have nobody of the run left, and nothing on the host's disk."""
+        self._is_over = True
+        self._walls.tree.end_everyone()
+        self._walls.after_a_run()
+
+    def _raise_what_went_wrong(self) -> None:
+        """The spare's last words, if it did not become the program. The program itself has no way to say any."""
+        try:
+            raw = self._channel.recv(protocol.PACKET_BYTES, _socket.MSG_DONTWAIT)
+        except (BlockingIOError, ConnectionResetError):
+            return
+        if raw:
+            _raise_refusal(raw)
+
+
+def _raise_refusal(raw: bytes) -> None:
+    if raw.startswith(Refusal.__name__.encode()):
+        refusal = Refusal.decode(raw)
+        raise LayerRefusedError(refusal.layer, refusal.detail)
