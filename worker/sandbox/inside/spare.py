@@ -7,10 +7,12 @@ itself the job's descriptors and limits, lets go of every descriptor of ours, an
 Python, by returning up to the bottom of the interpreter's stack, from where the program is run.
 """
 
+import _socket
 import builtins
 import fcntl
 import gc
 import os
+import resource
 import sys
 import time
 
@@ -30,6 +32,21 @@ PYTHON = "python"
 _PARKED_FROM = 64
 _CLOSED_UP_TO = 1 << 20
 _NOT_STARTED = 127
+_REHEARSAL = Request(
+    argv=(PYTHON,),
+    files=("work/program.py",),
+    sizes=("0",),
+    cpu_seconds=1.0,
+    wall_seconds=1.0,
+    memory_mib=1,
+    private_memory_mib=1,
+    address_space_mib=1,
+    file_size_mib=1,
+    processes=1,
+    open_files=1,
+    artefacts=0,
+    artefact_kib=0,
+)
 
 
 def become_a_program(walls: Walls, control: "Socket", channel: "Socket") -> Job:
@@ -43,15 +60,14 @@ def become_a_program(walls: Walls, control: "Socket", channel: "Socket") -> Job:
         protocol.send(channel, Started(cpu_seconds=time.process_time()))
         channel.send(raw)
         request = Request.decode(raw)
-        contents = _contents(request, descriptors.pop())
-        _write_files(request, contents, walls.scratch)
-        # Their numbers are the program's from here on: an object that still owned one would close it when it goes.
-        control.detach()
-        report = _arrange_descriptors(descriptors, channel.detach())
+        with walls.layers.preparing("files"):
+            contents = _contents(request, descriptors.pop())
+            _write_files(request, contents, walls.scratch)
+        channel = _arrange_descriptors(descriptors, control, channel)
         with walls.layers.preparing("rlimits"):
             rlimits.apply(rlimits.bounds(request, walls.tasks_besides))
         if request.argv[0] == PYTHON:
-            os.close(report)
+            channel.close()
             return Job(contents[0], f"{walls.scratch}/{request.files[0]}")
         with walls.layers.preparing(f"exec {request.argv[0]}"):
             syscalls.default_signals()
@@ -61,6 +77,8 @@ def become_a_program(walls: Walls, control: "Socket", channel: "Socket") -> Job:
         protocol.send(channel, Refusal(layer=error.layer, detail=error.detail))
     except protocol.ProtocolError:
         pass  # the worker went away; so does the supervisor
+    except Exception as error:  # noqa: BLE001  a fault of ours, which nobody may take for the program's
+        protocol.send(channel, Refusal(layer="spare", detail=repr(error)[:500]))
     os._exit(_NOT_STARTED)
 
 
@@ -75,21 +93,27 @@ def _next_job(control: "Socket") -> tuple[bytes, list[int]]:
 def _confine(walls: Walls, channel: "Socket") -> None:
     held = walls.raise_around_this_process()
     walls.layers.names.append("rlimits")
-    _warm_up()
+    _warm_up(walls)
     protocol.send(channel, Confined(layers=tuple(walls.layers.names)), held)
     for descriptor in held:
         os.close(descriptor)
 
 
-def _warm_up() -> None:
-    """What a new interpreter would do by itself and costs time: done while nobody waits."""
+def _warm_up(walls: Walls) -> None:
+    """What a new interpreter would do by itself, and what is slow the first time: done while nobody waits."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "inside"]:
         del sys.modules[name]
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         # Else every run of the slot would draw the same numbers; Python's own generator sees to itself after a fork.
         numpy_random.seed()
-    # Whatever is written to for the first time after a fork is copied then: better now than while a job waits.
+    # Memory is copied when it is first written to after the fork, and to use an object is to count its users, which
+    # writes to it. So all that stands between a job and its program is gone through once now.
+    request = Request.decode(_REHEARSAL.encode())
+    _write_files(request, [b""], walls.scratch)
+    os.unlink(f"{walls.scratch}/{request.files[0]}")
+    for kind, _, _ in rlimits.bounds(request, 0):
+        resource.getrlimit(kind)
     code = compile("import sys\ndef warm(x): return [x] + sys.path\nwarm(1)", "", "exec")
     exec(code, {"__builtins__": builtins})  # noqa: S102
     gc.collect()
@@ -112,10 +136,16 @@ def _write_files(request: Request, contents: list[bytes], scratch: str) -> None:
             file.write(content)
 
 
-def _arrange_descriptors(given: list[int], channel: int) -> int:
-    """Put the program's descriptors at 0, 1, 2 and on, the supervisor's after them to close at exec; return that."""
-    parked = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, _PARKED_FROM) for each in (*given, channel)]
+def _arrange_descriptors(given: list[int], control: "Socket", channel: "Socket") -> "Socket":
+    """Put the program's descriptors at 0, 1, 2 and on, the supervisor's channel after them; let go of all others."""
+    # These numbers are the program's from here on: an object that still owned one would close it when it goes.
+    control.detach()
+    parked = [
+        fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, _PARKED_FROM)
+        for each in (*given, channel.detach())
+    ]
     for place, descriptor in enumerate(parked):
         os.dup2(descriptor, place, inheritable=place < len(given))
     os.closerange(len(parked), _CLOSED_UP_TO)
-    return len(given)
+    # It closes at exec, which is how the supervisor would know of one.
+    return _socket.socket(fileno=len(given))

@@ -101,6 +101,6 @@ class Walls:
 
     def restrict_calls(self) -> None:
         """Put the filter over this process; nothing that it refuses may be needed from here on."""
+        assert self._filter is not None, "the filter is built before it is installed"  # noqa: S101
         with self.layers.adding("seccomp"):
-            if self._filter is not None:
-                self._filter.install()
+            self._filter.install()
