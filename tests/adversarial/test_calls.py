@@ -46,7 +46,8 @@ async def test_a_function_is_called_with_the_values_and_returns_them(
 _FORGERIES = {
     "answers what it read": python(
         "import json, os\nasked = json.loads(os.read(3, 65536))\n"
-        "for call in asked['calls']: os.write(4, json.dumps({'value': call['arguments']}).encode() + b'\\n')\nos._exit(0)"
+        "for call in asked['calls']: os.write(4, json.dumps({'value': call['arguments']}).encode() + b'\\n')\n"
+        "os._exit(0)"
     ),
     "answers before the calls": python(
         "import os\nos.write(4, b'{\"value\": 0}\\n' * 2)\ndef add(a, b): return a + b"
@@ -76,7 +77,8 @@ _FORGERIES = {
         "import json\njson.dumps = lambda *a, **k: '{\"value\": 76}'\ndef add(a, b): return 0"
     ),
     "replaces print": python(
-        "import builtins\nreal = print\nbuiltins.print = lambda *a, **k: real('{\"value\": 76}', **k)\ndef add(a, b): return 0"
+        "import builtins\nreal = print\nbuiltins.print = lambda *a, **k: real('{\"value\": 76}', **k)\n"
+        "def add(a, b): return 0"
     ),
     "answers too often": python(
         'import os\nos.write(4, b\'{"value": 76}\\n{"value": 76}\\n{"value": -5}\\n\')\nos._exit(0)'
