@@ -10,6 +10,26 @@ from worker.sandbox import Profile, ZygoteSandbox
 from worker.sandbox.opening import probe
 from worker.sandbox.slot import LayerRefused
 
+from .accounts import Account, accounts
+from .attacked import Attacked, attacked, require_opened
+
+_WORKERS: list[tuple[Profile, Account]] = [
+    (profile, account) for profile in ("strict", "contained") for account in accounts()
+]
+
+
+@pytest.fixture(
+    scope="module",
+    params=_WORKERS,
+    ids=[f"{profile}-{account.name}" for profile, account in _WORKERS],
+)
+def worker(request: pytest.FixtureRequest) -> Iterator[Attacked]:
+    """Each account that a worker can have, in each profile that keeps programs from the host."""
+    profile, account = request.param
+    with attacked(profile, account) as worker:
+        asyncio.run(require_opened(worker))
+        yield worker
+
 
 class Opened:
     """The sandboxes of one module, each opened when the first test asks for it."""

@@ -1,17 +1,13 @@
 """The corpus of hostile programs that may stand beside the repository, one test a program, profile and account."""
 
-import asyncio
-from collections.abc import Iterator
-
 import pytest
 
 from tests.requiring import require
-from worker.sandbox import Profile
 
-from .accounts import Account, accounts
 from .asking import Asked
-from .attacked import Attacked, attacked, require_opened
-from .corpus import Hostile, broken_by, limits, rows
+from .attacked import Attacked
+from .corpus import rows
+from .hostile import LIMITS, Hostile, broken_by
 
 pytestmark = pytest.mark.adversarial
 
@@ -24,23 +20,6 @@ _NOT_KEPT: dict[tuple[str, str], tuple[str, ...]] = {
     ("contained", "o09_shm_fill"): ("verdict", "no_breach_line"),
     ("contained", "o25_inode_flood"): ("no_breach_line",),
 }
-
-_WORKERS: list[tuple[Profile, Account]] = [
-    (profile, account) for profile in ("strict", "contained") for account in accounts()
-]
-
-
-@pytest.fixture(
-    scope="module",
-    params=_WORKERS,
-    ids=[f"{profile}-{account.name}" for profile, account in _WORKERS],
-)
-def worker(request: pytest.FixtureRequest) -> Iterator[Attacked]:
-    """Each account that a worker can have, in each profile that keeps programs from the host."""
-    profile, account = request.param
-    with attacked(profile, account) as worker:
-        asyncio.run(require_opened(worker))
-        yield worker
 
 
 @pytest.mark.parametrize("hostile", rows(), ids=lambda hostile: hostile.name)
@@ -59,7 +38,7 @@ async def test_a_forgery_does_not_finish_tests_in_its_own_process(
 ) -> None:
     """The weaker way to check has a guard, and what passes it is known by name."""
     code = hostile.code(hostile.source)
-    seen = await worker.run(Asked(code=code, limits=limits(), tests=_HIDDEN_TESTS))
+    seen = await worker.run(Asked(code=code, limits=LIMITS, tests=_HIDDEN_TESTS))
     assert seen.answered is not None
     execution = seen.answered.execution
     assert execution is not None
