@@ -35,8 +35,10 @@ def find_server() -> Path | None:
 
 
 @contextmanager
-def private_redis(binary: Path) -> Iterator[Path]:
+def private_redis(binary: Path, port: int = 0) -> Iterator[Path]:
     """Run a server for as long as the block lasts and give the path of its socket.
+
+    With a `port` it listens there as well, on the loopback.
 
     Nothing is left behind: the folder is removed, and the kernel ends the server should pytest be killed.
     """
@@ -44,7 +46,15 @@ def private_redis(binary: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as folder:
         with (Path(folder) / "log").open("wb") as log:
             server = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, binary, *_arguments(folder)],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-c",
+                    _DIE_WITH_PARENT,
+                    binary,
+                    *_arguments(folder, port),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -58,10 +68,19 @@ def private_redis(binary: Path) -> Iterator[Path]:
             server.wait()
 
 
-def _arguments(folder: str) -> list[str]:
-    # No port: only who can see the folder can connect. Noeviction is what the product asks for.
+def _arguments(folder: str, port: int) -> list[str]:
+    # Without a port only who can see the folder can connect. Noeviction is what the product asks for.
     return [
-        *("--port", "0", "--unixsocket", f"{folder}/s", "--dir", folder),
+        *(
+            "--port",
+            str(port),
+            "--bind",
+            "127.0.0.1",
+            "--unixsocket",
+            f"{folder}/s",
+            "--dir",
+            folder,
+        ),
         *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
         *("--databases", str(DATABASES)),
     ]

@@ -1,6 +1,7 @@
-"""The sandboxes under attack."""
+"""The sandboxes under attack: one of each profile for all tests of a module, as a worker has for all its programs."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,40 +10,81 @@ from worker.sandbox import Profile, ZygoteSandbox
 from worker.sandbox.opening import probe
 from worker.sandbox.slot import LayerRefused
 
+from .accounts import Account, accounts
+from .attacked import Attacked, attacked, require_opened
+
+_WORKERS: list[tuple[Profile, Account]] = [
+    (profile, account) for profile in ("strict", "contained") for account in accounts()
+]
+
+
+@pytest.fixture(
+    scope="module",
+    params=_WORKERS,
+    ids=[f"{profile}-{account.name}" for profile, account in _WORKERS],
+)
+def worker(request: pytest.FixtureRequest) -> Iterator[Attacked]:
+    """Each account that a worker can have, in each profile that keeps programs from the host."""
+    profile, account = request.param
+    with attacked(profile, account) as worker:
+        asyncio.run(require_opened(worker))
+        yield worker
+
+
+class Opened:
+    """The sandboxes of one module, each opened when the first test asks for it."""
+
+    def __init__(self) -> None:
+        self._opened: dict[Profile, ZygoteSandbox] = {}
+
+    async def get(self, profile: Profile) -> ZygoteSandbox:
+        """The one of this profile."""
+        if profile not in self._opened:
+            self._opened[profile] = await _sandbox(profile)
+        return self._opened[profile]
+
+    async def close(self) -> None:
+        """End them all."""
+        for sandbox in self._opened.values():
+            await sandbox.aclose()
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Opened]:
+    """What this module's tests share."""
+    sandboxes = Opened()
+    yield sandboxes
+    asyncio.run(sandboxes.close())
+
 
 @pytest.fixture
-async def strict() -> AsyncIterator[ZygoteSandbox]:
+async def strict(opened: Opened) -> ZygoteSandbox:
     """A sandbox with all its walls."""
-    async with await _sandbox("strict") as opened:
-        yield opened
+    return await opened.get("strict")
 
 
 @pytest.fixture(params=["strict", "contained"])
-async def walled(request: pytest.FixtureRequest) -> AsyncIterator[ZygoteSandbox]:
+async def walled(request: pytest.FixtureRequest, opened: Opened) -> ZygoteSandbox:
     """Each profile that keeps programs from the host."""
-    async with await _sandbox(request.param) as opened:
-        yield opened
+    return await opened.get(request.param)
 
 
 @pytest.fixture(params=["strict", "contained", "rlimits"])
-async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[ZygoteSandbox]:
+async def sandbox(request: pytest.FixtureRequest, opened: Opened) -> ZygoteSandbox:
     """Each profile in turn: for what all have to promise."""
-    async with await _sandbox(request.param) as opened:
-        yield opened
+    return await opened.get(request.param)
 
 
 @pytest.fixture(params=["contained", "rlimits"])
-async def on_disk(request: pytest.FixtureRequest) -> AsyncIterator[ZygoteSandbox]:
+async def on_disk(request: pytest.FixtureRequest, opened: Opened) -> ZygoteSandbox:
     """Each profile whose runs have a directory on the host's disk."""
-    async with await _sandbox(request.param) as opened:
-        yield opened
+    return await opened.get(request.param)
 
 
 @pytest.fixture
-async def rlimits() -> AsyncIterator[ZygoteSandbox]:
+async def rlimits(opened: Opened) -> ZygoteSandbox:
     """A sandbox with nothing but resource limits."""
-    async with await _sandbox("rlimits") as opened:
-        yield opened
+    return await opened.get("rlimits")
 
 
 async def _sandbox(profile: Profile) -> ZygoteSandbox:

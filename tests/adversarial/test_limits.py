@@ -42,6 +42,22 @@ for _ in range(8):
         time.sleep(60)
 time.sleep(60)
 """
+# Of a process whose first thread has ended, /proc shows no memory. Shared mappings are in no RLIMIT_DATA either.
+_MEMORY_WITHOUT_A_HEAD = """
+import ctypes, mmap, os, threading, time
+libc = ctypes.CDLL(None)
+EXIT_THREAD = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
+def hold():
+    time.sleep(0.1)
+    blocks = [mmap.mmap(-1, 16 << 20) for _ in range(4)]
+    for block in blocks: block.write(b"x" * (16 << 20))
+    time.sleep(60)
+for _ in range(4):
+    if os.fork() == 0:
+        threading.Thread(target=hold).start()
+        libc.syscall(EXIT_THREAD, 0)
+time.sleep(60)
+"""
 _BOTH_STREAMS = """
 import os
 while True:
@@ -71,6 +87,7 @@ _BREAKERS: dict[str, tuple[ExecutableCode, LimitHit]] = {
     "one huge block": (python("bytearray(1 << 40)"), "memory"),
     "shared mapping": (python(_SHARED_MAPPING), "memory"),
     "memory in children": (python(_MEMORY_IN_CHILDREN), "memory"),
+    "memory in children without a first thread": (python(_MEMORY_WITHOUT_A_HEAD), "memory"),
     "javascript heap": (javascript("const a = []; for (;;) a.push({a});"), "memory"),
     "javascript buffers": (
         javascript("const a = []; for (;;) a.push(Buffer.alloc(1 << 24, 1));"),

@@ -245,10 +245,16 @@ def _kill_everyone_of(uid: int) -> bool:
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             # A zombie has nothing left to kill, and whoever has to reap it is not us.
-            if process.stat().st_uid == uid and (process / "cmdline").read_bytes():
+            if process.stat().st_uid == uid and not _is_zombie(process):
                 os.kill(int(process.name), signal.SIGKILL)
                 found = True
     return found
+
+
+def _is_zombie(process: Path) -> bool:
+    # It has no command line, but that proves nothing: a process can unmap its own.
+    stat = (process / "stat").read_text("utf-8", "replace")
+    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 def _expect(kind: type[_Answer], packet: bytes) -> _Answer:

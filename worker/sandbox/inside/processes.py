@@ -30,7 +30,7 @@ class Usage:
         # The name may hold spaces and parentheses: the program chooses it.
         fields = stat.rpartition(")")[2].split()
         self.cpu_seconds += sum(map(int, fields[_UTIME:_CUTIME_END])) / _TICKS_PER_SECOND
-        self.rss_kib += int(fields[_RSS]) * _PAGE_KIB
+        self.rss_kib += _rss_kib(stat)
         self.tasks += int(fields[_THREADS])
 
 
@@ -41,12 +41,17 @@ def usage(pids: list[int]) -> Usage:
         stat = _read(f"/proc/{pid}/stat")
         if stat:
             total.add(stat)
+            if _is_headless(stat):
+                total.rss_kib += _rss_kib(_of_a_thread(pid, "stat"))
     return total
 
 
 def private_memory_kib(pids: list[int]) -> int:
     """Memory of these, each shared page counted once and files of the system not at all. Exact, and slow."""
-    return sum(_own_share_kib(_read(f"/proc/{pid}/smaps_rollup")) for pid in pids)
+    return sum(
+        _own_share_kib(_read(f"/proc/{pid}/smaps_rollup") or _of_a_thread(pid, "smaps_rollup"))
+        for pid in pids
+    )
 
 
 def _everyone_else() -> list[int]:
@@ -111,6 +116,30 @@ def _reap_unseen() -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+def _is_headless(stat: str) -> bool:
+    """Whether a process lives on in its other threads: with the first one /proc has lost sight of its memory."""
+    fields = stat.rpartition(")")[2].split()
+    return fields[0] == "Z" and int(fields[_THREADS]) > 1
+
+
+def _of_a_thread(pid: int, name: str) -> str:
+    """What a thread that still runs says under this name, empty where there is none."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except FileNotFoundError:
+        return ""
+    for task in tasks:
+        text = _read(f"/proc/{pid}/task/{task}/{name}")
+        # The first thread comes first, and is the one that has ended.
+        if text and int(task) != pid:
+            return text
+    return ""
+
+
+def _rss_kib(stat: str) -> int:
+    return int(stat.rpartition(")")[2].split()[_RSS]) * _PAGE_KIB if stat else 0
 
 
 def _own_share_kib(rollup: str) -> int:
