@@ -84,10 +84,10 @@ def _values(answer: bytes) -> Iterator[Returned]:
     """Answers to the calls, in order, up to the first that is none: the program may write what it likes there."""
     for line in answer.split(b"\n")[:-1]:
         try:
-            value = json.loads(line, parse_constant=_refuse_constant)
+            value = json.loads(line)
         except (ValueError, RecursionError):
             return
-        if not isinstance(value, dict) or _is_deep(value):
+        if not isinstance(value, dict) or _is_deep(value) or not _is_writable(value):
             return
         if value.keys() == {"value"}:
             yield Returned(value=value["value"])
@@ -97,8 +97,13 @@ def _values(answer: bytes) -> Iterator[Returned]:
             return
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _is_writable(value: JsonValue) -> bool:
+    """Whether a record can hold it: JSON as it is read knows half surrogate pairs, 1e999 and NaN."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:
+        return False
+    return True
 
 
 def _is_deep(value: JsonValue) -> bool:
