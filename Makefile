@@ -74,11 +74,15 @@ package: $(READY) ## build the wheel, look into it, install it elsewhere, start 
 check: ## all that CI runs
 	@.ci/run
 
-system: ## install what tests need and pip cannot bring: node
-	@if command -v node > /dev/null; then echo "system: node $$(node --version) is there"; else \
-	  echo "system: installing nodejs with apt-get"; \
-	  PATH="$$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive; export PATH DEBIAN_FRONTEND; \
-	  apt-get -qq update && apt-get -qq install --yes --no-install-recommends nodejs > /dev/null; fi
+system: ## install what tests need and pip cannot bring: node, the kernel's headers
+	@missing=""; \
+	  if command -v node > /dev/null; then echo "system: node $$(node --version) is there"; else missing="nodejs"; fi; \
+	  if [ -e /usr/include/asm-generic/unistd.h ]; then echo "system: the kernel's headers are there"; \
+	  else missing="$$missing linux-libc-dev"; fi; \
+	  if [ -n "$$missing" ]; then \
+	    echo "system: installing $$missing with apt-get"; \
+	    PATH="$$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive; export PATH DEBIAN_FRONTEND; \
+	    apt-get -qq update && apt-get -qq install --yes --no-install-recommends $$missing > /dev/null; fi
 
 clean: ## remove what these targets made; records in .promptmill stay
 	@rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -85,12 +85,22 @@ _BREAKERS: dict[str, tuple[ExecutableCode, LimitHit]] = {
 }
 
 
+# Each with the other limits well away: on a busy machine the same program takes three times as much CPU time.
+_LOW = {
+    "cpu": _SMALL,
+    "wall": _SMALL.model_copy(update={"wall_seconds": 1.0}),
+    **dict.fromkeys(
+        ("memory", "output", "file_size"),
+        LIMITS.model_copy(update={"cpu_seconds": 10.0, "wall_seconds": 20.0, "memory_mib": 96}),
+    ),
+}
+
+
 @pytest.mark.parametrize("name", _BREAKERS)
 async def test_a_broken_limit_is_named(sandbox: Sandbox, name: str) -> None:
     """The verdict and what the model is told both hang on this word."""
     program, limit = _BREAKERS[name]
-    limits = _SMALL.model_copy(update={"wall_seconds": 1.0}) if limit == "wall" else _SMALL
-    execution = await sandbox.run(program, limits)
+    execution = await sandbox.run(program, _LOW[limit])
     assert execution.limit_hit == limit
     assert execution.exit_code != 0 or limit == "output"
 

@@ -11,6 +11,7 @@ from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Isolation
 
+from .cgroups import find_places
 from .errors import InterpreterMissingError, SandboxError, SandboxTooWeakError
 from .inside.layers import OF_CONTAINED, OF_STRICT
 from .inside.protocol import Setup
@@ -104,7 +105,7 @@ async def probe(profile: Profile, packages: PythonPackages = NO_PACKAGES) -> Zyg
             cgroups=(),
         )
 
-    maker = SlotMaker(interpreter, setup)
+    maker = SlotMaker(interpreter, setup, find_places())
     slot = await maker.make(_PROBE_LIMITS.scratch_mib)
     sandbox = ZygoteSandbox(_isolation(profile, slot.layers), maker)
     sandbox.keep(slot)

@@ -108,24 +108,33 @@ class Plumbing:
     def __init__(self, stdin: str, question: str | None, cap_bytes: int) -> None:
         self.stdout = CappedReader(cap_bytes)
         self.stderr = CappedReader(cap_bytes)
-        self.answer = CappedReader(cap_bytes)
-        """What the harness says, or the program in its name."""
         self._stdin = Feeder(stdin)
-        self._question = Feeder(question or "")
-        self._is_harnessed = question is not None
+        self._answer = None if question is None else CappedReader(cap_bytes)
+        self._question = None if question is None else Feeder(question)
 
     @property
     def ends_for_the_program(self) -> tuple[int, ...]:
         """What becomes the program's descriptors 0, 1, 2 and on; valid until `start`."""
         standard = (self._stdin.read_end, self.stdout.write_end, self.stderr.write_end)
-        asked = (self._question.read_end, self.answer.write_end)
-        return standard + (asked if self._is_harnessed else ())
+        if self._question is None or self._answer is None:
+            return standard
+        return (*standard, self._question.read_end, self._answer.write_end)
+
+    @property
+    def answer(self) -> bytes:
+        """What the harness says, or the program in its name."""
+        return b"" if self._answer is None else self._answer.kept
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether anything was cut anywhere."""
+        return any(reader.truncated for reader in self._readers)
 
     def start(self, overflowed: Callable[[], None]) -> None:
         """Close the program's ends, which it has by now, and let everything flow."""
         for reader in self._readers:
             reader.start(overflowed)
-        for feeder in (self._stdin, self._question):
+        for feeder in self._feeders:
             feeder.start()
 
     def read_what_is_left(self) -> None:
@@ -137,12 +146,17 @@ class Plumbing:
         """Let go of everything; calling it twice changes nothing."""
         for reader in self._readers:
             reader.close()
-        for feeder in (self._stdin, self._question):
+        for feeder in self._feeders:
             feeder.close()
 
     @property
     def _readers(self) -> tuple[CappedReader, ...]:
-        return (self.stdout, self.stderr, self.answer)
+        readers = (self.stdout, self.stderr)
+        return readers if self._answer is None else (*readers, self._answer)
+
+    @property
+    def _feeders(self) -> tuple[Feeder, ...]:
+        return (self._stdin,) if self._question is None else (self._stdin, self._question)
 
 
 def _closed(descriptor: int) -> int:

@@ -67,9 +67,7 @@ def execution_of(plan: Plan, plumbing: Plumbing, ended: Ended) -> Execution:
         and limit_hit is None
         and was_refused_by_compiler(plan.language, stderr.text),
         tests_finished=_is_proven(plan, plumbing) if plan.is_tested else None,
-        returned=tuple(_values(plumbing.answer.kept))
-        if is_answered and not plan.is_tested
-        else None,
+        returned=tuple(_values(plumbing.answer)) if is_answered and not plan.is_tested else None,
         artefacts=_artefacts(ended),
         artefacts_omitted=report.artefacts_omitted,
     )
@@ -77,7 +75,7 @@ def execution_of(plan: Plan, plumbing: Plumbing, ended: Ended) -> Execution:
 
 def _is_proven(plan: Plan, plumbing: Plumbing) -> bool:
     asked = (plan.question or "").strip()
-    return hmac.compare_digest(plumbing.answer.kept.strip(), asked.encode())
+    return hmac.compare_digest(plumbing.answer.strip(), asked.encode())
 
 
 def _values(answer: bytes) -> Iterator[Returned]:
@@ -159,7 +157,7 @@ def _end_of(report: Report) -> tuple[int | None, int | None]:
 
 
 def _limit_hit(report: Report, plumbing: Plumbing) -> LimitHit | None:
-    if any(stream.truncated for stream in (plumbing.stdout, plumbing.stderr, plumbing.answer)):
+    if plumbing.overflowed:
         return "output"
     return _LIMITS.get(report.reason)
 

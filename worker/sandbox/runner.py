@@ -36,6 +36,8 @@ class SlotMaker:
     interpreter: Path
     setup: Callable[[int], Setup]
     """For the size of the scratch directory, in MiB."""
+    places: tuple[Path, ...]
+    """Where slots have control groups, if anywhere."""
 
     async def make(self, scratch_mib: int) -> Slot:
         """A slot that waits for its first program.
@@ -44,7 +46,7 @@ class SlotMaker:
             LayerRefused: it cannot be had.
             SandboxError: it failed.
         """
-        slot = Slot(self.interpreter, self.setup(scratch_mib))
+        slot = Slot(self.interpreter, self.setup(scratch_mib), self.places)
         try:
             await slot.ready()
         except BaseException:

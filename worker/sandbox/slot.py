@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from .cgroups import SlotGroups
 from .errors import SandboxError
 from .inside import protocol, scratch
 from .inside.protocol import Message, ProtocolError, Ready, Refusal, Report, Request, Setup
@@ -58,8 +59,8 @@ class Slot:
     It belongs to no loop, so it may be used by one after the other.
     """
 
-    def __init__(self, interpreter: Path, setup: Setup) -> None:
-        """Start it.
+    def __init__(self, interpreter: Path, setup: Setup, places: Sequence[Path]) -> None:
+        """Start it, in control groups of its own below `places`.
 
         Raises:
             SandboxError: it could not be started.
@@ -73,6 +74,8 @@ class Slot:
             self._directory = tempfile.mkdtemp(prefix="promptmill-slot-")
             os.chmod(self._directory, _THROUGH_ONLY)  # noqa: PTH101  the path came as text and goes on as text
             setup = Setup(**{**vars(setup), "scratch_parent": self._directory})
+        self._groups = SlotGroups(places)
+        setup = Setup(**{**vars(setup), "cgroups": tuple(map(str, self._groups.folders))})
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ours.setblocking(False)
         self._complaints, complaints_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -94,6 +97,7 @@ class Slot:
             self._ours.close()
             os.close(self._complaints)
             self._remove_directory()
+            self._groups.remove()
             raise SandboxError(
                 "the sandbox's zygote cannot be started", facts={"reason": str(error)}
             ) from error
@@ -101,6 +105,8 @@ class Slot:
             theirs.close()
             for descriptor in (complaints_end, nothing, nothing_end):
                 os.close(descriptor)
+        # Before it is told anything, so that all it ever does is in them.
+        self._groups.add(self._process.pid)
         self._ours.send(setup.encode())
 
     async def ready(self) -> None:
@@ -171,6 +177,7 @@ class Slot:
                 os.close(self._complaints)
                 self._complaints = -1
             self._remove_directory()
+            self._groups.remove()
 
     async def _wait_or_kill(self) -> None:
         if self._process.returncode is None:

@@ -13,6 +13,8 @@ import os
 
 _MIB = 1024 * 1024
 _OWN_ROOM_MIB = 32
+# The zygote, and under `strict` the process that waits for it.
+_OWN_PROCESSES = 2
 # What each version calls the limit, the highest value so far, and the count of kills.
 _LIMIT = ("memory.limit_in_bytes", "memory.max")
 _PEAK = ("memory.max_usage_in_bytes", "memory.peak")
@@ -25,6 +27,7 @@ class Groups:
     def __init__(self, folders: tuple[str, ...]) -> None:
         """Open what is there below `folders`."""
         self._limit = _open_first(folders, _LIMIT, os.O_WRONLY)
+        self._processes = _open_first(folders, ("pids.max",), os.O_WRONLY)
         self._peak = _open_first(folders, _PEAK, os.O_RDWR)
         self._kills = _open_first(folders, _KILLS, os.O_RDONLY)
         self._kills_before = 0
@@ -33,10 +36,13 @@ class Groups:
     @property
     def layers(self) -> list[str]:
         """What is in force by them."""
-        return ["cgroup-memory"] if self._limit >= 0 else []
+        files = {"cgroup-memory": self._limit, "cgroup-processes": self._processes}
+        return [name for name, file in files.items() if file >= 0]
 
-    def begin(self, memory_mib: int) -> None:
+    def begin(self, memory_mib: int, processes: int) -> None:
         """Bound the run that comes, and begin to measure it."""
+        if self._processes >= 0:
+            os.pwrite(self._processes, str(processes + _OWN_PROCESSES).encode(), 0)
         if self._limit >= 0:
             os.pwrite(self._limit, str((memory_mib + _OWN_ROOM_MIB) * _MIB).encode(), 0)
         self._kills_before = self._count_kills()

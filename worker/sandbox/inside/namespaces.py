@@ -45,6 +45,12 @@ def new_namespaces_of_a_run() -> None:
     _unshare_and_map(_OF_A_RUN)
 
 
+def of_this_run() -> list[int]:
+    """Descriptors of the namespaces that would be taken apart with this process, had nobody else them."""
+    names = ("mnt", "ipc", "uts")
+    return [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in names]
+
+
 def _unshare_and_map(flags: int) -> None:
     """Unshare(2) with a user namespace among the flags.
 

@@ -62,7 +62,7 @@ class PrivateWalls(Walls):
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
         self.layers.names.append("process-tree-watcher")
 
-    def raise_around_this_process(self) -> int:
+    def raise_around_this_process(self) -> tuple[int, ...]:
         """As a spare: a machine of its own for the run, then what cannot be undone."""
         with self.layers.preparing("user-namespace"):
             namespaces.new_namespaces_of_a_run()
@@ -72,11 +72,12 @@ class PrivateWalls(Walls):
             scratch = mounts.mount_scratch(self.setup.scratch_mib)
         with self.layers.adding("no-nested-namespaces"):
             namespaces.forbid_nested()
+        held = (scratch, *namespaces.of_this_run())
         self.start_over()
         if self._rules is not None:
             self.restrict_files(self._rules)
         self.restrict_calls()
-        return scratch
+        return held
 
     def _grant(self, rules: landlock.Ruleset) -> None:
         self.grant_system_files(rules)

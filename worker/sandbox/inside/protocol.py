@@ -144,7 +144,11 @@ class Request(Message):
 
 
 class Confined(Message):
-    """A spare is behind its walls and waits for a job; beside it a descriptor of its scratch directory, if private."""
+    """A spare is behind its walls and waits for a job.
+
+    Beside it come a descriptor of its scratch directory and those of its own namespaces. Who holds a namespace puts off
+    its end: taking one apart takes a process longer than to die, and the report should not wait for it.
+    """
 
     layers: tuple[str, ...]
 

@@ -65,7 +65,13 @@ def _show(error: BaseException) -> None:
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except BaseException as another:  # noqa: BLE001  the program's own hook
+        hook_trace = another.__traceback__
+        another.__traceback__ = hook_trace.tb_next if hook_trace else None
+        if another.__context__ is error:
+            another.__context__ = None
+        print("Error in sys.excepthook:", file=sys.stderr)  # noqa: T201  as the interpreter does
         sys.__excepthook__(type(another), another, another.__traceback__)
+        print("\nOriginal exception was:", file=sys.stderr)  # noqa: T201
         sys.__excepthook__(type(error), error, error.__traceback__)
 
 

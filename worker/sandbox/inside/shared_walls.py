@@ -60,7 +60,7 @@ class SharedWalls(Walls):
             # Everything of this user counts, and may be more by the time there is a job; the watcher counts exactly.
             self.tasks_besides = rlimits.tasks_of_this_user() + _ROOM_FOR_OTHERS
 
-    def raise_around_this_process(self) -> int:
+    def raise_around_this_process(self) -> tuple[int, ...]:
         """As a spare: stop being root if we are, and raise the filters if the profile has them."""
         if self.uid is not None:
             with self.layers.adding("unprivileged-uid"):
@@ -76,7 +76,7 @@ class SharedWalls(Walls):
             self.restrict_files(rules)
             rules.close()
             self.restrict_calls()
-        return directory
+        return (directory,)
 
     def after_a_run(self) -> None:
         """Remove the run's directory with all it holds."""

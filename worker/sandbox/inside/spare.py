@@ -7,7 +7,9 @@ itself the job's descriptors and limits, lets go of every descriptor of ours, an
 Python, by returning up to the bottom of the interpreter's stack, from where the program is run.
 """
 
+import builtins
 import fcntl
+import gc
 import os
 import sys
 import time
@@ -71,11 +73,12 @@ def _next_job(control: "Socket") -> tuple[bytes, list[int]]:
 
 
 def _confine(walls: Walls, channel: "Socket") -> None:
-    scratch = walls.raise_around_this_process()
+    held = walls.raise_around_this_process()
     walls.layers.names.append("rlimits")
     _warm_up()
-    protocol.send(channel, Confined(layers=tuple(walls.layers.names)), (scratch,))
-    os.close(scratch)
+    protocol.send(channel, Confined(layers=tuple(walls.layers.names)), held)
+    for descriptor in held:
+        os.close(descriptor)
 
 
 def _warm_up() -> None:
@@ -86,6 +89,10 @@ def _warm_up() -> None:
     if numpy_random is not None:
         # Else every run of the slot would draw the same numbers; Python's own generator sees to itself after a fork.
         numpy_random.seed()
+    # Whatever is written to for the first time after a fork is copied then: better now than while a job waits.
+    code = compile("import sys\ndef warm(x): return [x] + sys.path\nwarm(1)", "", "exec")
+    exec(code, {"__builtins__": builtins})  # noqa: S102
+    gc.collect()
 
 
 def _contents(request: Request, payload: int) -> list[bytes]:

@@ -48,8 +48,10 @@ class Walls:
     def before_a_run(self) -> None:
         """What the supervisor does before it forks a spare."""
 
-    def raise_around_this_process(self) -> int:
-        """What a spare does: everything but resource limits. Returns a descriptor of its scratch directory.
+    def raise_around_this_process(self) -> tuple[int, ...]:
+        """What a spare does: everything but resource limits. Returns what the supervisor is to hold.
+
+        The first descriptor is that of the scratch directory; others keep the run's namespaces until they are closed.
 
         Raises:
             LayerRefusedError: something that the profile needs cannot be had.

@@ -128,7 +128,8 @@ class Watcher:
     def _reason_of_the_end(self) -> str:
         """Name the limits that the kernel holds by a signal of its own."""
         ended_by = os.WTERMSIG(self.wait_status) if self.wait_status else 0
-        if ended_by == _SIGKILL and self._groups.has_run_out_of_memory():
+        if self._groups.has_run_out_of_memory():
+            # Whoever of the tree it was that the kernel chose.
             return "memory"
         if ended_by == _SIGXFSZ:
             return "file_size"

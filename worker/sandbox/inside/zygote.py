@@ -139,6 +139,7 @@ class _Run:
         self._walls = walls
         self._groups = groups
         self._scratch = -1
+        self._held: list[int] = []
         self._is_over = False
 
     def wait_until_confined(self) -> Confined:
@@ -149,7 +150,8 @@ class _Run:
         """
         raw, descriptors = protocol.receive(self._channel)
         _raise_refusal(raw)
-        (self._scratch,) = descriptors
+        self._held = descriptors
+        self._scratch = descriptors[0]
         return Confined.decode(raw)
 
     def see_through(self, control: "Socket") -> None:
@@ -167,7 +169,7 @@ class _Run:
             raise ProtocolError("the worker went away")
         started = Started.decode(protocol.receive(self._channel)[0])
         request = Request.decode(protocol.receive(self._channel)[0])
-        self._groups.begin(request.memory_mib)
+        self._groups.begin(request.memory_mib, request.processes)
         watcher = Watcher(self._pid, request, self._walls, self._groups, self._scratch)
         watcher.run_to_the_end(self._process, control.fileno(), started.cpu_seconds)
         self._raise_what_went_wrong()
@@ -177,9 +179,8 @@ class _Run:
         """Kill whoever is left, and let go of everything."""
         if not self._is_over:
             self._bury()
-        for descriptor in (self._process, self._scratch):
-            if descriptor >= 0:
-                os.close(descriptor)
+        for descriptor in (self._process, *self._held):
+            os.close(descriptor)
         self._channel.close()
 
     def _report(self, watcher: Watcher, request: Request, control: "Socket") -> None:
