@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint format types imports doctor worker docs lock package check system clean
+.PHONY: help install run test lint format types imports bench doctor worker docs lock package check system clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ types: $(READY) ## mypy, strict
 
 imports: $(READY) ## who may import whom
 	@$(BIN)/lint-imports --no-logo
+
+bench: $(READY) ## what a run in the sandbox costs, beside what others use
+	@$(BIN)/python -m benchmarks.sandbox
 
 doctor: $(READY) ## what this machine can do: isolation, interpreters, Redis
 	@$(BIN)/promptmill doctor
@@ -83,4 +86,4 @@ system: ## install what tests need and pip cannot bring: node, the kernel's head
 
 clean: ## remove what these targets made; records in .promptmill stay
 	@rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	@find config jobs worker tests -name __pycache__ -prune -exec rm -rf {} +
+	@find benchmarks config jobs worker tests -name __pycache__ -prune -exec rm -rf {} +

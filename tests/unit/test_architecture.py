@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-_TOP = ("jobs", "config", "worker", "tests", "docs", "examples")
+_TOP = ("jobs", "config", "worker", "tests", "docs", "examples", "benchmarks")
 
 
 def _page(repository: Path) -> str:

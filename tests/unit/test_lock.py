@@ -10,12 +10,19 @@ from packaging.utils import canonicalize_name
 
 _REPOSITORY = Path(__file__).parents[2]
 _LOCK = (_REPOSITORY / "requirements.lock").read_text()
+# What a developer may install into another environment; nothing of ours needs it.
+_OUTSIDE = ("bench",)
 _PINS = dict(re.findall(r"^([a-z0-9.-]+)==([^ ;\\]+)", _LOCK, re.MULTILINE))
 
 
 def _direct_requirements() -> list[Requirement]:
     project = tomllib.loads((_REPOSITORY / "pyproject.toml").read_text())
-    groups = [entry for group in project["dependency-groups"].values() for entry in group]
+    groups = [
+        entry
+        for name, group in project["dependency-groups"].items()
+        if name not in _OUTSIDE
+        for entry in group
+    ]
     wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
     return [
         Requirement(text)

@@ -14,6 +14,8 @@ class CappedReader:
         self._cap_bytes = cap_bytes
         self._kept = bytearray()
         self._overflowed: Callable[[], None] | None = None
+        # The loop is asked to forget a pipe once: each time more costs as much as reading it does.
+        self._is_watched = False
         # Not inherited unless passed on by number.
         self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_end, False)
@@ -40,18 +42,18 @@ class CappedReader:
         self.write_end = _closed(self.write_end)
         self._overflowed = overflowed
         asyncio.get_running_loop().add_reader(self._read_end, self._read)
+        self._is_watched = True
 
     def read_what_is_left(self) -> None:
         """Take what lies in the pipe now, without waiting for its end: somebody may hold it open for ever."""
-        while not self.truncated and self._read():
+        while self._is_watched and self._read():
             pass
 
     def close(self) -> None:
         """Let go of both ends; calling it twice changes nothing."""
         self.write_end = _closed(self.write_end)
-        if self._read_end >= 0:
-            asyncio.get_running_loop().remove_reader(self._read_end)
-            self._read_end = _closed(self._read_end)
+        self._unwatch()
+        self._read_end = _closed(self._read_end)
 
     def _read(self) -> bool:
         try:
@@ -61,10 +63,15 @@ class CappedReader:
         self.n_bytes += len(part)
         self._kept += part[: self._cap_bytes - len(self._kept)]
         if not part or self.truncated:
-            asyncio.get_running_loop().remove_reader(self._read_end)
+            self._unwatch()
         if self.truncated and self._overflowed is not None:
             self._overflowed()
         return bool(part)
+
+    def _unwatch(self) -> None:
+        if self._is_watched:
+            self._is_watched = False
+            asyncio.get_running_loop().remove_reader(self._read_end)
 
 
 class Feeder:
@@ -74,6 +81,7 @@ class Feeder:
         # A lone surrogate is not UTF-8, but JSON can carry one: the program shall see something.
         self._left = memoryview(text.encode("utf-8", "replace"))
         self.read_end, self._write_end = os.pipe2(os.O_CLOEXEC)
+        self._is_watched = False
         os.set_blocking(self._write_end, False)
 
     def start(self) -> None:
@@ -82,13 +90,15 @@ class Feeder:
         self._write()
         if self._write_end >= 0:
             asyncio.get_running_loop().add_writer(self._write_end, self._write)
+            self._is_watched = True
 
     def close(self) -> None:
         """Let go of both ends; calling it twice changes nothing."""
         self.read_end = _closed(self.read_end)
-        if self._write_end >= 0:
+        if self._is_watched:
+            self._is_watched = False
             asyncio.get_running_loop().remove_writer(self._write_end)
-            self._write_end = _closed(self._write_end)
+        self._write_end = _closed(self._write_end)
 
     def _write(self) -> None:
         try:

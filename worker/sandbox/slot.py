@@ -210,11 +210,13 @@ class Slot:
     async def _receive(self) -> tuple[bytes, list[int]]:
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
-        loop.add_reader(self._ours, readable.set)
+        # By number: asyncio writes out any object it does not know yet, and a socket asks the kernel for its names.
+        descriptor = self._ours.fileno()
+        loop.add_reader(descriptor, readable.set)
         try:
             await readable.wait()
         finally:
-            loop.remove_reader(self._ours)
+            loop.remove_reader(descriptor)
         packet, descriptors, _, _ = socket.recv_fds(self._ours, protocol.PACKET_BYTES, 1)
         if not packet:
             raise ProtocolError("it ended without an answer")

@@ -81,7 +81,9 @@ def build_root(trees: list[Tree]) -> None:
         _write(place, text.format(scratch=SCRATCH))
     for place, target in _LINKS.items():
         _make_parents(place)
-        os.symlink(target.format(scratch=SCRATCH), place)
+        # Where something that is shown lies below /tmp, that is a read-only folder, and TMPDIR says where to write.
+        if not os.path.isdir(place):
+            os.symlink(target.format(scratch=SCRATCH), place)
     os.makedirs(SCRATCH.lstrip("/"))
 
 
