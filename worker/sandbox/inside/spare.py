@@ -42,7 +42,8 @@ def become_a_program(walls: Walls, control: "Socket", channel: "Socket") -> Job:
         channel.send(raw)
         request = Request.decode(raw)
         contents = _contents(request, descriptors.pop())
-        _write_files(request, contents, walls.scratch)
+        with walls.layers.preparing("files"):
+            _write_files(request, contents, walls.scratch)
         # Their numbers are the program's from here on: an object that still owned one would close it when it goes.
         control.detach()
         report = _arrange_descriptors(descriptors, channel.detach())
