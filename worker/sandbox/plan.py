@@ -82,7 +82,7 @@ def plan_of(
 def _question(harness: Harness) -> str | None:
     if harness.tests is not None:
         return f"{secrets.token_hex(16)}\n"
-    return None if harness.calls is None else f"{harness.calls.model_dump_json()}\n"
+    return None if harness.calls is None else f"{harness.calls.to_json()}\n"
 
 
 def _command(
