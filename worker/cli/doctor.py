@@ -20,7 +20,7 @@ from worker.main import gemini_options
 from worker.model.opening import open_model
 from worker.sandbox.errors import SandboxTooWeakError
 from worker.sandbox.interpreters import find_interpreter, interpreters
-from worker.sandbox.opening import open_sandbox
+from worker.sandbox.opening import Profile, open_sandbox
 from worker.sandbox.packages import packages_of
 from worker.sandbox.selfcheck import self_check
 
@@ -30,6 +30,12 @@ from .output import emit, emit_json
 _LOW_DISK_MIB = 500
 Status = Literal["ok", "warn", "fail"]
 _MARKS: dict[Status, str] = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+
+_IN_WORDS: dict[Profile, str] = {
+    "strict": "every program on a machine of its own",
+    "contained": "among this machine's processes, behind Landlock and a filter of system calls",
+    "rlimits": "resource limits only: programs can read files and reach the network; for prompts you trust",
+}
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,8 @@ async def _sandbox(settings: Settings) -> AsyncIterator[Finding]:
         return
     async with sandbox:
         isolation = sandbox.isolation
-        yield Finding("sandbox", isolation.profile, "ok", " ".join(isolation.layers))
+        yield Finding("sandbox", f"profile {isolation.profile}", "ok", _IN_WORDS[isolation.profile])
+        yield Finding("sandbox", "layers", "ok", " ".join(isolation.layers))
         if isolation.profile != "strict":
             yield await _what_strict_needs(isolation)
         elif isolation.missing:
