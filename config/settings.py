@@ -109,7 +109,8 @@ class PythonSettings(Group):
     """What Python programs find beside the standard library."""
 
     environment: Path | None = None
-    """Virtual environment whose packages programs may import; unset means none. Never the worker's own."""
+    """Virtual environment whose packages programs may import, of the worker's own Python version and readable for
+    everybody; unset means none. Never the worker's own, and not below /tmp, of which programs have one of their own."""
     preload: Annotated[
         tuple[Annotated[str, Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$")], ...],
         BeforeValidator(_named_one_by_one),
