@@ -1,7 +1,7 @@
 """The settings as a flat list: every dotted name with its variable, what it allows and its default."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ class Leaf:
     """One setting."""
 
     group: str
+    """The dotted name of the group, which may lie in another one."""
     key: str
     field: FieldInfo
     default: object
@@ -48,12 +49,18 @@ class Leaf:
         words = [hint.words for hint in self.field.metadata if isinstance(hint, Allowed)]
         return words[0] if words else _allowed_by_kind(self.field)
 
+    def value_in(self, settings: Settings) -> object:
+        """What it is set to in these settings."""
+        return getattr(_group_in(settings, self.group), self.key)
+
     def shown(self, value: object) -> str:
         """`value` as text that may be read by anybody: secrets and passwords are masked."""
         if isinstance(value, SecretStr):
             value = value.get_secret_value()
-        if value is None:
+        if value is None or value == ():
             return "unset"
+        if isinstance(value, tuple):
+            value = ", ".join(value)
         text = str(value).removesuffix(".0") if isinstance(value, float) else str(value)
         return mask(text) if self.is_secret else redact_known_forms(text)
 
@@ -63,23 +70,31 @@ def leaves() -> dict[str, Leaf]:
     """Every setting by its dotted name, in the order of `Settings`."""
     defaults = Settings()
     every = [
-        Leaf(group, key, field, getattr(getattr(defaults, group), key))
-        for group in Settings.model_fields
+        Leaf(group, key, field, getattr(_group_in(defaults, group), key))
+        for group in groups()
         for key, field in fields_of(group).items()
     ]
     return {leaf.name: leaf for leaf in every}
 
 
+def groups() -> tuple[str, ...]:
+    """The dotted names of all groups; one that lies in another comes after it."""
+    return tuple(_groups_below(Settings, ""))
+
+
 def fields_of(group: str) -> dict[str, FieldInfo]:
-    """The settings of one group by their keys."""
-    return group_class(group).model_fields
+    """The settings of one group by their keys; groups that lie in it are groups of their own."""
+    fields = group_class(group).model_fields.items()
+    return {key: field for key, field in fields if _group_of(field) is None}
 
 
 def group_class(group: str) -> type[BaseModel]:
     """The model behind a group."""
-    kind = Settings.model_fields[group].annotation
-    assert isinstance(kind, type), group  # noqa: S101  # `Settings` holds nothing but groups
-    assert issubclass(kind, BaseModel), group  # noqa: S101
+    kind: type[BaseModel] = Settings
+    for key in group.split("."):
+        inner = _group_of(kind.model_fields[key])
+        assert inner is not None, group  # noqa: S101  # `groups` knows no other names
+        kind = inner
     return kind
 
 
@@ -88,9 +103,11 @@ def nearest(name: str) -> str | None:
     joined = {leaf.name.replace(".", "_"): leaf.name for leaf in leaves().values()}
     if name.replace(".", "_") in joined:
         return joined[name.replace(".", "_")]
-    group, _, key = name.partition(".")
-    if group not in Settings.model_fields:
-        meant = _closest(group, Settings.model_fields)
+    group, _, key = (
+        name.rpartition(".") if name.rpartition(".")[0] in groups() else name.partition(".")
+    )
+    if group not in groups():
+        meant = _closest(group, groups())
         return meant and (nearest(f"{meant}.{key}") or meant)
     if close := _closest(key, fields_of(group)):
         return f"{group}.{close}"
@@ -105,6 +122,26 @@ def variable_of(name: str) -> str:
 def shortened(text: str) -> str:
     """`text` in a length that fits into a message."""
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def _groups_below(kind: type[BaseModel], prefix: str) -> Iterator[str]:
+    for key, field in kind.model_fields.items():
+        inner = _group_of(field)
+        if inner is not None:
+            yield prefix + key
+            yield from _groups_below(inner, f"{prefix}{key}.")
+
+
+def _group_of(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _group_in(settings: Settings, group: str) -> object:
+    found: object = settings
+    for key in group.split("."):
+        found = getattr(found, key)
+    return found
 
 
 def _kinds(field: FieldInfo) -> tuple[object, ...]:

@@ -59,7 +59,7 @@ def origins(settings: Settings) -> tuple[SettingOrigin, ...]:
     return tuple(
         SettingOrigin(
             name=name,
-            value=leaf.shown(getattr(getattr(settings, leaf.group), leaf.key)),
+            value=leaf.shown(leaf.value_in(settings)),
             origin=settings.origin_of(name),
         )
         for name, leaf in leaves().items()
@@ -69,10 +69,12 @@ def origins(settings: Settings) -> tuple[SettingOrigin, ...]:
 def _build(in_force: Mapping[str, Entry]) -> Settings | ValidationError:
     values: dict[str, Any] = {}
     for name, entry in in_force.items():
-        leaf = leaves()[name]
-        # pydantic reads true as 1; no setting is a yes or no, and a list is refused everywhere.
-        value = [] if isinstance(entry.value, bool) else entry.value
-        values.setdefault(leaf.group, {})[leaf.key] = value
+        group = values
+        *outer, key = name.split(".")
+        for step in outer:
+            group = group.setdefault(step, {})
+        # pydantic reads true as 1; no setting is a yes or no, and this is refused everywhere.
+        group[key] = {} if isinstance(entry.value, bool) else entry.value
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -85,11 +87,16 @@ def _problems_of(
     if isinstance(settings, Settings):
         return ()
     locations = (error["loc"] for error in settings.errors(include_url=False, include_input=False))
-    # A value that fails in two ways is one thing to mend.
-    names = dict.fromkeys(f"{group}.{key}" for group, key, *_ in locations)
+    # A value that fails in two ways, or a list in two places, is one thing to mend.
+    names = dict.fromkeys(_setting_at(location) for location in locations)
     secrets = [str(entry.value) for name, entry in in_force.items() if leaves()[name].is_secret]
     redact = Redactor(secrets)
     return tuple(_wrong_value(in_force[name], redact) for name in names)
+
+
+def _setting_at(location: tuple[int | str, ...]) -> str:
+    names = (".".join(map(str, location[:length])) for length in range(1, len(location) + 1))
+    return next(name for name in names if name in leaves())
 
 
 def _wrong_value(entry: Entry, redact: Redactor) -> Problem:

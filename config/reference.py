@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from .leaves import Leaf, group_class, leaves
+from .leaves import Leaf, group_class, groups, leaves
 from .settings import Settings
 
 _ENV_HEADER = """\
@@ -41,12 +41,12 @@ This page is written by `python -m config.reference`.
 
 def env_example() -> str:
     """The text of `.env.example`."""
-    return "\n".join([_ENV_HEADER, *(_env_group(group) for group in Settings.model_fields)])
+    return "\n".join([_ENV_HEADER, *(_env_group(group) for group in groups())])
 
 
 def settings_page() -> str:
     """The text of `docs/reference/settings.md`."""
-    return "\n".join([_PAGE_HEADER, *(_page_group(group) for group in Settings.model_fields)])
+    return "\n".join([_PAGE_HEADER, *(_page_group(group) for group in groups())])
 
 
 def docs_of(group: str) -> dict[str, str]:
@@ -76,12 +76,12 @@ def _page_group(group: str) -> str:
 
 
 def _cells(leaf: Leaf, doc: str) -> str:
-    default = leaf.shown(leaf.default) if leaf.default is None else f"`{_default(leaf)}`"
+    default = f"`{_default(leaf)}`" if _default(leaf) else "unset"
     return " | ".join([f"`{leaf.name}`", default, leaf.allowed, doc])
 
 
 def _default(leaf: Leaf) -> str:
-    return "" if leaf.default is None else leaf.shown(leaf.default)
+    return "" if leaf.default in {None, ()} else leaf.shown(leaf.default)
 
 
 def _leaves_of(group: str) -> Iterator[Leaf]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
@@ -100,13 +100,34 @@ class AttemptSettings(Group):
     """Generations for each job that does not say otherwise, the first one counted."""
 
 
+def _named_one_by_one(value: object) -> object:
+    """A variable or a flag can only be text: names with commas between them."""
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+class PythonSettings(Group):
+    """What Python programs find beside the standard library."""
+
+    environment: Path | None = None
+    """Virtual environment whose packages programs may import, of the worker's own Python version and readable for
+    everybody; unset means none. Never the worker's own, and not below /tmp, of which programs have one of their own."""
+    preload: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$")], ...],
+        BeforeValidator(_named_one_by_one),
+        Field(max_length=100),
+        Allowed("names of modules, with commas between them or as a list"),
+    ] = ()
+    """Modules that are imported once for all programs, which then need not wait for them: `numpy, pandas`."""
+
+
 class SandboxSettings(Group):
     """How programs are kept in."""
 
-    require: Literal["strict", "rlimits"] = "strict"
-    """The least isolation a program may run under; less is refused before it starts."""
+    require: Literal["strict", "contained", "rlimits"] = "contained"
+    """The least isolation a program may run under; the strongest that the machine grants is used, less is refused."""
     slots: Annotated[int | None, Field(ge=1, le=4096)] = None
     """Programs that run at one time; unset means one for each core."""
+    python: PythonSettings = PythonSettings()
 
 
 class WorkerSettings(Group):

@@ -10,7 +10,7 @@ from pathlib import Path
 from dotenv.parser import Binding, parse_stream
 
 from .errors import Problem
-from .leaves import PREFIX, leaves, nearest, variable_of
+from .leaves import PREFIX, groups, leaves, nearest, variable_of
 from .toml_lines import flatten, lines_of
 
 TOML_FILE = "promptmill.toml"
@@ -110,7 +110,7 @@ def _toml_entries(path: Path, problems: list[Problem]) -> Iterable[Entry]:
         return
     lines = lines_of(text)
     for name, value in flatten(table):
-        if value == {} and name in {leaf.group for leaf in leaves().values()}:
+        if value == {} and name in groups():
             continue
         line = lines.get(name)
         yield Entry(name, value, f"{path.name}:{line}" if line else path.name)

@@ -4,7 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+    from .checkers import (
+        Checker,
+        ExitsCleanly,
+        ExpectedCall,
+        MatchesCalls,
+        PassesTests,
+        PrintsOutput,
+    )
     from .errors import PromptmillError
     from .events import JobEvent
     from .languages import Language
@@ -33,6 +40,7 @@ __all__ = [
     "ExecutableCode",
     "Execution",
     "ExitsCleanly",
+    "ExpectedCall",
     "FileRecordStore",
     "Isolation",
     "JobEvent",
@@ -41,6 +49,7 @@ __all__ = [
     "JobStatus",
     "Language",
     "Limits",
+    "MatchesCalls",
     "MemoryRecordStore",
     "ModelReply",
     "Outcome",
@@ -56,7 +65,10 @@ __all__ = [
 
 # Loaded when asked for: arq and redis cost 0.4 s to import, and whoever needs only the words must not pay for them.
 _HOME = {
-    "checkers": ("Checker", "ExitsCleanly", "PassesTests", "PrintsOutput"),
+    "checkers": (
+        *("Checker", "ExitsCleanly", "ExpectedCall"),
+        *("MatchesCalls", "PassesTests", "PrintsOutput"),
+    ),
     "errors": ("PromptmillError",),
     "events": ("JobEvent",),
     "languages": ("Language",),

@@ -2,14 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from .wire import Wire
+from .wire import PlainJson, Wire
 
 MAX_TEXT = 16_777_216
 """Characters of an expected output, and of a standard input."""
 MAX_SOURCE = 1_000_000
 """Characters of tests."""
+MAX_CALLS = 10_000
+"""Calls of one program's function."""
+
+EntryPoint = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
 
 
 class ExitsCleanly(Wire):
@@ -42,20 +46,24 @@ class PassesTests(Wire):
 class Call(Wire):
     """What a function of the program is called with."""
 
-    arguments: tuple[JsonValue, ...]
+    arguments: tuple[PlainJson, ...]
+    """By position."""
 
 
 class CallInputs(Wire):
     """What goes into the sandbox of a `MatchesCalls`: no expected value is among it."""
 
-    entry_point: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
-    calls: Annotated[tuple[Call, ...], Field(min_length=1, max_length=10_000)]
+    entry_point: EntryPoint
+    calls: Annotated[tuple[Call, ...], Field(min_length=1, max_length=MAX_CALLS)]
 
 
 class ExpectedCall(Call):
     """A call, and what it has to return."""
 
-    expected: JsonValue
+    expected: PlainJson
+
+
+ExpectedCalls = Annotated[tuple[ExpectedCall, ...], Field(min_length=1, max_length=MAX_CALLS)]
 
 
 class MatchesCalls(Wire):
@@ -67,8 +75,9 @@ class MatchesCalls(Wire):
     """
 
     kind: Literal["matches_calls"] = "matches_calls"
-    entry_point: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
-    calls: Annotated[tuple[ExpectedCall, ...], Field(min_length=1, max_length=10_000)]
+    entry_point: EntryPoint
+    """The function's name: it has to be there at the program's top level when the program has run."""
+    calls: ExpectedCalls
 
     @property
     def inputs(self) -> CallInputs:

@@ -2,9 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import (
+    AwareDatetime,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
-from .checkers import Checker, ExitsCleanly
+from .checkers import Checker, ExitsCleanly, MatchesCalls
 from .clock import new_id
 from .languages import Language
 from .limits import Limits
@@ -56,6 +63,12 @@ class PromptJob(Wire):
     metadata: OpaqueJson = Field(default_factory=dict)
     """Carried into the record untouched."""
 
+    @model_validator(mode="after")
+    def _can_be_called(self) -> "PromptJob":
+        if self.language is Language.SH and isinstance(self.checker, MatchesCalls):
+            raise ValueError("a function of sh returns no value, so calls cannot check it")
+        return self
+
 
 class ExecutableCode(Wire):
     """Gemini's resource of the same name: a program to be run."""
@@ -82,7 +95,9 @@ class Returned(Wire):
 
     value: JsonValue = None
     error: str | None = None
-    """Why there is no value: what the function raised, or that JSON has no word for what it returned."""
+    """What the function raised; it is not called again then."""
+    unfit: str | None = None
+    """The type of what it returned, if JSON has no word for that; it is not called again then."""
 
 
 class Artefact(Wire):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
@@ -32,13 +32,18 @@ class Wire(BaseModel):
         return self.model_dump_json(by_alias=True, indent=indent)
 
 
-def _writable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+_Value = TypeVar("_Value", bound=JsonValue)
+
+
+def _writable(value: _Value) -> _Value:
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise ValueError("half a surrogate pair cannot be written as UTF-8") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except ValueError:
+        raise ValueError("JSON has no word for NaN and infinity") from None
     level: list[JsonValue] = [value]
     for _ in range(_DEEPEST):
         level = [inner for outer in level for inner in _values(outer)]
@@ -55,6 +60,18 @@ def _values(value: JsonValue) -> Iterable[JsonValue]:
 
 OpaqueJson = Annotated[dict[str, JsonValue], AfterValidator(_writable)]
 """A JSON object that we carry and do not read: whatever is accepted can be written, and read back unchanged."""
+
+PlainJson = Annotated[JsonValue, AfterValidator(_writable)]
+"""Any JSON value of which the same holds."""
+
+
+def is_writable(value: JsonValue) -> bool:
+    """Whether a value is a `PlainJson`."""
+    try:
+        _writable(value)
+    except ValueError:
+        return False
+    return True
 
 
 def encode(message: dict[str, Any]) -> bytes:

@@ -38,6 +38,7 @@ from worker.model.options import GeminiOptions
 from worker.sandbox import Sandbox
 from worker.sandbox.interpreters import interpreters
 from worker.sandbox.opening import open_sandbox
+from worker.sandbox.packages import packages_of
 from worker.solver.loop import FeedbackLoop
 
 # Ours is `max_deliveries`, after which a record is written. Arq's own limit would drop the job without one.
@@ -63,13 +64,19 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
 
     Raises:
         SandboxTooWeakError: the required isolation cannot be had here.
+        PackagesError: programs cannot have the packages that they are to have.
         ModelError: the model cannot be asked.
         StoreError: no record could be kept.
         RedisUnreachableError: nobody answered.
     """
     keys = Keys(settings.redis.prefix)
     async with AsyncExitStack() as stack:
-        sandbox = await open_sandbox(settings.sandbox.require)
+        python = settings.sandbox.python
+        sandbox = await stack.enter_async_context(
+            await open_sandbox(
+                settings.sandbox.require, packages_of(python.environment, python.preload)
+            )
+        )
         model = open_model(settings.model.name, gemini_options(settings))
         stack.push_async_callback(model.aclose)
         await model.check()

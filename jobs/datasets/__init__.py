@@ -4,7 +4,17 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from jobs.checkers import MAX_SOURCE, MAX_TEXT, Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import (
+    MAX_SOURCE,
+    MAX_TEXT,
+    Checker,
+    EntryPoint,
+    ExitsCleanly,
+    ExpectedCalls,
+    MatchesCalls,
+    PassesTests,
+    PrintsOutput,
+)
 from jobs.clock import derived_id
 from jobs.languages import Language
 from jobs.limits import (
@@ -20,6 +30,8 @@ from jobs.limits import (
 )
 from jobs.models import MAX_ATTEMPTS, Prompt, PromptJob, Stdin, TaskId
 from jobs.wire import OpaqueJson, Wire
+
+_BOTH_OR_ALL = {2: "both", 3: "all three"}
 
 
 class PartialLimits(Wire):
@@ -55,6 +67,10 @@ class Task(Wire):
     """Right is what prints this (compared by trimmed lines)."""
     tests: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE)] | None = None
     """Right is what passes these tests, written in the row's language."""
+    entry_point: EntryPoint | None = None
+    """The function of the program that is called."""
+    calls: ExpectedCalls | None = None
+    """Right is a function that returns what is expected of each of these calls."""
     limits: PartialLimits = PartialLimits()
     tags: tuple[str, ...] = ()
     metadata: OpaqueJson = Field(default_factory=dict)
@@ -62,13 +78,25 @@ class Task(Wire):
 
     @model_validator(mode="after")
     def _has_one_check(self) -> "Task":
-        if self.expect is not None and self.tests is not None:
-            raise ValueError('give either "expect" or "tests", not both')
+        checks = {"expect": self.expect, "tests": self.tests, "calls": self.calls}
+        given = [f'"{name}"' for name, value in checks.items() if value is not None]
+        if len(given) > 1:
+            raise ValueError(f"give either {' or '.join(given)}, not {_BOTH_OR_ALL[len(given)]}")
+        if (self.calls is None) != (self.entry_point is None):
+            raise ValueError(
+                '"entryPoint" and "calls" go together: a function, and what it is called with'
+            )
+        if self.calls is not None and self.language is Language.SH:
+            raise ValueError(
+                '"calls" cannot check sh, whose functions return no value; use "expect" or "tests"'
+            )
         return self
 
     @property
     def checker(self) -> Checker:
         """What counts as right for this row; without a check, a program that ends cleanly."""
+        if self.calls is not None and self.entry_point is not None:
+            return MatchesCalls(entry_point=self.entry_point, calls=self.calls)
         if self.tests is not None:
             return PassesTests(tests=self.tests)
         return ExitsCleanly() if self.expect is None else PrintsOutput(expected=self.expect)

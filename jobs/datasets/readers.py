@@ -11,7 +11,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from jobs.checkers import ExpectedCall
 from jobs.errors import DatasetError
+from jobs.wire import Wire
 
 from . import PartialLimits, Task
 
@@ -142,12 +144,13 @@ def _in_words(
 
 
 def _advice(location: tuple[int | str, ...]) -> str:
-    model = PartialLimits if len(location) > 1 else Task
+    models: dict[int | str, type[Wire]] = {"limits": PartialLimits, "calls": ExpectedCall}
+    model = models.get(location[0], Task) if len(location) > 1 else Task
     names = [field.alias or "" for field in model.model_fields.values()]
     near = difflib.get_close_matches(str(location[-1]), names, 1)
     if near:
         return f'did you mean "{".".join([*map(str, location[:-1]), near[0]])}"?'
-    return f"known are {', '.join(names)}" if model is PartialLimits else "put it into metadata"
+    return "put it into metadata" if model is Task else f"known are {', '.join(names)}"
 
 
 def _shown(row: object, location: tuple[int | str, ...]) -> str:

@@ -23,6 +23,8 @@ COMMANDS = [
     ("job", "show"),
     ("worker",),
     ("doctor",),
+    ("sandbox",),
+    ("sandbox", "run"),
     ("config",),
     ("config", "show"),
 ]
@@ -94,6 +96,18 @@ def test_the_doctor_names_what_does_not_work(project: Project) -> None:
     assert ended.code == 1
     assert [row["group"] for row in failed] == ["redis"]
     assert failed[0]["fix"]
+
+
+def test_the_doctor_says_what_is_wrong_with_the_packages(project: Project) -> None:
+    """The worker would not start for it, and this is where people look why."""
+    environment = {"PROMPTMILL_SANDBOX__PYTHON__ENVIRONMENT": "nowhere"}
+    ended = project.run("doctor", "--json", **environment)
+    failed = [row for row in ended.json() if row["status"] == "fail"]
+    assert ended.code == 1
+    assert [(row["group"], row["detail"].partition(" (")[0]) for row in failed] == [
+        ("sandbox", "nowhere is not a virtual environment")
+    ]
+    assert "-m venv nowhere" in failed[0]["fix"]
 
 
 @pytest.mark.parametrize("form", ["words", "json"])

@@ -165,6 +165,54 @@ REFUSALS = {
         kind="dataset-invalid",
         files={"said.jsonl": b"hm\n"},
     ),
+    "missing-program": Refusal(
+        ("sandbox", "run", "nope.py"), ("nope.py", "No such file", "no program was run")
+    ),
+    "program-of-no-language": Refusal(
+        ("sandbox", "run", "one.txt"), ("one.txt", ".py", "--language"), files={"one.txt": b"1"}
+    ),
+    "program-that-is-no-text": Refusal(
+        ("sandbox", "run", "one.py"), ("one.py", "UTF-8"), files={"one.py": b"\xff"}
+    ),
+    "no-limit": Refusal(
+        ("sandbox", "run", "one.py", "--wall-seconds", "0"),
+        ("--wall-seconds", "greater than 0"),
+        files={"one.py": b""},
+    ),
+    "missing-file-beside-a-program": Refusal(
+        ("sandbox", "run", "one.py", "--files", "two.txt"),
+        ("two.txt", "No such file"),
+        files={"one.py": b""},
+    ),
+    "file-in-place-of-a-program": Refusal(
+        ("sandbox", "run", "one.py", "--files", "program.py"),
+        ("'program.py' is taken",),
+        files={"one.py": b"", "program.py": b""},
+    ),
+    "files-that-find-no-room": Refusal(
+        ("sandbox", "run", "one.py", "--files", "two.txt", "--scratch-mib", "1"),
+        ("1 MiB", "--scratch-mib"),
+        files={"one.py": b"", "two.txt": bytes(2 << 20)},
+    ),
+    "packages-of-no-environment": Refusal(
+        ("worker",),
+        ("nowhere", "is not a virtual environment", "-m venv"),
+        kind="sandbox-packages",
+        environment={"PROMPTMILL_SANDBOX__PYTHON__ENVIRONMENT": "nowhere"},
+    ),
+    "module-that-cannot-be-preloaded": Refusal(
+        ("eval", "one.jsonl"),
+        ("import nowhere", "sandbox.python.preload", "nothing was queued"),
+        kind="sandbox-packages",
+        files=TASK,
+        environment={"PROMPTMILL_SANDBOX__PYTHON__PRELOAD": "json,nowhere"},
+    ),
+    "calls-in-sh": Refusal(
+        ("submit", "--jsonl", "-"),
+        ("line 1", '"calls" cannot check sh'),
+        kind="dataset-invalid",
+        stdin='{"prompt": "x", "language": "sh", "entryPoint": "f", "calls": [{"arguments": [], "expected": 1}]}',
+    ),
     "unknown-job": Refusal(
         ("job", "show", "job-nobody-knows"), ("job-nobody-knows",), kind="record-not-found"
     ),

@@ -80,6 +80,23 @@ async def test_arqs_own_command_starts_the_same_worker(gemini: Project, standin:
     assert "Traceback" not in worker.ended().said
 
 
+@pytest.mark.parametrize("words", [("promptmill", "worker"), ("arq", "worker.main.WorkerSettings")])
+async def test_a_worker_that_has_stopped_leaves_no_process(
+    gemini: Project, standin: Standin, words: tuple[str, ...]
+) -> None:
+    """The sandbox keeps processes warm, and one that outlives its worker is memory nobody gives back."""
+    standin.says(reply(PROGRAM))
+    worker = gemini.start_program(*words)
+    gemini.submit(PROMPT)
+    await wait_until(lambda: len(gemini.records()) == 1, 30, f"the record: {worker.err}")
+    tree = worker.tree()
+    assert len(tree) > 1, "a zygote at least"
+    worker.send(signal.SIGTERM)
+    ended = worker.ended()
+    assert [process for process in tree if process.is_alive] == []
+    assert "Warning" not in ended.said
+
+
 async def test_a_worker_writes_one_json_object_a_line(gemini: Project, standin: Standin) -> None:
     """Logs are read by machines; a line that is no JSON is lost, or stops the reading of the rest."""
     standin.says(reply("print(undefined)"), reply(PROGRAM))

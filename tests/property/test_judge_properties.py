@@ -5,10 +5,17 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import (
+    Checker,
+    ExitsCleanly,
+    ExpectedCall,
+    MatchesCalls,
+    PassesTests,
+    PrintsOutput,
+)
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, LimitHit
+from jobs.models import ExecutableCode, Execution, LimitHit, Returned
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
 from worker.solver.judge import judge
@@ -36,6 +43,11 @@ STREAMS = st.one_of(
         max_size=8,
     ).map("\n".join),
 )
+RETURNED = st.one_of(
+    st.builds(Returned, value=st.sampled_from([1, 1.0, True, "1", None, [1], {"a": 1}])),
+    st.builds(Returned, error=STREAMS),
+    st.builds(Returned, unfit=STREAMS),
+)
 EXECUTIONS = st.builds(
     execution,
     exit_code=st.sampled_from([None, 0, 1, 127]),
@@ -47,11 +59,13 @@ EXECUTIONS = st.builds(
     stderr_truncated=st.booleans(),
     compile_failed=st.booleans(),
     tests_finished=st.sampled_from([None, True, False]),
+    returned=st.none() | st.lists(RETURNED, max_size=3).map(tuple),
 )
 CHECKERS: st.SearchStrategy[Checker] = st.one_of(
     st.just(ExitsCleanly()),
     st.builds(PrintsOutput, expected=STREAMS),
     st.just(PassesTests(tests="f()")),
+    st.just(MatchesCalls(entry_point="f", calls=(ExpectedCall(arguments=(1,), expected=1),))),
 )
 CODES = st.builds(
     ExecutableCode,
@@ -72,6 +86,7 @@ def test_nothing_is_accepted_that_did_not_end_well(
         assert ran.limit_hit is None
         assert not ran.compile_failed
         assert ran.tests_finished is True or not isinstance(checker, PassesTests)
+        assert ran.returned is not None or not isinstance(checker, MatchesCalls)
 
 
 @settings(deadline=None)

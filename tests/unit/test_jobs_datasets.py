@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import (
+    Checker,
+    ExitsCleanly,
+    ExpectedCall,
+    MatchesCalls,
+    PassesTests,
+    PrintsOutput,
+)
 from jobs.datasets import Task
 from jobs.datasets.readers import demo_tasks, parse_tasks, read_tasks
 from jobs.errors import DatasetError, ExitCode
@@ -94,6 +101,56 @@ def test_two_faults_of_one_line_are_told_together() -> None:
             '{"prompt": "x", "expect": "1", "tests": "t"}',
             'give either "expect" or "tests", not both',
             id="two checks",
+        ),
+        pytest.param(
+            '{"prompt": "x", "expect": "1", "entryPoint": "f", "calls": [{"arguments": [], "expected": 1}]}',
+            'give either "expect" or "calls", not both',
+            id="calls and another check",
+        ),
+        pytest.param(
+            '{"prompt": "x", "calls": [{"arguments": [], "expected": 1}]}',
+            '"entryPoint" and "calls" go together',
+            id="calls of nothing",
+        ),
+        pytest.param(
+            '{"prompt": "x", "entryPoint": "f"}',
+            '"entryPoint" and "calls" go together',
+            id="function without calls",
+        ),
+        pytest.param(
+            '{"prompt": "x", "language": "sh", "entryPoint": "f", "calls": [{"arguments": [], "expected": 1}]}',
+            '"calls" cannot check sh',
+            id="calls in sh",
+        ),
+        pytest.param(
+            '{"prompt": "x", "entryPoint": "f", "calls": []}',
+            'field "calls" is []: ',
+            id="no calls",
+        ),
+        pytest.param(
+            '{"prompt": "x", "entryPoint": "f()", "calls": [{"arguments": [], "expected": 1}]}',
+            'field "entryPoint" is "f()": ',
+            id="entry point that is no name",
+        ),
+        pytest.param(
+            '{"prompt": "x", "entryPoint": "f", "calls": [{"arguments": [1]}]}',
+            'the field "calls.0.expected" is missing',
+            id="call without an answer",
+        ),
+        pytest.param(
+            '{"prompt": "x", "entryPoint": "f", "calls": [{"arguments": [1], "expectd": 1, "expected": 1}]}',
+            'did you mean "calls.0.expected"?',
+            id="near field of a call",
+        ),
+        pytest.param(
+            '{"prompt": "x", "entryPoint": "f", "calls": [{"arguments": 1, "expected": 1}]}',
+            'field "calls.0.arguments" is 1: ',
+            id="one argument that is no list",
+        ),
+        pytest.param(
+            '{"prompt": "x", "entryPoint": "f", "calls": [{"arguments": [], "expected": NaN}]}',
+            "JSON has no word for NaN",
+            id="NaN is expected",
         ),
         pytest.param('{"prompt": "x", "metadata": {"x": NaN}}', "metadata", id="NaN"),
         pytest.param('{"prompt": "x", "sample": 1e999}', "sample", id="infinity"),
@@ -227,6 +284,15 @@ def test_a_path_that_cannot_be_read_is_refused_by_name(
 def test_a_row_is_checked_as_it_says(fields: dict[str, str], checker: Checker) -> None:
     """Nothing expected and no expectation are different things."""
     assert Task.model_validate({"prompt": "x", **fields}).checker == checker
+
+
+def test_a_row_of_calls_is_checked_by_them() -> None:
+    """What is expected stays with us; the program is given the rest."""
+    row = '{"prompt": "x", "entryPoint": "add", "calls": [{"arguments": [1, 2], "expected": 3}]}'
+    (task,) = parse_tasks([row], "tasks")
+    calls = (ExpectedCall(arguments=(1, 2), expected=3),)
+    assert task.checker == MatchesCalls(entry_point="add", calls=calls)
+    assert "expected" not in task.checker.inputs.to_json()
 
 
 def test_a_row_becomes_the_same_job_every_time() -> None:

@@ -345,3 +345,13 @@ def test_a_reply_without_a_program_has_no_result() -> None:
     assert found == Judgement(
         Verdict.NO_CODE, "the reply holds no program", result=None, trust="separate_process"
     )
+
+
+def test_a_forbidden_call_is_told_with_the_error_it_was_refused_by() -> None:
+    """Which of its calls was refused is all that helps whoever has to write the next program."""
+    stderr = TRACEBACK.replace(
+        "ZeroDivisionError: division by zero", "PermissionError: [Errno 1] Operation not permitted"
+    )
+    judgement = judged(execution(stderr=stderr, exit_code=1, limit_hit="denied"))
+    assert judgement.verdict is Verdict.FORBIDDEN_CALL
+    assert judgement.explanation.endswith("PermissionError: [Errno 1] Operation not permitted")

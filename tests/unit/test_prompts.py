@@ -182,6 +182,24 @@ def test_both_ends_of_a_long_output_are_kept() -> None:
     assert "line 9999\n" in said
 
 
+def test_a_forbidden_call_is_told_with_its_error_and_with_what_is_allowed() -> None:
+    """A model that is only told no tries the next way around the wall, and uses up its attempts."""
+    stderr = (
+        "Traceback (most recent call last):\n"
+        '  File "/scratch/run/work/program.py", line 2, in <module>\n'
+        "    socket.socket()\n"
+        "PermissionError: [Errno 1] Operation not permitted\n"
+    )
+    ran = execution(stderr=stderr, exit_code=1, limit_hit="denied")
+    code = ExecutableCode(language=Language.PYTHON, code="import socket\nsocket.socket()\n")
+    said = feedback(1, 3, judge(code, ran, ExitsCleanly(), Limits()), code, ran)
+    assert said.startswith("Attempt 1 of 3 failed (forbidden call): asked the system for something")
+    assert "PermissionError: [Errno 1] Operation not permitted" in said.splitlines()[0]
+    assert "> 2 | socket.socket()" in said
+    assert "there is no network" in said
+    assert "files" in said.rpartition("allowed")[0]
+
+
 def test_a_silent_program_is_said_to_be_silent() -> None:
     """An empty place would read as if output had been left out."""
     said = told(execution(exit_code=None, signal=9, limit_hit="cpu"))

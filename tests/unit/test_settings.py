@@ -251,3 +251,23 @@ def test_importing_config_loads_neither_pydantic_nor_structlog() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert printed.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("toml", "dotenv"),
+    [
+        pytest.param('[sandbox.python]\npreload = ["numpy", "a.b"]', "", id="a list"),
+        pytest.param('[sandbox]\npython.preload = "numpy, a.b"', "", id="text"),
+        pytest.param("", "PROMPTMILL_SANDBOX__PYTHON__PRELOAD=numpy,a.b", id="a variable"),
+    ],
+)
+def test_a_list_may_be_written_as_one_or_as_text(tmp_path: Path, toml: str, dotenv: str) -> None:
+    """TOML has lists and a variable has none, and both are places where people write settings."""
+    _write(tmp_path, toml=toml, dotenv=dotenv)
+    settings = load_settings(tmp_path, environment={})
+    assert settings.sandbox.python.preload == ("numpy", "a.b")
+    assert settings.sandbox.require == "contained", (
+        "a group in a group leaves the rest of the outer one"
+    )
+    shown = {row.name: row.value for row in origins(settings)}
+    assert shown["sandbox.python.preload"] == "numpy, a.b"

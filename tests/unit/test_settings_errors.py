@@ -83,6 +83,25 @@ def _refusal(
             'store.directory is ["a", "b"]; allowed: a path',
             id="list over two lines",
         ),
+        pytest.param(
+            '[sandbox]\nrequire = "some"',
+            "promptmill.toml:2",
+            'sandbox.require is "some"; allowed: one of strict, contained, rlimits',
+            id="no profile",
+        ),
+        pytest.param(
+            '[sandbox.python]\npreload = ["numpy", "import os", "a b"]',
+            "promptmill.toml:2",
+            'sandbox.python.preload is ["numpy", "import os", "a b"]; allowed: names of modules, '
+            "with commas between them or as a list",
+            id="no names of modules",
+        ),
+        pytest.param(
+            "[sandbox.python]\nenvironment = 5",
+            "promptmill.toml:2",
+            "sandbox.python.environment is 5; allowed: a path",
+            id="a number for a path in a group of a group",
+        ),
     ],
 )
 def test_a_bad_value_names_its_line_itself_and_what_is_allowed(
@@ -102,6 +121,11 @@ def test_a_bad_value_names_its_line_itself_and_what_is_allowed(
             "[limits]\nmemroy_mib = 5",
             "limits.memroy_mib is not the name of a setting; did you mean limits.memory_mib?",
             id="key",
+        ),
+        pytest.param(
+            "[sandbox.python]\nenviroment = 5",
+            "sandbox.python.enviroment is not the name of a setting; did you mean sandbox.python.environment?",
+            id="key of a group in a group",
         ),
         pytest.param(
             "[limxits]\nmemory_mib = 5",

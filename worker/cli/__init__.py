@@ -58,6 +58,12 @@ _job.command("worker.cli.job:list_jobs", name="list", help="Finished jobs, the n
 _job.command("worker.cli.job:show_job", name="show", help="One job with all its attempts.")
 app.command(_job)
 
+_sandbox = App(name="sandbox", help="Try what a worker runs programs in.")
+_sandbox.command(
+    "worker.cli.sandbox:run_program", name="run", help="Run one program exactly as a worker would."
+)
+app.command(_sandbox)
+
 _config = App(name="config", help="Look at settings.")
 _config.command("worker.cli.settings:show_settings", name="show", help="Every setting in force.")
 app.command(_config)

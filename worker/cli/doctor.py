@@ -14,11 +14,14 @@ from config.settings import Settings
 from jobs.connection import open_redis, shown_url
 from jobs.errors import ExitCode, PromptmillError
 from jobs.keys import Keys
+from jobs.models import Isolation
 from jobs.presence import live_workers
 from worker.main import gemini_options
 from worker.model.opening import open_model
+from worker.sandbox.errors import SandboxTooWeakError
 from worker.sandbox.interpreters import find_interpreter, interpreters
-from worker.sandbox.opening import open_sandbox
+from worker.sandbox.opening import Profile, open_sandbox
+from worker.sandbox.packages import packages_of
 from worker.sandbox.selfcheck import self_check
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
@@ -27,6 +30,12 @@ from .output import emit, emit_json
 _LOW_DISK_MIB = 500
 Status = Literal["ok", "warn", "fail"]
 _MARKS: dict[Status, str] = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+
+_IN_WORDS: dict[Profile, str] = {
+    "strict": "every program on a machine of its own",
+    "contained": "among this machine's processes, behind Landlock and a filter of system calls",
+    "rlimits": "resource limits only: programs can read files and reach the network; for prompts you trust",
+}
 
 
 @dataclass(frozen=True)
@@ -56,8 +65,8 @@ def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
         for finding in findings:
             line = f"{_MARKS[finding.status]}  {finding.group:<8}  {finding.name:<{width}}  {finding.detail}"
             emit(escaped_block(line.rstrip()))
-            if finding.fix:
-                emit(escaped_block(f"{'':<{width + 18}}fix: {finding.fix}"))
+            for number, fix in enumerate(finding.fix.splitlines()):
+                emit(escaped_block(f"{'':<{width + 18}}{'    ' if number else 'fix:'} {fix}"))
     has_failed = any(finding.status == "fail" for finding in findings)
     return ExitCode.GATE_FAILED if has_failed else ExitCode.OK
 
@@ -105,7 +114,7 @@ def _languages() -> Iterator[Finding]:
         try:
             find_interpreter(found.language)
         except PromptmillError as error:
-            yield Finding("language", name, "warn", error.message, " | ".join(error.fixes))
+            yield Finding("language", name, "warn", error.message, "\n".join(error.fixes))
 
 
 async def _redis(settings: Settings) -> AsyncIterator[Finding]:
@@ -161,17 +170,40 @@ async def _model(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _sandbox(settings: Settings) -> AsyncIterator[Finding]:
+    python = settings.sandbox.python
     try:
-        sandbox = await open_sandbox(settings.sandbox.require)
+        packages = packages_of(python.environment, python.preload)
+        sandbox = await open_sandbox(settings.sandbox.require, packages)
     except PromptmillError as error:
         yield _failure("sandbox", settings.sandbox.require, error)
         return
-    isolation = sandbox.isolation
-    yield Finding("sandbox", isolation.profile, "ok", " ".join(isolation.layers))
-    if isolation.missing:
-        yield Finding("sandbox", "missing", "warn", " ".join(isolation.missing))
-    for check in await self_check(sandbox):
-        yield Finding("sandbox", check.name, "ok" if check.ok else "fail", check.detail)
+    async with sandbox:
+        isolation = sandbox.isolation
+        yield Finding("sandbox", f"profile {isolation.profile}", "ok", _IN_WORDS[isolation.profile])
+        yield Finding("sandbox", "layers", "ok", " ".join(isolation.layers))
+        if isolation.profile != "strict":
+            yield await _what_strict_needs(isolation)
+        elif isolation.missing:
+            yield Finding("sandbox", "missing", "warn", " ".join(isolation.missing))
+        if packages.folders:
+            yield Finding("sandbox", "packages", "ok", " ".join(packages.folders))
+        if packages.preload:
+            yield Finding("sandbox", "preloaded", "ok", " ".join(packages.preload))
+        for check in await self_check(sandbox):
+            yield Finding("sandbox", check.name, "ok" if check.ok else "fail", check.detail)
+
+
+async def _what_strict_needs(isolation: Isolation) -> Finding:
+    """What programs are not kept from here, and what to type against it."""
+    lacking = f"weaker than strict, without {' '.join(isolation.missing)}"
+    try:
+        async with await open_sandbox("strict"):
+            return Finding("sandbox", "missing", "warn", lacking)
+    except PromptmillError as error:
+        reason = error.facts.get("refused for strict", error.message)
+        # The last one is to be content with less, which is what we are.
+        fixes = error.fixes[:-1] if isinstance(error, SandboxTooWeakError) else error.fixes
+        return Finding("sandbox", "missing", "warn", f"{lacking} ({reason})", "\n".join(fixes))
 
 
 def _failure(group: str, name: str, error: PromptmillError) -> Finding:
@@ -181,5 +213,5 @@ def _failure(group: str, name: str, error: PromptmillError) -> Finding:
         name,
         "fail",
         f"{error.message} ({facts})" if facts else error.message,
-        " | ".join(error.fixes),
+        "\n".join(error.fixes),
     )

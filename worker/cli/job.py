@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
+from json import dumps
 from typing import Annotated
 
 from cyclopts import Parameter, validators
@@ -10,12 +11,18 @@ from cyclopts import Parameter, validators
 from config.escaping import escaped, escaped_block, escaped_json
 from config.settings import Settings
 from jobs.errors import ExitCode, UsageError
-from jobs.models import Attempt, Record
+from jobs.models import Attempt, Record, Returned, Trust
 from jobs.records.files import FileRecordStore
 from jobs.reports.text import SIMULATED_NOTE
 
+from .execution import execution_lines
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
 from .output import emit, emit_json, talk
+
+_TRUST: dict[Trust, str] = {
+    "separate_process": "outside the program's process",
+    "same_process": "by tests in the program's own process, which it could cheat",
+}
 
 
 def list_jobs(
@@ -148,20 +155,28 @@ def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> It
 def _attempt_lines(attempt: Attempt, *, with_content: bool) -> Iterator[str]:
     yield f"attempt {attempt.number}  {attempt.verdict}  {attempt.explanation}"
     if attempt.execution is not None:
-        run = attempt.execution
-        memory = (
-            "unknown" if run.peak_memory_kib is None else f"{run.peak_memory_kib / 1024:.1f} MiB"
-        )
-        times = f"run {run.wall_seconds:.2f} s (cpu {run.cpu_seconds:.2f} s)"
-        yield f"  {times}, memory {memory}, exit code {run.exit_code}"
+        yield from (f"  {line}" for line in execution_lines(attempt.execution))
+        yield f"  checked   {_TRUST[attempt.trust]}"
     if not with_content:
         return
     if attempt.executable_code is not None:
         yield from _quoted("program", attempt.executable_code.code)
     if attempt.code_execution_result is not None and attempt.code_execution_result.output:
         yield from _quoted("output", attempt.code_execution_result.output)
+    if attempt.execution is not None and attempt.execution.returned:
+        yield from _quoted("returned", "\n".join(map(_returned, attempt.execution.returned)))
     if attempt.feedback is not None:
         yield from _quoted("told the model", attempt.feedback)
+
+
+def _returned(answer: Returned) -> str:
+    if answer.error is not None:
+        return f"error: {answer.error}"
+    return (
+        dumps(answer.value)
+        if answer.unfit is None
+        else f"what JSON has no word for: {answer.unfit}"
+    )
 
 
 def _quoted(title: str, text: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from config.escaping import escaped_block, escaped_json
 from jobs.errors import ExitCode, PromptmillError
@@ -41,6 +42,22 @@ def talk_box(title: str, lines: Iterable[str]) -> None:
     for line in kept:
         talk(f"│ {line:<{width}} │")
     talk(f"└{'─' * (width + 2)}┘")
+
+
+def pass_on(raw: bytes, stream: TextIO) -> None:
+    """Write what a program wrote: as it is for a program to read, spelled out on a terminal, on lines of its own."""
+    try:
+        if not stream.isatty():
+            stream.flush()
+            stream.buffer.write(raw)
+        elif raw:
+            end = "" if raw.endswith(b"\n") else "\n"
+            stream.write(escaped_block(raw.decode("utf-8", "replace")) + end)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the program's output cannot be written: {error.strerror}") from error
 
 
 def is_terminal() -> bool:

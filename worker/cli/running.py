@@ -12,7 +12,7 @@ from jobs.queue import JobQueue
 from worker.consumer.cancelling import cancel_until_done
 from worker.errors import ModelKeyError
 from worker.main import Engine, open_engine, serve
-from worker.sandbox.errors import InterpreterMissingError
+from worker.sandbox.errors import InterpreterMissingError, PackagesError
 from worker.sandbox.interpreters import find_interpreter
 
 from .following import NobodyWorksError, follow_to_the_end
@@ -86,9 +86,11 @@ def nothing_queued_yet(settings: Settings) -> Iterator[None]:
         yield
     except PromptmillError as error:
         error.note = error.note or "nothing was queued"
-        name = {RedisUnreachableError.kind: "redis.url", ModelKeyError.kind: "model.api_key"}.get(
-            error.kind
-        )
+        name = {
+            RedisUnreachableError.kind: "redis.url",
+            ModelKeyError.kind: "model.api_key",
+            PackagesError.kind: "sandbox.python.environment",
+        }.get(error.kind)
         if name is not None:
             error.facts["set in"] = settings.origin_of(name)
         raise

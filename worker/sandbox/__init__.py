@@ -4,9 +4,10 @@
 """
 
 from .contract import NO_FILES, NO_HARNESS, Files, Harness, Sandbox
-from .errors import InterpreterMissingError, SandboxError, SandboxTooWeakError
+from .errors import InterpreterMissingError, PackagesError, SandboxError, SandboxTooWeakError
 from .interpreters import FoundInterpreter, find_interpreter, interpreters
-from .opening import PROFILES, Profile, PythonPackages, open_sandbox
+from .opening import PROFILES, Profile, open_sandbox
+from .packages import PythonPackages, packages_of
 from .runner import ZygoteSandbox
 from .selfcheck import Check, self_check
 
@@ -19,6 +20,7 @@ __all__ = [
     "FoundInterpreter",
     "Harness",
     "InterpreterMissingError",
+    "PackagesError",
     "Profile",
     "PythonPackages",
     "Sandbox",
@@ -28,5 +30,6 @@ __all__ = [
     "find_interpreter",
     "interpreters",
     "open_sandbox",
+    "packages_of",
     "self_check",
 ]

@@ -19,6 +19,14 @@ class SandboxTooWeakError(SandboxError):
     retryable = False
 
 
+class PackagesError(SandboxError):
+    """The packages that programs are to have cannot be given to them; nothing was run."""
+
+    kind = "sandbox-packages"
+    exit_code = ExitCode.USAGE
+    retryable = False
+
+
 class InterpreterMissingError(SandboxError):
     """A language's interpreter is not on this machine; nothing was run."""
 

@@ -72,40 +72,59 @@ _ESM_REQUIRE = (
     "globalThis.require??=_createRequire(import.meta.url)"
 )
 
+# Nothing in these decides anything: values are compared where the program cannot reach. Each stops at the first call
+# that went wrong, whose error standard error shows. Both keep to names of their own, and the second reaches built-in
+# functions by a way that a program rarely spoils by accident: many call something `list` or `type`.
 _NODE_CALLS = (
-    ";import('node:fs').then(fs=>{"
-    f"const asked=JSON.parse(fs.readFileSync({QUESTION_DESCRIPTOR},'utf8'));"
-    "for(const call of asked.calls){let answer;"
-    "try{const value=eval(asked.entryPoint)(...call.arguments);"
-    "answer=value===undefined?{error:'it returned undefined'}:{value}}"
-    "catch(error){answer={error:String(error)}}"
-    f"fs.writeSync({ANSWER_DESCRIPTOR},JSON.stringify(answer)+'\\n')}}}});"
+    # No entry point holds a $, so none is hidden from `eval` by a name of ours.
+    ";import('node:fs').then($fs=>{"
+    "const $plain=$value=>{"
+    "if($value===null||['string','boolean'].includes(typeof $value)||Number.isFinite($value))return $value;"
+    "if(Array.isArray($value))return Array.from($value,$item=>$plain($item));"
+    "const $made=typeof $value==='object'?Object.getPrototypeOf($value):undefined;"
+    "if($made===Object.prototype||$made===null)"
+    "return Object.fromEntries(Object.entries($value).map(([$key,$item])=>[$key,$plain($item)]));"
+    "throw{unfit:typeof $value==='object'?String($made.constructor?.name):"
+    "typeof $value==='number'?String($value):typeof $value}};"
+    f"const $asked=JSON.parse($fs.readFileSync({QUESTION_DESCRIPTOR},'utf8'));"
+    "for(const $call of $asked.calls){let $answer;"
+    "try{$answer={value:$plain(eval($asked.entryPoint)(...$call.arguments))}}"
+    "catch($error){"
+    "if(typeof $error?.unfit==='string')$answer={unfit:$error.unfit};"
+    "else{$answer={error:String($error)};console.error($error)}}"
+    f"$fs.writeSync({ANSWER_DESCRIPTOR},JSON.stringify($answer)+'\\n');"
+    "if(!('value'in $answer))break}});"
 )
-# Nothing here decides anything: the values are compared where the program cannot reach.
 _PYTHON_CALLS = f"""
-def _plain(value):
-    kind = type(value)
-    if value is None or kind in (bool, int, str):
-        return value
-    if kind is float and value - value == 0:
-        return value
-    if kind in (list, tuple):
-        return [_plain(item) for item in value]
-    if kind is dict and all(type(key) is str for key in value):
-        return {{key: _plain(item) for key, item in value.items()}}
-    raise TypeError(f"it returned a {{kind.__name__}} that JSON has no word for")
-
-def _answer(entry_point, arguments):
-    try:
-        return {{"value": _plain(globals()[entry_point](*arguments))}}
-    except Exception as error:
-        return {{"error": f"{{type(error).__name__}}: {{error}}"[:500]}}
-
-import json as _json
-with open({QUESTION_DESCRIPTOR}) as _asked, open({ANSWER_DESCRIPTOR}, "w") as _answers:
-    _question = _json.load(_asked)
-    for _call in _question["calls"]:
-        print(_json.dumps(_answer(_question["entryPoint"], _call["arguments"])), file=_answers, flush=True)
+def _promptmill_answers():
+    import builtins as b, json, sys
+    class Unfit(b.Exception): pass
+    def plain(value):
+        kind = b.type(value)
+        if value is None or kind in (b.bool, b.int, b.str) or kind is b.float and value - value == 0:
+            return value
+        if kind in (b.list, b.tuple):
+            return [plain(item) for item in value]
+        if kind is b.dict and b.all(b.type(key) is b.str for key in value):
+            return {{key: plain(item) for key, item in value.items()}}
+        if kind is b.dict:
+            raise Unfit("dict with keys other than str")
+        raise Unfit(b.repr(value) if kind is b.float else kind.__name__)
+    with b.open({QUESTION_DESCRIPTOR}) as asked, b.open({ANSWER_DESCRIPTOR}, "w") as answers:
+        question = json.load(asked)
+        for call in question["calls"]:
+            try:
+                answer = {{"value": plain(b.globals()[question["entryPoint"]](*call["arguments"]))}}
+            except Unfit as error:
+                answer = {{"unfit": b.str(error)}}
+            except b.Exception as error:
+                answer = {{"error": f"{{b.type(error).__name__}}: {{error}}"[:500]}}
+                error.__traceback__ = error.__traceback__.tb_next
+                sys.excepthook(b.type(error), error, error.__traceback__)
+            b.print(json.dumps(answer), file=answers, flush=True)
+            if "value" not in answer:
+                break
+_promptmill_answers()
 """
 
 ROWS = {

@@ -3,19 +3,19 @@
 import os
 import platform
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Isolation
+from jobs.models import ExecutableCode, Execution, Isolation
 
 from .cgroups import find_places
-from .errors import InterpreterMissingError, SandboxError, SandboxTooWeakError
-from .inside.layers import OF_CONTAINED, OF_STRICT
+from .errors import InterpreterMissingError, PackagesError, SandboxError, SandboxTooWeakError
+from .inside.layers import OF_CONTAINED, OF_STRICT, PRELOAD
 from .inside.protocol import Setup
 from .interpreters import SEARCH_PATH, find_interpreter, readable_paths
+from .packages import NO_PACKAGES, PythonPackages
 from .runner import SlotMaker, ZygoteSandbox
 from .slot import LayerRefused
 
@@ -24,6 +24,8 @@ Profile = Literal["strict", "contained", "rlimits"]
 
 PROFILES: tuple[Profile, ...] = ("strict", "contained", "rlimits")
 
+# Empty but for a look at what programs are to be able to read.
+_PROBE = "import os\nfor folder in {!r}: os.listdir(folder)"
 _PROBE_LIMITS = Limits(cpu_seconds=5, wall_seconds=20, memory_mib=128)
 _DOCKER_FIX = (
     "in Docker or Podman: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
@@ -44,18 +46,6 @@ _LANDLOCK_FIX = (
 _ACCEPT_FIX = "or, for prompts you trust only, accept less: PROMPTMILL_SANDBOX__REQUIRE={}"
 
 
-@dataclass(frozen=True)
-class PythonPackages:
-    """What Python programs may import beside the standard library."""
-
-    folders: tuple[str, ...] = ()
-    preload: tuple[str, ...] = ()
-    """Modules that are imported once, before there is a program."""
-
-
-NO_PACKAGES = PythonPackages()
-
-
 async def open_sandbox(
     require: Profile = "contained", packages: PythonPackages = NO_PACKAGES
 ) -> ZygoteSandbox:
@@ -65,6 +55,7 @@ async def open_sandbox(
 
     Raises:
         SandboxTooWeakError: what is granted is less than `require`; nothing was run.
+        PackagesError: programs cannot have these packages.
         InterpreterMissingError: there is no Python to probe with.
         SandboxError: the zygote itself failed.
     """
@@ -73,6 +64,9 @@ async def open_sandbox(
         try:
             return await probe(profile, packages)
         except LayerRefused as refused:
+            if refused.layer == PRELOAD:
+                # No weaker profile would import it either.
+                raise _not_preloaded(refused, packages) from None
             refusals[profile] = refused
         except InterpreterMissingError:
             # As root, and with no Python that others can reach: what could only be weaker is not to be had.
@@ -86,6 +80,7 @@ async def probe(profile: Profile, packages: PythonPackages = NO_PACKAGES) -> Zyg
 
     Raises:
         LayerRefused: the profile cannot be had here; it says at which layer.
+        PackagesError: programs cannot read the packages they are to have.
         SandboxError: the zygote itself failed.
     """
     for_everybody = profile != "strict" and os.geteuid() == 0
@@ -109,14 +104,42 @@ async def probe(profile: Profile, packages: PythonPackages = NO_PACKAGES) -> Zyg
     slot = await maker.make(_PROBE_LIMITS.scratch_mib)
     sandbox = ZygoteSandbox(_isolation(profile, slot.layers), maker)
     sandbox.keep(slot)
-    execution = await sandbox.run(ExecutableCode(language=Language.PYTHON, code=""), _PROBE_LIMITS)
+    probing = ExecutableCode(language=Language.PYTHON, code=_PROBE.format(packages.folders))
+    execution = await sandbox.run(probing, _PROBE_LIMITS)
     if execution.exit_code != 0:
         await sandbox.aclose()
-        raise SandboxError(
-            f"an empty program fails in the sandbox's profile {profile!r}",
-            facts={"it said": execution.stderr[-500:], "limit": str(execution.limit_hit)},
-        )
+        raise _probe_failed(profile, packages, execution)
     return sandbox
+
+
+def _probe_failed(profile: Profile, packages: PythonPackages, execution: Execution) -> SandboxError:
+    last_words = execution.stderr.rstrip().rpartition("\n")[2]
+    if any(folder in last_words for folder in packages.folders):
+        return PackagesError(
+            "programs cannot read the packages of `sandbox.python.environment`",
+            facts={"it said": last_words},
+            fixes=(
+                "let everybody read them: chmod -R a+rX FOLDER, and chmod a+x each folder above",
+            ),
+        )
+    return SandboxError(
+        f"an empty program fails in the sandbox's profile {profile!r}",
+        facts={"it said": execution.stderr[-500:], "limit": str(execution.limit_hit)},
+    )
+
+
+def _not_preloaded(refused: LayerRefused, packages: PythonPackages) -> PackagesError:
+    installed = (
+        f"install it into {Path(packages.folders[0]).parents[2]}" if packages.folders else ""
+    )
+    return PackagesError(
+        "a module of `sandbox.python.preload` cannot be imported beforehand",
+        facts={"reason": refused.detail},
+        fixes=(
+            installed or "name the environment it is installed in: `sandbox.python.environment`",
+            "or take it out of `sandbox.python.preload`: programs may import for themselves what is installed",
+        ),
+    )
 
 
 def _readable(python: Path, *, for_everybody: bool) -> tuple[str, ...]:

@@ -5,11 +5,12 @@ import hmac
 import json
 import os
 from collections.abc import Iterator
+from itertools import islice
 
-from pydantic import JsonValue
-
+from jobs.checkers import MAX_CALLS
 from jobs.languages import Language
 from jobs.models import Artefact, Execution, LimitHit, Returned
+from jobs.wire import is_writable
 
 from .errors import SandboxError
 from .inside.protocol import Report
@@ -30,8 +31,10 @@ _LIMITS: dict[str, LimitHit] = {
     "file_size": "file_size",
     "processes": "processes",
 }
-# Deeper values than this are no answer: whoever compares or stores them would run out of stack.
-_DEEPEST_VALUE = 100
+# One more than can be asked for tells that a program has answered what nobody asked.
+_MOST_ANSWERS = MAX_CALLS + 1
+_MOST_WORDS = 500
+_NOT_JSON = "value that cannot be written as JSON"
 
 
 def execution_of(plan: Plan, plumbing: Plumbing, ended: Ended) -> Execution:
@@ -67,7 +70,9 @@ def execution_of(plan: Plan, plumbing: Plumbing, ended: Ended) -> Execution:
         and limit_hit is None
         and was_refused_by_compiler(plan.language, stderr.text),
         tests_finished=_is_proven(plan, plumbing) if plan.is_tested else None,
-        returned=tuple(_values(plumbing.answer)) if is_answered and not plan.is_tested else None,
+        returned=tuple(islice(answers_in(plumbing.answer), _MOST_ANSWERS))
+        if is_answered and not plan.is_tested
+        else None,
         artefacts=_artefacts(ended),
         artefacts_omitted=report.artefacts_omitted,
     )
@@ -78,44 +83,38 @@ def _is_proven(plan: Plan, plumbing: Plumbing) -> bool:
     return hmac.compare_digest(plumbing.answer.strip(), asked.encode())
 
 
-def _values(answer: bytes) -> Iterator[Returned]:
-    """Answers to the calls, in order, up to the first that is none: the program may write what it likes there."""
-    for line in answer.split(b"\n")[:-1]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
+def answers_in(raw: bytes) -> Iterator[Returned]:
+    """Answers to the calls, in order, up to the first line that is none: a program may write what it likes there.
+
+    What is yielded can be written as JSON and read back. Nothing is raised, whatever the bytes are.
+    """
+    for line in raw.split(b"\n")[:-1]:
+        answer = _answer_in(line)
+        if answer is None:
             return
-        if not isinstance(value, dict) or _is_deep(value) or not _is_writable(value):
-            return
-        if value.keys() == {"value"}:
-            yield Returned(value=value["value"])
-        elif value.keys() == {"error"} and isinstance(value["error"], str):
-            yield Returned(error=value["error"])
-        else:
-            return
+        yield answer
 
 
-def _is_writable(value: JsonValue) -> bool:
-    """Whether a record can hold it: JSON as it is read knows half surrogate pairs, 1e999 and NaN."""
+def _answer_in(line: bytes) -> Returned | None:
     try:
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    except ValueError:
-        return False
-    return True
+        answer = json.loads(line.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    match list(answer.items()):
+        case [("value", value)]:
+            # Half a surrogate pair is text to Python and JavaScript, and to nobody who reads the record.
+            return Returned(value=value) if is_writable(value) else Returned(unfit=_NOT_JSON)
+        case [("error" | "unfit" as name, str(words))]:
+            text = words[:_MOST_WORDS].encode("utf-8", "replace").decode()
+            return Returned(error=text) if name == "error" else Returned(unfit=text)
+        case _:
+            return None
 
 
-def _is_deep(value: JsonValue) -> bool:
-    level: list[JsonValue] = [value]
-    for _ in range(_DEEPEST_VALUE):
-        level = [
-            child
-            for each in level
-            if isinstance(each, list | dict)
-            for child in (each.values() if isinstance(each, dict) else each)
-        ]
-        if not level:
-            return False
-    return True
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _exact(stream: CappedReader) -> str | None:

@@ -94,7 +94,8 @@ async def _check_language(sandbox: Sandbox, language: Language) -> Check:
     if isinstance(outcome, SandboxError):
         return Check(f"language {language.value}", ok=False, detail=_words_of(outcome))
     ok = outcome.stdout == "42\n"
-    detail = f"{outcome.wall_seconds * 1000:.1f} ms" if ok else outcome.stderr[-200:]
+    took = f"ran in {outcome.wall_seconds * 1000:.1f} ms"
+    detail = took if ok else f"did not print 42: {outcome.stderr[-200:]}"
     return Check(f"language {language.value}", ok=ok, detail=detail)
 
 
@@ -103,7 +104,10 @@ async def _check_limit(sandbox: Sandbox, limit: LimitHit) -> Check:
     outcome = await _run(sandbox, ExecutableCode(language=Language.PYTHON, code=program), limits)
     if isinstance(outcome, SandboxError):
         return Check(f"limit {limit}", ok=False, detail=_words_of(outcome))
-    detail = f"ended by {outcome.limit_hit or 'itself'} after {outcome.wall_seconds:.2f} s"
+    ended = (
+        f"over the limit of {outcome.limit_hit}" if outcome.limit_hit else "not ended by a limit"
+    )
+    detail = f"{ended} after {outcome.wall_seconds:.2f} s"
     return Check(f"limit {limit}", ok=outcome.limit_hit == limit, detail=detail)
 
 

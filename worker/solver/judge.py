@@ -15,7 +15,7 @@ from worker.sandbox import NO_HARNESS, Harness
 
 from .extraction import Extraction
 from .tracebacks import Failure, failure_of, one_line
-from .values import first_wrong_call
+from .values import WrongCall, first_wrong_call
 
 # Of these the error itself says more than a line of ours.
 _REPORTED = (Verdict.RUNTIME_ERROR, Verdict.COMPILE_ERROR, Verdict.FORBIDDEN_CALL)
@@ -54,11 +54,14 @@ def judge(
 ) -> Judgement:
     """How the program did; the same arguments always give the same answer.
 
-    `accepted` needs exit code 0, no limit hit and, where there are tests, the proof that they ran to their end.
+    `accepted` needs exit code 0, no limit hit and, where there are tests, the proof that they ran to their end; where
+    there are calls, each has to have returned what is expected of it.
     """
     failure = failure_of(execution.stderr, code.language)
     if execution.limit_hit is not None:
         verdict, explanation = _of_limit(execution.limit_hit, limits)
+        if verdict is Verdict.FORBIDDEN_CALL and failure is not None:
+            explanation = f"{explanation}: {failure.summary}"
     elif execution.compile_failed:
         verdict, explanation = Verdict.COMPILE_ERROR, _cause(execution, failure)
     elif execution.exit_code != 0:
@@ -102,7 +105,10 @@ def _of_limit(limit_hit: LimitHit, limits: Limits) -> tuple[Verdict, str]:
                 f"started more than {limits.processes} processes and threads",
             )
         case "denied":
-            return Verdict.FORBIDDEN_CALL, "asked the system for what no program may do here"
+            return (
+                Verdict.FORBIDDEN_CALL,
+                "asked the system for something that no program may do here",
+            )
         case _:
             assert_never(limit_hit)
 
@@ -137,8 +143,7 @@ def _of_check(
                 return Verdict.WRONG_ANSWER, "the program ended before its tests did"
             return Verdict.ACCEPTED, "its tests ran to their end"
         case MatchesCalls():
-            wrong = first_wrong_call(checker, execution.returned or (), language)
-            return (Verdict.WRONG_ANSWER, wrong) if wrong else (Verdict.ACCEPTED, "all calls right")
+            return _of_calls(first_wrong_call(checker, execution.returned or (), language))
         case PrintsOutput(expected=expected):
             if execution.stdout_truncated:
                 return _of_limit("output", limits)
@@ -148,6 +153,12 @@ def _of_check(
             return Verdict.ACCEPTED, "printed what was expected"
         case _:
             assert_never(checker)
+
+
+def _of_calls(wrong: WrongCall | None) -> tuple[Verdict, str]:
+    if wrong is None:
+        return Verdict.ACCEPTED, "every call returned what it had to"
+    return Verdict.RUNTIME_ERROR if wrong.is_error else Verdict.WRONG_ANSWER, wrong.explanation
 
 
 def _lines(text: str) -> list[str]:

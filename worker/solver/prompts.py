@@ -113,7 +113,7 @@ def _contract(checker: Checker) -> str:
         case MatchesCalls(entry_point=entry_point):
             return (
                 f"The function `{entry_point}` is called after the program has run: define it at the "
-                "top level, let it return plain values, and do not end the process."
+                "top level, let it return plain values that JSON can hold, and do not end the process."
             )
         case _:
             assert_never(checker)
@@ -168,6 +168,13 @@ def _without_paths(text: str) -> str:
 def _request(verdict: Verdict) -> str:
     if verdict is Verdict.NO_CODE:
         return "Give the whole program in one fenced code block."
+    if verdict is Verdict.FORBIDDEN_CALL:
+        return (
+            "The system refuses this to every program, so trying again or catching the error does not help: there is "
+            "no network, and nothing may be mounted, traced, or changed outside the working directory. Reading and "
+            "writing files there, threads and processes of your own are allowed. Solve the task without the refused "
+            "call, and give the whole corrected program in one code block."
+        )
     return (
         "State the cause in one sentence, then give the whole corrected program in one code block."
     )

@@ -1,6 +1,8 @@
 """Compares what a function returned with what it had to: outside the sandbox, by exact type."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
@@ -8,7 +10,9 @@ from jobs.checkers import ExpectedCall, MatchesCalls
 from jobs.languages import Language
 from jobs.models import Returned
 
-_SHOWN_CHARACTERS = 200
+from .tracebacks import one_line
+
+_SHOWN_CHARACTERS = 100
 
 
 def is_same(expected: JsonValue, got: JsonValue, language: Language) -> bool:
@@ -32,30 +36,50 @@ def is_same(expected: JsonValue, got: JsonValue, language: Language) -> bool:
             return type(expected) is type(got) and expected == got
 
 
+@dataclass(frozen=True)
+class WrongCall:
+    """The first call that was not right."""
+
+    explanation: str
+    """In one line. What was expected is not in it: a program that has seen it can return it without working it out."""
+    is_error: bool
+    """Whether the function raised an error, rather than returned something else."""
+
+
 def first_wrong_call(
     checker: MatchesCalls, returned: Sequence[Returned], language: Language
-) -> str | None:
-    """What is wrong with the first call that is; None where all returned what they had to.
-
-    The expected value is not told: a program that has seen it can return it without having worked it out.
-    """
+) -> WrongCall | None:
+    """The first call that was not right; None where all returned what they had to, and nothing else was answered."""
     for call, answer in zip(checker.calls, returned, strict=False):
-        shown = f"{checker.entry_point}({_arguments(call)})"
-        if answer.error is not None:
-            return f"{shown} failed: {answer.error}"[: 2 * _SHOWN_CHARACTERS]
-        if not is_same(call.expected, answer.value, language):
-            return f"{shown} returned {_short(answer.value)}, which is wrong"
-    if len(returned) < len(checker.calls):
-        return f"the program ended after {len(returned)} of {len(checker.calls)} calls"
+        problem = _problem(call, answer, language)
+        if problem:
+            shown = f"{checker.entry_point}({_arguments(call, language)})"
+            return WrongCall(one_line(f"{shown} {problem}"), is_error=answer.error is not None)
+    n_asked, n_answered = len(checker.calls), len(returned)
+    if n_answered < n_asked:
+        return WrongCall(f"the program ended after {n_answered} of {n_asked} calls", is_error=False)
+    if n_answered > n_asked:
+        return WrongCall("there are more answers than calls", is_error=False)
     return None
 
 
-def _arguments(call: ExpectedCall) -> str:
-    return _cut(", ".join(map(repr, call.arguments)))
+def _problem(call: ExpectedCall, answer: Returned, language: Language) -> str | None:
+    if answer.error is not None:
+        return f"failed: {answer.error}"
+    if answer.unfit is not None:
+        return f"returned {answer.unfit}, and JSON has no word for that"
+    if not is_same(call.expected, answer.value, language):
+        return f"returned {_spelled(answer.value, language)}, which is wrong"
+    return None
 
 
-def _short(value: JsonValue) -> str:
-    return _cut(repr(value))
+def _arguments(call: ExpectedCall, language: Language) -> str:
+    return _cut(", ".join(_spelled(argument, language) for argument in call.arguments))
+
+
+def _spelled(value: JsonValue, language: Language) -> str:
+    """As the language itself would have it, near enough."""
+    return _cut(repr(value) if language is Language.PYTHON else json.dumps(value))
 
 
 def _cut(text: str) -> str:

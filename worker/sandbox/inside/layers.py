@@ -22,6 +22,9 @@ OF_STRICT = (
 )
 """What the profile `strict` has beyond the profile `contained`."""
 
+PRELOAD = "preload"
+"""No layer, but refused in the same way: a module that was to be imported before there is a program."""
+
 
 class LayerRefusedError(Exception):
     """The kernel, or this account, refused a layer."""

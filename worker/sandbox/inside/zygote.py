@@ -18,7 +18,7 @@ import sys
 from . import protocol, syscalls
 from .cgroups import Groups
 from .collector import Collection
-from .layers import LayerRefusedError, Layers
+from .layers import PRELOAD, LayerRefusedError, Layers
 from .private_walls import PrivateWalls
 from .protocol import (
     Confined,
@@ -87,14 +87,18 @@ def _preload(setup: Setup) -> None:
     site.sethelper()
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     sys.path += setup.python_path
-    with Layers().preparing("preload"):
-        for name in setup.preload:
-            try:
-                __import__(name)
-            except ImportError as error:
-                raise OSError(f"import {name}: {error}") from error
-    if len(os.listdir("/proc/self/task")) > 1:
-        raise LayerRefusedError("preload", f"{', '.join(setup.preload)} started a thread")
+    for name in setup.preload:
+        try:
+            __import__(name)
+        except BaseException as error:
+            # Whatever a package raises, SystemExit included: it is no defect of ours.
+            raise LayerRefusedError(
+                PRELOAD, f"import {name}: {type(error).__name__}: {error}"
+            ) from error
+        if len(os.listdir("/proc/self/task")) > 1:
+            raise LayerRefusedError(
+                PRELOAD, f"import {name}: it starts a thread, which no fork would have"
+            )
     # What lies here now is shared with every program: a collection in one would copy all of it.
     gc.collect()
     gc.freeze()

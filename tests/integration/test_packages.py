@@ -1,0 +1,122 @@
+"""Packages for programs: those of an environment made for them, and never the worker's own."""
+
+import sys
+import tempfile
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.errors import ExitCode
+from jobs.languages import Language
+from jobs.limits import Limits
+from jobs.models import ExecutableCode
+from worker.sandbox import PackagesError, PythonPackages, open_sandbox, packages_of
+
+LIMITS = Limits(cpu_seconds=5, wall_seconds=10)
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[Path]:
+    """A virtual environment with a few packages; not in /tmp, which programs have one of their own of."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        place = Path(folder, "venv")
+        venv.create(place, with_pip=False, symlinks=True)
+        Path(folder).chmod(0o755)
+        (packages,) = place.glob("lib/python*/site-packages")
+        (packages / "greeting.py").write_text("WORD = 'hello'\n")
+        (packages / "threaded.py").write_text(
+            "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        )
+        (packages / "broken.py").write_text("raise RuntimeError('no luck')\n")
+        (packages / "leaving.py").write_text("raise SystemExit(3)\n")
+        yield place.resolve()
+
+
+def python(code: str) -> ExecutableCode:
+    return ExecutableCode(language=Language.PYTHON, code=code)
+
+
+@pytest.mark.parametrize("preload", [(), ("greeting",)], ids=["imported", "preloaded"])
+async def test_programs_import_what_lies_in_their_environment(
+    environment: Path, preload: tuple[str, ...]
+) -> None:
+    """Most programs that people want written use a package or two."""
+    async with await open_sandbox("rlimits", packages_of(environment, preload)) as sandbox:
+        code = "import sys\nprint('greeting' in sys.modules)\nimport greeting\nprint(greeting.WORD)"
+        execution = await sandbox.run(python(code), LIMITS)
+    assert execution.stdout == f"{bool(preload)}\nhello\n", execution.stderr
+
+
+async def test_without_an_environment_there_is_the_standard_library_alone() -> None:
+    """A package of the worker's would be at hand here and missing on the next machine."""
+    async with await open_sandbox("rlimits", packages_of(None, ("decimal",))) as sandbox:
+        code = "import sys\nprint('decimal' in sys.modules)\nimport pydantic"
+        execution = await sandbox.run(python(code), LIMITS)
+    assert execution.stdout == "True\n"
+    assert "ModuleNotFoundError: No module named 'pydantic'" in execution.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        ("nowhere", "import nowhere: ModuleNotFoundError: No module named 'nowhere'"),
+        ("threaded", "import threaded: it starts a thread"),
+        ("broken", "import broken: RuntimeError: no luck"),
+        ("leaving", "import leaving: SystemExit: 3"),
+    ],
+)
+async def test_a_module_that_cannot_be_preloaded_is_named(
+    environment: Path, module: str, reason: str
+) -> None:
+    """It is found out when a worker starts, by the one who can mend it, and not by every program."""
+    with pytest.raises(PackagesError) as caught:
+        await open_sandbox("rlimits", packages_of(environment, ("greeting", module)))
+    assert caught.value.facts["reason"].startswith(reason)
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert str(environment) in caught.value.fixes[0]
+    assert "sandbox.python.preload" in caught.value.fixes[1]
+
+
+def test_the_workers_own_environment_is_refused(tmp_path: Path) -> None:
+    """In it lie our own packages, and a program would see which, and break with them."""
+    (tmp_path / "link").symlink_to(sys.prefix)
+    for spelling in (Path(sys.prefix), tmp_path / "link"):
+        with pytest.raises(PackagesError, match="worker's own environment") as caught:
+            packages_of(spelling, ())
+        assert "-m venv" in caught.value.fixes[0]
+
+
+def test_what_is_no_environment_is_refused(tmp_path: Path) -> None:
+    """A mistyped path must not mean that programs silently find no packages."""
+    for path in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(PackagesError, match="is not a virtual environment") as caught:
+            packages_of(path, ())
+        assert str(path) in caught.value.fixes[0]
+
+
+def test_an_environment_of_another_python_is_refused(tmp_path: Path) -> None:
+    """Compiled packages are made for one version, and fail in words that nobody understands."""
+    (tmp_path / "pyvenv.cfg").touch()
+    (tmp_path / "lib/python2.7/site-packages").mkdir(parents=True)
+    with pytest.raises(PackagesError, match=r"holds no packages for python3\.\d+"):
+        packages_of(tmp_path, ())
+
+
+def test_an_environment_that_programs_could_not_see_is_refused(tmp_path: Path) -> None:
+    """Programs have a /tmp of their own over the machine's."""
+    place = tmp_path / "venv"
+    venv.create(place, with_pip=False, symlinks=True)
+    if not place.resolve().is_relative_to("/tmp"):
+        pytest.skip("missing: a folder for tests below /tmp")
+    with pytest.raises(PackagesError, match="programs have a /tmp of their own"):
+        packages_of(place, ())
+
+
+async def test_packages_that_programs_cannot_read_are_an_error_at_the_start(
+    environment: Path,
+) -> None:
+    """Or each program would fail of it, and the model be told that it was wrong."""
+    with pytest.raises(PackagesError, match="cannot read"):
+        await open_sandbox("rlimits", PythonPackages((f"{environment}/lib/nowhere",)))
