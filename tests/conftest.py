@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,12 @@ _database_numbers = itertools.count()
 
 
 def pytest_configure() -> None:
-    """Forget the settings and keys of whoever runs the tests: none may steer one, or be spent by one."""
+    """Forget the settings and keys of whoever runs the tests: none may steer one, or be spent by one.
+
+    Nor may it matter whether Ctrl-C reaches the tests themselves: what they start can always be interrupted.
+    """
+    # An exec resets a handler, but not SIG_IGN, which a shell without job control gives to what runs in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
         if name.startswith(("PROMPTMILL_", "GEMINI_", "GOOGLE_")):
             del os.environ[name]

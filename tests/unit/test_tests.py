@@ -1,11 +1,22 @@
 """The helpers that other tests stand on keep their promises."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 import redis
 
 from tests.waiting import wait_until
+
+ASK_A_CHILD = """
+import subprocess, sys
+from tests.conftest import pytest_configure
+
+pytest_configure()
+ask = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+subprocess.run([sys.executable, "-c", ask], check=True)
+"""
 
 
 async def test_waiting_ends_as_soon_as_the_condition_holds() -> None:
@@ -28,3 +39,10 @@ def test_each_test_finds_its_redis_empty(redis_url: str, value: bytes) -> None:
     with redis.Redis.from_url(redis_url) as client:
         assert client.get("left-behind") is None
         client.set("left-behind", value)
+
+
+def test_what_tests_start_can_be_interrupted_though_nobody_can_interrupt_the_tests() -> None:
+    """A shell without job control starts what runs in the background without Ctrl-C, and children inherit that."""
+    deaf = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-c", ASK_A_CHILD]
+    asked = subprocess.run(deaf, capture_output=True, text=True, check=True)
+    assert asked.stdout == "False\n"
