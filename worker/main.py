@@ -32,7 +32,7 @@ from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.consumer.serving import run_to_end
-from worker.errors import ModelKeyError
+from worker.errors import ModelClosedError
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.sandbox import Sandbox
@@ -107,7 +107,7 @@ async def serve(
     """Work until told to stop or, in a burst, until the queue is empty; held jobs are finished or handed back.
 
     Raises:
-        ModelKeyError: the model refuses the key; the jobs stay queued.
+        ModelClosedError: the model refuses the key, or has no more for it today; the jobs stay queued.
     """
     worker = Worker(
         **_arq_options(settings),
@@ -119,14 +119,14 @@ async def serve(
     # Else a claim lasts as long as a job may, until the job's own lease is held: a worker killed in between
     # would keep the job from the others for a day.
     worker.in_progress_timeout_s = settings.worker.lease_seconds
-    refusals: list[ModelKeyError] = []
+    refusals: list[ModelClosedError] = []
 
-    def stop(error: ModelKeyError) -> None:
+    def stop(error: ModelClosedError) -> None:
         refusals.append(error)
         if len(refusals) == 1:
             worker.handle_sig(signal.SIGTERM)
 
-    engine.consumer.on_key_refused = stop
+    engine.consumer.on_model_closed = stop
     await run_to_end(worker)
     if refusals:
         raise refusals[0]
@@ -187,7 +187,7 @@ def _settings_for_arq() -> type:
 
     async def on_startup(ctx: dict[str, Any]) -> None:
         engine = await stack.enter_async_context(open_engine(settings))
-        engine.consumer.on_key_refused = lambda _: os.kill(os.getpid(), signal.SIGTERM)
+        engine.consumer.on_model_closed = lambda _: os.kill(os.getpid(), signal.SIGTERM)
         ctx["consumer"] = engine.consumer
 
     async def on_shutdown(_: dict[str, Any]) -> None:

@@ -26,7 +26,13 @@ from tests.consuming import consumer_of
 from tests.making import NOON, a_record
 from tests.programs import CRASH, ENDLESS, GOOD
 from tests.waiting import wait_until
-from worker.errors import ModelKeyError, ModelRejectedError, ModelUnavailableError
+from worker.errors import (
+    ModelClosedError,
+    ModelKeyError,
+    ModelQuotaError,
+    ModelRejectedError,
+    ModelUnavailableError,
+)
 from worker.model import ModelRequest
 from worker.model.scripted import ScriptedModel
 from worker.sandbox import Sandbox
@@ -253,16 +259,20 @@ async def test_our_failure_that_cannot_be_stored_does_not_drop_the_job_either(
     assert seconds(await bench.deliver(ScriptedModel(busy()), number=3)) > 0
 
 
-async def test_a_refused_key_hands_the_job_back_as_if_it_had_never_been_delivered(
-    bench: Bench,
+@pytest.mark.parametrize(
+    "refusal",
+    [ModelKeyError("the key is not valid"), ModelQuotaError("no more today")],
+    ids=["key", "quota of the day"],
+)
+async def test_a_closed_model_hands_the_job_back_as_if_it_had_never_been_delivered(
+    bench: Bench, refusal: ModelClosedError
 ) -> None:
-    """The key is wrong for every job; an hour of that must not end ten thousand of them."""
-    refusals: list[ModelKeyError] = []
-    refusal = ModelKeyError("the key is not valid")
+    """It is closed to every job; an hour of that must not end ten thousand of them."""
+    refusals: list[ModelClosedError] = []
     consumer = consumer_of(
         bench.redis, bench.store, ScriptedModel(refusal), bench.sandbox, SETTINGS
     )
-    consumer.on_key_refused = refusals.append
+    consumer.on_model_closed = refusals.append
     await bench.redis.set(retry_key_prefix + "j", 3, ex=60)
     with pytest.raises(Retry):
         await consumer.take(JOB.model_dump(mode="json", by_alias=True), 3, NOON)

@@ -16,6 +16,7 @@ from worker.errors import (
     ModelError,
     ModelKeyError,
     ModelNotFoundError,
+    ModelQuotaError,
     ModelRejectedError,
     ModelUnavailableError,
 )
@@ -166,7 +167,7 @@ async def test_what_may_pass_is_tried_again_within_the_call(standin: Standin, st
         ),
         pytest.param(steps.no_quota(), ModelRejectedError, "model-rejected", id="429 limit 0"),
         pytest.param(
-            steps.daily_quota(), ModelUnavailableError, "model-unavailable", id="429 for today"
+            steps.daily_quota(), ModelQuotaError, "model-quota-used-up", id="429 for today"
         ),
     ],
 )

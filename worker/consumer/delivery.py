@@ -28,7 +28,7 @@ from jobs.keys import Keys
 from jobs.limits import Limits
 from jobs.models import Attempt, PromptJob, Record
 from jobs.records import RecordStore
-from worker.errors import ModelKeyError, ModelUnavailableError
+from worker.errors import ModelClosedError, ModelUnavailableError
 from worker.solver.checkpoints import RedisCheckpoint
 from worker.solver.loop import FeedbackLoop, is_over
 
@@ -67,14 +67,14 @@ class Consumer:
         provenance: Provenance,
         policy: DeliveryPolicy,
     ) -> None:
-        """Use these; `on_key_refused` may be set to whatever stops the worker."""
+        """Use these; `on_model_closed` may be set to whatever stops the worker."""
         self._redis = redis
         self._keys = keys
         self._store = store
         self._loop = loop
         self._provenance = provenance
         self._policy = policy
-        self.on_key_refused: Callable[[ModelKeyError], None] = lambda _: None
+        self.on_model_closed: Callable[[ModelClosedError], None] = lambda _: None
 
     async def take(self, payload: dict[str, JsonValue], number: int, queued_at: datetime) -> None:
         """Solve the job of `payload` and store its record.
@@ -95,7 +95,7 @@ class Consumer:
                 # The worker stops, and arq keeps the job queued. A day of restarts must not use up its deliveries.
                 await asyncio.shield(uncount_delivery(self._redis, job.job_id))
                 raise
-            except ModelKeyError as error:
+            except ModelClosedError as error:
                 await self._hand_back(job, error)
             except Exception as error:  # noqa: BLE001
                 # The one place where a bug of ours, or Redis gone away, is kept from costing a job.
@@ -189,11 +189,11 @@ class Consumer:
         )
         raise Retry(defer=seconds)
 
-    async def _hand_back(self, job: PromptJob, error: ModelKeyError) -> None:
-        """Put the job back as if it had never been delivered, and have the worker stop: the key is wrong for all."""
-        _log.error("the model refused the key; no more jobs are taken", reason=str(error))
+    async def _hand_back(self, job: PromptJob, error: ModelClosedError) -> None:
+        """Put the job back as if it had never been delivered, and have the worker stop: no job would be answered."""
+        _log.error("the model is closed to us; no more jobs are taken", reason=str(error))
         await asyncio.shield(uncount_delivery(self._redis, job.job_id))
-        self.on_key_refused(error)
+        self.on_model_closed(error)
         raise Retry(defer=1)
 
     async def _store_failure(self, delivery: Delivery, reason: str) -> None:

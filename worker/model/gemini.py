@@ -89,7 +89,7 @@ class GeminiModel:
 
         Raises:
             ModelUnavailableError: none within the time for waiting; it says when to come back, if we were told.
-            ModelKeyError: the key was refused.
+            ModelClosedError: the key was refused, or has used up its quota of the day.
             ModelRejectedError: this request will never be answered.
         """
         model = request.model or self.name
