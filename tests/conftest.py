@@ -31,13 +31,32 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def redis_socket() -> Iterator[Path]:
-    """The unix socket of this session's own Redis."""
+def redis_binary() -> Path:
+    """The server that tests start."""
     binary = find_server()
     require("a Valkey or Redis server", available=binary is not None)
     assert binary is not None
-    with private_redis(binary) as socket:
+    return binary
+
+
+@pytest.fixture(scope="session")
+def redis_socket(redis_binary: Path) -> Iterator[Path]:
+    """The unix socket of this session's own Redis."""
+    with private_redis(redis_binary) as socket:
         yield socket
+
+
+@pytest.fixture
+def own_redis(redis_binary: Path) -> Iterator[redis.Redis]:
+    """A connection to a Redis that no other test uses: it may be filled, or stopped."""
+    with private_redis(redis_binary) as socket, redis.Redis(unix_socket_path=str(socket)) as client:
+        yield client
+
+
+@pytest.fixture
+def own_redis_url(own_redis: redis.Redis) -> str:
+    """Where `own_redis` is."""
+    return f"unix://{own_redis.connection_pool.connection_kwargs['path']}"
 
 
 @pytest.fixture

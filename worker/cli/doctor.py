@@ -11,7 +11,7 @@ from typing import Literal
 
 from config.escaping import escaped_block
 from config.settings import Settings
-from jobs.connection import open_redis, shown_url
+from jobs.connection import expecting_answer, open_redis, shown_url
 from jobs.errors import ExitCode, PromptmillError
 from jobs.keys import Keys
 from jobs.presence import live_workers
@@ -112,11 +112,12 @@ async def _redis(settings: Settings) -> AsyncIterator[Finding]:
     url, keys = settings.redis_url, Keys(settings.redis.prefix)
     try:
         async with open_redis(url, keys) as redis:
-            info = await redis.info("server")
+            with expecting_answer("the server does not say what it is"):
+                info = await redis.info("server")
+                policy = (await redis.info("memory")).get("maxmemory_policy", "noeviction")
             version = info.get("valkey_version") or info.get("redis_version")
             name = "Valkey" if "valkey_version" in info else "Redis"
             yield Finding("redis", "server", "ok", f"{name} {version} at {shown_url(url)}")
-            policy = (await redis.info("memory")).get("maxmemory_policy", "noeviction")
             if policy != "noeviction":
                 yield Finding(
                     "redis",
