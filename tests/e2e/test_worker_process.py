@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from config.settings import Settings
 from jobs.verdicts import Verdict
 from tests.standin import steps
 from tests.standin.running import GOOD_KEY, Standin
@@ -77,7 +78,18 @@ async def test_arqs_own_command_starts_the_same_worker(gemini: Project, standin:
     [record] = gemini.records()
     assert (record.job_id, record.solved_at) == (job_id, 2)
     worker.send(signal.SIGTERM)
-    assert "Traceback" not in worker.ended().said
+    said = worker.ended().said
+    assert "Traceback" not in said
+    assert "attempt judged" in said
+    assert [word for word in (PROMPT, "print(4", GOOD_KEY) if word in said] == []
+
+
+def test_arqs_own_command_claims_a_job_no_longer_than_ours_does(project: Project) -> None:
+    """A worker killed before it holds the lease of what it claimed would keep that from the others for a day."""
+    claim = "arq.worker.create_worker(worker.main.WorkerSettings).in_progress_timeout_s"
+    ended = project.run_program("python", "-c", f"import arq, worker.main; print({claim})")
+    assert ended.code == 0, ended.err
+    assert 0 < float(ended.out) <= Settings().worker.lease_seconds
 
 
 async def test_a_worker_writes_one_json_object_a_line(gemini: Project, standin: Standin) -> None:
