@@ -199,6 +199,13 @@ async def test_the_services_own_wish_is_kept(bench: Bench) -> None:
     assert seconds(await bench.deliver(ScriptedModel(error))) == 77
 
 
+async def test_no_wish_lets_a_job_wait_for_longer_than_a_day(bench: Bench) -> None:
+    """A gateway that asks for years would have the job outlive its payload, and arq drop it."""
+    error = busy()
+    error.retry_after_seconds = 999_999_999.0
+    assert seconds(await bench.deliver(ScriptedModel(error))) == 24 * 3600
+
+
 async def test_after_the_last_delivery_the_record_says_that_we_failed(bench: Bench) -> None:
     """The attempts until then were paid for, and belong into it."""
     assert await bench.deliver(ScriptedModel(CRASH, busy()), number=3) is None
@@ -249,6 +256,24 @@ async def test_a_record_that_cannot_be_stored_never_drops_the_job(
     (tmp_path / "records").unlink()
     assert await bench.deliver(ScriptedModel(), number=number + 1) is None
     assert (await bench.store.get("j")).verdict is Verdict.ACCEPTED
+
+
+async def test_an_outage_of_the_store_uses_up_no_delivery(bench: Bench, tmp_path: Path) -> None:
+    """A job that was never tried would else end as one that had been tried too often."""
+    (tmp_path / "records").write_text("in the way")
+    retry = await bench.deliver(ScriptedModel(), number=3)
+    assert seconds(retry) >= 10, "a count that stands still makes no delay grow"
+    assert await bench.redis.get(retry_key_prefix + "j") == b"2"
+    (tmp_path / "records").unlink()
+    assert await bench.deliver(ScriptedModel(GOOD), number=3) is None
+    assert (await bench.store.get("j")).verdict is Verdict.ACCEPTED
+
+
+async def test_trouble_with_redis_uses_up_no_delivery(bench: Bench) -> None:
+    """It says as little about the job as a full disk does."""
+    await bench.redis.set(bench.keys.checkpoint("j"), "no hash, so that reading it fails")
+    assert seconds(await bench.deliver(ScriptedModel(), number=2)) >= 10
+    assert await bench.redis.get(retry_key_prefix + "j") == b"1"
 
 
 async def test_our_failure_that_cannot_be_stored_does_not_drop_the_job_either(

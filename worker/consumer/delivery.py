@@ -37,8 +37,13 @@ from .records import Delivery, Provenance, make_record
 
 _log = structlog.get_logger(__name__)
 _LONGEST_DELAY_SECONDS = 600.0
+# A payload lives for a month, and arq drops a job that has outlived it.
+_LONGEST_WISH_SECONDS = 24 * 3600.0
+_OUTAGE_DELAY_SECONDS = 10.0
 # Deliveries go on for as long as the disk is full; 2.0 ** 1024 is an OverflowError.
 _LAST_DOUBLING = 10
+# They say nothing about the job, which may not even have been tried: its deliveries are not used up by them.
+_OUTAGES = (StoreError, RedisError)
 
 
 class _StopRequestedError(Exception):
@@ -180,9 +185,10 @@ class Consumer:
         return delivery.number >= self._policy.max_deliveries
 
     async def _put_back(self, delivery: Delivery, error: Exception) -> NoReturn:
-        wish = error.retry_after_seconds if isinstance(error, ModelUnavailableError) else None
         own = min(2.0 ** min(delivery.number, _LAST_DOUBLING), _LONGEST_DELAY_SECONDS)
-        seconds, reason = max(wish or 0.0, own), _reason(error)
+        seconds, reason = max(_least_delay_seconds(error), own), _reason(error)
+        if isinstance(error, _OUTAGES):
+            await asyncio.shield(uncount_delivery(self._redis, delivery.job.job_id))
         _log.warning("job delayed", reason=reason, seconds=seconds)
         await self._publish(
             delivery.job, JobDelayed(job_id=delivery.job.job_id, reason=reason, seconds=seconds)
@@ -243,6 +249,14 @@ def _read(payload: dict[str, JsonValue]) -> PromptJob:
         # Queued by a newer version, most likely: a worker of that version will take it.
         _log.error("job not understood", job_id=payload.get("jobId"), reason=str(error))
         raise Retry(defer=_LONGEST_DELAY_SECONDS) from None
+
+
+def _least_delay_seconds(error: Exception) -> float:
+    if isinstance(error, _OUTAGES):
+        # The count stands still, and so does the delay that would grow with it.
+        return _OUTAGE_DELAY_SECONDS
+    wish = error.retry_after_seconds if isinstance(error, ModelUnavailableError) else None
+    return min(wish or 0.0, _LONGEST_WISH_SECONDS)
 
 
 def _reason(error: Exception) -> str:
