@@ -1,4 +1,4 @@
-"""What tests of every kind share: a private Redis, the material beside the repository, a clean environment."""
+"""What tests of every kind share: a private Redis, the repository, a clean environment."""
 
 import itertools
 import os
@@ -73,12 +73,3 @@ def redis_url(redis_socket: Path) -> str:
 def repository() -> Path:
     """The root of the repository."""
     return _REPOSITORY
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder of material that may stand beside the repository; without it the test is skipped."""
-    folder = _REPOSITORY.parent / "shared"
-    if not folder.is_dir():
-        pytest.skip("missing: the folder ../shared with corpora and data sets")
-    return folder

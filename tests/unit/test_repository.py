@@ -117,3 +117,14 @@ def test_every_test_says_why_anyone_cares() -> None:
 def test_every_package_tells_type_checkers_that_it_is_typed(folder: str) -> None:
     """Without the mark a script's own mypy takes everything of ours for `Any`."""
     assert (_REPOSITORY / folder / "py.typed").is_file()
+
+
+def test_tests_are_skipped_in_one_place() -> None:
+    """A skip that CI cannot turn into a failure proves nothing and is missed by nobody."""
+    skipping = {
+        name
+        for name, tree in _python_files("tests")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"skip", "skipif", "importorskip"}
+    }
+    assert skipping == {"tests/requiring.py"}
