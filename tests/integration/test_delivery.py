@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,12 +19,12 @@ from jobs.connection import open_redis
 from jobs.events import AttemptFinished, JobCancelled, JobDelayed, JobEvent, JobFinished, follow
 from jobs.keys import Keys
 from jobs.limits import Limits
-from jobs.models import ModelReply, PromptJob, Record
+from jobs.models import ExecutableCode, Execution, Isolation, ModelReply, PromptJob, Record
 from jobs.records.files import FileRecordStore
 from jobs.verdicts import Verdict
 from tests.consuming import consumer_of
 from tests.making import NOON, a_record
-from tests.programs import CRASH, ENDLESS, GOOD
+from tests.programs import CRASH, ENDLESS, GOOD, PROSE
 from tests.waiting import wait_until
 from worker.errors import (
     ModelClosedError,
@@ -60,6 +60,19 @@ class Interrupted(ScriptedModel):
     async def generate(self, request: ModelRequest) -> ModelReply:
         await self._meanwhile()
         return await super().generate(request)
+
+
+@dataclass
+class Elsewhere:
+    """The sandbox of a worker on a machine that grants less."""
+
+    here: Sandbox
+    isolation = Isolation(profile="rlimits", layers=("rlimits",), missing=("seccomp",))
+
+    async def run(
+        self, code: ExecutableCode, limits: Limits, *, stdin: str = "", tests: str | None = None
+    ) -> Execution:
+        return await self.here.run(code, limits, stdin=stdin, tests=tests)
 
 
 @dataclass
@@ -367,6 +380,19 @@ async def test_the_limits_in_force_are_recorded(
     await bench.deliver(ScriptedModel(GOOD), job=JOB.model_copy(update={"limits": asked}))
     record = await bench.store.get("j")
     assert (record.limits, record.job.limits) == (granted, asked)
+
+
+async def test_a_record_claims_no_more_isolation_than_every_attempt_had(bench: Bench) -> None:
+    """A job may be resumed by a stronger worker; what ran before it ran without those walls."""
+    elsewhere = replace(bench, sandbox=Elsewhere(bench.sandbox))
+    await elsewhere.deliver(ScriptedModel(CRASH, busy()))
+    await bench.deliver(ScriptedModel(PROSE, GOOD), number=2)
+    record = await bench.store.get("j")
+    ran_under = [attempt.isolation for attempt in record.attempts]
+    assert ran_under == [Elsewhere.isolation, None, bench.sandbox.isolation]
+    assert record.isolation.profile == "rlimits"
+    assert set(record.isolation.layers) <= {"rlimits"}
+    assert "seccomp" in record.isolation.missing
 
 
 async def test_a_payload_of_a_newer_version_waits_for_a_worker_that_understands_it(
