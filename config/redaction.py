@@ -7,6 +7,7 @@ REDACTED = "[redacted]"
 
 # A secret shorter than this is not searched for: it would be found in ordinary words.
 _MIN_SECRET_CHARACTERS = 6
+# Errors of the model client go by the same number; a test holds the two together.
 _MIN_CHARACTERS_TO_SHOW_THE_END = 12
 
 # Forms that are secret wherever they stand; what is taken out is the group named `secret`.

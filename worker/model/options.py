@@ -9,7 +9,7 @@ DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/"
 DEFAULT_API_VERSION = "v1"
 
 _KEY_VARIABLES = "PROMPTMILL_MODEL__API_KEY, GEMINI_API_KEY, GOOGLE_API_KEY"
-# Of a shorter key, four characters would be too much of it.
+# Of a shorter key, four characters would be too much of it. Settings go by the same number; a test holds both together.
 _SHORTEST_KEY_WITH_AN_ENDING = 12
 
 
