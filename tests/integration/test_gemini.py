@@ -136,6 +136,16 @@ async def test_what_may_pass_is_tried_again_within_the_call(standin: Standin, st
     assert reply.transport_tries == len(standin.requests) == 3
 
 
+async def test_who_waits_for_seconds_only_is_not_kept_waiting_for_one_of_them(
+    standin: Standin,
+) -> None:
+    """With pauses made for minutes, a short patience would be over after two tries."""
+    standin.says(*[steps.overloaded()] * 5, FINE)
+    async with aclosing(gemini(standin.url, max_wait_seconds=3.0)) as model:
+        reply = await model.generate(asked())
+    assert reply.transport_tries == 6
+
+
 @pytest.mark.parametrize(
     ("step", "error", "kind"),
     [

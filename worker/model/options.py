@@ -34,8 +34,6 @@ class GeminiOptions:
     """No try of one call starts later than this after its first; 0 means one try."""
     max_connections: int = 100
     """At least the number of calls in flight, or some of them wait for a connection until they time out."""
-    first_backoff_seconds: float = 1.0
-    """The longest own wait before the second try; it doubles with every further one."""
 
     @property
     def address(self) -> str:
