@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from jobs.checkers import MAX_SOURCE, MAX_TEXT, Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.bounds import MAX_ATTEMPTS, MAX_SOURCE, MAX_TEXT
+from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import derived_id
 from jobs.languages import Language
 from jobs.limits import (
@@ -18,7 +19,7 @@ from jobs.limits import (
     ScratchMib,
     WallSeconds,
 )
-from jobs.models import MAX_ATTEMPTS, Prompt, PromptJob, Stdin, TaskId
+from jobs.models import Prompt, PromptJob, Stdin, TaskId
 from jobs.wire import OpaqueJson, Wire
 
 

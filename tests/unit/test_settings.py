@@ -10,8 +10,8 @@ import pytest
 
 from config import Settings, load_settings
 from config.loading import origins
+from jobs.bounds import MAX_ATTEMPTS
 from jobs.limits import Limits
-from jobs.models import MAX_ATTEMPTS
 
 _KEY = "AIzaSy-planted-key-0123456789-abcdx4Qk"
 
