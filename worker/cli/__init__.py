@@ -30,7 +30,8 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-# Commands are named by module and function, and loaded when they are called.
+# Commands are named by module and function, and loaded when they are called; what only their work needs, they
+# import in their bodies, so that --help loads none of it.
 app.command(
     "worker.cli.demo:demo",
     name="demo",

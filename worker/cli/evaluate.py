@@ -1,28 +1,28 @@
 """`promptmill eval`: every task of a dataset, then a report."""
 
+from __future__ import annotations
+
 import asyncio
 import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
 from config.escaping import escaped
-from config.settings import Settings
 from jobs.clock import new_id
-from jobs.datasets import Task
-from jobs.datasets.readers import read_tasks
 from jobs.errors import ExitCode, UsageError
-from jobs.models import PromptJob, Record, is_identifier
-from jobs.reports import Report, build_report
-from jobs.reports.text import report_lines
 
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
 from .output import emit, emit_json, talk
-from .progress import RunProgress
-from .running import run_jobs
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from jobs.datasets import Task
+    from jobs.models import PromptJob, Record
+    from jobs.reports import Report
 
 
 @Parameter(name="*")
@@ -75,6 +75,8 @@ def evaluate(
         dataset: a JSONL file, gzipped or not: one task a line.
         json: the report as JSON.
     """
+    from jobs.datasets.readers import read_tasks
+
     settings = read_settings(flags, quiet=True)
     tasks = read_tasks(dataset)
     run_id = new_id("run") if run.run is None else run.run
@@ -125,6 +127,8 @@ def make_jobs(
     Raises:
         UsageError: the run's name cannot be one.
     """
+    from jobs.models import is_identifier
+
     if not is_identifier(run_id):
         raise UsageError(
             f"{run_id!r} cannot name a run",
@@ -150,6 +154,11 @@ def run_and_report(
     settings: Settings, run_id: str, jobs: list[PromptJob], *, as_json: bool
 ) -> Report:
     """Run the jobs, show how far they are, and print the report."""
+    from jobs.reports import build_report
+    from jobs.reports.text import report_lines
+
+    from .progress import RunProgress
+    from .running import run_jobs
 
     async def records() -> list[Record]:
         with RunProgress(run_id, len(jobs)) as progress:

@@ -1,4 +1,4 @@
-"""Flags that several commands share, and the settings they change."""
+"""Flags that several modules read, and the settings they change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from jobs.bounds import MAX_ATTEMPTS
 from jobs.errors import UsageError
-from jobs.models import MAX_ATTEMPTS
+from jobs.languages import Language
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -50,6 +51,35 @@ NO_FLAGS = SettingFlags()
 Switch = Annotated[bool, Parameter(negative=())]
 Attempts = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=MAX_ATTEMPTS))]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSON, errors too")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class JobFlags:
+    """What is to be queued, and how it is checked."""
+
+    jsonl: Annotated[
+        Path | None,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="a file of jobs, one JSON object a line; - is standard input",
+        ),
+    ] = None
+    language: Annotated[Language | None, Parameter(help="language of the program (python)")] = None
+    max_attempts: Annotated[
+        Attempts, Parameter(help="generations, the first one counted (1 to 20)")
+    ] = None
+    tests: Annotated[Path | None, Parameter(help="file of tests that the program must pass")] = None
+    expect: Annotated[
+        str | None,
+        Parameter(allow_leading_hyphen=True, help="text that the program must print"),
+    ] = None
+    run: Annotated[
+        str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
+    ] = None
+
+
+NO_JOB_FLAGS = JobFlags()
 
 
 def read_settings(

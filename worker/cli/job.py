@@ -1,21 +1,23 @@
 """`promptmill job`: look at finished jobs."""
 
+from __future__ import annotations
+
 import asyncio
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
 from config.escaping import escaped, escaped_block, escaped_json
-from config.settings import Settings
 from jobs.errors import ExitCode, UsageError
-from jobs.models import Attempt, Record
-from jobs.records.files import FileRecordStore
-from jobs.reports.text import SIMULATED_NOTE
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
 from .output import emit, emit_json, talk
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from jobs.models import Attempt, Record
 
 
 def list_jobs(
@@ -89,12 +91,16 @@ def show_job(
 
 
 async def _find(settings: Settings, run_id: str | None) -> list[Record]:
+    from jobs.records.files import FileRecordStore
+
     return [
         record async for record in FileRecordStore(settings.records_directory).find(run_id=run_id)
     ]
 
 
 async def _find_one(settings: Settings, beginning: str) -> Record:
+    from jobs.records.files import FileRecordStore
+
     store = FileRecordStore(settings.records_directory)
     if not beginning:
         raise UsageError("the id is empty", fixes=["see what there is: promptmill job list"])
@@ -124,6 +130,8 @@ def _summary(record: Record) -> dict[str, object]:
 
 
 def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> Iterator[str]:
+    from jobs.reports.text import SIMULATED_NOTE
+
     solved = (
         f" at attempt {record.solved_at} of {record.job.max_attempts}" if record.solved_at else ""
     )
