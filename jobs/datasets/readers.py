@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from jobs.errors import DatasetError
 
 from . import PartialLimits, Task
+from .documents import read_document
 
 _SHOWN_PROBLEMS = 20
 _SHOWN_CHARACTERS = 100
@@ -32,7 +33,8 @@ def read_tasks(path: Path) -> list[Task]:
         DatasetError: it cannot be read, or it has bad lines; all of them are named by line.
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = read_document(file, str(path))
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
     return tasks_in(raw, str(path))

@@ -103,6 +103,7 @@ REFUSALS = {
     "empty-prompt": Refusal(("submit", ""), ("empty",)),
     "empty-standard-input": Refusal(("submit", "-"), ("empty",), stdin=" \n"),
     "no-prompt": Refusal(("submit",), ("--jsonl",)),
+    "file-of-no-name": Refusal(("submit", "@"), ("no file is named after @",)),
     "two-checks": Refusal(
         ("submit", "Print 1.", "--expect", "1", "--tests", "one.jsonl"),
         ("--tests", "--expect"),

@@ -37,7 +37,7 @@ def submit(
     """Queue one prompt or a file of them; the ids go to standard output, one a line.
 
     Args:
-        prompt: the prompt itself, - for standard input, or @FILE.
+        prompt: the prompt itself, - for standard input, or @FILE; of these two, a line break at the end is left out.
         wait: wait for the records; exit with 0 if all are accepted, 1 if some are not, 5 if we failed with some.
         json: ids, and with --wait the records, as JSON.
     """

@@ -1,14 +1,17 @@
 """From what was typed for `promptmill submit`, its files and standard input to jobs."""
 
 import sys
-from io import BytesIO, TextIOWrapper
+from io import TextIOWrapper
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
 from config.settings import Settings
+from jobs.bounds import MAX_PROMPT, MAX_SOURCE
 from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import new_id
+from jobs.datasets.documents import read_document
 from jobs.datasets.readers import read_tasks, tasks_in
 from jobs.errors import UsageError
 from jobs.languages import Language
@@ -73,7 +76,9 @@ def _jobs_of_file(path: Path, job: JobFlags, settings: Settings) -> list[PromptJ
             note=_NOTHING,
         )
     is_piped = str(path) == "-"
-    tasks = tasks_in(sys.stdin.buffer.read(), _STDIN) if is_piped else read_tasks(path)
+    tasks = (
+        tasks_in(read_document(sys.stdin.buffer, _STDIN), _STDIN) if is_piped else read_tasks(path)
+    )
     return make_jobs(
         tasks,
         new_id("run") if job.run is None else job.run,
@@ -84,37 +89,55 @@ def _jobs_of_file(path: Path, job: JobFlags, settings: Settings) -> list[PromptJ
 
 def _text_of(prompt: str) -> str:
     if prompt == "-":
-        return _decoded(sys.stdin.buffer.read(), _STDIN)
+        return _text_in(sys.stdin.buffer, _STDIN, "prompt", MAX_PROMPT)
     # The parser lets hyphens through for the one above; `--wiat` must not be sent to a model.
-    if prompt.startswith("-") and len(prompt.split()) == 1:
+    if prompt.startswith("-") and len(prompt.split()) == 1 and "--" not in sys.argv:
         raise UsageError(
             f"unknown option: {prompt!r}",
             fixes=[
                 "see what there is: promptmill submit --help",
-                "if it is a prompt, give it on standard input: promptmill submit -",
+                f"if it is a prompt: promptmill submit -- {prompt}",
             ],
             note=_NOTHING,
         )
-    return _read(Path(prompt[1:])) if prompt.startswith("@") else prompt
+    if prompt == "@":
+        raise UsageError(
+            "no file is named after @", fixes=["promptmill submit @prompt.txt"], note=_NOTHING
+        )
+    return _read(Path(prompt[1:]), "prompt", MAX_PROMPT) if prompt.startswith("@") else prompt
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, field: str, most: int) -> str:
     try:
-        return _decoded(path.read_bytes(), str(path))
+        with path.open("rb") as file:
+            return _text_in(file, str(path), field, most)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", note=_NOTHING) from None
 
 
-def _decoded(raw: bytes, name: str) -> str:
+def _text_in(file: BinaryIO, name: str, field: str, most: int) -> str:
+    """The text of `file`, but for the line break that editors and `echo` put at its end.
+
+    It is read as far as it could be used, and no further: it may have no end.
+    """
+    reader = TextIOWrapper(file, "utf-8-sig")
     try:
-        return TextIOWrapper(BytesIO(raw), "utf-8").read()
+        text = reader.read(most + 2).removesuffix("\n")
     except UnicodeDecodeError:
         raise UsageError(f"{name} cannot be read: it is not UTF-8 text", note=_NOTHING) from None
+    finally:
+        # Or standard input would be closed with the reader.
+        reader.detach()
+    if len(text) > most:
+        raise UsageError(
+            f"{field!r} cannot be used: {name} holds more than {most} characters", note=_NOTHING
+        )
+    return text
 
 
 def _checker(job: JobFlags) -> Checker:
     if job.tests is not None and job.expect is not None:
         raise UsageError("give either --tests or --expect, not both", note=_NOTHING)
     if job.tests is not None:
-        return PassesTests(tests=_read(job.tests))
+        return PassesTests(tests=_read(job.tests, "tests", MAX_SOURCE))
     return ExitsCleanly() if job.expect is None else PrintsOutput(expected=job.expect)
