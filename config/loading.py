@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from .errors import ConfigError, Problem, UnknownSettingError
 from .leaves import leaves, shortened
-from .redaction import Redactor
+from .redaction import Redactor, may_hold_a_password
 from .settings import Settings
 from .sources import Entry, read_sources
 
@@ -95,6 +95,7 @@ def _problems_of(
 def _wrong_value(entry: Entry, redact: Redactor) -> Problem:
     leaf = leaves()[entry.name]
     given = "cannot be used"
-    if not leaf.is_secret:
+    is_told = not (leaf.is_secret or (leaf.is_url and may_hold_a_password(str(entry.value))))
+    if is_told:
         given = f"is {shortened(redact(json.dumps(entry.value, default=str)))}"
     return Problem(entry.place, f"{entry.name} {given}; allowed: {leaf.allowed}")
