@@ -1,9 +1,11 @@
 """Every command of `promptmill`."""
 
+import os
 import sys
 import tempfile
 import traceback
 from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError
@@ -66,9 +68,22 @@ app.command(_config)
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code; nothing but `--debug` ever shows a traceback."""
+    _open_what_is_closed()
     words = sys.argv[1:]
     debug = "--debug" in words
     sys.exit(_run([word for word in words if word != "--debug"], debug=debug))
+
+
+def _open_what_is_closed() -> None:
+    """Give a process that was started without standard input or error empty ones.
+
+    Python has None for them, and `print` takes that for standard output; a file that is opened later would get their
+    numbers, and with them what libraries write there.
+    """
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  (for good)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (for good)
 
 
 def _run(words: list[str], *, debug: bool) -> int:

@@ -100,7 +100,7 @@ def read_settings(
     from config.logs import configure_logging
     from config.settings import DEFAULT_ORIGIN
 
-    settings = load_settings(Path.cwd(), overrides={**flags.overrides(), **(overrides or {})})
+    settings = load_settings(_here(), overrides={**flags.overrides(), **(overrides or {})})
     level = (
         "warning"
         if quiet and settings.origin_of("log.level") == DEFAULT_ORIGIN
@@ -108,3 +108,13 @@ def read_settings(
     )
     configure_logging(settings.log.format, level, secrets=settings.secrets())
     return settings
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError(
+            "the folder that this command was started in is gone",
+            fixes=["cd into one that is there; settings and records are looked for in it"],
+        ) from None
