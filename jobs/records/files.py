@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from jobs.errors import RecordDamagedError, RecordNotFoundError, StoreError
 from jobs.models import Record, is_identifier
 
-_FIXES = ("free some space or choose another folder with PROMPTMILL_STORE__DIRECTORY",)
+_FIXES = ("free some space or choose another folder with --store or PROMPTMILL_STORE__DIRECTORY",)
 
 
 class FileRecordStore:

@@ -80,6 +80,7 @@ REFUSALS = {
         ("submit", "Print 1.", "--redis", "redis://:pw@[host"), ("is not a Redis URL",)
     ),
     "unknown-option": Refusal(("submit", "Print 1.", "--atempts", "2"), ("--atempts",)),
+    "word-too-many": Refusal(("job", "list", "my job"), ("not understood: 'my job'",)),
     "unknown-option-alone": Refusal(("submit", "--wiat"), ("unknown option", "--wiat")),
     "unknown-command": Refusal(("sumbit", "Print 1."), ("sumbit",)),
     "bad-value-of-an-option": Refusal(

@@ -33,6 +33,7 @@ def _assert_unreachable(told: Told) -> None:
     assert (told.kind, told.code, told.retryable) == ("redis-unreachable", 3, True)
     assert "127.0.0.1:1" in told.message
     assert "tried" in told.body
+    assert "PROMPTMILL_REDIS__URL (environment)" in told.body
     assert "promptmill doctor" in told.body
 
 
@@ -68,6 +69,7 @@ def test_a_folder_that_takes_no_records_stops_work_before_it_starts(
     told = told_as_json_by(ended) if form == "json" else told_by(ended)
     assert (told.kind, told.code) == ("store-failed", 3)
     assert "taken/store" in told.message
+    assert "--store" in told.body
     assert offline.kept_in_redis() == set()
 
 
@@ -76,6 +78,7 @@ def test_an_embedded_server_that_has_no_place_is_told(bare_project: Project) -> 
     bare_project.write("taken", "a file, where a folder should be")
     told = told_by(bare_project.run("submit", "Print 1.", "--store", "taken/store"))
     assert (told.kind, told.code) == ("no-redis", 3)
+    assert "--store" in told.body
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every command of `promptmill`."""
 
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -8,11 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from jobs.errors import ExitCode, PromptmillError, UsageError
 
 from .output import show_error, talk
+from .stopped import StoppedError
 
 
 class DefectError(PromptmillError):
@@ -94,7 +96,7 @@ def _run(words: list[str], *, debug: bool) -> int:
     except CycloptsError as error:
         help_words = ["promptmill", *_commands_in(words), "--help"]
         fixes = [f"see what there is: {' '.join(help_words)}"]
-        show_error(UsageError(str(error).rstrip("."), fixes=fixes), as_json=as_json)
+        show_error(UsageError(_in_words(error), fixes=fixes), as_json=as_json)
         return ExitCode.USAGE
     except PromptmillError as error:
         if debug:
@@ -102,10 +104,9 @@ def _run(words: list[str], *, debug: bool) -> int:
         show_error(error, as_json=as_json)
         return error.exit_code
     except KeyboardInterrupt:
-        talk("stopped")
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough, as in `promptmill job list | head`.
+        return _stopped(as_json=as_json)
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has seen enough, as in `promptmill job list | head`; rich, which prints help, exits.
         sys.stdout = None
         return ExitCode.OK
     except Exception as error:
@@ -113,6 +114,20 @@ def _run(words: list[str], *, debug: bool) -> int:
             raise
         show_error(_defect(error, _keep_traceback()), as_json=as_json)
         return ExitCode.BUG
+
+
+def _stopped(*, as_json: bool) -> ExitCode:
+    if as_json:
+        show_error(StoppedError("stopped"), as_json=True)
+    else:
+        talk("stopped")
+    return ExitCode.INTERRUPTED
+
+
+def _in_words(error: CycloptsError) -> str:
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"not understood: {shlex.join(error.unused_tokens)}"
+    return str(error).rstrip(".")
 
 
 def _commands_in(words: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
     """
     from .examining import examine
 
-    findings = asyncio.run(examine(read_settings(flags, quiet=True)))
+    findings = asyncio.run(examine(read_settings(flags, silent=True)))
     if json:
         emit_json([vars(finding) for finding in findings])
     else:

@@ -16,7 +16,8 @@ from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
-from .output import emit, emit_json, talk
+from .output import counted, emit, emit_json, show_error, talk
+from .stopped import StoppedError
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -86,6 +87,10 @@ def evaluate(
         report = run_and_report(settings, run_id, jobs, as_json=json)
     except (KeyboardInterrupt, asyncio.CancelledError):
         talk(f"\nstopped; what is recorded stays, the rest is still queued. Go on with:  {resume}")
+        if json:
+            note = "what is recorded stays, the rest is still queued"
+            error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=note)
+            show_error(error, as_json=True)
         return ExitCode.INTERRUPTED
     if run.fail_under is not None and (report.solved.value or 0.0) < run.fail_under:
         talk(f"gate     --fail-under {run.fail_under}: FAILED")
@@ -168,7 +173,7 @@ def run_and_report(
     if as_json:
         emit_json({"runId": run_id, **report.model_dump(mode="json", by_alias=True)})
     else:
-        emit(f"run {run_id}   {report.n_jobs} records in {settings.records_directory}\n")
+        emit(f"run {run_id}   {counted(report.n_jobs, 'record')} in {settings.records_directory}\n")
         for line in report_lines(report):
             emit(escaped(line))
     return report

@@ -61,7 +61,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     folder = settings.store.directory.resolve()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not os.access(existing, os.W_OK | os.X_OK):
-        fix = "choose another folder with PROMPTMILL_STORE__DIRECTORY"
+        fix = "choose another folder with --store or PROMPTMILL_STORE__DIRECTORY"
         yield Finding("disk", "store", "fail", f"{existing} cannot be written to", fix)
         return
     free_mib = shutil.disk_usage(existing).free // 2**20
@@ -149,11 +149,13 @@ async def _sandbox(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _failure(group: str, name: str, error: PromptmillError) -> Finding:
+    # Whoever reads this looks as closely as there is.
+    fixes = [fix for fix in error.fixes if "look closer" not in fix]
     facts = "; ".join(f"{label}: {fact}" for label, fact in error.facts.items())
     return Finding(
         group,
         name,
         "fail",
         f"{error.message} ({facts})" if facts else error.message,
-        " | ".join(error.fixes),
+        " | ".join(fixes),
     )

@@ -86,12 +86,13 @@ def read_settings(
     flags: SettingFlags = NO_FLAGS,
     *,
     quiet: bool = False,
+    silent: bool = False,
     overrides: Mapping[str, str] | None = None,
 ) -> "Settings":
     """The settings of the current folder under these flags, and logging set up by them.
 
     `overrides`, by dotted names, win over the flags. `quiet` shows only warnings unless somebody chose a level: a
-    command that shows its own progress needs no log beside it.
+    command that shows its own progress needs no log beside it. `silent` leaves the warnings out, too.
 
     Raises:
         ConfigError: something cannot be used.
@@ -101,11 +102,9 @@ def read_settings(
     from config.settings import DEFAULT_ORIGIN
 
     settings = load_settings(_here(), overrides={**flags.overrides(), **(overrides or {})})
-    level = (
-        "warning"
-        if quiet and settings.origin_of("log.level") == DEFAULT_ORIGIN
-        else settings.log.level
-    )
+    level = settings.log.level
+    if (quiet or silent) and settings.origin_of("log.level") == DEFAULT_ORIGIN:
+        level = "error" if silent else "warning"
     configure_logging(settings.log.format, level, secrets=settings.secrets())
     return settings
 

@@ -98,7 +98,7 @@ def show_job(
     record = asyncio.run(_find_one(read_settings(flags), job_id))
     if attempt is not None and attempt > len(record.attempts):
         raise UsageError(
-            f"job {record.job_id!r} has {len(record.attempts)} attempts, not {attempt}"
+            f"job {record.job_id!r} has {counted(len(record.attempts), 'attempt')}, none of number {attempt}"
         )
     if json:
         emit(escaped_json(record.to_json(indent=2)))

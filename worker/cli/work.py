@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from jobs.errors import ExitCode
+from jobs.errors import ExitCode, RedisUnreachableError
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
 
@@ -25,7 +25,12 @@ def work(
         burst: stop when the queue is empty.
         json: errors as JSON.
     """
-    asyncio.run(_work(read_settings(flags), burst=burst))
+    settings = read_settings(flags)
+    try:
+        asyncio.run(_work(settings, burst=burst))
+    except RedisUnreachableError as error:
+        error.facts["set in"] = settings.origin_of("redis.url")
+        raise
     return ExitCode.OK
 
 
