@@ -57,3 +57,13 @@ class Redactor:
 
 
 redact_known_forms = Redactor()
+
+# A scheme, a host, a port and a path, or the beginnings of them.
+_PLAIN_ADDRESS = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*:/{0,2})?[a-z0-9.-]*(?::[0-9]{1,5})?(?:/[\w./-]*)?", re.IGNORECASE
+)
+
+
+def may_hold_a_password(url: str) -> bool:
+    """Whether what was meant as a URL holds more than an address; where it is none, no form tells a password."""
+    return _PLAIN_ADDRESS.fullmatch(url) is None

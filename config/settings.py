@@ -95,7 +95,7 @@ class ModelSettings(Group):
 class AttemptSettings(Group):
     """How often the model may try."""
 
-    # The bound is `jobs.models.MAX_ATTEMPTS`; a test holds the two together, because settings may not import it.
+    # The bound is `jobs.bounds.MAX_ATTEMPTS`; a test holds the two together, because settings may not import it.
     max: Annotated[int, Field(ge=1, le=20)] = 3
     """Generations for each job that does not say otherwise, the first one counted."""
 

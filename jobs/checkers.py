@@ -4,12 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from .bounds import MAX_SOURCE, MAX_TEXT
 from .wire import Wire
-
-MAX_TEXT = 16_777_216
-"""Characters of an expected output, and of a standard input."""
-MAX_SOURCE = 1_000_000
-"""Characters of tests."""
 
 
 class ExitsCleanly(Wire):

@@ -7,6 +7,7 @@
     ├── RedisUnreachableError   exit 3: no answer, try again later
     ├── ServerStartError        exit 3: the embedded server would not start
     └── StoreError              exit 3: a record could not be read or written
+        └── RecordDamagedError  exit 4: what stands in its place is no record
 
 `config.errors`, `worker.errors` and `worker.sandbox.errors` add their own branches under the same root.
 What a submitted program does is never an exception: it is data, an `Execution`.
@@ -108,3 +109,11 @@ class StoreError(PromptmillError):
     kind = "store-failed"
     exit_code = ExitCode.TRANSIENT
     retryable = True
+
+
+class RecordDamagedError(StoreError):
+    """What stands in the place of a record is none. Reading it again mends nothing."""
+
+    kind = "record-damaged"
+    exit_code = ExitCode.NEEDS_A_PERSON
+    retryable = False

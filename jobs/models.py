@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter, ValidationError
 
+from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
 from .checkers import Checker, ExitsCleanly
 from .clock import new_id
 from .languages import Language
@@ -13,16 +14,13 @@ from .limits import Limits
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
 
-MAX_ATTEMPTS = 20
-"""The most attempts a job may ask for; repairs after the third rarely add a pass."""
-
 # Ids name files and Redis keys, so they hold nothing that either would read as its own.
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 _IDENTIFIERS: TypeAdapter[str] = TypeAdapter(Identifier)
 
-Prompt = Annotated[str, Field(min_length=1, max_length=1_000_000)]
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 TaskId = Annotated[str, Field(min_length=1, max_length=256)]
-Stdin = Annotated[str, Field(max_length=16_777_216)]
+Stdin = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 def is_identifier(text: str) -> bool:

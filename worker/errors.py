@@ -15,7 +15,11 @@ PromptmillError                 (jobs.errors)
     └── InterpreterMissingError exit 2: a language's interpreter is not on this machine
 """
 
+from collections.abc import Mapping
+
 from jobs.errors import ExitCode, PromptmillError
+
+_WHEN_UNAVAILABLE = ("try again later, or look at the network, its proxy and model.base_url",)
 
 
 class ModelError(PromptmillError):
@@ -34,6 +38,10 @@ class ModelUnavailableError(ModelError):
     kind = "model-unavailable"
     retryable = True
     retry_after_seconds: float | None = None
+
+    def __init__(self, message: str, *, facts: Mapping[str, str] | None = None) -> None:
+        """Say what happened in one line; what to do is the same whatever kept the answer from us."""
+        super().__init__(message, facts=facts, fixes=_WHEN_UNAVAILABLE)
 
 
 class ModelClosedError(ModelError):

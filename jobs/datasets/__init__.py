@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from jobs.checkers import MAX_SOURCE, MAX_TEXT, Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.bounds import MAX_ATTEMPTS, MAX_SOURCE, MAX_TEXT
+from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import derived_id
 from jobs.languages import Language
 from jobs.limits import (
@@ -18,11 +19,23 @@ from jobs.limits import (
     ScratchMib,
     WallSeconds,
 )
-from jobs.models import MAX_ATTEMPTS, Prompt, PromptJob, Stdin, TaskId
+from jobs.models import Prompt, PromptJob, Stdin, TaskId
 from jobs.wire import OpaqueJson, Wire
 
 
-class PartialLimits(Wire):
+class _Written(Wire):
+    """What a person wrote into a row."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_switch(cls, value: object) -> object:
+        # Read as a number, true would be 1.
+        if isinstance(value, bool):
+            raise ValueError("no field is a yes or no")  # noqa: TRY004  (pydantic reports no TypeError)
+        return value
+
+
+class PartialLimits(_Written):
     """The limits a row changes; what it leaves out stays as the job's defaults have it."""
 
     cpu_seconds: CpuSeconds | None = None
@@ -41,7 +54,7 @@ class PartialLimits(Wire):
         )
 
 
-class Task(Wire):
+class Task(_Written):
     """One row of a dataset, in camelCase or snake_case."""
 
     id: TaskId | None = None

@@ -19,7 +19,7 @@ class Problem:
     what: str
 
 
-def lines_of(raw: bytes, name: str) -> list[str]:
+def lines_of(raw: bytes, name: str, *, note: str = "") -> list[str]:
     """The lines of a document, gzipped or not; `name` is what messages call it.
 
     Raises:
@@ -28,11 +28,17 @@ def lines_of(raw: bytes, name: str) -> list[str]:
     try:
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{name} is a damaged gzip file: {error}") from None
+        raise DatasetError(
+            f"{name} is a damaged gzip file: {error}",
+            fixes=["make it again:  gzip -k FILE"],
+            note=note,
+        ) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise DatasetError(
-            f"{name} is not UTF-8 text: the first bad byte is on line {line}"
+            f"{name} is not UTF-8 text: the first bad byte is on line {line}",
+            fixes=["save it as UTF-8, such as by  iconv -f UTF-16 -t UTF-8 FILE"],
+            note=note,
         ) from None
     # Not splitlines: JSON strings may hold U+2028, which is no line end in JSONL.
     return text.split("\n")

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -11,9 +12,11 @@ from pydantic import ValidationError
 from jobs.errors import DatasetError
 
 from . import PartialLimits, Task
+from .documents import read_document
 from .lines import Problem, lines_of, refusal
 
 _SHOWN_CHARACTERS = 100
+_NOTHING = "nothing was queued"
 
 
 def read_tasks(path: Path) -> list[Task]:
@@ -23,9 +26,14 @@ def read_tasks(path: Path) -> list[Task]:
         DatasetError: it cannot be read, or it has bad lines; all of them are named by line.
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = read_document(file, str(path))
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise DatasetError(
+            f"{path} cannot be read: {error.strerror or error}",
+            fixes=["name a JSONL file that is there and may be read"],
+            note=_NOTHING,
+        ) from None
     return tasks_in(raw, str(path))
 
 
@@ -35,7 +43,7 @@ def tasks_in(raw: bytes, name: str) -> list[Task]:
     Raises:
         DatasetError: it is no text, or it has bad lines; all of them are named by line.
     """
-    return parse_tasks(lines_of(raw, name), name)
+    return parse_tasks(lines_of(raw, name, note=_NOTHING), name)
 
 
 def demo_tasks() -> list[Task]:
@@ -69,18 +77,37 @@ def parse_tasks(lines: Iterable[str], name: str) -> list[Task]:
             what = f"id {task.id!r} was already used on line {first}"
             problems.append(Problem(f"line {number}", what))
     if problems:
-        raise refusal(name, problems, n_rows, note="nothing was queued")
+        raise refusal(name, problems, n_rows, note=_NOTHING)
     if not tasks:
         raise DatasetError(
             f"{name} holds no task",
             fixes=['write one JSON object a line, such as {"prompt": "Print 1."}'],
+            note=_NOTHING,
         )
     return tasks
 
 
 def _task(line: str, number: int) -> Task:
     task = Task.model_validate_json(line)
+    if key := _repeated_key(line):
+        why = {"error": ValueError(f'the key "{key}" comes twice')}
+        raise ValidationError.from_exception_data(
+            "Task", [{"type": "value_error", "ctx": why, "input": None}]
+        )
     return task if task.id is not None else task.model_copy(update={"id": f"line-{number}"})
+
+
+def _repeated_key(line: str) -> str | None:
+    """A key that an object of the line has twice, of which a reader silently takes the last."""
+    repeated: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            repeated.extend(key for key, n in counts.items() if n > 1)
+
+    json.loads(line, object_pairs_hook=look)
+    return repeated[0] if repeated else None
 
 
 def _problems_of(line: str, number: int, invalid: ValidationError) -> Iterator[Problem]:
@@ -112,13 +139,13 @@ def _problems_of(line: str, number: int, invalid: ValidationError) -> Iterator[P
 def _in_words(
     location: tuple[int | str, ...], kind: str, message: str, row: dict[str, object]
 ) -> str:
-    name = ".".join(map(str, location))
+    name, message = ".".join(map(str, location)), message.removeprefix("Value error, ")
     if kind == "missing":
         return f'the field "{name}" is missing'
     if kind == "extra_forbidden":
         return f'unknown field "{name}"; {_advice(location)}'
     if not location:
-        return message.removeprefix("Value error, ")
+        return message
     return f'field "{name}" is {_shown(row, location)}: {message[:1].lower()}{message[1:]}'
 
 

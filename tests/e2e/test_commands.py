@@ -65,6 +65,10 @@ def test_settings_are_shown_to_programs_too(project: Project) -> None:
     rows = project.run("config", "show", "--json", GEMINI_API_KEY=GOOD_KEY).json()
     by_name = {row["name"]: row for row in rows}
     assert by_name["model.api_key"]["value"] == f"***…{GOOD_KEY[-4:]}"
+    assert by_name["attempts.max"]["value"] == 3
+    assert by_name["limits.wall_seconds"]["value"] == 30.0
+    assert by_name["sandbox.slots"]["value"] is None
+    assert by_name["store.directory"]["value"] == ".promptmill"
     assert by_name["sandbox.require"]["origin"] == "PROMPTMILL_SANDBOX__REQUIRE (environment)"
 
 
@@ -94,6 +98,7 @@ def test_the_doctor_names_what_does_not_work(project: Project) -> None:
     assert ended.code == 1
     assert [row["group"] for row in failed] == ["redis"]
     assert failed[0]["fix"]
+    assert "promptmill doctor" not in failed[0]["fix"]
 
 
 @pytest.mark.parametrize("form", ["words", "json"])
@@ -115,6 +120,24 @@ def test_a_reader_that_has_seen_enough_is_no_error(bare_project: Project) -> Non
     ended = bare_project.run_program("sh", "-c", "promptmill config show | head -n 1")
     assert (ended.code, ended.err) == (0, "")
     assert len(ended.out.splitlines()) == 1
+
+
+def test_help_may_be_read_no_further_than_wanted(bare_project: Project) -> None:
+    """Nobody reads all of it, and `set -o pipefail` must not take that for a failure."""
+    ended = bare_project.run_program("sh", "-c", "{ promptmill --help; echo $? >&2; } | true")
+    assert (ended.code, ended.err) == (0, "0\n")
+
+
+def test_the_doctor_says_everything_in_its_table(gemini: Project) -> None:
+    """A log between the lines, or before them, is no line of a table."""
+    nobody = "http://127.0.0.1:1"
+    ended = gemini.run(
+        "doctor",
+        PROMPTMILL_MODEL__BASE_URL=nobody,
+        PROMPTMILL_MODEL__MAX_WAIT_SECONDS="3",
+    )
+    assert (ended.code, ended.err) == (1, "")
+    assert "model.base_url" in ended.out
 
 
 def test_the_examples_are_solved_without_a_key_by_their_words_alone(bare_project: Project) -> None:

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from config.settings import Settings
+from jobs.keys import Keys
 from jobs.verdicts import Verdict
 from tests.standin import steps
 from tests.standin.running import GOOD_KEY, Standin
@@ -56,6 +57,15 @@ async def test_a_worker_gives_back_what_it_cannot_finish_in_time(
     await gemini.start_worker()
     await wait_until(lambda: len(gemini.records()) == 1, 20, "the record")
     assert gemini.records()[0].job_id == job_id
+
+
+async def test_a_worker_that_was_stopped_gives_no_sign_of_life_any_more(gemini: Project) -> None:
+    """A command would count on it, and wait for somebody who is not there."""
+    worker = await gemini.start_worker()
+    worker.send(signal.SIGTERM)
+    assert worker.ended().code == 0
+    with gemini.client() as client:
+        assert list(client.scan_iter(Keys().worker("*"))) == []
 
 
 def test_a_worker_in_a_burst_ends_with_the_queue(gemini: Project, standin: Standin) -> None:

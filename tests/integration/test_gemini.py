@@ -274,6 +274,7 @@ async def test_a_refused_connection_is_unavailable_and_names_the_address() -> No
                 await model.generate(asked())
     assert caught.value.facts["asked"] == url
     assert "ConnectError" in caught.value.facts["Gemini"]
+    assert "model.base_url" in " ".join(caught.value.fixes)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from config import Settings, load_settings
 from config.loading import origins
 from config.redaction import mask
+from jobs.bounds import MAX_ATTEMPTS
 from jobs.limits import Limits
-from jobs.models import MAX_ATTEMPTS
 from worker.model.options import DEFAULT_API_VERSION, GeminiOptions
 
 _KEY = "AIzaSy-planted-key-0123456789-abcdx4Qk"

@@ -1,28 +1,29 @@
 """`promptmill eval`: every task of a dataset, then a report."""
 
+from __future__ import annotations
+
 import asyncio
 import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
 from config.escaping import escaped
-from config.settings import Settings
 from jobs.clock import new_id
-from jobs.datasets import Task
-from jobs.datasets.readers import read_tasks
 from jobs.errors import ExitCode, UsageError
-from jobs.models import PromptJob, Record, is_identifier
-from jobs.reports import Report, build_report
-from jobs.reports.text import report_lines
 
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
-from .output import emit, emit_json, talk
-from .progress import RunProgress
-from .running import run_jobs
+from .output import counted, emit, emit_json, show_error, talk
+from .stopped import StoppedError
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from jobs.datasets import Task
+    from jobs.models import PromptJob, Record
+    from jobs.reports import Report
 
 
 @Parameter(name="*")
@@ -75,6 +76,8 @@ def evaluate(
         dataset: a JSONL file, gzipped or not: one task a line.
         json: the report as JSON.
     """
+    from jobs.datasets.readers import read_tasks
+
     settings = read_settings(flags, quiet=True)
     tasks = read_tasks(dataset)
     run_id = new_id("run") if run.run is None else run.run
@@ -84,6 +87,10 @@ def evaluate(
         report = run_and_report(settings, run_id, jobs, as_json=json)
     except (KeyboardInterrupt, asyncio.CancelledError):
         talk(f"\nstopped; what is recorded stays, the rest is still queued. Go on with:  {resume}")
+        if json:
+            note = "what is recorded stays, the rest is still queued"
+            error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=note)
+            show_error(error, as_json=True)
         return ExitCode.INTERRUPTED
     if run.fail_under is not None and (report.solved.value or 0.0) < run.fail_under:
         talk(f"gate     --fail-under {run.fail_under}: FAILED")
@@ -125,6 +132,8 @@ def make_jobs(
     Raises:
         UsageError: the run's name cannot be one.
     """
+    from jobs.models import is_identifier
+
     if not is_identifier(run_id):
         raise UsageError(
             f"{run_id!r} cannot name a run",
@@ -150,6 +159,11 @@ def run_and_report(
     settings: Settings, run_id: str, jobs: list[PromptJob], *, as_json: bool
 ) -> Report:
     """Run the jobs, show how far they are, and print the report."""
+    from jobs.reports import build_report
+    from jobs.reports.text import report_lines
+
+    from .progress import RunProgress
+    from .running import run_jobs
 
     async def records() -> list[Record]:
         with RunProgress(run_id, len(jobs)) as progress:
@@ -159,7 +173,7 @@ def run_and_report(
     if as_json:
         emit_json({"runId": run_id, **report.model_dump(mode="json", by_alias=True)})
     else:
-        emit(f"run {run_id}   {report.n_jobs} records in {settings.records_directory}\n")
+        emit(f"run {run_id}   {counted(report.n_jobs, 'record')} in {settings.records_directory}\n")
         for line in report_lines(report):
             emit(escaped(line))
     return report

@@ -43,6 +43,11 @@ def talk_box(title: str, lines: Iterable[str]) -> None:
     talk(f"└{'─' * (width + 2)}┘")
 
 
+def counted(n: int, thing: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
+
+
 def is_terminal() -> bool:
     """Whether somebody watches: standard error is a terminal that can redraw a line."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
