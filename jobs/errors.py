@@ -65,7 +65,7 @@ class PromptmillError(Exception):
     @property
     def in_one_line(self) -> str:
         """What happened and what to do, for a log or a record."""
-        return f"{self.message} ({'; or '.join(self.fixes)})" if self.fixes else self.message
+        return f"{self.message} ({'; '.join(self.fixes)})" if self.fixes else self.message
 
 
 class UsageError(PromptmillError):
