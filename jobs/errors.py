@@ -8,8 +8,8 @@
     ├── ServerStartError        exit 3: the embedded server would not start
     └── StoreError              exit 3: a record could not be read or written
 
-`config.errors`, `worker.errors` and `worker.sandbox.errors` add their own branches under the same root.
-What a submitted program does is never an exception: it is data, an `Execution`.
+`config.errors`, `worker.errors`, `worker.sandbox.errors` and `worker.cli.errors` add their own branches under
+the same root. What a submitted program does is never an exception: it is data, an `Execution`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -10,15 +10,8 @@ from cyclopts import App, CycloptsError
 
 from jobs.errors import ExitCode, PromptmillError, UsageError
 
+from .errors import DefectError
 from .output import show_error, talk
-
-
-class DefectError(PromptmillError):
-    """We failed in a way that nobody foresaw."""
-
-    kind = "bug"
-    exit_code = ExitCode.BUG
-
 
 app = App(
     name="promptmill",

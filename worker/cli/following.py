@@ -3,22 +3,14 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from jobs.errors import ExitCode, PromptmillError
 from jobs.events import JobCancelled, JobEvent, JobFinished, follow, stream_of
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
 
+from .errors import NobodyWorksError
 from .progress import RunProgress
 
 _SILENT_SECONDS = 3
-
-
-class NobodyWorksError(PromptmillError):
-    """All workers have fallen silent; the jobs stay queued."""
-
-    kind = "no-worker"
-    exit_code = ExitCode.TRANSIENT
-    retryable = True
 
 
 async def follow_to_the_end(

@@ -6,16 +6,11 @@ import sys
 from collections.abc import Iterable
 
 from config.escaping import escaped_block, escaped_json
-from jobs.errors import ExitCode, PromptmillError
+from jobs.errors import PromptmillError
+
+from .errors import OutputError
 
 _LABEL_WIDTH = 10
-
-
-class OutputError(PromptmillError):
-    """Standard output does not take what we write."""
-
-    kind = "output-failed"
-    exit_code = ExitCode.TRANSIENT
 
 
 def emit(text: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 
 from config.settings import Settings
-from jobs.errors import PromptmillError, RedisUnreachableError, UsageError
+from jobs.errors import PromptmillError, RedisUnreachableError
 from jobs.models import PromptJob, Record
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
@@ -15,23 +15,12 @@ from worker.main import Engine, open_engine, serve
 from worker.sandbox.errors import InterpreterMissingError
 from worker.sandbox.interpreters import find_interpreter
 
-from .following import NobodyWorksError, follow_to_the_end
+from .errors import MixedRunError, NobodyWorksError, WorkerMismatchError
+from .following import follow_to_the_end
 from .output import talk
 from .progress import RunProgress
 
 _PATIENCE_SECONDS = 0.2
-
-
-class WorkerMismatchError(UsageError):
-    """The workers that live would not do what was asked."""
-
-    kind = "worker-mismatch"
-
-
-class MixedRunError(UsageError):
-    """The records of a run were made under other conditions than the jobs that were to join them."""
-
-    kind = "run-differs"
 
 
 def open_queue(settings: Settings) -> JobQueue:
