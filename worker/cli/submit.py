@@ -26,13 +26,14 @@ from jobs.records.files import FileRecordStore
 from jobs.reports.text import SIMULATED_NOTE
 from jobs.verdicts import Verdict
 
+from .checking import check_workers, nothing_queued_yet
 from .errors import NobodyWorksError
 from .evaluate import make_jobs
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, Switch, read_settings
 from .following import follow_to_the_end
 from .output import emit, emit_json, talk
 from .progress import RunProgress
-from .running import check_workers, nothing_queued_yet, open_queue
+from .running import open_queue
 
 
 @Parameter(name="*")
