@@ -9,15 +9,20 @@ from tests.standin.running import Standin
 
 from .programs import reply
 from .project import Project
+from .surroundings import without_node
+from .told import told_by
 
 pytestmark = pytest.mark.e2e
 
 _LAST_BEAT_SECONDS = 4
 
 
-def _leave_a_ghost(project: Project) -> None:
+def _leave_a_ghost(project: Project, *languages: Language) -> None:
     ghost = WorkerPresence(
-        worker_id="ghost", model="gemini-3.8-flash", simulated=False, languages=(Language.PYTHON,)
+        worker_id="ghost",
+        model="gemini-3.8-flash",
+        simulated=False,
+        languages=(Language.PYTHON, *languages),
     )
     with project.client() as client:
         client.set(Keys().worker("ghost"), ghost.to_json(), ex=_LAST_BEAT_SECONDS)
@@ -34,6 +39,46 @@ def test_an_evaluation_goes_on_by_itself_when_its_workers_have_gone(
     assert ended.code == 0, ended.err
     assert "going on with one of our own" in ended.err
     assert len(gemini.records()) == 1
+
+
+def test_an_evaluation_does_not_replay_what_its_workers_were_to_ask_gemini(
+    project: Project,
+) -> None:
+    """Without a key here each job would fail for good, for want of a recording, in a run that says it asks Gemini."""
+    project.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
+    _leave_a_ghost(project)
+    told = told_by(project.run("eval", "one.jsonl"))
+    assert (told.kind, told.code, told.retryable) == ("no-worker", 3, True)
+    assert "replay" in told.body
+    assert "gemini-3.8-flash" in told.body
+    assert (project.records(), project.queued()) == ([], 1)
+
+
+def test_an_evaluation_does_not_go_on_without_the_interpreter_that_its_workers_had(
+    gemini: Project, standin: Standin
+) -> None:
+    """Answers would be paid for that nothing here can run, and the jobs would fail for good."""
+    standin.says(reply("console.log(1)"))
+    row = {"id": "one", "prompt": "Print 1.", "language": "javascript"}
+    gemini.write_rows("one.jsonl", [row])
+    _leave_a_ghost(gemini, Language.JAVASCRIPT)
+    told = told_by(gemini.run_program(*without_node("promptmill", "eval", "one.jsonl")))
+    assert (told.kind, told.code) == ("no-worker", 3)
+    assert "javascript" in told.body
+    assert (gemini.records(), gemini.queued(), len(standin.requests)) == ([], 1, 0)
+
+
+def test_an_evaluation_that_names_its_model_goes_on_with_that_one(
+    gemini: Project, standin: Standin
+) -> None:
+    """Its jobs never asked for the model that the workers would have chosen."""
+    standin.says(reply("print(1)"))
+    gemini.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
+    _leave_a_ghost(gemini)
+    ended = gemini.run("eval", "one.jsonl", "--model", "gemini-3.1-pro-preview")
+    assert ended.code == 0, ended.err
+    assert "going on with one of our own" in ended.err
+    assert [record.requested_model for record in gemini.records()] == ["gemini-3.1-pro-preview"]
 
 
 def test_a_model_that_is_named_without_a_worker_stays_with_the_job(

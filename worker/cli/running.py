@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from config.settings import Settings
+from jobs.errors import PromptmillError
 from jobs.models import PromptJob, Record
+from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
 from worker.consumer.cancelling import cancel_until_done
 from worker.main import Engine, open_engine, serve
@@ -32,9 +34,10 @@ async def run_jobs(
     """The records of `jobs`, in their order; a cancelled job has none. What is recorded already is not run again.
 
     Everything that can be known beforehand is checked before the first job is queued. Workers that live do the work;
-    if there are none, or none any more, one of our own does.
+    if there are none, one of our own does; if there are none any more, one of our own does that answers as they did.
 
     Raises:
+        NobodyWorksError: the workers have gone, and none of our own can do their work; queued jobs stay queued.
         PromptmillError: nothing was queued, or the worker had to stop; queued jobs stay queued.
     """
     async with AsyncExitStack() as stack:
@@ -54,14 +57,44 @@ async def run_jobs(
         try:
             await _see_through(queue, jobs, progress, settings, engine)
         except NobodyWorksError:
+            engine = await _take_over(stack, settings, jobs, workers[0])
             talk("the workers have gone; going on with one of our own")
-            engine = await stack.enter_async_context(open_engine(settings))
             await _see_through(queue, jobs, progress, settings, engine)
         return [
             await queue.records.get(job.job_id)
             for job in jobs
             if await queue.records.has(job.job_id)
         ]
+
+
+async def _take_over(
+    stack: AsyncExitStack, settings: Settings, jobs: Sequence[PromptJob], gone: WorkerPresence
+) -> Engine:
+    """A worker of our own that does what the one that has gone would have done; `stack` closes it.
+
+    Raises:
+        NobodyWorksError: there can be none here; the jobs stay queued for whoever can.
+    """
+    try:
+        check_own_interpreters(jobs)
+        engine = await stack.enter_async_context(open_engine(settings))
+        check_workers(settings, jobs, [engine.presence])
+        if _who_answers(settings, engine.presence) == _who_answers(settings, gone):
+            return engine
+        why = f"it would answer with {engine.presence.model}, and they answered with {gone.model}"
+    except PromptmillError as error:
+        why = error.in_one_line
+    raise NobodyWorksError(
+        "the workers have gone, and one of our own cannot go on in their place",
+        facts={"because": why},
+        fixes=["start one like them:  promptmill worker"],
+        note="what is not recorded stays queued",
+    )
+
+
+def _who_answers(settings: Settings, worker: WorkerPresence) -> tuple[str, bool]:
+    # A job names its model where the settings do, whatever its worker asks otherwise.
+    return settings.named_model or worker.model, worker.simulated
 
 
 async def _see_through(
