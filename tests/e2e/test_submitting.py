@@ -10,6 +10,7 @@ from tests.standin.running import Standin
 
 from .programs import reply
 from .project import PYTHON, Project
+from .surroundings import without_reader
 
 pytestmark = pytest.mark.e2e
 
@@ -57,6 +58,20 @@ async def test_a_file_of_jobs_is_submitted_through_a_pipe(
         record.job_id
         for record in sorted(gemini.records(), key=lambda record: record.job.task_id or "")
     ]
+
+
+async def test_jobs_are_waited_for_although_nobody_reads_their_ids(
+    gemini: Project, standin: Standin
+) -> None:
+    """`… --wait | head -n 1` asks for one id, and for the code that says how the jobs did."""
+    standin.says(reply("print(41)"))
+    await gemini.start_worker()
+    gemini.write_rows("two.jsonl", [{"prompt": "Print 42.", "expect": "42"}, {"prompt": "Hm."}])
+    words = ("promptmill", "submit", "--jsonl", "two.jsonl", "--max-attempts", "1", "--wait")
+    ended = gemini.run_program(*without_reader(*words))
+    assert (ended.code, ended.out) == (1, ""), ended.err
+    verdicts = sorted(record.verdict for record in gemini.records())
+    assert verdicts == [Verdict.ACCEPTED, Verdict.WRONG_ANSWER]
 
 
 def test_a_prompt_without_a_worker_waits_in_the_queue(project: Project) -> None:

@@ -81,10 +81,6 @@ def _run(words: list[str], *, debug: bool) -> int:
     except KeyboardInterrupt:
         talk("stopped")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough, as in `promptmill job list | head`.
-        sys.stdout = None
-        return ExitCode.OK
     except Exception as error:
         if debug:
             raise
