@@ -50,7 +50,7 @@ class RunFlags:
         float | None,
         Parameter(
             validator=validators.Number(gte=0, lte=1),
-            help="exit with 1 if a smaller share of the jobs is solved (0 to 1)",
+            help="exit with 1 if a smaller share of the judged jobs is solved (0 to 1); 5 if some were not judged",
         ),
     ] = None
 
@@ -85,11 +85,12 @@ def evaluate(
     except (KeyboardInterrupt, asyncio.CancelledError):
         talk(f"\nstopped; what is recorded stays, the rest is still queued. Go on with:  {resume}")
         return ExitCode.INTERRUPTED
+    is_complete = _tell_what_is_missing(report, len(jobs), resume)
     if run.fail_under is not None and (report.solved.value or 0.0) < run.fail_under:
         talk(f"gate     --fail-under {run.fail_under}: FAILED")
         return ExitCode.GATE_FAILED
-    is_complete = _tell_what_is_missing(report, len(jobs), resume)
-    return ExitCode.OK if is_complete or run.fail_under is not None else ExitCode.INCOMPLETE
+    # A gate is about the jobs that were judged, and passes no run of which some were not.
+    return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
 
 
 def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:
