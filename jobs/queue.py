@@ -198,7 +198,11 @@ class JobHandle:
         with expecting_answer(f"it cannot be told where job {self.job_id!r} is"):
             status = await job.status()
         # Arq says complete where it kept a result; it keeps none for us, so the record is the only proof.
-        return JobStatus.NOT_FOUND if status is ArqStatus.complete else JobStatus(status.value)
+        if status not in {ArqStatus.complete, ArqStatus.not_found}:
+            return JobStatus(status.value)
+        # It may have ended since the first look: a job has its record before it leaves the queue.
+        is_recorded = await self._queue.records.has(self.job_id)
+        return JobStatus.COMPLETE if is_recorded else JobStatus.NOT_FOUND
 
     async def record(self) -> Record:
         """Wait for the record. It waits for ever; bound it with `asyncio.timeout`.

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from arq.constants import job_key_prefix
+from typing_extensions import override
 
 from jobs.errors import UsageError
 from jobs.keys import QUEUED_SECONDS
@@ -49,6 +50,22 @@ async def test_a_queued_job_waits_for_a_month(queue: JobQueue) -> None:
     """Arq alone would drop it after a day, prompt and all."""
     await queue.submit(JOB)
     assert await queue.redis.ttl(job_key_prefix + "j") > QUEUED_SECONDS - 60
+
+
+class _FinishedMeanwhile(MemoryRecordStore):
+    """Has no record when it is first asked, and has it a moment later."""
+
+    @override
+    async def has(self, job_id: str) -> bool:
+        answer = await super().has(job_id)
+        await self.put(a_record(JOB, Verdict.ACCEPTED))
+        return answer
+
+
+async def test_a_job_that_ends_between_two_looks_is_complete(redis_url: str) -> None:
+    """Whoever is told that it is nowhere takes it for cancelled, and submits it again."""
+    async with JobQueue(redis_url, records=_FinishedMeanwhile()) as queue:
+        assert await queue.handle("j").status() is JobStatus.COMPLETE
 
 
 async def test_the_status_follows_a_job_through_its_life(queue: JobQueue) -> None:
