@@ -154,14 +154,6 @@ class JobQueue:
         """A hold on a job that was submitted earlier; `stream` is its run id if it has one."""
         return JobHandle(self, job_id, stream or job_id)
 
-    def follow_run(self, run_id: str) -> AsyncGenerator[JobEvent | None]:
-        """The events of all jobs of a run, for ever; None whenever a second passed without one.
-
-        Raises:
-            RedisUnreachableError: Redis stopped answering.
-        """
-        return follow(self.redis, self.keys, run_id)
-
     async def live_workers(self) -> list[WorkerPresence]:
         """The workers of this queue that were heard of within the last seconds."""
         return await live_workers(self.redis, self.keys)
