@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter, ValidationError
 
-from .checkers import Checker, ExitsCleanly
+from .checkers import MAX_TEXT, Checker, ExitsCleanly
 from .clock import new_id
 from .languages import Language
 from .limits import Limits
@@ -20,7 +20,7 @@ _IDENTIFIERS: TypeAdapter[str] = TypeAdapter(Identifier)
 
 Prompt = Annotated[str, Field(min_length=1, max_length=1_000_000)]
 TaskId = Annotated[str, Field(min_length=1, max_length=256)]
-Stdin = Annotated[str, Field(max_length=16_777_216)]
+Stdin = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 def is_identifier(text: str) -> bool:

@@ -14,7 +14,7 @@ from worker.main import Engine, open_engine, serve
 
 from .checking import check_own_interpreters, check_workers, nothing_queued_yet, refuse_mixed_run
 from .errors import NobodyWorksError
-from .following import follow_to_the_end
+from .following import follow_to_the_end, records_of
 from .output import talk
 from .progress import RunProgress
 
@@ -60,11 +60,7 @@ async def run_jobs(
             engine = await _take_over(stack, settings, jobs, workers[0])
             talk("the workers have gone; going on with one of our own")
             await _see_through(queue, jobs, progress, settings, engine)
-        return [
-            await queue.records.get(job.job_id)
-            for job in jobs
-            if await queue.records.has(job.job_id)
-        ]
+        return await records_of(queue, jobs)
 
 
 async def _take_over(

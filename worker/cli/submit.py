@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from config.escaping import escaped, escaped_block
 from config.settings import Settings
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import Checker, checker_of
 from jobs.clock import new_id
 from jobs.datasets.readers import read_tasks, tasks_in
 from jobs.errors import ExitCode, UsageError
@@ -30,7 +30,7 @@ from .checking import check_workers, nothing_queued_yet
 from .errors import NobodyWorksError
 from .evaluate import make_jobs
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, Switch, read_settings
-from .following import follow_to_the_end
+from .following import follow_to_the_end, records_of
 from .output import emit, emit_json, talk
 from .progress import RunProgress
 from .running import open_queue
@@ -184,9 +184,7 @@ def _decoded(raw: bytes, name: str) -> str:
 def _checker(job: JobFlags) -> Checker:
     if job.tests is not None and job.expect is not None:
         raise UsageError("give either --tests or --expect, not both", note=_NOTHING)
-    if job.tests is not None:
-        return PassesTests(tests=_read(job.tests))
-    return ExitsCleanly() if job.expect is None else PrintsOutput(expected=job.expect)
+    return checker_of(expect=job.expect, tests=None if job.tests is None else _read(job.tests))
 
 
 async def _submit(
@@ -204,11 +202,7 @@ async def _submit(
         if not wait:
             return []
         await _wait(queue, jobs)
-        records = [
-            await queue.records.get(job.job_id)
-            for job in jobs
-            if await queue.records.has(job.job_id)
-        ]
+        records = await records_of(queue, jobs)
     _tell_what_came_of_it(settings, records)
     return records
 
