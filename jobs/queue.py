@@ -8,10 +8,12 @@ from typing import Self
 
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
-from arq.jobs import Job
+from arq.jobs import DeserializationError, Job
 from arq.jobs import JobStatus as ArqStatus
+from pydantic import ValidationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from . import wire
 from .clock import monotonic, utcnow
 from .connection import EMBEDDED_SCHEME, expecting_answer, open_redis
 from .errors import UsageError
@@ -153,6 +155,26 @@ class JobQueue:
     def handle(self, job_id: str, *, stream: str | None = None) -> "JobHandle":
         """A hold on a job that was submitted earlier; `stream` is its run id if it has one."""
         return JobHandle(self, job_id, stream or job_id)
+
+    async def find(self, job_id: str) -> PromptJob | None:
+        """The job as it was submitted, if it is queued or running.
+
+        Raises:
+            RedisUnreachableError: Redis did not answer.
+            UsageError: there is one, and this version cannot read it.
+        """
+        job = Job(job_id, self.redis, _queue_name=self.keys.queue, _deserializer=wire.decode)
+        try:
+            with expecting_answer(f"it cannot be told whether job {job_id!r} is queued"):
+                info = await job.info()
+            # Arq's own keys carry no prefix: without a place in our queue it is of another installation.
+            is_ours = info is not None and info.score is not None
+            return PromptJob.model_validate(info.args[0]) if info and is_ours else None
+        except (DeserializationError, ValidationError):
+            raise UsageError(
+                f"job {job_id!r} is queued, and was not queued by this version of promptmill",
+                fixes=["let a worker of that version finish it, or choose another id"],
+            ) from None
 
     async def live_workers(self) -> list[WorkerPresence]:
         """The workers of this queue that were heard of within the last seconds."""

@@ -52,6 +52,32 @@ async def test_a_queued_job_waits_for_a_month(queue: JobQueue) -> None:
     assert await queue.redis.ttl(job_key_prefix + "j") > QUEUED_SECONDS - 60
 
 
+async def test_a_queued_job_is_found_as_it_was_submitted(queue: JobQueue) -> None:
+    """Whoever submits other words under the same id wants to know that the earlier ones win."""
+    assert await queue.find("j") is None
+    await queue.submit(JOB)
+    assert await queue.find("j") == JOB
+    await claim(queue, "j")
+    assert await queue.find("j") == JOB
+    await finish(queue, JOB)
+    assert await queue.find("j") is None
+
+
+async def test_a_job_of_another_installation_is_not_found(redis_url: str, queue: JobQueue) -> None:
+    """Arq's keys carry no prefix, and its words are not ours to compare with."""
+    async with JobQueue(redis_url, records=MemoryRecordStore(), prefix="other") as other:
+        await other.submit(JOB)
+    assert await queue.find("j") is None
+
+
+async def test_a_queued_job_that_cannot_be_read_is_told(queue: JobQueue) -> None:
+    """A newer version may have queued it; that is no defect of this one."""
+    await queue.submit(JOB)
+    await queue.redis.set(job_key_prefix + "j", b"not ours")
+    with pytest.raises(UsageError, match="'j'"):
+        await queue.find("j")
+
+
 class _FinishedMeanwhile(MemoryRecordStore):
     """Has no record when it is first asked, and has it a moment later."""
 

@@ -89,23 +89,16 @@ def _names(workers: Sequence[WorkerPresence]) -> str:
     return ", ".join(worker.worker_id for worker in workers)
 
 
-async def refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob], model: str) -> None:
+async def refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob], model: str | None) -> None:
     """Refuse to go on with a run under other conditions: its numbers would be of nothing in particular.
 
+    `model` is what a job that names none is asked of; None where no worker is there yet to say so.
+
     Raises:
-        MixedRunError: a job has its record, and would not be the same one now.
+        MixedRunError: a job is queued or has its record, and would not be the same one now.
     """
     for job in jobs:
-        if not await queue.records.has(job.job_id):
-            continue
-        record = await queue.records.get(job.job_id)
-        changed = [
-            name
-            for name in PromptJob.model_fields
-            if getattr(record.job, name) != getattr(job, name)
-        ]
-        if record.requested_model != (job.model or model):
-            changed.append(f"model ({record.requested_model}, now {job.model or model})")
+        changed = await _changed_since(queue, job, model)
         if changed:
             raise MixedRunError(
                 f"run {job.run_id!r} was made under other conditions",
@@ -113,3 +106,21 @@ async def refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob], model: st
                 fixes=["give this run another name with --run"],
                 note="nothing was queued",
             )
+
+
+async def _changed_since(queue: JobQueue, job: PromptJob, model: str | None) -> list[str]:
+    # In this order: a job that ends between the two looks has its record by then.
+    queued = await queue.find(job.job_id)
+    if queued is not None:
+        return _changed(queued, job)
+    if not await queue.records.has(job.job_id):
+        return []
+    record = await queue.records.get(job.job_id)
+    changed, now = _changed(record.job, job), job.model or model
+    if now is not None and record.requested_model != now:
+        changed.append(f"model ({record.requested_model}, now {now})")
+    return changed
+
+
+def _changed(earlier: PromptJob, job: PromptJob) -> list[str]:
+    return [name for name in PromptJob.model_fields if getattr(earlier, name) != getattr(job, name)]

@@ -26,7 +26,7 @@ from jobs.records.files import FileRecordStore
 from jobs.reports.text import SIMULATED_NOTE
 from jobs.verdicts import Verdict
 
-from .checking import check_workers, nothing_queued_yet
+from .checking import check_workers, nothing_queued_yet, refuse_mixed_run
 from .errors import NobodyWorksError
 from .evaluate import make_jobs
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, Switch, read_settings
@@ -196,6 +196,7 @@ async def _submit(
             workers = await queue.live_workers()
             if workers:
                 check_workers(settings, jobs, workers)
+            await refuse_mixed_run(queue, jobs, workers[0].model if workers else None)
         handles = [await queue.submit(job) for job in jobs]
         _tell_ids(handles, as_json=as_json and not wait, silent=as_json and wait)
         _tell_who_works(workers)
