@@ -2,30 +2,16 @@
 
 import pytest
 
-from jobs.keys import Keys
 from jobs.languages import Language
-from jobs.presence import WorkerPresence
 from tests.standin.running import Standin
 
+from .ghosts import leave_a_ghost
 from .programs import reply
 from .project import Project
 from .surroundings import without_node
 from .told import told_by
 
 pytestmark = pytest.mark.e2e
-
-_LAST_BEAT_SECONDS = 4
-
-
-def _leave_a_ghost(project: Project, *languages: Language) -> None:
-    ghost = WorkerPresence(
-        worker_id="ghost",
-        model="gemini-3.8-flash",
-        simulated=False,
-        languages=(Language.PYTHON, *languages),
-    )
-    with project.client() as client:
-        client.set(Keys().worker("ghost"), ghost.to_json(), ex=_LAST_BEAT_SECONDS)
 
 
 def test_an_evaluation_goes_on_by_itself_when_its_workers_have_gone(
@@ -34,7 +20,7 @@ def test_an_evaluation_goes_on_by_itself_when_its_workers_have_gone(
     """A worker that was killed still shines for a while; nobody should have to type the command twice."""
     standin.says(reply("print(1)"))
     gemini.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
-    _leave_a_ghost(gemini)
+    leave_a_ghost(gemini)
     ended = gemini.run("eval", "one.jsonl")
     assert ended.code == 0, ended.err
     assert "going on with one of our own" in ended.err
@@ -46,7 +32,7 @@ def test_an_evaluation_does_not_replay_what_its_workers_were_to_ask_gemini(
 ) -> None:
     """Without a key here each job would fail for good, for want of a recording, in a run that says it asks Gemini."""
     project.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
-    _leave_a_ghost(project)
+    leave_a_ghost(project)
     told = told_by(project.run("eval", "one.jsonl"))
     assert (told.kind, told.code, told.retryable) == ("no-worker", 3, True)
     assert "replay" in told.body
@@ -61,7 +47,7 @@ def test_an_evaluation_does_not_go_on_without_the_interpreter_that_its_workers_h
     standin.says(reply("console.log(1)"))
     row = {"id": "one", "prompt": "Print 1.", "language": "javascript"}
     gemini.write_rows("one.jsonl", [row])
-    _leave_a_ghost(gemini, Language.JAVASCRIPT)
+    leave_a_ghost(gemini, Language.JAVASCRIPT)
     told = told_by(gemini.run_program(*without_node("promptmill", "eval", "one.jsonl")))
     assert (told.kind, told.code) == ("no-worker", 3)
     assert "javascript" in told.body
@@ -74,7 +60,7 @@ def test_an_evaluation_that_names_its_model_goes_on_with_that_one(
     """Its jobs never asked for the model that the workers would have chosen."""
     standin.says(reply("print(1)"))
     gemini.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
-    _leave_a_ghost(gemini)
+    leave_a_ghost(gemini)
     ended = gemini.run("eval", "one.jsonl", "--model", "gemini-3.1-pro-preview")
     assert ended.code == 0, ended.err
     assert "going on with one of our own" in ended.err

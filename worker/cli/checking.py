@@ -100,10 +100,11 @@ async def refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob], model: st
     for job in jobs:
         changed = await _changed_since(queue, job, model)
         if changed:
+            what, flag = ("job", "--id") if job.run_id is None else ("run", "--run")
             raise MixedRunError(
-                f"run {job.run_id!r} was made under other conditions",
+                f"{what} {(job.run_id or job.job_id)!r} was made under other conditions",
                 facts={"task": job.task_id or job.job_id, "differs in": ", ".join(changed)},
-                fixes=["give this run another name with --run"],
+                fixes=[f"give this {what} another name with {flag}"],
                 note="nothing was queued",
             )
 

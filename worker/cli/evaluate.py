@@ -1,8 +1,6 @@
 """`promptmill eval`: every task of a dataset, then a report."""
 
 import asyncio
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +20,7 @@ from jobs.reports.text import report_lines
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
 from .output import emit, emit_json, talk
 from .progress import RunProgress
+from .resuming import same_command
 from .running import run_jobs
 
 
@@ -57,6 +56,11 @@ class RunFlags:
 
 ONE_OF_EACH = RunFlags()
 
+NAMES = (
+    "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
+)
+"""What a run may be called, and the id of a job."""
+
 
 def evaluate(
     dataset: Path,
@@ -79,9 +83,11 @@ def evaluate(
     tasks = read_tasks(dataset)
     run_id = new_id("run") if run.run is None else run.run
     jobs = make_jobs(tasks, run_id, settings, samples=run.samples, max_attempts=run.max_attempts)
-    resume = _same_command(run_id, is_named=run.run is not None)
+    resume = same_command(*(() if run.run is not None else ("--run", run_id)))
     try:
-        report = run_and_report(settings, run_id, jobs, as_json=json)
+        report = run_and_report(
+            settings, run_id, jobs, as_json=json, how_to_go_on=f"go on with:  {resume}"
+        )
     except (KeyboardInterrupt, asyncio.CancelledError):
         talk(f"\nstopped; what is recorded stays, the rest is still queued. Go on with:  {resume}")
         return ExitCode.INTERRUPTED
@@ -107,12 +113,6 @@ def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:
     return not report.unscored and not n_unrecorded
 
 
-def _same_command(run_id: str, *, is_named: bool) -> str:
-    """What to type to go on: what was typed, flags and all, since a run under other conditions is another run."""
-    words = ["promptmill", *sys.argv[1:]]
-    return escaped(shlex.join(words if is_named else [*words, "--run", run_id]))
-
-
 def make_jobs(
     tasks: list[Task],
     run_id: str,
@@ -129,9 +129,7 @@ def make_jobs(
     if not is_identifier(run_id):
         raise UsageError(
             f"{run_id!r} cannot name a run",
-            fixes=[
-                "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
-            ],
+            fixes=[NAMES],
             note="nothing was queued",
         )
     return [
@@ -148,13 +146,17 @@ def make_jobs(
 
 
 def run_and_report(
-    settings: Settings, run_id: str, jobs: list[PromptJob], *, as_json: bool
+    settings: Settings, run_id: str, jobs: list[PromptJob], *, as_json: bool, how_to_go_on: str
 ) -> Report:
-    """Run the jobs, show how far they are, and print the report."""
+    """Run the jobs, show how far they are, and print the report.
+
+    Raises:
+        PromptmillError: nothing was queued, or it says what was, and how to go on.
+    """
 
     async def records() -> list[Record]:
         with RunProgress(run_id, len(jobs)) as progress:
-            return await run_jobs(settings, jobs, progress)
+            return await run_jobs(settings, jobs, progress, how_to_go_on)
 
     report = build_report(asyncio.run(records()))
     if as_json:

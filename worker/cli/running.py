@@ -17,6 +17,7 @@ from .errors import NobodyWorksError
 from .following import follow_to_the_end, records_of
 from .output import talk
 from .progress import RunProgress
+from .resuming import going_on
 
 _PATIENCE_SECONDS = 0.2
 
@@ -29,7 +30,7 @@ def open_queue(settings: Settings) -> JobQueue:
 
 
 async def run_jobs(
-    settings: Settings, jobs: Sequence[PromptJob], progress: RunProgress
+    settings: Settings, jobs: Sequence[PromptJob], progress: RunProgress, how_to_go_on: str
 ) -> list[Record]:
     """The records of `jobs`, in their order; a cancelled job has none. What is recorded already is not run again.
 
@@ -38,7 +39,7 @@ async def run_jobs(
 
     Raises:
         NobodyWorksError: the workers have gone, and none of our own can do their work; queued jobs stay queued.
-        PromptmillError: nothing was queued, or the worker had to stop; queued jobs stay queued.
+        PromptmillError: nothing was queued, or Redis or the worker stopped; then it says `how_to_go_on`.
     """
     async with AsyncExitStack() as stack:
         with nothing_queued_yet(settings):
@@ -52,15 +53,16 @@ async def run_jobs(
             check_workers(settings, jobs, workers)
             await refuse_mixed_run(queue, jobs, workers[0].model)
         progress.start(settings.named_model or workers[0].model, simulated=workers[0].simulated)
-        for job in jobs:
-            await queue.submit(job)
-        try:
-            await _see_through(queue, jobs, progress, settings, engine)
-        except NobodyWorksError:
-            engine = await _take_over(stack, settings, jobs, workers[0])
-            talk("the workers have gone; going on with one of our own")
-            await _see_through(queue, jobs, progress, settings, engine)
-        return await records_of(queue, jobs)
+        with going_on(how_to_go_on):
+            for job in jobs:
+                await queue.submit(job)
+            try:
+                await _see_through(queue, jobs, progress, settings, engine)
+            except NobodyWorksError:
+                engine = await _take_over(stack, settings, jobs, workers[0])
+                talk("the workers have gone; going on with one of our own")
+                await _see_through(queue, jobs, progress, settings, engine)
+            return await records_of(queue, jobs)
 
 
 async def _take_over(

@@ -19,20 +19,21 @@ from jobs.clock import new_id
 from jobs.datasets.readers import read_tasks, tasks_in
 from jobs.errors import ExitCode, UsageError
 from jobs.languages import Language
-from jobs.models import PromptJob, Record
+from jobs.models import PromptJob, Record, is_identifier
 from jobs.presence import WorkerPresence
-from jobs.queue import JobHandle, JobQueue
+from jobs.queue import JobQueue
 from jobs.records.files import FileRecordStore
 from jobs.reports.text import SIMULATED_NOTE
 from jobs.verdicts import Verdict
 
 from .checking import check_workers, nothing_queued_yet, refuse_mixed_run
 from .errors import NobodyWorksError
-from .evaluate import make_jobs
+from .evaluate import NAMES, make_jobs
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, Switch, read_settings
 from .following import follow_to_the_end, records_of
 from .output import emit, emit_json, talk
 from .progress import RunProgress
+from .resuming import going_on, same_command
 from .running import open_queue
 
 
@@ -59,6 +60,10 @@ class JobFlags:
     ] = None
     run: Annotated[
         str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
+    ] = None
+    id: Annotated[
+        str | None,
+        Parameter(help="id of one prompt's job; what has an id is queued only once"),
     ] = None
 
 
@@ -87,12 +92,23 @@ def submit(
     """
     settings = read_settings(flags, quiet=True)
     jobs = _jobs(prompt, job, settings)
-    records = asyncio.run(_submit(settings, jobs, wait=wait, as_json=json))
+    how_to_go_on = _how_to_go_on(job, jobs[0])
+    records = asyncio.run(
+        _submit(settings, jobs, wait=wait, as_json=json, how_to_go_on=how_to_go_on)
+    )
     if not wait:
         return ExitCode.OK
     if json:
         emit_json([record.model_dump(mode="json", by_alias=True) for record in records])
     return _exit_code(records, len(jobs))
+
+
+def _how_to_go_on(job: JobFlags, first: PromptJob) -> str:
+    if first.run_id is None:
+        return f"type it again with --id {first.job_id}: nothing is queued twice"
+    again = same_command(*(() if job.run is not None else ("--run", first.run_id)))
+    with_what = " with the same standard input" if str(job.jsonl) == "-" else ""
+    return f"nothing is queued twice if you{with_what} go on with:  {again}"
 
 
 def _jobs(prompt: str | None, job: JobFlags, settings: Settings) -> list[PromptJob]:
@@ -103,6 +119,12 @@ def _jobs(prompt: str | None, job: JobFlags, settings: Settings) -> list[PromptJ
                 'promptmill submit "Print the first 20 primes."',
                 "promptmill submit --jsonl prompts.jsonl",
             ],
+            note=_NOTHING,
+        )
+    if job.jsonl is not None and job.id is not None:
+        raise UsageError(
+            "--id goes with one prompt",
+            fixes=["name the run that the lines of the file belong to, with --run"],
             note=_NOTHING,
         )
     if job.jsonl is not None:
@@ -125,8 +147,11 @@ def _job_of_prompt(text: str, job: JobFlags, settings: Settings) -> PromptJob:
         raise UsageError(
             "the prompt is empty", fixes=["say what the program should do"], note=_NOTHING
         )
+    if job.id is not None and not is_identifier(job.id):
+        raise UsageError(f"{job.id!r} cannot be the id of a job", fixes=[NAMES], note=_NOTHING)
     return PromptJob(
         prompt=text,
+        job_id=job.id or new_id("job"),
         language=job.language or Language.PYTHON,
         checker=_checker(job),
         max_attempts=job.max_attempts or settings.attempts.max,
@@ -188,7 +213,12 @@ def _checker(job: JobFlags) -> Checker:
 
 
 async def _submit(
-    settings: Settings, jobs: Sequence[PromptJob], *, wait: bool, as_json: bool
+    settings: Settings,
+    jobs: Sequence[PromptJob],
+    *,
+    wait: bool,
+    as_json: bool,
+    how_to_go_on: str,
 ) -> list[Record]:
     async with AsyncExitStack() as stack:
         with nothing_queued_yet(settings):
@@ -197,13 +227,19 @@ async def _submit(
             if workers:
                 check_workers(settings, jobs, workers)
             await refuse_mixed_run(queue, jobs, workers[0].model if workers else None)
-        handles = [await queue.submit(job) for job in jobs]
-        _tell_ids(handles, as_json=as_json and not wait, silent=as_json and wait)
-        _tell_who_works(workers)
-        if not wait:
-            return []
-        await _wait(queue, jobs)
-        records = await records_of(queue, jobs)
+        with going_on(how_to_go_on):
+            for job in jobs:
+                await queue.submit(job)
+                if not as_json:
+                    # At once: should the next one fail, this one stays queued.
+                    emit(job.job_id)
+            if as_json and not wait:
+                emit_json([{"jobId": job.job_id} for job in jobs])
+            _tell_who_works(workers)
+            if not wait:
+                return []
+            await _wait(queue, jobs)
+            records = await records_of(queue, jobs)
     _tell_what_came_of_it(settings, records)
     return records
 
@@ -215,14 +251,6 @@ async def _wait(queue: JobQueue, jobs: Sequence[PromptJob]) -> None:
                 return await follow_to_the_end(queue, jobs, progress)
             except NobodyWorksError as error:
                 talk(f"{error.in_one_line}; still waiting")
-
-
-def _tell_ids(handles: Sequence[JobHandle], *, as_json: bool, silent: bool) -> None:
-    if as_json:
-        emit_json([{"jobId": handle.job_id} for handle in handles])
-    elif not silent:
-        for handle in handles:
-            emit(handle.job_id)
 
 
 def _tell_who_works(workers: Sequence[WorkerPresence]) -> None:
