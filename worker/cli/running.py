@@ -81,7 +81,7 @@ async def _take_over(
             return engine
         why = f"it would answer with {engine.presence.model}, and they answered with {gone.model}"
     except PromptmillError as error:
-        why = error.in_one_line
+        why = error.message
     raise NobodyWorksError(
         "the workers have gone, and one of our own cannot go on in their place",
         facts={"because": why},
