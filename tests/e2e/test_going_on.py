@@ -10,7 +10,7 @@ import pytest
 from tests.cutting import Cutter, cutting
 from tests.standin.running import Standin
 
-from .ghosts import leave_a_ghost
+from .ghosts import forsaken, leave_a_ghost
 from .programs import reply
 from .project import Ended, Project
 from .told import Told, told_as_json_by, told_by
@@ -145,7 +145,7 @@ def test_another_prompt_under_the_id_of_one_that_is_queued_is_refused(rows: Proj
     assert rows.queued() == 1
 
 
-def test_a_command_to_go_on_holds_no_password(project: Project) -> None:
+async def test_a_command_to_go_on_holds_no_password(project: Project) -> None:
     """It is kept in the logs of whatever ran the command."""
     project.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
     with project.client() as client:
@@ -154,7 +154,7 @@ def test_a_command_to_go_on_holds_no_password(project: Project) -> None:
         )
         leave_a_ghost(project)
         url = f"{project.redis_url}".replace("unix://", "unix://somebody:hunter2@")
-        ended = project.run("eval", "one.jsonl", "--redis", url)
+        ended = await forsaken(project, project.start("eval", "one.jsonl", "--redis", url))
         client.acl_deluser("somebody")
     assert told_by(ended).kind == "no-worker"
     assert GO_ON.search(ended.err) is not None

@@ -5,7 +5,7 @@ import pytest
 from jobs.languages import Language
 from tests.standin.running import Standin
 
-from .ghosts import leave_a_ghost
+from .ghosts import forsaken, leave_a_ghost
 from .programs import reply
 from .project import Project
 from .surroundings import without_node
@@ -14,33 +14,33 @@ from .told import told_by
 pytestmark = pytest.mark.e2e
 
 
-def test_an_evaluation_goes_on_by_itself_when_its_workers_have_gone(
+async def test_an_evaluation_goes_on_by_itself_when_its_workers_have_gone(
     gemini: Project, standin: Standin
 ) -> None:
     """A worker that was killed still shines for a while; nobody should have to type the command twice."""
     standin.says(reply("print(1)"))
     gemini.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
     leave_a_ghost(gemini)
-    ended = gemini.run("eval", "one.jsonl")
+    ended = await forsaken(gemini, gemini.start("eval", "one.jsonl"))
     assert ended.code == 0, ended.err
     assert "going on with one of our own" in ended.err
     assert len(gemini.records()) == 1
 
 
-def test_an_evaluation_does_not_replay_what_its_workers_were_to_ask_gemini(
+async def test_an_evaluation_does_not_replay_what_its_workers_were_to_ask_gemini(
     project: Project,
 ) -> None:
     """Without a key here each job would fail for good, for want of a recording, in a run that says it asks Gemini."""
     project.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
     leave_a_ghost(project)
-    told = told_by(project.run("eval", "one.jsonl"))
+    told = told_by(await forsaken(project, project.start("eval", "one.jsonl")))
     assert (told.kind, told.code, told.retryable) == ("no-worker", 3, True)
     assert "replay" in told.body
     assert "gemini-3.8-flash" in told.body
     assert (project.records(), project.queued()) == ([], 1)
 
 
-def test_an_evaluation_does_not_go_on_without_the_interpreter_that_its_workers_had(
+async def test_an_evaluation_does_not_go_on_without_the_interpreter_that_its_workers_had(
     gemini: Project, standin: Standin
 ) -> None:
     """Answers would be paid for that nothing here can run, and the jobs would fail for good."""
@@ -48,20 +48,22 @@ def test_an_evaluation_does_not_go_on_without_the_interpreter_that_its_workers_h
     row = {"id": "one", "prompt": "Print 1.", "language": "javascript"}
     gemini.write_rows("one.jsonl", [row])
     leave_a_ghost(gemini, Language.JAVASCRIPT)
-    told = told_by(gemini.run_program(*without_node("promptmill", "eval", "one.jsonl")))
+    command = gemini.start_program(*without_node("promptmill", "eval", "one.jsonl"))
+    told = told_by(await forsaken(gemini, command))
     assert (told.kind, told.code) == ("no-worker", 3)
     assert "javascript" in told.body
     assert (gemini.records(), gemini.queued(), len(standin.requests)) == ([], 1, 0)
 
 
-def test_an_evaluation_that_names_its_model_goes_on_with_that_one(
+async def test_an_evaluation_that_names_its_model_goes_on_with_that_one(
     gemini: Project, standin: Standin
 ) -> None:
     """Its jobs never asked for the model that the workers would have chosen."""
     standin.says(reply("print(1)"))
     gemini.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
     leave_a_ghost(gemini)
-    ended = gemini.run("eval", "one.jsonl", "--model", "gemini-3.1-pro-preview")
+    command = gemini.start("eval", "one.jsonl", "--model", "gemini-3.1-pro-preview")
+    ended = await forsaken(gemini, command)
     assert ended.code == 0, ended.err
     assert "going on with one of our own" in ended.err
     assert [record.requested_model for record in gemini.records()] == ["gemini-3.1-pro-preview"]
