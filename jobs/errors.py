@@ -9,8 +9,8 @@
     └── StoreError              exit 3: a record could not be read or written
         └── RecordDamagedError  exit 4: what stands in its place is no record
 
-`config.errors`, `worker.errors` and `worker.sandbox.errors` add their own branches under the same root.
-What a submitted program does is never an exception: it is data, an `Execution`.
+`config.errors`, `worker.errors`, `worker.sandbox.errors` and `worker.cli.errors` add their own branches under
+the same root. What a submitted program does is never an exception: it is data, an `Execution`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ class PromptmillError(Exception):
     @property
     def in_one_line(self) -> str:
         """What happened and what to do, for a log or a record."""
-        return f"{self.message} ({'; or '.join(self.fixes)})" if self.fixes else self.message
+        return f"{self.message} ({'; '.join(self.fixes)})" if self.fixes else self.message
 
 
 class UsageError(PromptmillError):

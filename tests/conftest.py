@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def redis_url(redis_socket: Path) -> str:
     with redis.Redis.from_url(url) as client:
         client.flushdb()
     return url
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for a unix socket, whose path holds 107 bytes: pytest's own folders can be longer."""
+    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from jobs.bounds import MAX_ATTEMPTS, MAX_SOURCE, MAX_TEXT
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import Checker, checker_of
 from jobs.clock import derived_id
 from jobs.languages import Language
 from jobs.limits import (
@@ -81,10 +81,8 @@ class Task(_Written):
 
     @property
     def checker(self) -> Checker:
-        """What counts as right for this row; without a check, a program that ends cleanly."""
-        if self.tests is not None:
-            return PassesTests(tests=self.tests)
-        return ExitsCleanly() if self.expect is None else PrintsOutput(expected=self.expect)
+        """What counts as right for this row."""
+        return checker_of(expect=self.expect, tests=self.tests)
 
     def to_job(
         self,

@@ -9,6 +9,7 @@ from jobs.keys import Keys
 from tests.standin.running import GOOD_KEY
 
 from .project import Project
+from .surroundings import without_reader
 from .told import told_as_json_by, told_by
 
 pytestmark = pytest.mark.e2e
@@ -117,7 +118,8 @@ def test_a_defect_is_told_in_the_form_of_every_error(project: Project, form: str
 
 def test_a_reader_that_has_seen_enough_is_no_error(bare_project: Project) -> None:
     """`promptmill job list | head` is typed every day."""
-    ended = bare_project.run_program("sh", "-c", "promptmill config show | head -n 1")
+    command = "promptmill config show | head -n 1"
+    ended = bare_project.run_program("bash", "-o", "pipefail", "-c", command)
     assert (ended.code, ended.err) == (0, "")
     assert len(ended.out.splitlines()) == 1
 
@@ -138,6 +140,15 @@ def test_the_doctor_says_everything_in_its_table(gemini: Project) -> None:
     )
     assert (ended.code, ended.err) == (1, "")
     assert "model.base_url" in ended.out
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["words", "json"])
+def test_a_reader_that_has_gone_already_is_no_error(
+    bare_project: Project, more: tuple[str, ...]
+) -> None:
+    """How much of the output a reader takes before it ends is a matter of chance."""
+    ended = bare_project.run_program(*without_reader("promptmill", "config", "show", *more))
+    assert (ended.code, ended.said) == (0, "")
 
 
 def test_the_examples_are_solved_without_a_key_by_their_words_alone(bare_project: Project) -> None:

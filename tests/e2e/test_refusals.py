@@ -101,6 +101,10 @@ REFUSALS = {
     "run-of-a-single-prompt": Refusal(
         ("submit", "Print 1.", "--run", "mine"), ("--run", "--jsonl")
     ),
+    "id-of-a-file": Refusal(
+        ("submit", "--jsonl", "one.jsonl", "--id", "mine"), ("--id", "--run"), files=TASK
+    ),
+    "id-that-cannot-be-a-job's": Refusal(("submit", "Print 1.", "--id", "a/b"), ("'a/b'",)),
     "empty-prompt": Refusal(("submit", ""), ("empty",)),
     "empty-standard-input": Refusal(("submit", "-"), ("empty",), stdin=" \n"),
     "no-prompt": Refusal(("submit",), ("--jsonl",)),

@@ -11,6 +11,7 @@ from tests.standin.running import Standin
 
 from .programs import reply
 from .project import PYTHON, Project
+from .surroundings import without_reader
 
 pytestmark = pytest.mark.e2e
 
@@ -99,6 +100,20 @@ async def test_tests_may_begin_with_the_mark_of_an_editor(
     (gemini.folder / "tests.py").write_bytes(b"\xef\xbb\xbfassert answer == 42\n")
     ended = gemini.run("submit", "Set answer.", "--tests", "tests.py", "--wait")
     assert ended.code == 0, ended.err
+
+
+async def test_jobs_are_waited_for_although_nobody_reads_their_ids(
+    gemini: Project, standin: Standin
+) -> None:
+    """`… --wait | head -n 1` asks for one id, and for the code that says how the jobs did."""
+    standin.says(reply("print(41)"))
+    await gemini.start_worker()
+    gemini.write_rows("two.jsonl", [{"prompt": "Print 42.", "expect": "42"}, {"prompt": "Hm."}])
+    words = ("promptmill", "submit", "--jsonl", "two.jsonl", "--max-attempts", "1", "--wait")
+    ended = gemini.run_program(*without_reader(*words))
+    assert (ended.code, ended.out) == (1, ""), ended.err
+    verdicts = sorted(record.verdict for record in gemini.records())
+    assert verdicts == [Verdict.ACCEPTED, Verdict.WRONG_ANSWER]
 
 
 def _queued_prompts(project: Project) -> list[str]:

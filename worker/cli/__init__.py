@@ -13,16 +13,8 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from jobs.errors import ExitCode, PromptmillError, UsageError
 
+from .errors import DefectError, StoppedError
 from .output import show_error, talk
-from .stopped import StoppedError
-
-
-class DefectError(PromptmillError):
-    """We failed in a way that nobody foresaw."""
-
-    kind = "bug"
-    exit_code = ExitCode.BUG
-
 
 app = App(
     name="promptmill",
@@ -105,9 +97,8 @@ def _run(words: list[str], *, debug: bool) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return _stopped(as_json=as_json)
-    except (BrokenPipeError, SystemExit):
-        # Whoever read our output has seen enough, as in `promptmill job list | head`; rich, which prints help, exits.
-        sys.stdout = None
+    except SystemExit:
+        # Rich, which prints help, exits where whoever read it has seen enough, as in `promptmill --help | head`.
         return ExitCode.OK
     except Exception as error:
         if debug:

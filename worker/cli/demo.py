@@ -40,6 +40,8 @@ def demo(*, json: AsJson = False) -> int:
     )
     run_id = new_id("demo")
     jobs = make_jobs(demo_tasks(), run_id, settings)
-    report = run_and_report(settings, run_id, jobs, as_json=json)
+    report = run_and_report(
+        settings, run_id, jobs, as_json=json, how_to_go_on="start again:  promptmill demo"
+    )
     talk("next     promptmill job list     promptmill job show ID     promptmill eval --help")
     return ExitCode.INCOMPLETE if report.unscored else ExitCode.OK

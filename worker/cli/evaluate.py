@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,9 +13,10 @@ from config.escaping import escaped
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
+from .errors import StoppedError
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
 from .output import counted, emit, emit_json, show_error, talk
-from .stopped import StoppedError
+from .resuming import same_command
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -51,12 +50,17 @@ class RunFlags:
         float | None,
         Parameter(
             validator=validators.Number(gte=0, lte=1),
-            help="exit with 1 if a smaller share of the jobs is solved (0 to 1)",
+            help="exit with 1 if a smaller share of the judged jobs is solved (0 to 1); 5 if some were not judged",
         ),
     ] = None
 
 
 ONE_OF_EACH = RunFlags()
+
+NAMES = (
+    "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
+)
+"""What a run may be called, and the id of a job."""
 
 
 def evaluate(
@@ -82,9 +86,11 @@ def evaluate(
     tasks = read_tasks(dataset)
     run_id = new_id("run") if run.run is None else run.run
     jobs = make_jobs(tasks, run_id, settings, samples=run.samples, max_attempts=run.max_attempts)
-    resume = _same_command(run_id, is_named=run.run is not None)
+    resume = same_command(*(() if run.run is not None else ("--run", run_id)))
     try:
-        report = run_and_report(settings, run_id, jobs, as_json=json)
+        report = run_and_report(
+            settings, run_id, jobs, as_json=json, how_to_go_on=f"go on with:  {resume}"
+        )
     except (KeyboardInterrupt, asyncio.CancelledError):
         talk(f"\nstopped; what is recorded stays, the rest is still queued. Go on with:  {resume}")
         if json:
@@ -92,11 +98,12 @@ def evaluate(
             error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=note)
             show_error(error, as_json=True)
         return ExitCode.INTERRUPTED
+    is_complete = _tell_what_is_missing(report, len(jobs), resume)
     if run.fail_under is not None and (report.solved.value or 0.0) < run.fail_under:
         talk(f"gate     --fail-under {run.fail_under}: FAILED")
         return ExitCode.GATE_FAILED
-    is_complete = _tell_what_is_missing(report, len(jobs), resume)
-    return ExitCode.OK if is_complete or run.fail_under is not None else ExitCode.INCOMPLETE
+    # A gate is about the jobs that were judged, and passes no run of which some were not.
+    return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
 
 
 def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:
@@ -111,12 +118,6 @@ def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:
     if n_unrecorded:
         talk(f"{n_unrecorded} of {n_jobs} jobs have no record; go on with:  {resume}")
     return not report.unscored and not n_unrecorded
-
-
-def _same_command(run_id: str, *, is_named: bool) -> str:
-    """What to type to go on: what was typed, flags and all, since a run under other conditions is another run."""
-    words = ["promptmill", *sys.argv[1:]]
-    return escaped(shlex.join(words if is_named else [*words, "--run", run_id]))
 
 
 def make_jobs(
@@ -137,9 +138,7 @@ def make_jobs(
     if not is_identifier(run_id):
         raise UsageError(
             f"{run_id!r} cannot name a run",
-            fixes=[
-                "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
-            ],
+            fixes=[NAMES],
             note="nothing was queued",
         )
     return [
@@ -156,9 +155,13 @@ def make_jobs(
 
 
 def run_and_report(
-    settings: Settings, run_id: str, jobs: list[PromptJob], *, as_json: bool
+    settings: Settings, run_id: str, jobs: list[PromptJob], *, as_json: bool, how_to_go_on: str
 ) -> Report:
-    """Run the jobs, show how far they are, and print the report."""
+    """Run the jobs, show how far they are, and print the report.
+
+    Raises:
+        PromptmillError: nothing was queued, or it says what was, and how to go on.
+    """
     from jobs.reports import build_report
     from jobs.reports.text import report_lines
 
@@ -167,7 +170,7 @@ def run_and_report(
 
     async def records() -> list[Record]:
         with RunProgress(run_id, len(jobs)) as progress:
-            return await run_jobs(settings, jobs, progress)
+            return await run_jobs(settings, jobs, progress, how_to_go_on)
 
     report = build_report(asyncio.run(records()))
     if as_json:

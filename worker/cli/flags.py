@@ -77,6 +77,10 @@ class JobFlags:
     run: Annotated[
         str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
     ] = None
+    id: Annotated[
+        str | None,
+        Parameter(help="id of one prompt's job; what has an id is queued only once"),
+    ] = None
 
 
 NO_JOB_FLAGS = JobFlags()

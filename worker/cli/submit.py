@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from jobs.models import PromptJob, Record
     from jobs.presence import WorkerPresence
-    from jobs.queue import JobHandle, JobQueue
+    from jobs.queue import JobQueue
 
 _SHOWN_LINES, _SHOWN_CHARACTERS = 20, 200
 
@@ -45,7 +45,10 @@ def submit(
 
     settings = read_settings(flags, quiet=True)
     jobs = jobs_wanted(prompt, job, settings)
-    records = asyncio.run(_submit(settings, jobs, wait=wait, as_json=json))
+    how_to_go_on = _how_to_go_on(job, jobs[0])
+    records = asyncio.run(
+        _submit(settings, jobs, wait=wait, as_json=json, how_to_go_on=how_to_go_on)
+    )
     if not wait:
         return ExitCode.OK
     if json:
@@ -53,10 +56,28 @@ def submit(
     return _exit_code(records, len(jobs))
 
 
+def _how_to_go_on(job: JobFlags, first: PromptJob) -> str:
+    from .resuming import same_command
+
+    if first.run_id is None:
+        return f"type it again with --id {first.job_id}: nothing is queued twice"
+    again = same_command(*(() if job.run is not None else ("--run", first.run_id)))
+    with_what = " with the same standard input" if str(job.jsonl) == "-" else ""
+    return f"nothing is queued twice if you{with_what} go on with:  {again}"
+
+
 async def _submit(
-    settings: Settings, jobs: Sequence[PromptJob], *, wait: bool, as_json: bool
+    settings: Settings,
+    jobs: Sequence[PromptJob],
+    *,
+    wait: bool,
+    as_json: bool,
+    how_to_go_on: str,
 ) -> list[Record]:
-    from .running import check_workers, nothing_queued_yet, open_queue
+    from .checking import check_workers, nothing_queued_yet, refuse_mixed_run
+    from .following import records_of
+    from .resuming import going_on
+    from .running import open_queue
 
     async with AsyncExitStack() as stack:
         with nothing_queued_yet(settings):
@@ -64,23 +85,27 @@ async def _submit(
             workers = await queue.live_workers()
             if workers:
                 check_workers(settings, jobs, workers)
-        handles = [await queue.submit(job) for job in jobs]
-        _tell_ids(handles, as_json=as_json and not wait, silent=as_json and wait)
-        _tell_who_works(workers)
-        if not wait:
-            return []
-        await _wait(queue, jobs)
-        records = [
-            await queue.records.get(job.job_id)
-            for job in jobs
-            if await queue.records.has(job.job_id)
-        ]
+            await refuse_mixed_run(queue, jobs, workers[0].model if workers else None)
+        with going_on(how_to_go_on):
+            for job in jobs:
+                await queue.submit(job)
+                if not as_json:
+                    # At once: should the next one fail, this one stays queued.
+                    emit(job.job_id)
+            if as_json and not wait:
+                emit_json([{"jobId": job.job_id} for job in jobs])
+            _tell_who_works(workers)
+            if not wait:
+                return []
+            await _wait(queue, jobs)
+            records = await records_of(queue, jobs)
     _tell_what_came_of_it(settings, records)
     return records
 
 
 async def _wait(queue: JobQueue, jobs: Sequence[PromptJob]) -> None:
-    from .following import NobodyWorksError, follow_to_the_end
+    from .errors import NobodyWorksError
+    from .following import follow_to_the_end
     from .progress import RunProgress
 
     with RunProgress(jobs[0].run_id or jobs[0].job_id, len(jobs), details=True) as progress:
@@ -89,14 +114,6 @@ async def _wait(queue: JobQueue, jobs: Sequence[PromptJob]) -> None:
                 return await follow_to_the_end(queue, jobs, progress)
             except NobodyWorksError as error:
                 talk(f"{error.in_one_line}; still waiting")
-
-
-def _tell_ids(handles: Sequence[JobHandle], *, as_json: bool, silent: bool) -> None:
-    if as_json:
-        emit_json([{"jobId": handle.job_id} for handle in handles])
-    elif not silent:
-        for handle in handles:
-            emit(handle.job_id)
 
 
 def _tell_who_works(workers: Sequence[WorkerPresence]) -> None:

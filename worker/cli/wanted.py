@@ -9,15 +9,15 @@ from pydantic import ValidationError
 
 from config.settings import Settings
 from jobs.bounds import MAX_PROMPT, MAX_SOURCE
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import Checker, checker_of
 from jobs.clock import new_id
 from jobs.datasets.documents import read_document
 from jobs.datasets.readers import read_tasks, tasks_in
 from jobs.errors import UsageError
 from jobs.languages import Language
-from jobs.models import PromptJob
+from jobs.models import PromptJob, is_identifier
 
-from .evaluate import make_jobs
+from .evaluate import NAMES, make_jobs
 from .flags import JobFlags
 
 _STDIN = "standard input"
@@ -37,6 +37,12 @@ def jobs_wanted(prompt: str | None, job: JobFlags, settings: Settings) -> list[P
                 'promptmill submit "Print the first 20 primes."',
                 "promptmill submit --jsonl prompts.jsonl",
             ],
+            note=_NOTHING,
+        )
+    if job.jsonl is not None and job.id is not None:
+        raise UsageError(
+            "--id goes with one prompt",
+            fixes=["name the run that the lines of the file belong to, with --run"],
             note=_NOTHING,
         )
     if job.jsonl is not None:
@@ -59,8 +65,11 @@ def _job_of_prompt(text: str, job: JobFlags, settings: Settings) -> PromptJob:
         raise UsageError(
             "the prompt is empty", fixes=["say what the program should do"], note=_NOTHING
         )
+    if job.id is not None and not is_identifier(job.id):
+        raise UsageError(f"{job.id!r} cannot be the id of a job", fixes=[NAMES], note=_NOTHING)
     return PromptJob(
         prompt=text,
+        job_id=job.id or new_id("job"),
         language=job.language or Language.PYTHON,
         checker=_checker(job),
         max_attempts=job.max_attempts or settings.attempts.max,
@@ -138,6 +147,5 @@ def _text_in(file: BinaryIO, name: str, field: str, most: int) -> str:
 def _checker(job: JobFlags) -> Checker:
     if job.tests is not None and job.expect is not None:
         raise UsageError("give either --tests or --expect, not both", note=_NOTHING)
-    if job.tests is not None:
-        return PassesTests(tests=_read(job.tests, "tests", MAX_SOURCE))
-    return ExitsCleanly() if job.expect is None else PrintsOutput(expected=job.expect)
+    tests = None if job.tests is None else _read(job.tests, "tests", MAX_SOURCE)
+    return checker_of(expect=job.expect, tests=tests)
