@@ -44,6 +44,11 @@ class Leaf:
         return SecretStr in _kinds(self.field)
 
     @property
+    def is_url(self) -> bool:
+        """Whether its value may hold a password."""
+        return self.key.endswith("url")
+
+    @property
     def allowed(self) -> str:
         """What a value has to be, in words that end a sentence."""
         words = [hint.words for hint in self.field.metadata if isinstance(hint, Allowed)]

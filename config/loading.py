@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from .errors import ConfigError, Problem, UnknownSettingError
-from .leaves import leaves, shortened
-from .redaction import Redactor
+from .leaves import Leaf, leaves, shortened
+from .redaction import Redactor, may_hold_a_password
 from .settings import Settings
 from .sources import Entry, read_sources
 
@@ -23,6 +23,8 @@ class SettingOrigin:
     name: str
     value: str
     """For people: secrets and passwords are masked, what is not set is `unset`."""
+    data: str | float | None
+    """For programs: the same, but numbers as numbers, and None where nothing is set."""
     origin: str
     """Where it was set: `promptmill.toml:31`, `PROMPTMILL_LOG__LEVEL (environment)`, `default`."""
 
@@ -56,13 +58,17 @@ def load_settings(
 
 def origins(settings: Settings) -> tuple[SettingOrigin, ...]:
     """Every setting with its value and where it was set, in the order of `Settings`."""
-    return tuple(
-        SettingOrigin(
-            name=name,
-            value=leaf.shown(leaf.value_in(settings)),
-            origin=settings.origin_of(name),
-        )
-        for name, leaf in leaves().items()
+    return tuple(_origin(leaf, settings) for leaf in leaves().values())
+
+
+def _origin(leaf: Leaf, settings: Settings) -> SettingOrigin:
+    value = leaf.value_in(settings)
+    shown = leaf.shown(value)
+    return SettingOrigin(
+        name=leaf.name,
+        value=shown,
+        data=value if value is None or isinstance(value, int | float) else shown,
+        origin=settings.origin_of(leaf.name),
     )
 
 
@@ -102,6 +108,7 @@ def _setting_at(location: tuple[int | str, ...]) -> str:
 def _wrong_value(entry: Entry, redact: Redactor) -> Problem:
     leaf = leaves()[entry.name]
     given = "cannot be used"
-    if not leaf.is_secret:
+    is_told = not (leaf.is_secret or (leaf.is_url and may_hold_a_password(str(entry.value))))
+    if is_told:
         given = f"is {shortened(redact(json.dumps(entry.value, default=str)))}"
     return Problem(entry.place, f"{entry.name} {given}; allowed: {leaf.allowed}")

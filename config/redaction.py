@@ -7,6 +7,7 @@ REDACTED = "[redacted]"
 
 # A secret shorter than this is not searched for: it would be found in ordinary words.
 _MIN_SECRET_CHARACTERS = 6
+# Errors of the model client go by the same number; a test holds the two together.
 _MIN_CHARACTERS_TO_SHOW_THE_END = 12
 
 # Forms that are secret wherever they stand; what is taken out is the group named `secret`.
@@ -56,3 +57,13 @@ class Redactor:
 
 
 redact_known_forms = Redactor()
+
+# A scheme, a host, a port and a path, or the beginnings of them.
+_PLAIN_ADDRESS = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*:/{0,2})?[a-z0-9.-]*(?::[0-9]{1,5})?(?:/[\w./-]*)?", re.IGNORECASE
+)
+
+
+def may_hold_a_password(url: str) -> bool:
+    """Whether what was meant as a URL holds more than an address; where it is none, no form tells a password."""
+    return _PLAIN_ADDRESS.fullmatch(url) is None

@@ -81,7 +81,7 @@ class ModelSettings(Group):
     api_version: Annotated[
         str | None, Field(pattern=r"^v[0-9][a-z0-9]*$"), Allowed("a version such as v1 or v1beta")
     ] = None
-    """Version of the Gemini API; unset leaves it to the SDK."""
+    """Version of the Gemini API; unset means v1."""
     timeout_seconds: Annotated[float, Field(ge=10, le=3600)] = 120
     """Longest wait for one answer; the service refuses deadlines under 10 seconds."""
     max_output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 16_384
@@ -95,7 +95,7 @@ class ModelSettings(Group):
 class AttemptSettings(Group):
     """How often the model may try."""
 
-    # The bound is `jobs.models.MAX_ATTEMPTS`; a test holds the two together, because settings may not import it.
+    # The bound is `jobs.bounds.MAX_ATTEMPTS`; a test holds the two together, because settings may not import it.
     max: Annotated[int, Field(ge=1, le=20)] = 3
     """Generations for each job that does not say otherwise, the first one counted."""
 

@@ -135,7 +135,7 @@ def _line_of(binding: Binding) -> int:
 
 def _text_of(path: Path, problems: list[Problem]) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError as error:

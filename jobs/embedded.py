@@ -57,7 +57,7 @@ def join_server(directory: Path) -> ServerLease:
     except OSError as error:
         raise ServerStartError(
             f"the embedded server cannot keep its data in {state}: {error.strerror}",
-            fixes=["choose a folder you may write with PROMPTMILL_STORE__DIRECTORY"],
+            fixes=["choose a folder you may write with --store or PROMPTMILL_STORE__DIRECTORY"],
         ) from error
     return ServerLease(f"unix://{path}", users)
 
@@ -154,7 +154,8 @@ def _start_keeper(state: Path, keeping: int) -> None:
     """Start a keeper that holds the lock `keeping` for as long as it lives."""
     try:
         _remove_leftovers(state)
-        words = [str(state), _new_socket_path(state), str(find_server_binary())]
+        binary = str(find_server_binary())
+        words = [str(state), _new_socket_path(state), binary]
         subprocess.run(
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("keeper.py")), *words],
             # Ctrl-C in the terminal is for the command, not for the server that others may share.

@@ -7,9 +7,10 @@
     ├── RedisUnreachableError   exit 3: no answer, try again later
     ├── ServerStartError        exit 3: the embedded server would not start
     └── StoreError              exit 3: a record could not be read or written
+        └── RecordDamagedError  exit 4: what stands in its place is no record
 
-`config.errors`, `worker.errors` and `worker.sandbox.errors` add their own branches under the same root.
-What a submitted program does is never an exception: it is data, an `Execution`.
+`config.errors`, `worker.errors`, `worker.sandbox.errors` and `worker.cli.errors` add their own branches under
+the same root. What a submitted program does is never an exception: it is data, an `Execution`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ class PromptmillError(Exception):
     @property
     def in_one_line(self) -> str:
         """What happened and what to do, for a log or a record."""
-        return f"{self.message} ({'; or '.join(self.fixes)})" if self.fixes else self.message
+        return f"{self.message} ({'; '.join(self.fixes)})" if self.fixes else self.message
 
 
 class UsageError(PromptmillError):
@@ -108,3 +109,11 @@ class StoreError(PromptmillError):
     kind = "store-failed"
     exit_code = ExitCode.TRANSIENT
     retryable = True
+
+
+class RecordDamagedError(StoreError):
+    """What stands in the place of a record is none. Reading it again mends nothing."""
+
+    kind = "record-damaged"
+    exit_code = ExitCode.NEEDS_A_PERSON
+    retryable = False

@@ -35,15 +35,21 @@ def main(state: Path, socket: Path, binary: str) -> int:
         target=_wait_for_last_user, args=(state / "users", unused), daemon=True
     ).start()
     signal.signal(signal.SIGTERM, lambda *_: unused.set())
+    try:
+        return _keep(state, socket, binary, unused)
+    finally:
+        # However it ended, a full disk included: nobody else knows the folder of a socket that is told nowhere.
+        _remove(state, socket)
+
+
+def _keep(state: Path, socket: Path, binary: str, unused: threading.Event) -> int:
     quick_deaths = 0
     while quick_deaths < _QUICK_DEATHS:
         began = time.monotonic()
         server = _start(state, socket, binary)
         if _watch(server, unused):
-            _remove(state, socket)
             return 0
         quick_deaths = quick_deaths + 1 if time.monotonic() - began < _QUICK_DEATH_SECONDS else 0
-    _remove(state, socket)
     return 1
 
 
@@ -62,10 +68,16 @@ def _start(state: Path, socket: Path, binary: str) -> "subprocess.Popen[bytes]":
         preexec_fn=_dying_with(os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509  (two system calls)
     )
     partial = state / f".server.{os.getpid()}.partial"
-    partial.write_text(
-        json.dumps({"socket": str(socket), "pid": server.pid, "keeper": os.getpid()})
-    )
-    partial.replace(state / "server.json")
+    try:
+        partial.write_text(
+            json.dumps({"socket": str(socket), "pid": server.pid, "keeper": os.getpid()})
+        )
+        partial.replace(state / "server.json")
+    except OSError:
+        server.kill()
+        server.wait()
+        partial.unlink(missing_ok=True)
+        raise
     return server
 
 
@@ -113,8 +125,9 @@ def _watch(server: "subprocess.Popen[bytes]", unused: threading.Event) -> bool:
 
 
 def _remove(state: Path, socket: Path) -> None:
-    (state / "server.json").unlink(missing_ok=True)
-    socket.unlink(missing_ok=True)
+    for path in (state / "server.json", socket):
+        with contextlib.suppress(OSError):
+            path.unlink()
     with contextlib.suppress(OSError):
         socket.parent.rmdir()
 

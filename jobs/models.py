@@ -1,6 +1,8 @@
 """A job as data: what is asked, what each attempt did, and the record that is kept."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from itertools import chain
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AwareDatetime,
@@ -11,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
 from .checkers import Checker, ExitsCleanly, MatchesCalls
 from .clock import new_id
 from .languages import Language
@@ -18,16 +21,13 @@ from .limits import Limits
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
 
-MAX_ATTEMPTS = 20
-"""The most attempts a job may ask for; repairs after the third rarely add a pass."""
-
 # Ids name files and Redis keys, so they hold nothing that either would read as its own.
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 _IDENTIFIERS: TypeAdapter[str] = TypeAdapter(Identifier)
 
-Prompt = Annotated[str, Field(min_length=1, max_length=1_000_000)]
+Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 TaskId = Annotated[str, Field(min_length=1, max_length=256)]
-Stdin = Annotated[str, Field(max_length=16_777_216)]
+Stdin = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 def is_identifier(text: str) -> bool:
@@ -159,6 +159,19 @@ class Isolation(Wire):
     """Names of what the kernel or this account refused, of what a stronger profile has."""
 
 
+def weakest_of(isolations: Sequence[Isolation]) -> Isolation:
+    """What may be said of runs under all of these, at least one: what each of them had, and what any of them missed."""
+    # The type names the profiles from the strongest to the weakest.
+    profiles = get_args(Isolation.model_fields["profile"].annotation)
+    in_each = set.intersection(*(set(isolation.layers) for isolation in isolations))
+    missing = chain.from_iterable(isolation.missing for isolation in isolations)
+    return Isolation(
+        profile=max((isolation.profile for isolation in isolations), key=profiles.index),
+        layers=tuple(layer for layer in isolations[0].layers if layer in in_each),
+        missing=tuple(dict.fromkeys(missing)),
+    )
+
+
 class Usage(Wire):
     """Tokens, by Gemini's names (`usageMetadata`). None is unknown, not zero."""
 
@@ -225,6 +238,8 @@ class Attempt(Wire):
     """The words sent back to the model after this attempt, if there was another."""
     trust: Trust = "separate_process"
     """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall."""
+    isolation: Isolation | None = None
+    """In force while its program ran; None where nothing was run."""
     started_at: AwareDatetime
     finished_at: AwareDatetime
 
@@ -240,6 +255,7 @@ class Record(Wire):
     error: str | None = None
     """What went wrong with us; None unless the verdict is `internal_error`."""
     requested_model: str
+    """The job's own, or else that of the worker that finished it."""
     served_model: str | None
     """The version that answered last, by its own word."""
     simulated: bool
@@ -247,7 +263,9 @@ class Record(Wire):
     limits: Limits
     """In force, after defaults and ceiling."""
     isolation: Isolation
+    """What every run of a program had; workers that a job went through may differ, and each attempt says its own."""
     worker: str
+    """The one that finished the job. It may have taken over attempts of others."""
     versions: dict[str, str]
     deliveries: Annotated[int, Field(ge=1)]
     """How often the queue handed the job over. Not attempts."""

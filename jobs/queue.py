@@ -8,10 +8,12 @@ from typing import Self
 
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
-from arq.jobs import Job
+from arq.jobs import DeserializationError, Job
 from arq.jobs import JobStatus as ArqStatus
+from pydantic import ValidationError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from . import wire
 from .clock import monotonic, utcnow
 from .connection import EMBEDDED_SCHEME, expecting_answer, open_redis
 from .errors import UsageError
@@ -154,13 +156,25 @@ class JobQueue:
         """A hold on a job that was submitted earlier; `stream` is its run id if it has one."""
         return JobHandle(self, job_id, stream or job_id)
 
-    def follow_run(self, run_id: str) -> AsyncGenerator[JobEvent | None]:
-        """The events of all jobs of a run, for ever; None whenever a second passed without one.
+    async def find(self, job_id: str) -> PromptJob | None:
+        """The job as it was submitted, if it is queued or running.
 
         Raises:
-            RedisUnreachableError: Redis stopped answering.
+            RedisUnreachableError: Redis did not answer.
+            UsageError: there is one, and this version cannot read it.
         """
-        return follow(self.redis, self.keys, run_id)
+        job = Job(job_id, self.redis, _queue_name=self.keys.queue, _deserializer=wire.decode)
+        try:
+            with expecting_answer(f"it cannot be told whether job {job_id!r} is queued"):
+                info = await job.info()
+            # Arq's own keys carry no prefix: without a place in our queue it is of another installation.
+            is_ours = info is not None and info.score is not None
+            return PromptJob.model_validate(info.args[0]) if info and is_ours else None
+        except (DeserializationError, ValidationError):
+            raise UsageError(
+                f"job {job_id!r} is queued, and was not queued by this version of promptmill",
+                fixes=["let a worker of that version finish it, or choose another id"],
+            ) from None
 
     async def live_workers(self) -> list[WorkerPresence]:
         """The workers of this queue that were heard of within the last seconds."""
@@ -198,7 +212,11 @@ class JobHandle:
         with expecting_answer(f"it cannot be told where job {self.job_id!r} is"):
             status = await job.status()
         # Arq says complete where it kept a result; it keeps none for us, so the record is the only proof.
-        return JobStatus.NOT_FOUND if status is ArqStatus.complete else JobStatus(status.value)
+        if status not in {ArqStatus.complete, ArqStatus.not_found}:
+            return JobStatus(status.value)
+        # It may have ended since the first look: a job has its record before it leaves the queue.
+        is_recorded = await self._queue.records.has(self.job_id)
+        return JobStatus.COMPLETE if is_recorded else JobStatus.NOT_FOUND
 
     async def record(self) -> Record:
         """Wait for the record. It waits for ever; bound it with `asyncio.timeout`.

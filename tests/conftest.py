@@ -1,7 +1,9 @@
-"""What tests of every kind share: a private Redis, the material beside the repository, a clean environment."""
+"""What tests of every kind share: a private Redis, the repository, a clean environment."""
 
 import itertools
 import os
+import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,20 +20,44 @@ _database_numbers = itertools.count()
 
 
 def pytest_configure() -> None:
-    """Forget the settings and keys of whoever runs the tests: none may steer one, or be spent by one."""
+    """Forget the settings and keys of whoever runs the tests: none may steer one, or be spent by one.
+
+    Nor may it matter whether Ctrl-C reaches the tests themselves: what they start can always be interrupted.
+    """
+    # An exec resets a handler, but not SIG_IGN, which a shell without job control gives to what runs in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
         if name.startswith(("PROMPTMILL_", "GEMINI_", "GOOGLE_")):
             del os.environ[name]
 
 
 @pytest.fixture(scope="session")
-def redis_socket() -> Iterator[Path]:
-    """The unix socket of this session's own Redis."""
+def redis_binary() -> Path:
+    """The server that tests start."""
     binary = find_server()
     require("a Valkey or Redis server", available=binary is not None)
     assert binary is not None
-    with private_redis(binary) as socket:
+    return binary
+
+
+@pytest.fixture(scope="session")
+def redis_socket(redis_binary: Path) -> Iterator[Path]:
+    """The unix socket of this session's own Redis."""
+    with private_redis(redis_binary) as socket:
         yield socket
+
+
+@pytest.fixture
+def own_redis(redis_binary: Path) -> Iterator[redis.Redis]:
+    """A connection to a Redis that no other test uses: it may be filled, or stopped."""
+    with private_redis(redis_binary) as socket, redis.Redis(unix_socket_path=str(socket)) as client:
+        yield client
+
+
+@pytest.fixture
+def own_redis_url(own_redis: redis.Redis) -> str:
+    """Where `own_redis` is."""
+    return f"unix://{own_redis.connection_pool.connection_kwargs['path']}"
 
 
 @pytest.fixture
@@ -44,16 +70,14 @@ def redis_url(redis_socket: Path) -> str:
     return url
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for a unix socket, whose path holds 107 bytes: pytest's own folders can be longer."""
+    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the repository."""
     return _REPOSITORY
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder of material that may stand beside the repository; without it the test is skipped."""
-    folder = _REPOSITORY.parent / "shared"
-    if not folder.is_dir():
-        pytest.skip("missing: the folder ../shared with corpora and data sets")
-    return folder

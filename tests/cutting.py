@@ -9,16 +9,23 @@ from pathlib import Path
 
 @dataclass
 class Cutter:
-    """Cuts the connection that asks for `word`, so many times more, before or after Redis has heard it."""
+    """Cuts the connection that asks for `word`, so many times more, before or after Redis has heard it.
+
+    The first `n_spared` requests go through.
+    """
 
     word: bytes
     n_times: int
     is_heard: bool = False
     n_cut: int = 0
+    n_spared: int = 0
 
     def cuts(self, request: bytes) -> bool:
         """Whether this request is one of those."""
         if self.word not in request or self.n_cut >= self.n_times:
+            return False
+        if self.n_spared > 0:
+            self.n_spared -= 1
             return False
         self.n_cut += 1
         return True

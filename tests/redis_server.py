@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
@@ -66,6 +66,13 @@ def private_redis(binary: Path, port: int = 0) -> Iterator[Path]:
         finally:
             server.kill()
             server.wait()
+
+
+def stop_server(client: redis.Redis) -> None:
+    """End the server that `client` is connected to, as its operator would."""
+    # It cannot answer that it has gone.
+    with suppress(redis.ConnectionError):
+        client.shutdown(nosave=True)
 
 
 def _arguments(folder: str, port: int) -> list[str]:

@@ -3,8 +3,10 @@
 PromptmillError                 (jobs.errors)
 ├── ModelError                  no reply could be had from the model
 │   ├── ModelUnavailableError   exit 3: 429, 5xx, time-outs, no network; the job is delivered again
-│   ├── ModelKeyError           exit 4: the key is wrong or may not do this; the worker stops taking jobs
-│   │   └── ModelKeyMissingError    there is no key, and Gemini was asked for by name
+│   ├── ModelClosedError        exit 4: no job would be answered; the worker stops, the jobs stay queued
+│   │   ├── ModelQuotaError         what the account may ask in a day is used up
+│   │   └── ModelKeyError           the key is wrong or may not do this
+│   │       └── ModelKeyMissingError    there is no key, and Gemini was asked for by name
 │   ├── ModelRejectedError      exit 4: the request can never succeed (malformed, forbidden)
 │   │   └── ModelNotFoundError      there is no such model, or no longer
 │   └── NoRecordingError        exit 2: the replay model has no answer for this prompt and invents none
@@ -14,7 +16,11 @@ PromptmillError                 (jobs.errors)
     └── InterpreterMissingError exit 2: a language's interpreter is not on this machine
 """
 
+from collections.abc import Mapping
+
 from jobs.errors import ExitCode, PromptmillError
+
+_WHEN_UNAVAILABLE = ("try again later, or look at the network, its proxy and model.base_url",)
 
 
 class ModelError(PromptmillError):
@@ -34,12 +40,28 @@ class ModelUnavailableError(ModelError):
     retryable = True
     retry_after_seconds: float | None = None
 
+    def __init__(self, message: str, *, facts: Mapping[str, str] | None = None) -> None:
+        """Say what happened in one line; what to do is the same whatever kept the answer from us."""
+        super().__init__(message, facts=facts, fixes=_WHEN_UNAVAILABLE)
 
-class ModelKeyError(ModelError):
-    """The key is wrong, missing or not allowed. Every other job would fail the same way."""
+
+class ModelClosedError(ModelError):
+    """The model answers nothing that is asked with this key. Every other job would fail the same way."""
+
+    kind = "model-closed"
+    exit_code = ExitCode.NEEDS_A_PERSON
+
+
+class ModelQuotaError(ModelClosedError):
+    """What may be asked in a day is used up, and no wait of seconds brings it back."""
+
+    kind = "model-quota-used-up"
+
+
+class ModelKeyError(ModelClosedError):
+    """The key is wrong, missing or not allowed."""
 
     kind = "model-key-invalid"
-    exit_code = ExitCode.NEEDS_A_PERSON
 
 
 class ModelKeyMissingError(ModelKeyError):

@@ -32,7 +32,7 @@ from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.consumer.serving import run_to_end
-from worker.errors import ModelKeyError
+from worker.errors import ModelClosedError
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.sandbox import Sandbox
@@ -43,8 +43,6 @@ from worker.solver.loop import FeedbackLoop
 
 # Ours is `max_deliveries`, after which a record is written. Arq's own limit would drop the job without one.
 _ARQ_TRIES = 1_000_000
-# No job runs this long, since every step of one is bounded; arq cancels for good what outlasts its time-out.
-_ARQ_TIMEOUT_SECONDS = 24 * 3600
 _POLL_SECONDS = 0.1
 
 
@@ -114,7 +112,7 @@ async def serve(
     """Work until told to stop or, in a burst, until the queue is empty; held jobs are finished or handed back.
 
     Raises:
-        ModelKeyError: the model refuses the key; the jobs stay queued.
+        ModelClosedError: the model refuses the key, or has no more for it today; the jobs stay queued.
     """
     worker = Worker(
         **_arq_options(settings),
@@ -123,17 +121,16 @@ async def serve(
         burst=burst,
         handle_signals=handle_signals,
     )
-    # Else a claim lasts as long as a job may, until the job's own lease is held: a worker killed in between
-    # would keep the job from the others for a day.
+    # Arq's claim on a job, until the job's own lease is held.
     worker.in_progress_timeout_s = settings.worker.lease_seconds
-    refusals: list[ModelKeyError] = []
+    refusals: list[ModelClosedError] = []
 
-    def stop(error: ModelKeyError) -> None:
+    def stop(error: ModelClosedError) -> None:
         refusals.append(error)
         if len(refusals) == 1:
             worker.handle_sig(signal.SIGTERM)
 
-    engine.consumer.on_key_refused = stop
+    engine.consumer.on_model_closed = stop
     await run_to_end(worker)
     if refusals:
         raise refusals[0]
@@ -169,7 +166,10 @@ def _arq_options(settings: Settings) -> dict[str, Any]:
         "functions": functions,
         "queue_name": Keys(settings.redis.prefix).queue,
         "max_jobs": settings.worker.jobs_in_flight,
-        "job_timeout": _ARQ_TIMEOUT_SECONDS,
+        # Every step of a job is bounded by itself, and arq drops what outlasts a time-out of its own. Without one it
+        # also claims a job for ten seconds only, where a worker killed before the job's lease is held would keep the
+        # job from the others for as long as the longest may take.
+        "job_timeout": None,
         "job_completion_wait": int(settings.worker.drain_seconds),
         "poll_delay": _POLL_SECONDS,
         "expires_extra_ms": QUEUED_SECONDS * 1000,
@@ -193,8 +193,10 @@ def _settings_for_arq() -> type:
     stack = AsyncExitStack()
 
     async def on_startup(ctx: dict[str, Any]) -> None:
+        # Between the import of this class and here, arq's command has put its own logging back, which prints prompts.
+        configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
         engine = await stack.enter_async_context(open_engine(settings))
-        engine.consumer.on_key_refused = lambda _: os.kill(os.getpid(), signal.SIGTERM)
+        engine.consumer.on_model_closed = lambda _: os.kill(os.getpid(), signal.SIGTERM)
         ctx["consumer"] = engine.consumer
 
     async def on_shutdown(_: dict[str, Any]) -> None:

@@ -2,19 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from jobs.checkers import (
-    MAX_SOURCE,
-    MAX_TEXT,
-    Checker,
-    EntryPoint,
-    ExitsCleanly,
-    ExpectedCalls,
-    MatchesCalls,
-    PassesTests,
-    PrintsOutput,
-)
+from jobs.bounds import MAX_ATTEMPTS, MAX_SOURCE, MAX_TEXT
+from jobs.checkers import Checker, EntryPoint, ExpectedCalls, MatchesCalls, checker_of
 from jobs.clock import derived_id
 from jobs.languages import Language
 from jobs.limits import (
@@ -28,13 +19,25 @@ from jobs.limits import (
     ScratchMib,
     WallSeconds,
 )
-from jobs.models import MAX_ATTEMPTS, Prompt, PromptJob, Stdin, TaskId
+from jobs.models import Prompt, PromptJob, Stdin, TaskId
 from jobs.wire import OpaqueJson, Wire
 
 _BOTH_OR_ALL = {2: "both", 3: "all three"}
 
 
-class PartialLimits(Wire):
+class _Written(Wire):
+    """What a person wrote into a row."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_switch(cls, value: object) -> object:
+        # Read as a number, true would be 1.
+        if isinstance(value, bool):
+            raise ValueError("no field is a yes or no")  # noqa: TRY004  (pydantic reports no TypeError)
+        return value
+
+
+class PartialLimits(_Written):
     """The limits a row changes; what it leaves out stays as the job's defaults have it."""
 
     cpu_seconds: CpuSeconds | None = None
@@ -53,7 +56,7 @@ class PartialLimits(Wire):
         )
 
 
-class Task(Wire):
+class Task(_Written):
     """One row of a dataset, in camelCase or snake_case."""
 
     id: TaskId | None = None
@@ -94,12 +97,10 @@ class Task(Wire):
 
     @property
     def checker(self) -> Checker:
-        """What counts as right for this row; without a check, a program that ends cleanly."""
+        """What counts as right for this row."""
         if self.calls is not None and self.entry_point is not None:
             return MatchesCalls(entry_point=self.entry_point, calls=self.calls)
-        if self.tests is not None:
-            return PassesTests(tests=self.tests)
-        return ExitsCleanly() if self.expect is None else PrintsOutput(expected=self.expect)
+        return checker_of(expect=self.expect, tests=self.tests)
 
     def to_job(
         self,

@@ -1,11 +1,9 @@
 """Reads files of tasks, and names everything that is wrong with one at once, line by line."""
 
 import difflib
-import gzip
 import json
-import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -16,15 +14,11 @@ from jobs.errors import DatasetError
 from jobs.wire import Wire
 
 from . import PartialLimits, Task
+from .documents import read_document
+from .lines import Problem, lines_of, refusal
 
-_SHOWN_PROBLEMS = 20
 _SHOWN_CHARACTERS = 100
-
-
-@dataclass(frozen=True)
-class _Problem:
-    place: str
-    what: str
+_NOTHING = "nothing was queued"
 
 
 def read_tasks(path: Path) -> list[Task]:
@@ -34,9 +28,14 @@ def read_tasks(path: Path) -> list[Task]:
         DatasetError: it cannot be read, or it has bad lines; all of them are named by line.
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = read_document(file, str(path))
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise DatasetError(
+            f"{path} cannot be read: {error.strerror or error}",
+            fixes=["name a JSONL file that is there and may be read"],
+            note=_NOTHING,
+        ) from None
     return tasks_in(raw, str(path))
 
 
@@ -46,17 +45,7 @@ def tasks_in(raw: bytes, name: str) -> list[Task]:
     Raises:
         DatasetError: it is no text, or it has bad lines; all of them are named by line.
     """
-    try:
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{name} is a damaged gzip file: {error}") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DatasetError(
-            f"{name} is not UTF-8 text: the first bad byte is on line {line}"
-        ) from None
-    # Not splitlines: JSON strings may hold U+2028, which is no line end in JSONL.
-    return parse_tasks(text.split("\n"), name)
+    return parse_tasks(lines_of(raw, name, note=_NOTHING), name)
 
 
 def demo_tasks() -> list[Task]:
@@ -72,7 +61,7 @@ def parse_tasks(lines: Iterable[str], name: str) -> list[Task]:
         DatasetError: some lines are bad, an id comes twice, or there is no task at all.
     """
     tasks: list[Task] = []
-    problems: list[_Problem] = []
+    problems: list[Problem] = []
     seen: dict[str, int] = {}
     n_rows = 0
     for number, line in enumerate(lines, 1):
@@ -88,44 +77,63 @@ def parse_tasks(lines: Iterable[str], name: str) -> list[Task]:
         first = seen.setdefault(task.id or "", number)
         if first != number:
             what = f"id {task.id!r} was already used on line {first}"
-            problems.append(_Problem(f"line {number}", what))
+            problems.append(Problem(f"line {number}", what))
     if problems:
-        raise _refusal(name, problems, n_rows)
+        raise refusal(name, problems, n_rows, note=_NOTHING)
     if not tasks:
         raise DatasetError(
             f"{name} holds no task",
             fixes=['write one JSON object a line, such as {"prompt": "Print 1."}'],
+            note=_NOTHING,
         )
     return tasks
 
 
 def _task(line: str, number: int) -> Task:
     task = Task.model_validate_json(line)
+    if key := _repeated_key(line):
+        why = {"error": ValueError(f'the key "{key}" comes twice')}
+        raise ValidationError.from_exception_data(
+            "Task", [{"type": "value_error", "ctx": why, "input": None}]
+        )
     return task if task.id is not None else task.model_copy(update={"id": f"line-{number}"})
 
 
-def _problems_of(line: str, number: int, refusal: ValidationError) -> Iterator[_Problem]:
+def _repeated_key(line: str) -> str | None:
+    """A key that an object of the line has twice, of which a reader silently takes the last."""
+    repeated: list[str] = []
+
+    def look(pairs: list[tuple[str, object]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            repeated.extend(key for key, n in counts.items() if n > 1)
+
+    json.loads(line, object_pairs_hook=look)
+    return repeated[0] if repeated else None
+
+
+def _problems_of(line: str, number: int, invalid: ValidationError) -> Iterator[Problem]:
     # Asked a second time of Python's own reader, which says where a line stops being JSON.
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        yield _Problem(
+        yield Problem(
             f"line {number}, column {error.colno}",
             f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}",
         )
         return
     except RecursionError:
-        yield _Problem(f"line {number}", "nested too deeply")
+        yield Problem(f"line {number}", "nested too deeply")
         return
     except ValueError:
         # Python reads no integer of more than some thousand digits.
-        yield _Problem(f"line {number}", "a number has too many digits")
+        yield Problem(f"line {number}", "a number has too many digits")
         return
     if not isinstance(row, dict):
-        yield _Problem(f"line {number}", f"a JSON object is expected, not {_json_word(row)}")
+        yield Problem(f"line {number}", f"a JSON object is expected, not {_json_word(row)}")
         return
-    for detail in refusal.errors():
-        yield _Problem(
+    for detail in invalid.errors():
+        yield Problem(
             f"line {number}", _in_words(detail["loc"], detail["type"], detail["msg"], row)
         )
 
@@ -133,13 +141,13 @@ def _problems_of(line: str, number: int, refusal: ValidationError) -> Iterator[_
 def _in_words(
     location: tuple[int | str, ...], kind: str, message: str, row: dict[str, object]
 ) -> str:
-    name = ".".join(map(str, location))
+    name, message = ".".join(map(str, location)), message.removeprefix("Value error, ")
     if kind == "missing":
         return f'the field "{name}" is missing'
     if kind == "extra_forbidden":
         return f'unknown field "{name}"; {_advice(location)}'
     if not location:
-        return message.removeprefix("Value error, ")
+        return message
     return f'field "{name}" is {_shown(row, location)}: {message[:1].lower()}{message[1:]}'
 
 
@@ -168,20 +176,3 @@ def _shown(row: object, location: tuple[int | str, ...]) -> str:
 
 def _json_word(value: object) -> str:
     return {list: "an array", str: "a string", type(None): "null"}.get(type(value), "a bare value")
-
-
-def _refusal(name: str, problems: list[_Problem], n_rows: int) -> DatasetError:
-    n_bad = len({problem.place.partition(",")[0] for problem in problems})
-    facts: dict[str, str] = {}
-    for problem in problems[:_SHOWN_PROBLEMS]:
-        facts[problem.place] = (
-            f"{facts[problem.place]}; {problem.what}" if problem.place in facts else problem.what
-        )
-    if len(problems) > _SHOWN_PROBLEMS:
-        facts["and"] = f"{len(problems) - _SHOWN_PROBLEMS} more"
-    return DatasetError(
-        f"{name} has {n_bad} bad line{'s' if n_bad > 1 else ''} of {n_rows}",
-        facts=facts,
-        fixes=["mend these lines and run the same command again"],
-        note="nothing was queued",
-    )

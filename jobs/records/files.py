@@ -4,15 +4,15 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from jobs.errors import RecordNotFoundError, StoreError
+from jobs.errors import RecordDamagedError, RecordNotFoundError, StoreError
 from jobs.models import Record, is_identifier
 
-_FIXES = ("free some space or choose another folder with PROMPTMILL_STORE__DIRECTORY",)
+_FIXES = ("free some space or choose another folder with --store or PROMPTMILL_STORE__DIRECTORY",)
 
 
 class FileRecordStore:
@@ -55,10 +55,24 @@ class FileRecordStore:
         """Whether the job has a record."""
         return is_identifier(job_id) and await asyncio.to_thread(_exists, self.path_of(job_id))
 
-    async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
-        """Every record, or those of one run, ordered by shard and id."""
+    async def find(
+        self,
+        *,
+        run_id: str | None = None,
+        on_unreadable: Callable[[Path, StoreError], None] | None = None,
+    ) -> AsyncIterator[Record]:
+        """Every record, or those of one run, ordered by shard and id.
+
+        Given `on_unreadable`, a record that cannot be read is told to it and left out.
+        """
         for path in await asyncio.to_thread(self._paths):
-            record = await asyncio.to_thread(_read, path)
+            try:
+                record = await asyncio.to_thread(_read, path)
+            except StoreError as error:
+                if on_unreadable is None:
+                    raise
+                on_unreadable(path, error)
+                continue
             if run_id is None or record.job.run_id == run_id:
                 yield record
 
@@ -140,9 +154,10 @@ def _read(path: Path) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "as a whole"
-        raise StoreError(
+        raise RecordDamagedError(
             f"the record {path} cannot be read: {place}: {first['msg']}",
             facts={"faults": str(error.error_count())},
+            fixes=["put it back from a copy, or remove it and submit the job again"],
         ) from error
 
 

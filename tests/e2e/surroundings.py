@@ -5,6 +5,8 @@ import subprocess
 
 from tests.requiring import require
 
+from .project import PYTHON
+
 # A file that nobody can run, in the place of each of its names; whatever is not there needs no hiding.
 _HIDE_NODE = """
 set -e
@@ -20,6 +22,15 @@ set -e
 for kind in user mnt pid net ipc uts; do echo 0 > "/proc/sys/user/max_${kind}_namespaces"; done
 exec "$@"
 """
+# The pipe's end for reading is closed before the program is there: whatever it writes finds nobody.
+_CLOSE_READER = """
+import os, sys
+reading, writing = os.pipe()
+os.close(reading)
+for stream in sys.argv[1].split(","):
+    os.dup2(writing, int(stream))
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 IS_ROOT = os.geteuid() == 0
 
 
@@ -33,6 +44,11 @@ def without_namespaces(*words: str) -> tuple[str, ...]:
     """`words` as they are typed on a machine whose kernel grants no namespace."""
     refusing = ("unshare", "--map-root-user", "sh", "-c", _REFUSE_NAMESPACES, "sh")
     return _possible("user namespaces", refusing, words)
+
+
+def without_reader(*words: str, streams: str = "1") -> tuple[str, ...]:
+    """`words` as they are typed before a pipe to a program that has ended, as in `… | true`."""
+    return (PYTHON, "-c", _CLOSE_READER, streams, *words)
 
 
 def _possible(feature: str, prefix: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:

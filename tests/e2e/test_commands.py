@@ -9,6 +9,7 @@ from jobs.keys import Keys
 from tests.standin.running import GOOD_KEY
 
 from .project import Project
+from .surroundings import without_reader
 from .told import told_as_json_by, told_by
 
 pytestmark = pytest.mark.e2e
@@ -67,6 +68,10 @@ def test_settings_are_shown_to_programs_too(project: Project) -> None:
     rows = project.run("config", "show", "--json", GEMINI_API_KEY=GOOD_KEY).json()
     by_name = {row["name"]: row for row in rows}
     assert by_name["model.api_key"]["value"] == f"***…{GOOD_KEY[-4:]}"
+    assert by_name["attempts.max"]["value"] == 3
+    assert by_name["limits.wall_seconds"]["value"] == 30.0
+    assert by_name["sandbox.slots"]["value"] is None
+    assert by_name["store.directory"]["value"] == ".promptmill"
     assert by_name["sandbox.require"]["origin"] == "PROMPTMILL_SANDBOX__REQUIRE (environment)"
 
 
@@ -96,6 +101,7 @@ def test_the_doctor_names_what_does_not_work(project: Project) -> None:
     assert ended.code == 1
     assert [row["group"] for row in failed] == ["redis"]
     assert failed[0]["fix"]
+    assert "promptmill doctor" not in failed[0]["fix"]
 
 
 def test_the_doctor_says_what_is_wrong_with_the_packages(project: Project) -> None:
@@ -126,9 +132,37 @@ def test_a_defect_is_told_in_the_form_of_every_error(project: Project, form: str
 
 def test_a_reader_that_has_seen_enough_is_no_error(bare_project: Project) -> None:
     """`promptmill job list | head` is typed every day."""
-    ended = bare_project.run_program("sh", "-c", "promptmill config show | head -n 1")
+    command = "promptmill config show | head -n 1"
+    ended = bare_project.run_program("bash", "-o", "pipefail", "-c", command)
     assert (ended.code, ended.err) == (0, "")
     assert len(ended.out.splitlines()) == 1
+
+
+def test_help_may_be_read_no_further_than_wanted(bare_project: Project) -> None:
+    """Nobody reads all of it, and `set -o pipefail` must not take that for a failure."""
+    ended = bare_project.run_program("sh", "-c", "{ promptmill --help; echo $? >&2; } | true")
+    assert (ended.code, ended.err) == (0, "0\n")
+
+
+def test_the_doctor_says_everything_in_its_table(gemini: Project) -> None:
+    """A log between the lines, or before them, is no line of a table."""
+    nobody = "http://127.0.0.1:1"
+    ended = gemini.run(
+        "doctor",
+        PROMPTMILL_MODEL__BASE_URL=nobody,
+        PROMPTMILL_MODEL__MAX_WAIT_SECONDS="3",
+    )
+    assert (ended.code, ended.err) == (1, "")
+    assert "model.base_url" in ended.out
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["words", "json"])
+def test_a_reader_that_has_gone_already_is_no_error(
+    bare_project: Project, more: tuple[str, ...]
+) -> None:
+    """How much of the output a reader takes before it ends is a matter of chance."""
+    ended = bare_project.run_program(*without_reader("promptmill", "config", "show", *more))
+    assert (ended.code, ended.said) == (0, "")
 
 
 def test_the_examples_are_solved_without_a_key_by_their_words_alone(bare_project: Project) -> None:

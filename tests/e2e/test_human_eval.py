@@ -3,10 +3,11 @@
 import gzip
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.requiring import material
 
 from .programs import recordings, reply
 from .project import Project
@@ -17,12 +18,9 @@ N_TASKS = 164
 
 
 @pytest.fixture(scope="module")
-def rows(shared: Path) -> list[dict[str, Any]]:
+def rows() -> list[dict[str, Any]]:
     """The benchmark's own rows."""
-    path = shared / "data" / "datasets" / "HumanEval.jsonl.gz"
-    if not path.is_file():
-        pytest.skip("missing: HumanEval.jsonl.gz in ../shared/data/datasets")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
+    with gzip.open(material("data/datasets/HumanEval.jsonl.gz"), "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 

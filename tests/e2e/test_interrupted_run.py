@@ -15,6 +15,7 @@ from tests.waiting import wait_until
 
 from .programs import reply
 from .project import Project, Running
+from .told import told_as_json_by
 
 pytestmark = pytest.mark.e2e
 
@@ -49,6 +50,30 @@ async def test_an_interrupted_run_says_how_to_go_on(gemini: Project, interrupted
     assert "Traceback" not in ended.said
     assert GO_ON.search(ended.err) is not None, ended.err
     assert len(gemini.records()) == 2
+
+
+async def test_an_interrupted_run_is_told_to_programs_too(
+    gemini: Project, standin: Standin
+) -> None:
+    """Nothing on standard output is not JSON, and whoever reads it would blame the wrong thing."""
+    standin.says(steps.slow(steps.text(reply("print(3)")), 40))
+    gemini.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
+    run = gemini.start("eval", "one.jsonl", "--run", "mine", "--json")
+    await wait_until(lambda: len(standin.requests) == 1, 30, "a request without an answer")
+    run.interrupt_group()
+    told = told_as_json_by(run.ended(within_seconds=15))
+    assert (told.kind, told.code) == ("stopped", 130)
+    assert "promptmill eval one.jsonl --run mine --json" in told.body
+
+
+def test_a_run_of_one_job_shows_that_it_is_done(gemini: Project, standin: Standin) -> None:
+    """Off a terminal its last line is what tells a finished run from one that hangs."""
+    standin.says(reply("print(1)"))
+    gemini.write_rows("one.jsonl", [{"id": "one", "prompt": "Print 1."}])
+    ended = gemini.run("eval", "one.jsonl", "--run", "mine")
+    assert "run      mine   1 job   model" in ended.err
+    assert "mine  1/1  solved=1" in ended.err
+    assert ended.out.startswith("run mine   1 record in")
 
 
 async def test_an_interrupted_run_goes_on_without_asking_again(

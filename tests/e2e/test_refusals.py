@@ -80,6 +80,7 @@ REFUSALS = {
         ("submit", "Print 1.", "--redis", "redis://:pw@[host"), ("is not a Redis URL",)
     ),
     "unknown-option": Refusal(("submit", "Print 1.", "--atempts", "2"), ("--atempts",)),
+    "word-too-many": Refusal(("job", "list", "my job"), ("not understood: 'my job'",)),
     "unknown-option-alone": Refusal(("submit", "--wiat"), ("unknown option", "--wiat")),
     "unknown-command": Refusal(("sumbit", "Print 1."), ("sumbit",)),
     "bad-value-of-an-option": Refusal(
@@ -100,9 +101,14 @@ REFUSALS = {
     "run-of-a-single-prompt": Refusal(
         ("submit", "Print 1.", "--run", "mine"), ("--run", "--jsonl")
     ),
+    "id-of-a-file": Refusal(
+        ("submit", "--jsonl", "one.jsonl", "--id", "mine"), ("--id", "--run"), files=TASK
+    ),
+    "id-that-cannot-be-a-job's": Refusal(("submit", "Print 1.", "--id", "a/b"), ("'a/b'",)),
     "empty-prompt": Refusal(("submit", ""), ("empty",)),
     "empty-standard-input": Refusal(("submit", "-"), ("empty",), stdin=" \n"),
     "no-prompt": Refusal(("submit",), ("--jsonl",)),
+    "file-of-no-name": Refusal(("submit", "@"), ("no file is named after @",)),
     "two-checks": Refusal(
         ("submit", "Print 1.", "--expect", "1", "--tests", "one.jsonl"),
         ("--tests", "--expect"),

@@ -1,4 +1,4 @@
-"""A key that does not work: everything stops, nothing is lost, and a person is told which key it was."""
+"""A key that does not work, or no more today: everything stops, nothing is lost, and a person is told why."""
 
 import re
 
@@ -76,3 +76,19 @@ async def test_jobs_outlive_the_key_they_were_started_with(
     assert [request.status for request in standin.requests] == [200, 400, 200]
     assert gemini.queued() == 0
     assert second.pid != worker.pid
+
+
+async def test_jobs_outlive_a_used_up_quota_of_the_day(gemini: Project, standin: Standin) -> None:
+    """Fifty thousand queued jobs must wait for tomorrow's quota, and not fail one by one within a minute."""
+    standin.script(Rule(steps=(steps.daily_quota(),), repeats=True))
+    worker = await gemini.start_worker()
+    job_id = gemini.submit("Print 42.", "--expect", "42")
+    told = told_by(worker.ended())
+    assert (told.kind, told.code, told.retryable) == ("model-quota-used-up", 4, False)
+    assert (gemini.queued(), gemini.records()) == (1, [])
+
+    standin.says(reply("print(42)"))
+    await gemini.start_worker()
+    await wait_until(lambda: len(gemini.records()) == 1, 20, "the record")
+    [record] = gemini.records()
+    assert (record.job_id, record.solved_at, record.deliveries) == (job_id, 1, 1)

@@ -33,6 +33,7 @@ def _assert_unreachable(told: Told) -> None:
     assert (told.kind, told.code, told.retryable) == ("redis-unreachable", 3, True)
     assert "127.0.0.1:1" in told.message
     assert "tried" in told.body
+    assert "PROMPTMILL_REDIS__URL (environment)" in told.body
     assert "promptmill doctor" in told.body
 
 
@@ -68,6 +69,7 @@ def test_a_folder_that_takes_no_records_stops_work_before_it_starts(
     told = told_as_json_by(ended) if form == "json" else told_by(ended)
     assert (told.kind, told.code) == ("store-failed", 3)
     assert "taken/store" in told.message
+    assert "--store" in told.body
     assert offline.kept_in_redis() == set()
 
 
@@ -76,6 +78,36 @@ def test_an_embedded_server_that_has_no_place_is_told(bare_project: Project) -> 
     bare_project.write("taken", "a file, where a folder should be")
     told = told_by(bare_project.run("submit", "Print 1.", "--store", "taken/store"))
     assert (told.kind, told.code) == ("no-redis", 3)
+    assert "--store" in told.body
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "n_ids"), [("Print 1.", 0, 1), ("", 2, 0)], ids=["queued", "refused"]
+)
+def test_a_closed_standard_error_keeps_nobody_from_work(
+    project: Project, prompt: str, code: int, n_ids: int
+) -> None:
+    """Daemons are started that way; what would be told there must not come among the data instead."""
+    ended = project.run_program("sh", "-c", f"promptmill submit '{prompt}' 2>&-")
+    assert ended.code == code
+    assert len(ended.out.splitlines()) == n_ids
+    assert project.queued() == n_ids
+
+
+def test_a_closed_standard_input_is_an_empty_one(project: Project) -> None:
+    """Nothing can be read from it, and that is all there is to say."""
+    told = told_by(project.run_program("sh", "-c", "promptmill submit - <&-"))
+    assert (told.code, told.message) == (2, "the prompt is empty")
+
+
+@pytest.mark.parametrize("words", ["submit 'Print 1.'", "config show", "doctor", "job list"])
+def test_a_working_directory_that_is_gone_is_told(project: Project, words: str) -> None:
+    """Another terminal removed it; settings and records are looked for in it, and nowhere else."""
+    vanish = "mkdir gone && cd gone && rmdir ../gone"
+    told = told_by(project.run_program("sh", "-c", f"{vanish} && promptmill {words}"))
+    assert (told.kind, told.code) == ("usage", 2)
+    assert "is gone" in told.message
+    assert "cd" in told.body
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+from config.settings import Settings
+from jobs.keys import Keys
 from jobs.verdicts import Verdict
 from tests.standin import steps
 from tests.standin.running import GOOD_KEY, Standin
@@ -57,6 +59,15 @@ async def test_a_worker_gives_back_what_it_cannot_finish_in_time(
     assert gemini.records()[0].job_id == job_id
 
 
+async def test_a_worker_that_was_stopped_gives_no_sign_of_life_any_more(gemini: Project) -> None:
+    """A command would count on it, and wait for somebody who is not there."""
+    worker = await gemini.start_worker()
+    worker.send(signal.SIGTERM)
+    assert worker.ended().code == 0
+    with gemini.client() as client:
+        assert list(client.scan_iter(Keys().worker("*"))) == []
+
+
 def test_a_worker_in_a_burst_ends_with_the_queue(gemini: Project, standin: Standin) -> None:
     """A cron job that never ends is one too many by tomorrow."""
     standin.says(reply(PROGRAM))
@@ -77,7 +88,18 @@ async def test_arqs_own_command_starts_the_same_worker(gemini: Project, standin:
     [record] = gemini.records()
     assert (record.job_id, record.solved_at) == (job_id, 2)
     worker.send(signal.SIGTERM)
-    assert "Traceback" not in worker.ended().said
+    said = worker.ended().said
+    assert "Traceback" not in said
+    assert "attempt judged" in said
+    assert [word for word in (PROMPT, "print(4", GOOD_KEY) if word in said] == []
+
+
+def test_arqs_own_command_claims_a_job_no_longer_than_ours_does(project: Project) -> None:
+    """A worker killed before it holds the lease of what it claimed would keep that from the others for a day."""
+    claim = "arq.worker.create_worker(worker.main.WorkerSettings).in_progress_timeout_s"
+    ended = project.run_program("python", "-c", f"import arq, worker.main; print({claim})")
+    assert ended.code == 0, ended.err
+    assert 0 < float(ended.out) <= Settings().worker.lease_seconds
 
 
 @pytest.mark.parametrize("words", [("promptmill", "worker"), ("arq", "worker.main.WorkerSettings")])

@@ -19,7 +19,6 @@ def gemini(url: str, **changes: Any) -> GeminiModel:
         "base_url": url,
         "timeout_seconds": 10.0,
         "max_wait_seconds": 5.0,
-        "first_backoff_seconds": 0.01,
     }
     return GeminiModel(GeminiOptions(**(settings | changes)))
 

@@ -20,7 +20,7 @@ from jobs.verdicts import Verdict
 from tests.consuming import a_worker
 from tests.programs import CRASH, GOOD
 from tests.waiting import wait_until
-from worker.errors import ModelKeyError, ModelUnavailableError
+from worker.errors import ModelClosedError, ModelKeyError, ModelQuotaError, ModelUnavailableError
 from worker.model import ModelRequest
 from worker.model.scripted import ScriptedModel
 from worker.sandbox import Sandbox
@@ -165,26 +165,43 @@ async def test_a_model_that_comes_back_solves_the_job(
     assert (record.verdict, len(record.attempts), record.deliveries) == (Verdict.ACCEPTED, 1, 2)
 
 
-async def test_a_refused_key_stops_the_worker_and_leaves_the_jobs_queued(
-    queue: JobQueue, redis_url: str, sandbox: Sandbox, settings: Settings
+REFUSALS = pytest.mark.parametrize(
+    "refusal",
+    [ModelKeyError("the key is not valid"), ModelQuotaError("no more today")],
+    ids=["key", "quota of the day"],
+)
+
+
+@REFUSALS
+async def test_a_closed_model_stops_the_worker_and_leaves_the_jobs_queued(
+    queue: JobQueue,
+    redis_url: str,
+    sandbox: Sandbox,
+    settings: Settings,
+    refusal: ModelClosedError,
 ) -> None:
-    """A person has to mend it; until then nothing may be lost, and no delivery used."""
-    model = ScriptedModel(ModelKeyError("the key is not valid"))
+    """A person or the next day has to mend it; until then nothing may be lost, and no delivery used."""
+    model = ScriptedModel(refusal)
     handles = [await queue.submit(a_job(number)) for number in range(3)]
     async with (
         asyncio.timeout(30),
         a_worker(redis_url, queue.records, model, sandbox, settings) as serving,
     ):
         await asyncio.wait([serving])
-        assert isinstance(serving.exception(), ModelKeyError)
+        assert serving.exception() is refusal
     assert {await handle.status() for handle in handles} <= {JobStatus.QUEUED, JobStatus.DEFERRED}
 
 
-async def test_a_refused_key_uses_no_delivery(
-    queue: JobQueue, redis_url: str, sandbox: Sandbox, settings: Settings
+@REFUSALS
+async def test_a_closed_model_uses_no_delivery(
+    queue: JobQueue,
+    redis_url: str,
+    sandbox: Sandbox,
+    settings: Settings,
+    refusal: ModelClosedError,
 ) -> None:
     """A key that is wrong over night must not end the jobs that wait for the morning."""
-    model = ScriptedModel(ModelKeyError("the key is not valid"))
+    model = ScriptedModel(refusal)
     await queue.submit(a_job())
     async with a_worker(redis_url, queue.records, model, sandbox, settings) as serving:
         await asyncio.wait([serving], timeout=20)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import redis
@@ -256,6 +257,21 @@ async def test_only_its_owner_may_look_into_the_data(directory: Path) -> None:
     assert (directory / "server").stat().st_mode & 0o077 == 0
     assert server_of(directory).socket.parent.stat().st_mode & 0o077 == 0
     lease.leave()
+
+
+def test_a_server_that_cannot_be_told_of_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk every command tries again, and each would leave a folder with a socket in it."""
+    # What stands in the place of the file that would name the socket: it cannot be written.
+    (tmp_path / "server" / "server.json" / "in the way").mkdir(parents=True)
+    # Not below the test's own folder, whose path may be too long for a socket.
+    with TemporaryDirectory() as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        with pytest.raises(ServerStartError, match="does not start"):
+            join_server(tmp_path)
+        assert list(Path(runtime).iterdir()) == []
+    assert not list((tmp_path / "server").glob(".server*"))
 
 
 def test_a_directory_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from worker.errors import (
     ModelError,
     ModelKeyError,
     ModelNotFoundError,
+    ModelQuotaError,
     ModelRejectedError,
     ModelUnavailableError,
 )
@@ -135,6 +136,16 @@ async def test_what_may_pass_is_tried_again_within_the_call(standin: Standin, st
     assert reply.transport_tries == len(standin.requests) == 3
 
 
+async def test_who_waits_for_seconds_only_is_not_kept_waiting_for_one_of_them(
+    standin: Standin,
+) -> None:
+    """With pauses made for minutes, a short patience would be over after two tries."""
+    standin.says(*[steps.overloaded()] * 5, FINE)
+    async with aclosing(gemini(standin.url, max_wait_seconds=3.0)) as model:
+        reply = await model.generate(asked())
+    assert reply.transport_tries == 6
+
+
 @pytest.mark.parametrize(
     ("step", "error", "kind"),
     [
@@ -166,7 +177,7 @@ async def test_what_may_pass_is_tried_again_within_the_call(standin: Standin, st
         ),
         pytest.param(steps.no_quota(), ModelRejectedError, "model-rejected", id="429 limit 0"),
         pytest.param(
-            steps.daily_quota(), ModelUnavailableError, "model-unavailable", id="429 for today"
+            steps.daily_quota(), ModelQuotaError, "model-quota-used-up", id="429 for today"
         ),
     ],
 )
@@ -263,6 +274,7 @@ async def test_a_refused_connection_is_unavailable_and_names_the_address() -> No
                 await model.generate(asked())
     assert caught.value.facts["asked"] == url
     assert "ConnectError" in caught.value.facts["Gemini"]
+    assert "model.base_url" in " ".join(caught.value.fixes)
 
 
 @pytest.mark.parametrize(

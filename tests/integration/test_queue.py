@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from arq.constants import job_key_prefix
+from typing_extensions import override
 
 from jobs.errors import UsageError
 from jobs.keys import QUEUED_SECONDS
@@ -49,6 +50,48 @@ async def test_a_queued_job_waits_for_a_month(queue: JobQueue) -> None:
     """Arq alone would drop it after a day, prompt and all."""
     await queue.submit(JOB)
     assert await queue.redis.ttl(job_key_prefix + "j") > QUEUED_SECONDS - 60
+
+
+async def test_a_queued_job_is_found_as_it_was_submitted(queue: JobQueue) -> None:
+    """Whoever submits other words under the same id wants to know that the earlier ones win."""
+    assert await queue.find("j") is None
+    await queue.submit(JOB)
+    assert await queue.find("j") == JOB
+    await claim(queue, "j")
+    assert await queue.find("j") == JOB
+    await finish(queue, JOB)
+    assert await queue.find("j") is None
+
+
+async def test_a_job_of_another_installation_is_not_found(redis_url: str, queue: JobQueue) -> None:
+    """Arq's keys carry no prefix, and its words are not ours to compare with."""
+    async with JobQueue(redis_url, records=MemoryRecordStore(), prefix="other") as other:
+        await other.submit(JOB)
+    assert await queue.find("j") is None
+
+
+async def test_a_queued_job_that_cannot_be_read_is_told(queue: JobQueue) -> None:
+    """A newer version may have queued it; that is no defect of this one."""
+    await queue.submit(JOB)
+    await queue.redis.set(job_key_prefix + "j", b"not ours")
+    with pytest.raises(UsageError, match="'j'"):
+        await queue.find("j")
+
+
+class _FinishedMeanwhile(MemoryRecordStore):
+    """Has no record when it is first asked, and has it a moment later."""
+
+    @override
+    async def has(self, job_id: str) -> bool:
+        answer = await super().has(job_id)
+        await self.put(a_record(JOB, Verdict.ACCEPTED))
+        return answer
+
+
+async def test_a_job_that_ends_between_two_looks_is_complete(redis_url: str) -> None:
+    """Whoever is told that it is nowhere takes it for cancelled, and submits it again."""
+    async with JobQueue(redis_url, records=_FinishedMeanwhile()) as queue:
+        assert await queue.handle("j").status() is JobStatus.COMPLETE
 
 
 async def test_the_status_follows_a_job_through_its_life(queue: JobQueue) -> None:

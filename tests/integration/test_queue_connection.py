@@ -1,8 +1,6 @@
 """What is told, and what is queued, where Redis does not do its part."""
 
 import asyncio
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +14,6 @@ from jobs.queue import JobQueue
 from jobs.records.memory import MemoryRecordStore
 from tests.cutting import Cutter, cutting
 from tests.queueing import JOB, n_queued
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    # The path of a unix socket holds 107 bytes: pytest's own temporary folders can be longer.
-    with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as folder:
-        yield Path(folder)
 
 
 async def test_a_job_is_queued_although_the_connection_broke_before_redis_heard_of_it(

@@ -5,12 +5,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.bounds import MAX_ATTEMPTS
 from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
 from jobs.clock import derived_id
 from jobs.datasets import PartialLimits, Task
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import MAX_ATTEMPTS, PromptJob, Record
+from jobs.models import PromptJob, Record
 from jobs.reports import build_report
 from jobs.stats import wilson_interval
 from jobs.verdicts import Verdict

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from cyclopts import App
+
+from worker.cli import app
 
 _REPOSITORY = Path(__file__).parents[2]
 _IMPORT_ALL = """
@@ -14,6 +17,20 @@ for name in sys.argv[1:]:
 assert os.listdir() == [], os.listdir()
 assert threading.active_count() == 1, threading.enumerate()
 """
+
+
+# Each takes longer to load than help takes to be written.
+_HEAVY = {
+    "arq",
+    "google",
+    "httpcore2",
+    "httpx2",
+    "jwt",
+    "pydantic",
+    "pydantic_settings",
+    "redis",
+    "structlog",
+}
 
 
 def _modules() -> list[str]:
@@ -33,6 +50,12 @@ def _modules() -> list[str]:
     return [name for name in names if not name.endswith("__main__") and name != "worker.main"]
 
 
+def _commands(parent: App = app, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words of every command, the groups of commands included."""
+    inner = [name for name in parent if not name.startswith("-")]
+    return [words, *(found for name in inner for found in _commands(parent[name], (*words, name)))]
+
+
 def _run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
@@ -50,19 +73,25 @@ def test_importing_any_module_does_nothing_else(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param(["-c", "import jobs.queue, jobs.models"], id="a script that submits jobs"),
-        pytest.param(
-            [str(Path(sys.executable).parent / "promptmill"), "--help"], id="promptmill --help"
-        ),
-    ],
-)
-def test_the_model_sdk_is_loaded_only_where_it_is_used(
-    arguments: list[str], tmp_path: Path
-) -> None:
-    """It takes longer to load than the rest together, and who asks for help asks no model."""
-    result = _run("-X", "importtime", *arguments, folder=tmp_path)
+def _loaded_by(*arguments: str, folder: Path) -> set[str]:
+    """The packages that a command of Python loads."""
+    result = _run("-X", "importtime", *arguments, folder=folder)
     assert result.returncode == 0, result.stderr[-2000:]
-    assert "google.genai" not in result.stderr
+    names = (line.rpartition("|")[2].strip() for line in result.stderr.splitlines())
+    return {name.partition(".")[0] for name in names}
+
+
+def test_a_script_that_submits_jobs_does_not_load_the_model_sdk(tmp_path: Path) -> None:
+    """It takes longer to load than the rest together, and whoever queues a prompt asks no model."""
+    loaded = _loaded_by("-c", "import jobs.queue, jobs.models", folder=tmp_path)
+    assert "jobs" in loaded
+    assert "google" not in loaded
+
+
+@pytest.mark.parametrize("words", _commands(), ids=lambda words: " ".join(words) or "promptmill")
+def test_help_loads_nothing_that_only_work_needs(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Help is asked for again and again while a command line is put together, and must be there at once."""
+    promptmill = str(Path(sys.executable).parent / "promptmill")
+    loaded = _loaded_by(promptmill, *words, "--help", folder=tmp_path)
+    assert "cyclopts" in loaded
+    assert loaded & _HEAVY == set()

@@ -152,6 +152,27 @@ def test_two_faults_of_one_line_are_told_together() -> None:
             "JSON has no word for NaN",
             id="NaN is expected",
         ),
+        pytest.param('{"prompt": "a", "prompt": "b"}', 'the key "prompt" comes twice', id="twice"),
+        pytest.param(
+            '{"prompt": "a", "limits": {"cpuSeconds": 1, "cpuSeconds": 2}}',
+            'the key "cpuSeconds" comes twice',
+            id="twice in the limits",
+        ),
+        pytest.param(
+            '{"prompt": "a", "metadata": {"x": [{"y": 1, "y": 1}]}}',
+            'the key "y" comes twice',
+            id="twice deep inside",
+        ),
+        pytest.param(
+            '{"prompt": "a", "maxAttempts": true}',
+            'field "maxAttempts" is true: no field is a yes or no',
+            id="true for a number",
+        ),
+        pytest.param(
+            '{"prompt": "a", "limits": {"cpuSeconds": true}}',
+            'field "limits.cpuSeconds" is true: no field is a yes or no',
+            id="true for a limit",
+        ),
         pytest.param('{"prompt": "x", "metadata": {"x": NaN}}', "metadata", id="NaN"),
         pytest.param('{"prompt": "x", "sample": 1e999}', "sample", id="infinity"),
         pytest.param('{"prompt": "\\ud800"}', "invalid|Invalid", id="half a surrogate pair"),
@@ -334,3 +355,29 @@ def test_the_tasks_that_ship_are_good_tasks() -> None:
     """They are the first thing anybody runs."""
     tasks = demo_tasks()
     assert len(tasks) == len({task.id for task in tasks}) == 12
+
+
+@pytest.mark.parametrize(
+    ("content", "fix"),
+    [
+        pytest.param(None, "that is there", id="missing"),
+        pytest.param('{"prompt": "x"}'.encode("utf-16"), "iconv -f UTF-16", id="UTF-16"),
+        pytest.param(b"\x1f\x8b\x08\x00damaged", "gzip -k", id="damaged archive"),
+        pytest.param(b"\n", "one JSON object a line", id="empty"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_what_to_do_and_that_nothing_was_queued(
+    tmp_path: Path, content: bytes | None, fix: str
+) -> None:
+    """Whoever meets it first wants to know whether a part of it is running already."""
+    path = tmp_path / "tasks.jsonl" if content is None else written(tmp_path, content)
+    with pytest.raises(DatasetError) as caught:
+        read_tasks(path)
+    assert fix in " ".join(caught.value.fixes)
+    assert caught.value.note == "nothing was queued"
+
+
+def test_metadata_may_hold_a_yes_or_no() -> None:
+    """It is the dataset's own, and only carried."""
+    (task,) = parse_tasks(['{"prompt": "x", "metadata": {"hard": true}}'], "tasks")
+    assert task.metadata == {"hard": True}

@@ -41,6 +41,6 @@ def test_every_error_has_one_root_and_a_kind_of_its_own(error: type[PromptmillEr
 
 def test_an_error_says_what_happened_and_what_to_do() -> None:
     """In a record and in a log there is one line for both."""
-    error = StoreError("no room", fixes=["free some", "wait"])
+    error = StoreError("no room", fixes=["free some", "or wait"])
     assert (str(error), error.in_one_line) == ("no room", "no room (free some; or wait)")
     assert (StoreError.exit_code, StoreError("x").in_one_line) == (ExitCode.TRANSIENT, "x")

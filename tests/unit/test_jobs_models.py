@@ -10,10 +10,12 @@ from jobs.languages import Language
 from jobs.models import (
     CodeExecutionResult,
     ExecutableCode,
+    Isolation,
     ModelReply,
     PromptJob,
     Record,
     Usage,
+    weakest_of,
 )
 from jobs.verdicts import Outcome, Verdict
 from tests.making import a_record, an_attempt
@@ -235,3 +237,38 @@ def test_a_checker_is_told_apart_by_its_kind(
     job = PromptJob(prompt="x", checker=checker)
     assert json.loads(job.to_json())["checker"]["kind"] == kind
     assert PromptJob.model_validate_json(job.to_json()).checker == checker
+
+
+STRICT = Isolation(profile="strict", layers=("pid-namespace", "rlimits", "seccomp"))
+
+
+@pytest.mark.parametrize(
+    ("others", "weakest"),
+    [
+        pytest.param((), STRICT, id="one alone"),
+        pytest.param(
+            (Isolation(profile="rlimits", layers=("rlimits",), missing=("seccomp",)),),
+            Isolation(profile="rlimits", layers=("rlimits",), missing=("seccomp",)),
+            id="a weaker profile",
+        ),
+        pytest.param(
+            (
+                Isolation(profile="strict", layers=("rlimits", "landlock"), missing=("a", "b")),
+                Isolation(profile="strict", layers=("rlimits", "seccomp"), missing=("b", "c")),
+            ),
+            Isolation(profile="strict", layers=("rlimits",), missing=("a", "b", "c")),
+            id="layers of each only",
+        ),
+    ],
+)
+@pytest.mark.parametrize("turn", [1, -1], ids=["", "backwards"])
+def test_of_several_isolations_that_is_claimed_which_all_had(
+    others: tuple[Isolation, ...], weakest: Isolation, turn: int
+) -> None:
+    """A wall that stood during one run only held nothing in the others."""
+    found = weakest_of((STRICT, *others)[::turn])
+    assert (found.profile, sorted(found.layers), sorted(found.missing)) == (
+        weakest.profile,
+        sorted(weakest.layers),
+        sorted(weakest.missing),
+    )

@@ -1,7 +1,6 @@
 """The small words of a job: ids, limits, verdicts, the wire, intervals."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -10,6 +9,7 @@ from jobs.clock import derived_id, new_id, utcnow
 from jobs.limits import Limits
 from jobs.stats import wilson_interval
 from jobs.verdicts import Outcome, Verdict
+from tests.requiring import material
 from tests.waiting import wait_until
 
 OUTCOMES = {
@@ -99,8 +99,9 @@ def test_more_successes_than_trials_are_refused(successes: int, n: int) -> None:
         wilson_interval(successes, n)
 
 
-def test_intervals_agree_with_statsmodels(shared: Path) -> None:
+def test_intervals_agree_with_statsmodels() -> None:
     """Numbers in papers are computed with it; ours must be the same ones."""
-    vectors = json.loads((shared / "data/stats_test_vectors.json").read_text("utf-8"))["wilson"]
-    ours = [wilson_interval(v["k"], v["n"], confidence=1 - v["alpha"]) for v in vectors]
+    vectors = json.loads(material("data/stats_test_vectors.json").read_text("utf-8"))["wilson"]
+    assert {v["alpha"] for v in vectors} == {0.05}
+    ours = [wilson_interval(v["k"], v["n"]) for v in vectors]
     assert ours == [pytest.approx((v["lo"], v["hi"]), abs=1e-12) for v in vectors]

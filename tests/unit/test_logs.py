@@ -32,9 +32,14 @@ def logging_as_it_was() -> Iterator[None]:
     """Logging is one for the whole process: what a test sets up is taken down after it."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    # The SDK's own logger among them: the module that loads it has quietened it once for all.
+    others = [log for log in root.manager.loggerDict.values() if isinstance(log, logging.Logger)]
+    levels = [log.level for log in others]
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    for log, its_level in zip(others, levels, strict=True):
+        log.setLevel(its_level)
     logging.captureWarnings(False)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()

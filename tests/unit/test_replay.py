@@ -1,5 +1,6 @@
 """What the replay model promises: recorded words only, found by task, sample and attempt."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -109,6 +110,7 @@ def test_all_bad_lines_are_told_at_once(tmp_path: Path) -> None:
             row(taskId="u", attempt=3),
         )
     facts = caught.value.facts
+    assert caught.value.message.endswith("has 6 bad lines of 7")
     assert list(facts) == ["line 2", "line 3", "line 4", "line 5", "line 6", "line 7"]
     assert "taskId or a prompt" in facts["line 3"]
     assert "attempt" in facts["line 4"]
@@ -121,15 +123,45 @@ def test_a_long_list_of_bad_lines_is_cut_and_says_so(tmp_path: Path) -> None:
     """Ten thousand lines on the terminal would hide the message."""
     with pytest.raises(DatasetError) as caught:
         replay(tmp_path, *["no"] * 30)
-    assert "30 of 30" in caught.value.message
+    assert caught.value.message.endswith("has 30 bad lines of 30")
     assert caught.value.facts["and"] == "10 more"
 
 
-def test_bytes_that_are_no_text_are_a_bad_line(tmp_path: Path) -> None:
+def test_bytes_that_are_no_text_are_told_by_line(tmp_path: Path) -> None:
     """A file in another encoding is the most usual bad file, and no reason for a traceback."""
     path = tmp_path / "latin.jsonl"
     path.write_bytes(b'{"taskId": "t", "attempt": 1, "reply": "caf\xe9"}\n')
-    with pytest.raises(DatasetError, match="1 of 1"):
+    with pytest.raises(DatasetError, match=r"not UTF-8 text: .* line 1$"):
+        load_recordings(path)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(gzip.compress(row(taskId="t").encode()), id="gzip"),
+        pytest.param(row(taskId="t").encode("utf-8-sig"), id="byte order mark"),
+        pytest.param(f"\r\n{row(taskId='t')}\r\n".encode(), id="lines of Windows"),
+        pytest.param(
+            json.dumps({"taskId": "t", "attempt": 1, "reply": "said", "prompt": "\u2028"}).encode(),
+            id="escaped line end",
+        ),
+    ],
+)
+async def test_recordings_come_in_every_form_that_tasks_come_in(
+    tmp_path: Path, packed: bytes
+) -> None:
+    """Both are made by the same scripts; what `eval` reads as a dataset it must read as recordings."""
+    path = tmp_path / "said.jsonl.gz"
+    path.write_bytes(packed)
+    reply = await ReplayModel(load_recordings(path), "replay").generate(asked("t"))
+    assert reply.text == "said"
+
+
+def test_a_damaged_archive_of_recordings_is_told_as_one(tmp_path: Path) -> None:
+    """A download that broke off is mended by another download, not by looking at its lines."""
+    path = tmp_path / "said.jsonl.gz"
+    path.write_bytes(gzip.compress(row(taskId="t").encode())[:-4])
+    with pytest.raises(DatasetError, match="damaged gzip"):
         load_recordings(path)
 
 

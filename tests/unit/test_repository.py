@@ -86,6 +86,28 @@ def test_our_packages_are_never_imported_by_their_bare_names() -> None:
     assert bare == []
 
 
+def test_every_error_a_person_is_told_is_in_the_tree_of_its_package() -> None:
+    """Whoever looks for what a command may end with reads the pages that draw it, and no other file."""
+    families: dict[str, set[str]] = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for _, tree in _python_files(*_PACKAGES)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+
+    def is_told(name: str) -> bool:
+        return name == "PromptmillError" or any(map(is_told, families.get(name, ())))
+
+    homes = {
+        (node.name, name)
+        for name, tree in _python_files(*_PACKAGES)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and is_told(node.name)
+    }
+    assert len(homes) > 15
+    assert {error: home for error, home in homes if Path(home).name != "errors.py"} == {}
+
+
 def test_the_inside_of_the_sandbox_needs_only_the_standard_library() -> None:
     """It runs without site-packages; an import it cannot have would break every run."""
     folder = _REPOSITORY / "worker" / "sandbox" / "inside"
@@ -117,3 +139,14 @@ def test_every_test_says_why_anyone_cares() -> None:
 def test_every_package_tells_type_checkers_that_it_is_typed(folder: str) -> None:
     """Without the mark a script's own mypy takes everything of ours for `Any`."""
     assert (_REPOSITORY / folder / "py.typed").is_file()
+
+
+def test_tests_are_skipped_in_one_place() -> None:
+    """A skip that CI cannot turn into a failure proves nothing and is missed by nobody."""
+    skipping = {
+        name
+        for name, tree in _python_files("tests")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in {"skip", "skipif", "importorskip"}
+    }
+    assert skipping == {"tests/requiring.py"}

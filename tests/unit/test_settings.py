@@ -10,8 +10,10 @@ import pytest
 
 from config import Settings, load_settings
 from config.loading import origins
+from config.redaction import mask
+from jobs.bounds import MAX_ATTEMPTS
 from jobs.limits import Limits
-from jobs.models import MAX_ATTEMPTS
+from worker.model.options import DEFAULT_API_VERSION, GeminiOptions
 
 _KEY = "AIzaSy-planted-key-0123456789-abcdx4Qk"
 
@@ -172,6 +174,19 @@ def test_the_setting_and_the_job_agree_on_the_most_attempts(tmp_path: Path) -> N
     assert load_settings(tmp_path, overrides=most, environment={}).attempts.max == MAX_ATTEMPTS
     with pytest.raises(Exception, match=f"from 1 up to {MAX_ATTEMPTS}$"):
         load_settings(tmp_path, overrides={"attempts.max": str(MAX_ATTEMPTS + 1)}, environment={})
+
+
+def test_the_setting_names_the_version_that_is_sent_without_it(repository: Path) -> None:
+    """Whoever looks for a model that only another version has must know which one was asked."""
+    page = (repository / "docs/reference/settings.md").read_text("utf-8")
+    assert f"Version of the Gemini API; unset means {DEFAULT_API_VERSION}." in page
+
+
+@pytest.mark.parametrize("key", ["k" * 7 + "9zQ1", "k" * 8 + "9zQ1"], ids=["short", "long"])
+def test_settings_and_model_errors_agree_on_how_much_of_a_key_is_shown(key: str) -> None:
+    """Neither can import the other's rule, so it is written twice and held together here."""
+    told = GeminiOptions(name="m", api_key=key).key_facts()["key"]
+    assert ("9zQ1" in told) == ("9zQ1" in mask(key)) == (len(key) == 12)
 
 
 @pytest.mark.parametrize(

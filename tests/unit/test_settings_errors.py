@@ -219,6 +219,21 @@ def test_a_file_that_cannot_be_read_says_where(
     assert text in error.message
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        pytest.param("promptmill.toml", "[attempts]\nmax = 7\n", id="toml"),
+        pytest.param(".env", "PROMPTMILL_ATTEMPTS__MAX=7\n", id="dotenv"),
+    ],
+)
+def test_a_file_may_begin_with_the_mark_of_an_editor(
+    tmp_path: Path, file: str, content: str
+) -> None:
+    """Some editors write one before the first character, and no one sees it."""
+    (tmp_path / file).write_text(content, "utf-8-sig")
+    assert load_settings(tmp_path, environment={}).attempts.max == 7
+
+
 def test_a_directory_in_the_place_of_a_file_is_an_error(tmp_path: Path) -> None:
     """Settings that are there and cannot be read must never count as not there."""
     (tmp_path / "promptmill.toml").mkdir()
@@ -278,6 +293,22 @@ def test_two_problems_of_one_line_are_both_told(tmp_path: Path) -> None:
         pytest.param(
             "", "", {"PROMPTMILL_REDIS__URL": f"http://a:{_PLAIN_SECRET}@h"}, id="password"
         ),
+        *(
+            pytest.param("", "", {f"PROMPTMILL_{name}": value}, id=f"{name}, malformed {number}")
+            for name in ("REDIS__URL", "MODEL__BASE_URL")
+            for number, value in enumerate(
+                (
+                    f"redis//:{_PLAIN_SECRET}@x",
+                    f":///a:{_PLAIN_SECRET}@x",
+                    f":{_PLAIN_SECRET}@x",
+                    f"{_PLAIN_SECRET}@x",
+                    f"http//:{_PLAIN_SECRET}%40x",
+                    f"http//x?password={_PLAIN_SECRET}",
+                    f"http//x;password={_PLAIN_SECRET}",
+                )
+            )
+        ),
+        pytest.param(f"redis.url = ['redis//:{_PLAIN_SECRET}@x']", "", {}, id="URL in a list"),
     ],
 )
 def test_no_error_tells_a_secret(

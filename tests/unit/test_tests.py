@@ -1,11 +1,23 @@
 """The helpers that other tests stand on keep their promises."""
 
 import asyncio
+import os
+import subprocess
+import sys
 
 import pytest
 import redis
 
 from tests.waiting import wait_until
+
+ASK_A_CHILD = """
+import subprocess, sys
+from tests.conftest import pytest_configure
+
+pytest_configure()
+ask = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+subprocess.run([sys.executable, "-c", ask], check=True)
+"""
 
 
 async def test_waiting_ends_as_soon_as_the_condition_holds() -> None:
@@ -28,3 +40,33 @@ def test_each_test_finds_its_redis_empty(redis_url: str, value: bytes) -> None:
     with redis.Redis.from_url(redis_url) as client:
         assert client.get("left-behind") is None
         client.set("left-behind", value)
+
+
+def test_what_tests_start_can_be_interrupted_though_nobody_can_interrupt_the_tests() -> None:
+    """A shell without job control starts what runs in the background without Ctrl-C, and children inherit that."""
+    deaf = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-c", ASK_A_CHILD]
+    asked = subprocess.run(deaf, capture_output=True, text=True, check=True)
+    assert asked.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("need", "everything_required", "ends_as"),
+    [
+        ("require('a miracle', available=False)", "", "Skipped: missing: a miracle"),
+        ("require('a miracle', available=False)", "1", "Failed: required here, but missing"),
+        ("material('no/such.file')", "", "Skipped: missing: ../shared/no/such.file"),
+        ("material('no/such.file')", "1", "Skipped: missing: ../shared/no/such.file"),
+    ],
+)
+def test_ci_demands_what_the_machine_must_offer_and_not_what_lies_beside_the_repository(
+    need: str, everything_required: str, ends_as: str
+) -> None:
+    """A clone must pass by itself, and still no sandbox may go untested because a kernel grants nothing."""
+    asked = subprocess.run(
+        [sys.executable, "-c", f"from tests.requiring import *; {need}"],
+        env={**os.environ, "TESTS_REQUIRE_ALL": everything_required},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ends_as in asked.stderr

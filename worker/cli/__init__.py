@@ -1,24 +1,20 @@
 """Every command of `promptmill`."""
 
+import os
+import shlex
 import sys
 import tempfile
 import traceback
 from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from jobs.errors import ExitCode, PromptmillError, UsageError
 
+from .errors import DefectError, StoppedError
 from .output import show_error, talk
-
-
-class DefectError(PromptmillError):
-    """We failed in a way that nobody foresaw."""
-
-    kind = "bug"
-    exit_code = ExitCode.BUG
-
 
 app = App(
     name="promptmill",
@@ -30,7 +26,8 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-# Commands are named by module and function, and loaded when they are called.
+# Commands are named by module and function, and loaded when they are called; what only their work needs, they
+# import in their bodies, so that --help loads none of it.
 app.command(
     "worker.cli.demo:demo",
     name="demo",
@@ -71,9 +68,22 @@ app.command(_config)
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code; nothing but `--debug` ever shows a traceback."""
+    _open_what_is_closed()
     words = sys.argv[1:]
     debug = "--debug" in words
     sys.exit(_run([word for word in words if word != "--debug"], debug=debug))
+
+
+def _open_what_is_closed() -> None:
+    """Give a process that was started without standard input or error empty ones.
+
+    Python has None for them, and `print` takes that for standard output; a file that is opened later would get their
+    numbers, and with them what libraries write there.
+    """
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  (for good)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (for good)
 
 
 def _run(words: list[str], *, debug: bool) -> int:
@@ -84,7 +94,7 @@ def _run(words: list[str], *, debug: bool) -> int:
     except CycloptsError as error:
         help_words = ["promptmill", *_commands_in(words), "--help"]
         fixes = [f"see what there is: {' '.join(help_words)}"]
-        show_error(UsageError(str(error).rstrip("."), fixes=fixes), as_json=as_json)
+        show_error(UsageError(_in_words(error), fixes=fixes), as_json=as_json)
         return ExitCode.USAGE
     except PromptmillError as error:
         if debug:
@@ -92,17 +102,29 @@ def _run(words: list[str], *, debug: bool) -> int:
         show_error(error, as_json=as_json)
         return error.exit_code
     except KeyboardInterrupt:
-        talk("stopped")
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough, as in `promptmill job list | head`.
-        sys.stdout = None
+        return _stopped(as_json=as_json)
+    except SystemExit:
+        # Rich, which prints help, exits where whoever read it has seen enough, as in `promptmill --help | head`.
         return ExitCode.OK
     except Exception as error:
         if debug:
             raise
         show_error(_defect(error, _keep_traceback()), as_json=as_json)
         return ExitCode.BUG
+
+
+def _stopped(*, as_json: bool) -> ExitCode:
+    if as_json:
+        show_error(StoppedError("stopped"), as_json=True)
+    else:
+        talk("stopped")
+    return ExitCode.INTERRUPTED
+
+
+def _in_words(error: CycloptsError) -> str:
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"not understood: {shlex.join(error.unused_tokens)}"
+    return str(error).rstrip(".")
 
 
 def _commands_in(words: list[str]) -> list[str]:

@@ -1,8 +1,6 @@
 """`promptmill demo`: the built-in tour."""
 
 from jobs.clock import new_id
-from jobs.connection import EMBEDDED_SCHEME
-from jobs.datasets.readers import demo_tasks
 from jobs.errors import ExitCode
 
 from .evaluate import make_jobs, run_and_report
@@ -18,6 +16,9 @@ def demo(*, json: AsJson = False) -> int:
     Args:
         json: the report as JSON.
     """
+    from jobs.connection import EMBEDDED_SCHEME
+    from jobs.datasets.readers import demo_tasks
+
     # The recorded programs ship with promptmill and were read, so any isolation will do for them; and neither a
     # configured Redis nor a worker with a key has any part in the tour.
     settings = read_settings(
@@ -39,6 +40,8 @@ def demo(*, json: AsJson = False) -> int:
     )
     run_id = new_id("demo")
     jobs = make_jobs(demo_tasks(), run_id, settings)
-    report = run_and_report(settings, run_id, jobs, as_json=json)
+    report = run_and_report(
+        settings, run_id, jobs, as_json=json, how_to_go_on="start again:  promptmill demo"
+    )
     talk("next     promptmill job list     promptmill job show ID     promptmill eval --help")
     return ExitCode.INCOMPLETE if report.unscored else ExitCode.OK

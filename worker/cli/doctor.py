@@ -1,52 +1,14 @@
 """`promptmill doctor`: find out what works on this machine, by doing it."""
 
 import asyncio
-import os
-import platform
-import shutil
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from importlib.metadata import packages_distributions
-from typing import Literal
 
 from config.escaping import escaped_block
-from config.settings import Settings
-from jobs.connection import open_redis, shown_url
-from jobs.errors import ExitCode, PromptmillError
-from jobs.keys import Keys
-from jobs.models import Isolation
-from jobs.presence import live_workers
-from worker.main import gemini_options
-from worker.model.opening import open_model
-from worker.sandbox.errors import SandboxTooWeakError
-from worker.sandbox.interpreters import find_interpreter, interpreters
-from worker.sandbox.opening import Profile, open_sandbox
-from worker.sandbox.packages import packages_of
-from worker.sandbox.selfcheck import self_check
+from jobs.errors import ExitCode
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import emit, emit_json
 
-_LOW_DISK_MIB = 500
-Status = Literal["ok", "warn", "fail"]
-_MARKS: dict[Status, str] = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
-
-_IN_WORDS: dict[Profile, str] = {
-    "strict": "every program on a machine of its own",
-    "contained": "among this machine's processes, behind Landlock and a filter of system calls",
-    "rlimits": "resource limits only: programs can read files and reach the network; for prompts you trust",
-}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was tried."""
-
-    group: str
-    name: str
-    status: Status
-    detail: str
-    fix: str = ""
+_MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
 def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
@@ -57,7 +19,9 @@ def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
     Args:
         json: as JSON.
     """
-    findings = asyncio.run(_examine(read_settings(flags, quiet=True)))
+    from .examining import examine
+
+    findings = asyncio.run(examine(read_settings(flags, silent=True)))
     if json:
         emit_json([vars(finding) for finding in findings])
     else:
@@ -69,149 +33,3 @@ def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
                 emit(escaped_block(f"{'':<{width + 18}}{'    ' if number else 'fix:'} {fix}"))
     has_failed = any(finding.status == "fail" for finding in findings)
     return ExitCode.GATE_FAILED if has_failed else ExitCode.OK
-
-
-async def _examine(settings: Settings) -> list[Finding]:
-    findings = [*_python(), *_disk(settings), *_languages()]
-    for examination in (_redis(settings), _model(settings), _sandbox(settings)):
-        findings += [finding async for finding in examination]
-    return findings
-
-
-def _python() -> Iterator[Finding]:
-    yield Finding("python", platform.python_version(), "ok", platform.platform())
-    owners = packages_distributions()
-    for name in ("config", "jobs", "worker"):
-        others = sorted(set(owners.get(name, [])) - {"promptmill"})
-        if others:
-            yield Finding(
-                "python",
-                name,
-                "fail",
-                f"also installed by {', '.join(others)}",
-                f"pip uninstall {' '.join(others)}",
-            )
-
-
-def _disk(settings: Settings) -> Iterator[Finding]:
-    folder = settings.store.directory.resolve()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not os.access(existing, os.W_OK | os.X_OK):
-        fix = "choose another folder with PROMPTMILL_STORE__DIRECTORY"
-        yield Finding("disk", "store", "fail", f"{existing} cannot be written to", fix)
-        return
-    free_mib = shutil.disk_usage(existing).free // 2**20
-    status: Status = "ok" if free_mib >= _LOW_DISK_MIB else "warn"
-    yield Finding("disk", "store", status, f"{folder}, {free_mib:,} MiB free")
-
-
-def _languages() -> Iterator[Finding]:
-    for found in interpreters():
-        name = found.language.value
-        if found.path is not None:
-            yield Finding("language", name, "ok", f"{found.path} {found.version or ''}".rstrip())
-            continue
-        try:
-            find_interpreter(found.language)
-        except PromptmillError as error:
-            yield Finding("language", name, "warn", error.message, "\n".join(error.fixes))
-
-
-async def _redis(settings: Settings) -> AsyncIterator[Finding]:
-    url, keys = settings.redis_url, Keys(settings.redis.prefix)
-    try:
-        async with open_redis(url, keys) as redis:
-            info = await redis.info("server")
-            version = info.get("valkey_version") or info.get("redis_version")
-            name = "Valkey" if "valkey_version" in info else "Redis"
-            yield Finding("redis", "server", "ok", f"{name} {version} at {shown_url(url)}")
-            policy = (await redis.info("memory")).get("maxmemory_policy", "noeviction")
-            if policy != "noeviction":
-                yield Finding(
-                    "redis",
-                    "eviction",
-                    "fail",
-                    f"{policy} drops queued jobs when memory is full",
-                    "redis-cli CONFIG SET maxmemory-policy noeviction",
-                )
-            workers = await live_workers(redis, keys)
-            names = ", ".join(worker.worker_id for worker in workers)
-            yield Finding(
-                "redis",
-                "workers",
-                "ok" if workers else "warn",
-                names or "none running",
-                "" if workers else "promptmill worker",
-            )
-    except PromptmillError as error:
-        yield _failure("redis", "server", error)
-
-
-async def _model(settings: Settings) -> AsyncIterator[Finding]:
-    try:
-        model = open_model(settings.model.name, gemini_options(settings))
-        try:
-            await model.check()
-        finally:
-            await model.aclose()
-    except PromptmillError as error:
-        yield _failure("model", settings.model.name, error)
-        return
-    if model.simulated:
-        yield Finding(
-            "model",
-            model.name,
-            "warn",
-            "answers are RECORDINGS, not a model's",
-            "export GEMINI_API_KEY=...",
-        )
-    else:
-        yield Finding("model", model.name, "ok", "the key is accepted")
-
-
-async def _sandbox(settings: Settings) -> AsyncIterator[Finding]:
-    python = settings.sandbox.python
-    try:
-        packages = packages_of(python.environment, python.preload)
-        sandbox = await open_sandbox(settings.sandbox.require, packages)
-    except PromptmillError as error:
-        yield _failure("sandbox", settings.sandbox.require, error)
-        return
-    async with sandbox:
-        isolation = sandbox.isolation
-        yield Finding("sandbox", f"profile {isolation.profile}", "ok", _IN_WORDS[isolation.profile])
-        yield Finding("sandbox", "layers", "ok", " ".join(isolation.layers))
-        if isolation.profile != "strict":
-            yield await _what_strict_needs(isolation)
-        elif isolation.missing:
-            yield Finding("sandbox", "missing", "warn", " ".join(isolation.missing))
-        if packages.folders:
-            yield Finding("sandbox", "packages", "ok", " ".join(packages.folders))
-        if packages.preload:
-            yield Finding("sandbox", "preloaded", "ok", " ".join(packages.preload))
-        for check in await self_check(sandbox):
-            yield Finding("sandbox", check.name, "ok" if check.ok else "fail", check.detail)
-
-
-async def _what_strict_needs(isolation: Isolation) -> Finding:
-    """What programs are not kept from here, and what to type against it."""
-    lacking = f"weaker than strict, without {' '.join(isolation.missing)}"
-    try:
-        async with await open_sandbox("strict"):
-            return Finding("sandbox", "missing", "warn", lacking)
-    except PromptmillError as error:
-        reason = error.facts.get("refused for strict", error.message)
-        # The last one is to be content with less, which is what we are.
-        fixes = error.fixes[:-1] if isinstance(error, SandboxTooWeakError) else error.fixes
-        return Finding("sandbox", "missing", "warn", f"{lacking} ({reason})", "\n".join(fixes))
-
-
-def _failure(group: str, name: str, error: PromptmillError) -> Finding:
-    facts = "; ".join(f"{label}: {fact}" for label, fact in error.facts.items())
-    return Finding(
-        group,
-        name,
-        "fail",
-        f"{error.message} ({facts})" if facts else error.message,
-        "\n".join(error.fixes),
-    )

@@ -1,28 +1,28 @@
 """`promptmill eval`: every task of a dataset, then a report."""
 
+from __future__ import annotations
+
 import asyncio
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
 from config.escaping import escaped
-from config.settings import Settings
 from jobs.clock import new_id
-from jobs.datasets import Task
-from jobs.datasets.readers import read_tasks
 from jobs.errors import ExitCode, UsageError
-from jobs.models import PromptJob, Record, is_identifier
-from jobs.reports import Report, build_report
-from jobs.reports.text import report_lines
 
+from .errors import StoppedError
 from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
-from .output import emit, emit_json, talk
-from .progress import RunProgress
-from .running import run_jobs
+from .output import counted, emit, emit_json, show_error, talk
+from .resuming import same_command
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from jobs.datasets import Task
+    from jobs.models import PromptJob, Record
+    from jobs.reports import Report
 
 
 @Parameter(name="*")
@@ -50,12 +50,17 @@ class RunFlags:
         float | None,
         Parameter(
             validator=validators.Number(gte=0, lte=1),
-            help="exit with 1 if a smaller share of the jobs is solved (0 to 1)",
+            help="exit with 1 if a smaller share of the judged jobs is solved (0 to 1); 5 if some were not judged",
         ),
     ] = None
 
 
 ONE_OF_EACH = RunFlags()
+
+NAMES = (
+    "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
+)
+"""What a run may be called, and the id of a job."""
 
 
 def evaluate(
@@ -75,21 +80,30 @@ def evaluate(
         dataset: a JSONL file, gzipped or not: one task a line.
         json: the report as JSON.
     """
+    from jobs.datasets.readers import read_tasks
+
     settings = read_settings(flags, quiet=True)
     tasks = read_tasks(dataset)
     run_id = new_id("run") if run.run is None else run.run
     jobs = make_jobs(tasks, run_id, settings, samples=run.samples, max_attempts=run.max_attempts)
-    resume = _same_command(run_id, is_named=run.run is not None)
+    resume = same_command(*(() if run.run is not None else ("--run", run_id)))
     try:
-        report = run_and_report(settings, run_id, jobs, as_json=json)
+        report = run_and_report(
+            settings, run_id, jobs, as_json=json, how_to_go_on=f"go on with:  {resume}"
+        )
     except (KeyboardInterrupt, asyncio.CancelledError):
         talk(f"\nstopped; what is recorded stays, the rest is still queued. Go on with:  {resume}")
+        if json:
+            note = "what is recorded stays, the rest is still queued"
+            error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=note)
+            show_error(error, as_json=True)
         return ExitCode.INTERRUPTED
+    is_complete = _tell_what_is_missing(report, len(jobs), resume)
     if run.fail_under is not None and (report.solved.value or 0.0) < run.fail_under:
         talk(f"gate     --fail-under {run.fail_under}: FAILED")
         return ExitCode.GATE_FAILED
-    is_complete = _tell_what_is_missing(report, len(jobs), resume)
-    return ExitCode.OK if is_complete or run.fail_under is not None else ExitCode.INCOMPLETE
+    # A gate is about the jobs that were judged, and passes no run of which some were not.
+    return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
 
 
 def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:
@@ -106,12 +120,6 @@ def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:
     return not report.unscored and not n_unrecorded
 
 
-def _same_command(run_id: str, *, is_named: bool) -> str:
-    """What to type to go on: what was typed, flags and all, since a run under other conditions is another run."""
-    words = ["promptmill", *sys.argv[1:]]
-    return escaped(shlex.join(words if is_named else [*words, "--run", run_id]))
-
-
 def make_jobs(
     tasks: list[Task],
     run_id: str,
@@ -125,12 +133,12 @@ def make_jobs(
     Raises:
         UsageError: the run's name cannot be one.
     """
+    from jobs.models import is_identifier
+
     if not is_identifier(run_id):
         raise UsageError(
             f"{run_id!r} cannot name a run",
-            fixes=[
-                "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
-            ],
+            fixes=[NAMES],
             note="nothing was queued",
         )
     return [
@@ -147,19 +155,28 @@ def make_jobs(
 
 
 def run_and_report(
-    settings: Settings, run_id: str, jobs: list[PromptJob], *, as_json: bool
+    settings: Settings, run_id: str, jobs: list[PromptJob], *, as_json: bool, how_to_go_on: str
 ) -> Report:
-    """Run the jobs, show how far they are, and print the report."""
+    """Run the jobs, show how far they are, and print the report.
+
+    Raises:
+        PromptmillError: nothing was queued, or it says what was, and how to go on.
+    """
+    from jobs.reports import build_report
+    from jobs.reports.text import report_lines
+
+    from .progress import RunProgress
+    from .running import run_jobs
 
     async def records() -> list[Record]:
         with RunProgress(run_id, len(jobs)) as progress:
-            return await run_jobs(settings, jobs, progress)
+            return await run_jobs(settings, jobs, progress, how_to_go_on)
 
     report = build_report(asyncio.run(records()))
     if as_json:
         emit_json({"runId": run_id, **report.model_dump(mode="json", by_alias=True)})
     else:
-        emit(f"run {run_id}   {report.n_jobs} records in {settings.records_directory}\n")
+        emit(f"run {run_id}   {counted(report.n_jobs, 'record')} in {settings.records_directory}\n")
         for line in report_lines(report):
             emit(escaped(line))
     return report

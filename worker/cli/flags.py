@@ -1,4 +1,4 @@
-"""Flags that several commands share, and the settings they change."""
+"""Flags that several modules read, and the settings they change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from jobs.bounds import MAX_ATTEMPTS
 from jobs.errors import UsageError
-from jobs.models import MAX_ATTEMPTS
+from jobs.languages import Language
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -52,16 +53,50 @@ Attempts = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lt
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSON, errors too")]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class JobFlags:
+    """What is to be queued, and how it is checked."""
+
+    jsonl: Annotated[
+        Path | None,
+        Parameter(
+            allow_leading_hyphen=True,
+            help="a file of jobs, one JSON object a line; - is standard input",
+        ),
+    ] = None
+    language: Annotated[Language | None, Parameter(help="language of the program (python)")] = None
+    max_attempts: Annotated[
+        Attempts, Parameter(help="generations, the first one counted (1 to 20)")
+    ] = None
+    tests: Annotated[Path | None, Parameter(help="file of tests that the program must pass")] = None
+    expect: Annotated[
+        str | None,
+        Parameter(allow_leading_hyphen=True, help="text that the program must print"),
+    ] = None
+    run: Annotated[
+        str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
+    ] = None
+    id: Annotated[
+        str | None,
+        Parameter(help="id of one prompt's job; what has an id is queued only once"),
+    ] = None
+
+
+NO_JOB_FLAGS = JobFlags()
+
+
 def read_settings(
     flags: SettingFlags = NO_FLAGS,
     *,
     quiet: bool = False,
+    silent: bool = False,
     overrides: Mapping[str, str] | None = None,
 ) -> "Settings":
     """The settings of the current folder under these flags, and logging set up by them.
 
     `overrides`, by dotted names, win over the flags. `quiet` shows only warnings unless somebody chose a level: a
-    command that shows its own progress needs no log beside it.
+    command that shows its own progress needs no log beside it. `silent` leaves the warnings out, too.
 
     Raises:
         ConfigError: something cannot be used.
@@ -70,11 +105,19 @@ def read_settings(
     from config.logs import configure_logging
     from config.settings import DEFAULT_ORIGIN
 
-    settings = load_settings(Path.cwd(), overrides={**flags.overrides(), **(overrides or {})})
-    level = (
-        "warning"
-        if quiet and settings.origin_of("log.level") == DEFAULT_ORIGIN
-        else settings.log.level
-    )
+    settings = load_settings(_here(), overrides={**flags.overrides(), **(overrides or {})})
+    level = settings.log.level
+    if (quiet or silent) and settings.origin_of("log.level") == DEFAULT_ORIGIN:
+        level = "error" if silent else "warning"
     configure_logging(settings.log.format, level, secrets=settings.secrets())
     return settings
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError(
+            "the folder that this command was started in is gone",
+            fixes=["cd into one that is there; settings and records are looked for in it"],
+        ) from None

@@ -3,22 +3,14 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from jobs.errors import ExitCode, PromptmillError
 from jobs.events import JobCancelled, JobEvent, JobFinished, follow, stream_of
-from jobs.models import PromptJob
+from jobs.models import PromptJob, Record
 from jobs.queue import JobQueue
 
+from .errors import NobodyWorksError
 from .progress import RunProgress
 
 _SILENT_SECONDS = 3
-
-
-class NobodyWorksError(PromptmillError):
-    """All workers have fallen silent; the jobs stay queued."""
-
-    kind = "no-worker"
-    exit_code = ExitCode.TRANSIENT
-    retryable = True
 
 
 async def follow_to_the_end(
@@ -44,6 +36,13 @@ async def follow_to_the_end(
                 progress.show(event)
                 if _is_last(event):
                     pending.discard(event.job_id)
+
+
+async def records_of(queue: JobQueue, jobs: Sequence[PromptJob]) -> list[Record]:
+    """The records of jobs that were followed to their end, in the order of the jobs; a cancelled job has none."""
+    return [
+        await queue.records.get(job.job_id) for job in jobs if await queue.records.has(job.job_id)
+    ]
 
 
 async def _silence(queue: JobQueue, silent_seconds: int | None) -> int | None:

@@ -1,23 +1,28 @@
 """`promptmill job`: look at finished jobs."""
 
+from __future__ import annotations
+
 import asyncio
 import sys
 from collections.abc import Iterator
 from json import dumps
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
 from config.escaping import escaped, escaped_block, escaped_json
-from config.settings import Settings
 from jobs.errors import ExitCode, UsageError
-from jobs.models import Attempt, Record, Returned, Trust
-from jobs.records.files import FileRecordStore
-from jobs.reports.text import SIMULATED_NOTE
 
 from .execution import execution_lines
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
-from .output import emit, emit_json, talk
+from .output import counted, emit, emit_json, talk
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from jobs.errors import StoreError
+    from jobs.models import Attempt, Record, Returned, Trust
+
+_SHOWN_UNREADABLE = 20
 
 _TRUST: dict[Trust, str] = {
     "separate_process": "outside the program's process",
@@ -39,11 +44,19 @@ def list_jobs(
         limit: jobs at most.
         json: as JSON.
     """
-    records = asyncio.run(_find(read_settings(flags), run))
+    unreadable: list[StoreError] = []
+    records = asyncio.run(_find(read_settings(flags), run, unreadable))
     shown = sorted(records, key=lambda record: record.finished_at, reverse=True)[:limit]
     if json:
         emit_json([_summary(record) for record in shown])
-        return ExitCode.OK
+    else:
+        _list(shown, run)
+        if len(records) > len(shown):
+            talk(f"{len(records) - len(shown)} more; see them with --limit {len(records)}")
+    return _tell_what_is_unreadable(unreadable)
+
+
+def _list(shown: list[Record], run: str | None) -> None:
     if not shown:
         talk(
             "there are no finished jobs here yet; start with: promptmill demo"
@@ -56,9 +69,17 @@ def list_jobs(
         counts = f"{record.verdict:<22}x{len(record.attempts):<3}"
         place = f"{record.job.run_id or '-'}  {task}"
         emit(escaped(f"{record.job_id}  {counts} {place}  {record.explanation}{mark}"))
-    if len(records) > len(shown):
-        talk(f"{len(records) - len(shown)} more; see them with --limit {len(records)}")
-    return ExitCode.OK
+
+
+def _tell_what_is_unreadable(unreadable: list[StoreError]) -> ExitCode:
+    if not unreadable:
+        return ExitCode.OK
+    talk(f"{counted(len(unreadable), 'record')} cannot be read and had to be left out:")
+    for error in unreadable[:_SHOWN_UNREADABLE]:
+        talk(escaped(f"  {error.in_one_line}"))
+    if len(unreadable) > _SHOWN_UNREADABLE:
+        talk(f"  … and {len(unreadable) - _SHOWN_UNREADABLE} more")
+    return ExitCode.INCOMPLETE
 
 
 def show_job(
@@ -84,7 +105,7 @@ def show_job(
     record = asyncio.run(_find_one(read_settings(flags), job_id))
     if attempt is not None and attempt > len(record.attempts):
         raise UsageError(
-            f"job {record.job_id!r} has {len(record.attempts)} attempts, not {attempt}"
+            f"job {record.job_id!r} has {counted(len(record.attempts), 'attempt')}, none of number {attempt}"
         )
     if json:
         emit(escaped_json(record.to_json(indent=2)))
@@ -95,24 +116,35 @@ def show_job(
     return ExitCode.OK
 
 
-async def _find(settings: Settings, run_id: str | None) -> list[Record]:
-    return [
-        record async for record in FileRecordStore(settings.records_directory).find(run_id=run_id)
-    ]
+async def _find(
+    settings: Settings, run_id: str | None, unreadable: list[StoreError]
+) -> list[Record]:
+    from jobs.records.files import FileRecordStore
+
+    store = FileRecordStore(settings.records_directory)
+    finding = store.find(run_id=run_id, on_unreadable=lambda _, error: unreadable.append(error))
+    return [record async for record in finding]
 
 
 async def _find_one(settings: Settings, beginning: str) -> Record:
+    from jobs.records.files import FileRecordStore
+
     store = FileRecordStore(settings.records_directory)
     if not beginning:
         raise UsageError("the id is empty", fixes=["see what there is: promptmill job list"])
     if await store.has(beginning):
         return await store.get(beginning)
-    found = [record async for record in store.find() if record.job_id.startswith(beginning)]
+    unreadable: dict[str, StoreError] = {}
+    finding = store.find(on_unreadable=lambda path, error: unreadable.update({path.stem: error}))
+    found = [record async for record in finding if record.job_id.startswith(beginning)]
     if len(found) > 1:
         raise UsageError(
             f"{len(found)} jobs begin with {beginning!r}",
             fixes=[f"give more of it, as in {found[0].job_id}"],
         )
+    for job_id, error in unreadable.items():
+        if not found and job_id.startswith(beginning):
+            raise error
     return found[0] if found else await store.get(beginning)
 
 
@@ -131,6 +163,8 @@ def _summary(record: Record) -> dict[str, object]:
 
 
 def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> Iterator[str]:
+    from jobs.reports.text import SIMULATED_NOTE
+
     solved = (
         f" at attempt {record.solved_at} of {record.job.max_attempts}" if record.solved_at else ""
     )

@@ -7,20 +7,21 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from config.escaping import escaped_block, escaped_json
-from jobs.errors import ExitCode, PromptmillError
+from jobs.errors import PromptmillError
+
+from .errors import OutputError
 
 _LABEL_WIDTH = 10
 
 
-class OutputError(PromptmillError):
-    """Standard output does not take what we write."""
-
-    kind = "output-failed"
-    exit_code = ExitCode.TRANSIENT
-
-
 def emit(text: str) -> None:
-    """Write a line of data. What models and programs wrote must go through `config.escaping` first."""
+    """Write a line of data. What models and programs wrote must go through `config.escaping` first.
+
+    Here and below, what nobody reads any more is dropped, and that is no error.
+
+    Raises:
+        OutputError: standard output does not take it.
+    """
     _print(text)
 
 
@@ -31,7 +32,7 @@ def emit_json(value: object) -> None:
 
 def talk(text: str = "") -> None:
     """Tell the person something that is not data."""
-    print(text, file=sys.stderr, flush=True)
+    _write(text, sys.stderr)
 
 
 def talk_box(title: str, lines: Iterable[str]) -> None:
@@ -42,6 +43,11 @@ def talk_box(title: str, lines: Iterable[str]) -> None:
     for line in kept:
         talk(f"│ {line:<{width}} │")
     talk(f"└{'─' * (width + 2)}┘")
+
+
+def counted(n: int, thing: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
 
 
 def pass_on(raw: bytes, stream: TextIO) -> None:
@@ -55,7 +61,7 @@ def pass_on(raw: bytes, stream: TextIO) -> None:
             stream.write(escaped_block(raw.decode("utf-8", "replace")) + end)
         stream.flush()
     except BrokenPipeError:
-        raise
+        _forget(stream)
     except OSError as error:
         raise OutputError(f"the program's output cannot be written: {error.strerror}") from error
 
@@ -81,12 +87,28 @@ def show_error(error: PromptmillError, *, as_json: bool) -> None:
 
 def _print(text: str) -> None:
     try:
-        # Flushed here, where an error still finds somebody to tell it to.
-        print(text, flush=True)
-    except BrokenPipeError:
-        raise
+        _write(text, sys.stdout)
     except OSError as error:
         raise OutputError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def _write(text: str, stream: TextIO) -> None:
+    try:
+        # Flushed here, where an error still finds somebody to tell it to.
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        _forget(stream)
+
+
+def _forget(stream: TextIO) -> None:
+    """Write nothing more to it.
+
+    Whoever read it has seen enough, as in `promptmill job list | head`. The command has more to do than to
+    write, and its code says how that went.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _talk_labelled(label: str, text: str) -> None:

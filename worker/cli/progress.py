@@ -11,7 +11,7 @@ from jobs.events import AttemptFinished, JobCancelled, JobDelayed, JobEvent, Job
 from jobs.reports.text import SIMULATED_NOTE
 from jobs.verdicts import Verdict
 
-from .output import is_terminal, talk
+from .output import counted, is_terminal, talk
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -48,7 +48,7 @@ class RunProgress:
 
     def start(self, model: str, *, simulated: bool) -> None:
         """Say who answers, loudly if nobody does, and begin to show progress."""
-        talk(f"run      {self._name}   {self._n_jobs} jobs   model {model}")
+        talk(f"run      {self._name}   {counted(self._n_jobs, 'job')}   model {model}")
         if simulated:
             talk(f"         {SIMULATED_NOTE}")
         if is_terminal() and self._n_jobs > 1:
@@ -76,7 +76,8 @@ class RunProgress:
         counts = sorted(Counter(self._results.values()).items())
         results = "  ".join(f"{name}={count}" for name, count in counts)
         done, now = len(self._results), monotonic()
-        if self._n_jobs == 1:
+        if self._n_jobs == 1 and self._details:
+            # Its one attempt after the other has been shown.
             return
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, results=results)

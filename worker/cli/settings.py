@@ -23,7 +23,7 @@ def show_settings(
 
     rows = origins(read_settings(flags))
     if json:
-        emit_json([{"name": row.name, "value": row.value, "origin": row.origin} for row in rows])
+        emit_json([{"name": row.name, "value": row.data, "origin": row.origin} for row in rows])
         return ExitCode.OK
     name_width = max(len(row.name) for row in rows)
     value_width = max(len(row.value) for row in rows)

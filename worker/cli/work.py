@@ -1,17 +1,14 @@
 """`promptmill worker`: take jobs from the queue until told to stop."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
-import structlog
-
-from config.settings import Settings
-from jobs.connection import shown_url
-from jobs.errors import ExitCode
-from worker.main import open_engine, serve
+from jobs.errors import ExitCode, RedisUnreachableError
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
 
-_log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 
 def work(
@@ -28,13 +25,24 @@ def work(
         burst: stop when the queue is empty.
         json: errors as JSON.
     """
-    asyncio.run(_work(read_settings(flags), burst=burst))
+    settings = read_settings(flags)
+    try:
+        asyncio.run(_work(settings, burst=burst))
+    except RedisUnreachableError as error:
+        error.facts["set in"] = settings.origin_of("redis.url")
+        raise
     return ExitCode.OK
 
 
-async def _work(settings: Settings, *, burst: bool) -> None:
+async def _work(settings: "Settings", *, burst: bool) -> None:
+    import structlog
+
+    from jobs.connection import shown_url
+    from worker.main import open_engine, serve
+
+    log = structlog.get_logger(__name__)
     async with open_engine(settings) as engine:
-        _log.info(
+        log.info(
             "worker ready",
             worker=engine.presence.worker_id,
             model=engine.presence.model,
@@ -45,4 +53,4 @@ async def _work(settings: Settings, *, burst: bool) -> None:
             redis=shown_url(settings.redis_url),
         )
         await serve(engine, settings, burst=burst)
-        _log.info("worker stopped")
+        log.info("worker stopped")

@@ -28,7 +28,7 @@ from jobs.keys import Keys
 from jobs.limits import Limits
 from jobs.models import Attempt, PromptJob, Record
 from jobs.records import RecordStore
-from worker.errors import ModelKeyError, ModelUnavailableError
+from worker.errors import ModelClosedError, ModelUnavailableError
 from worker.solver.checkpoints import RedisCheckpoint
 from worker.solver.loop import FeedbackLoop, is_over
 
@@ -37,8 +37,13 @@ from .records import Delivery, Provenance, make_record
 
 _log = structlog.get_logger(__name__)
 _LONGEST_DELAY_SECONDS = 600.0
+# A payload lives for a month, and arq drops a job that has outlived it.
+_LONGEST_WISH_SECONDS = 24 * 3600.0
+_OUTAGE_DELAY_SECONDS = 10.0
 # Deliveries go on for as long as the disk is full; 2.0 ** 1024 is an OverflowError.
 _LAST_DOUBLING = 10
+# They say nothing about the job, which may not even have been tried: its deliveries are not used up by them.
+_OUTAGES = (StoreError, RedisError)
 
 
 class _StopRequestedError(Exception):
@@ -67,14 +72,14 @@ class Consumer:
         provenance: Provenance,
         policy: DeliveryPolicy,
     ) -> None:
-        """Use these; `on_key_refused` may be set to whatever stops the worker."""
+        """Use these; `on_model_closed` may be set to whatever stops the worker."""
         self._redis = redis
         self._keys = keys
         self._store = store
         self._loop = loop
         self._provenance = provenance
         self._policy = policy
-        self.on_key_refused: Callable[[ModelKeyError], None] = lambda _: None
+        self.on_model_closed: Callable[[ModelClosedError], None] = lambda _: None
 
     async def take(self, payload: dict[str, JsonValue], number: int, queued_at: datetime) -> None:
         """Solve the job of `payload` and store its record.
@@ -95,7 +100,7 @@ class Consumer:
                 # The worker stops, and arq keeps the job queued. A day of restarts must not use up its deliveries.
                 await asyncio.shield(uncount_delivery(self._redis, job.job_id))
                 raise
-            except ModelKeyError as error:
+            except ModelClosedError as error:
                 await self._hand_back(job, error)
             except Exception as error:  # noqa: BLE001
                 # The one place where a bug of ours, or Redis gone away, is kept from costing a job.
@@ -180,20 +185,21 @@ class Consumer:
         return delivery.number >= self._policy.max_deliveries
 
     async def _put_back(self, delivery: Delivery, error: Exception) -> NoReturn:
-        wish = error.retry_after_seconds if isinstance(error, ModelUnavailableError) else None
         own = min(2.0 ** min(delivery.number, _LAST_DOUBLING), _LONGEST_DELAY_SECONDS)
-        seconds, reason = max(wish or 0.0, own), _reason(error)
+        seconds, reason = max(_least_delay_seconds(error), own), _reason(error)
+        if isinstance(error, _OUTAGES):
+            await asyncio.shield(uncount_delivery(self._redis, delivery.job.job_id))
         _log.warning("job delayed", reason=reason, seconds=seconds)
         await self._publish(
             delivery.job, JobDelayed(job_id=delivery.job.job_id, reason=reason, seconds=seconds)
         )
         raise Retry(defer=seconds)
 
-    async def _hand_back(self, job: PromptJob, error: ModelKeyError) -> None:
-        """Put the job back as if it had never been delivered, and have the worker stop: the key is wrong for all."""
-        _log.error("the model refused the key; no more jobs are taken", reason=str(error))
+    async def _hand_back(self, job: PromptJob, error: ModelClosedError) -> None:
+        """Put the job back as if it had never been delivered, and have the worker stop: no job would be answered."""
+        _log.error("the model is closed to us; no more jobs are taken", reason=str(error))
         await asyncio.shield(uncount_delivery(self._redis, job.job_id))
-        self.on_key_refused(error)
+        self.on_model_closed(error)
         raise Retry(defer=1)
 
     async def _store_failure(self, delivery: Delivery, reason: str) -> None:
@@ -243,6 +249,14 @@ def _read(payload: dict[str, JsonValue]) -> PromptJob:
         # Queued by a newer version, most likely: a worker of that version will take it.
         _log.error("job not understood", job_id=payload.get("jobId"), reason=str(error))
         raise Retry(defer=_LONGEST_DELAY_SECONDS) from None
+
+
+def _least_delay_seconds(error: Exception) -> float:
+    if isinstance(error, _OUTAGES):
+        # The count stands still, and so does the delay that would grow with it.
+        return _OUTAGE_DELAY_SECONDS
+    wish = error.retry_after_seconds if isinstance(error, ModelUnavailableError) else None
+    return min(wish or 0.0, _LONGEST_WISH_SECONDS)
 
 
 def _reason(error: Exception) -> str:

@@ -8,6 +8,7 @@ import structlog
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
+from jobs.connection import expecting_answer
 from jobs.keys import Keys
 from jobs.presence import BEAT_SECONDS, SILENCE_SECONDS, WorkerPresence
 
@@ -19,15 +20,24 @@ _PATIENCE_SECONDS = 0.2
 
 @asynccontextmanager
 async def beating(redis: ArqRedis, keys: Keys, presence: WorkerPresence) -> AsyncIterator[None]:
-    """Show that a worker lives for as long as the block runs; afterwards it is gone at once."""
+    """Show that a worker lives for as long as the block runs; afterwards it is gone at once.
+
+    Raises:
+        RedisUnreachableError: the first sign was not taken.
+    """
     key = keys.worker(presence.worker_id)
-    await redis.set(key, presence.to_json(), ex=SILENCE_SECONDS)
+    with expecting_answer("the worker cannot show that it lives"):
+        await redis.set(key, presence.to_json(), ex=SILENCE_SECONDS)
     heart = asyncio.create_task(_beat(redis, key, presence))
     try:
         yield
     finally:
         await cancel_until_done([heart], _PATIENCE_SECONDS)
-        await redis.delete(key)
+        try:
+            await redis.delete(key)
+        except (RedisError, OSError) as error:
+            # It fades by itself, and why the block ended must not be lost.
+            _log.warning("heartbeat not taken back", error=str(error))
 
 
 async def _beat(redis: ArqRedis, key: str, presence: WorkerPresence) -> None:

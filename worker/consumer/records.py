@@ -9,13 +9,13 @@ from importlib.metadata import version
 
 from jobs.clock import utcnow
 from jobs.limits import Limits
-from jobs.models import Attempt, Isolation, PromptJob, Record, Usage
+from jobs.models import Attempt, Isolation, PromptJob, Record, Usage, weakest_of
 from jobs.verdicts import Verdict
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What is the same in all records of one worker."""
+    """What a worker says of itself, for all jobs that it finishes."""
 
     worker: str
     model: str
@@ -43,6 +43,7 @@ def make_record(
     error: str | None = None,
 ) -> Record:
     """The record of a job that ended with these attempts, or, given an error, of one that failed because of us."""
+    ran_under = [attempt.isolation for attempt in attempts if attempt.isolation is not None]
     return Record(
         job=delivery.job,
         verdict=attempts[-1].verdict if error is None else Verdict.INTERNAL_ERROR,
@@ -52,7 +53,7 @@ def make_record(
         served_model=attempts[-1].reply.model_version if attempts else None,
         simulated=provenance.simulated or any(attempt.reply.simulated for attempt in attempts),
         limits=limits,
-        isolation=provenance.isolation,
+        isolation=weakest_of(ran_under or [provenance.isolation]),
         worker=provenance.worker,
         versions=_versions(),
         deliveries=delivery.number,

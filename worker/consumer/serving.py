@@ -4,6 +4,9 @@ import asyncio
 
 import structlog
 from arq.worker import Worker
+from redis.exceptions import RedisError
+
+from jobs.connection import expecting_answer
 
 from .cancelling import cancel_until_done
 
@@ -15,7 +18,8 @@ _JOB_PATIENCE_SECONDS = 10.0
 async def run_to_end(worker: Worker) -> None:
     """Work until the burst is over, a signal came or this call is cancelled; then no task of the worker is left.
 
-    What ends arq's loop otherwise, such as a Redis that has gone, is raised.
+    Raises:
+        RedisUnreachableError: Redis ended it; jobs without a record stay queued.
     """
     stopped = asyncio.Event()
     worker.on_stop = lambda _: stopped.set()
@@ -27,9 +31,20 @@ async def run_to_end(worker: Worker) -> None:
         waiting.cancel()
         await cancel_until_done([loop], _LOOP_PATIENCE_SECONDS)
         await _end_jobs(worker)
-        await worker.close()
+        await _close(worker)
     if not loop.cancelled():
-        loop.result()
+        with expecting_answer(
+            "the worker cannot go on without Redis", note="jobs without a record stay queued"
+        ):
+            loop.result()
+
+
+async def _close(worker: Worker) -> None:
+    try:
+        await worker.close()
+    except (RedisError, OSError) as error:
+        # What it would have deleted expires, and why the worker ended must not be lost.
+        _log.warning("arq's health key not taken back", error=str(error))
 
 
 async def _end_jobs(worker: Worker) -> None:
@@ -38,5 +53,12 @@ async def _end_jobs(worker: Worker) -> None:
     # Arq gathers them when it closes, and one that was cancelled late would end the closing halfway.
     worker.tasks.clear()
     for task in tasks:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("arq could not finish a job; it will be delivered again", exc_info=error)
+        if task.cancelled() or (error := task.exception()) is None:
+            continue
+        # Of an outage, a traceback tells nothing that its words do not.
+        is_outage = isinstance(error, RedisError | OSError)
+        _log.error(
+            "arq could not finish a job; it will be delivered again",
+            error=str(error),
+            exc_info=None if is_outage else error,
+        )

@@ -14,6 +14,7 @@ from worker.errors import (
     ModelError,
     ModelKeyError,
     ModelNotFoundError,
+    ModelQuotaError,
     ModelRejectedError,
     ModelUnavailableError,
 )
@@ -98,8 +99,21 @@ def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) ->
         "tried": "once" if tries == 1 else f"{tries} times",
     }
     match meaning_of(fault):
-        case Meaning.TRANSIENT | Meaning.DAILY_QUOTA as meaning:
-            return _unavailable(fault, meaning, model, facts | {"asked": options.shown_address})
+        case Meaning.TRANSIENT:
+            error = ModelUnavailableError(
+                f"no reply from {model!r} for now", facts=facts | {"asked": options.shown_address}
+            )
+            error.retry_after_seconds = fault.wait_seconds
+            return error
+        case Meaning.DAILY_QUOTA:
+            return ModelQuotaError(
+                f"today's quota for {model!r} is used up",
+                facts=facts,
+                fixes=(
+                    "start again when the quota is renewed, at midnight Pacific time",
+                    "or raise the quota of the key's project",
+                ),
+            )
         case Meaning.NO_QUOTA:
             return ModelRejectedError(
                 f"this API key has no quota for the model {model!r}",
@@ -137,16 +151,6 @@ def fault_of(status: int, body: JsonValue, headers: Mapping[str, str]) -> Fault:
         reasons=reasons,
         wait_seconds=_wish(details, headers, message),
     )
-
-
-def _unavailable(
-    fault: Fault, meaning: Meaning, model: str, facts: dict[str, str]
-) -> ModelUnavailableError:
-    if meaning is Meaning.DAILY_QUOTA:
-        return ModelUnavailableError(f"today's quota for {model!r} is used up", facts=facts)
-    error = ModelUnavailableError(f"no reply from {model!r} for now", facts=facts)
-    error.retry_after_seconds = fault.wait_seconds
-    return error
 
 
 def _no_such_model(model: str, options: GeminiOptions, facts: dict[str, str]) -> ModelNotFoundError:

@@ -30,6 +30,10 @@ _log = structlog.get_logger(__name__)
 logging.getLogger("google_genai").setLevel(logging.ERROR)
 
 _CHECK_SECONDS = 10.0
+# The longest own wait before the second try; it doubles with every further one. A short patience gets shorter waits,
+# or it would be over after two.
+_FIRST_BACKOFF_SECONDS = 1.0
+_FIRST_BACKOFF_SHARE = 1 / 300
 _MOST_BACKOFF_SECONDS = 60.0
 # The service refuses a shorter deadline with a 400.
 _SHORTEST_DEADLINE_SECONDS = 10
@@ -89,7 +93,7 @@ class GeminiModel:
 
         Raises:
             ModelUnavailableError: none within the time for waiting; it says when to come back, if we were told.
-            ModelKeyError: the key was refused.
+            ModelClosedError: the key was refused, or has used up its quota of the day.
             ModelRejectedError: this request will never be answered.
         """
         model = request.model or self.name
@@ -132,7 +136,10 @@ class GeminiModel:
 
     def _wait_seconds(self, fault: Fault, tries: int) -> float:
         """What the service asks for, and a random part on top that keeps workers from coming back together."""
-        backoff_seconds = self._options.first_backoff_seconds * 2 ** min(tries - 1, 30)
+        first_seconds = min(
+            _FIRST_BACKOFF_SECONDS, self._options.max_wait_seconds * _FIRST_BACKOFF_SHARE
+        )
+        backoff_seconds = first_seconds * 2 ** min(tries - 1, 30)
         own = random.uniform(0, min(backoff_seconds, _MOST_BACKOFF_SECONDS))  # noqa: S311  # no secret
         return (fault.wait_seconds or 0.0) + own
 

@@ -9,7 +9,7 @@ DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/"
 DEFAULT_API_VERSION = "v1"
 
 _KEY_VARIABLES = "PROMPTMILL_MODEL__API_KEY, GEMINI_API_KEY, GOOGLE_API_KEY"
-# Of a shorter key, four characters would be too much of it.
+# Of a shorter key, four characters would be too much of it. Settings go by the same number; a test holds both together.
 _SHORTEST_KEY_WITH_AN_ENDING = 12
 
 
@@ -34,8 +34,6 @@ class GeminiOptions:
     """No try of one call starts later than this after its first; 0 means one try."""
     max_connections: int = 100
     """At least the number of calls in flight, or some of them wait for a connection until they time out."""
-    first_backoff_seconds: float = 1.0
-    """The longest own wait before the second try; it doubles with every further one."""
 
     @property
     def address(self) -> str:

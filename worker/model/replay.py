@@ -9,14 +9,13 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from jobs.errors import DatasetError, UsageError
+from jobs.datasets.lines import Problem, lines_of, refusal
+from jobs.errors import UsageError
 from jobs.models import ModelReply
 from jobs.wire import Wire
 from worker.errors import NoRecordingError
 
 from . import ModelRequest
-
-_MOST_BAD_LINES_SHOWN = 20
 
 
 class Recording(Wire):
@@ -69,7 +68,7 @@ def shipped_recordings() -> Recordings:
 
 
 def load_recordings(path: Path | Traversable) -> Recordings:
-    """Read a JSON Lines file of recordings; empty lines mean nothing.
+    """Read a JSON Lines file of recordings, gzipped or not; empty lines mean nothing.
 
     Raises:
         UsageError: the file cannot be read.
@@ -84,15 +83,17 @@ def load_recordings(path: Path | Traversable) -> Recordings:
         ) from error
     recordings: dict[int, Recording] = {}
     problems: dict[int, str] = {}
-    for number, line in enumerate(raw.splitlines(), start=1):
+    for number, line in enumerate(lines_of(raw, str(path)), start=1):
         if line.strip():
             try:
                 recordings[number] = Recording.model_validate_json(line)
             except ValidationError as error:
                 problems[number] = _told(error)
+    n_rows = len(recordings) + len(problems)
     by_place = _grouped(recordings, problems)
     if problems:
-        raise _bad_lines(path, problems, n_lines=len(recordings) + len(problems))
+        told = [Problem(f"line {number}", problems[number]) for number in sorted(problems)]
+        raise refusal(str(path), told, n_rows)
     return Recordings(str(path), by_place, _tasks_of_prompts(recordings.values()))
 
 
@@ -184,13 +185,3 @@ def _told(error: ValidationError) -> str:
         else problem["msg"]
         for problem in error.errors(include_url=False, include_input=False)
     )
-
-
-def _bad_lines(
-    path: Path | Traversable, problems: Mapping[int, str], *, n_lines: int
-) -> DatasetError:
-    shown = sorted(problems)[:_MOST_BAD_LINES_SHOWN]
-    facts = {f"line {number}": problems[number] for number in shown}
-    if len(problems) > len(shown):
-        facts["and"] = f"{len(problems) - len(shown)} more"
-    return DatasetError(f"{str(path)!r} has bad lines: {len(problems)} of {n_lines}", facts=facts)

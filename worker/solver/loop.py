@@ -59,6 +59,7 @@ class FeedbackLoop:
                 verdict=judgement.verdict,
                 explanation=judgement.explanation,
                 trust=judgement.trust,
+                isolation=self._sandbox.isolation if execution else None,
                 started_at=started_at,
                 finished_at=utcnow(),
             )

@@ -1,0 +1,10 @@
+"""Bounds of what a job may hold, for whoever checks a text or a number before it loads what a job is."""
+
+MAX_ATTEMPTS = 20
+"""The most attempts a job may ask for; repairs after the third rarely add a pass."""
+MAX_PROMPT = 1_000_000
+"""Characters of a prompt."""
+MAX_SOURCE = 1_000_000
+"""Characters of tests."""
+MAX_TEXT = 16_777_216
+"""Characters of an expected output, and of a standard input."""

@@ -1,0 +1,75 @@
+"""Records that something has damaged: each costs itself, and says what to do about it."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs.models import PromptJob
+from jobs.records.files import FileRecordStore
+from jobs.verdicts import Verdict
+from tests.making import a_record
+
+from .project import Project
+from .told import told_as_json_by, told_by
+
+pytestmark = pytest.mark.e2e
+
+BROKEN = "job_broken"
+
+
+@pytest.fixture
+async def broken_path(bare_project: Project) -> Path:
+    """The file of a damaged record beside two good ones, of which one is of a run."""
+    store = FileRecordStore(bare_project.folder / ".promptmill" / "records")
+    for job_id, run_id in (("job_one", None), ("job_two", "mine"), (BROKEN, "mine")):
+        job = PromptJob(prompt="Print 1.", job_id=job_id, run_id=run_id)
+        await store.put(a_record(job, Verdict.ACCEPTED))
+    store.path_of(BROKEN).write_text('{"broken')
+    return store.path_of(BROKEN)
+
+
+@pytest.mark.parametrize(
+    ("more", "job_ids"),
+    [
+        pytest.param((), {"job_one", "job_two"}, id="all"),
+        pytest.param(("--run", "mine"), {"job_two"}, id="of a run"),
+    ],
+)
+def test_the_other_records_are_listed(
+    bare_project: Project, broken_path: Path, more: tuple[str, ...], job_ids: set[str]
+) -> None:
+    """One bad sector must not hide ten thousand results."""
+    listed = bare_project.run("job", "list", *more)
+    assert {line.split()[0] for line in listed.out.splitlines()} == job_ids
+    as_json = bare_project.run("job", "list", "--json", *more)
+    assert {row["jobId"] for row in as_json.json()} == job_ids
+    for ended in (listed, as_json):
+        assert ended.code == 5
+        assert str(broken_path.relative_to(bare_project.folder)) in ended.err
+        assert "1 record cannot be read" in ended.err
+        assert "remove" in ended.err
+
+
+def test_another_record_is_shown_by_the_beginning_of_its_id(
+    bare_project: Project, broken_path: Path
+) -> None:
+    """The damaged one has nothing to do with it."""
+    assert broken_path.exists()
+    shown = bare_project.run("job", "show", "job_o")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith("job_one")
+
+
+@pytest.mark.parametrize("job_id", [BROKEN, BROKEN[:-3]])
+def test_a_damaged_record_says_what_to_do(
+    bare_project: Project, broken_path: Path, job_id: str
+) -> None:
+    """Trying again, which helps against a busy disk, mends no file."""
+    words = ("job", "show", job_id)
+    for told in (
+        told_by(bare_project.run(*words)),
+        told_as_json_by(bare_project.run(*words, "--json")),
+    ):
+        assert (told.kind, told.code, told.retryable) == ("record-damaged", 4, False)
+        assert broken_path.name in told.message
+        assert "remove" in told.body

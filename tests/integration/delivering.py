@@ -1,0 +1,115 @@
+"""What tests of deliveries share: a consumer with what it works with, and ways for things to go wrong meanwhile."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from arq import Retry
+from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix, retry_key_prefix
+from typing_extensions import override
+
+from config.settings import RedisSettings, Settings, WorkerSettings
+from jobs.checkers import PrintsOutput
+from jobs.events import JobEvent, follow
+from jobs.keys import Keys
+from jobs.limits import Limits
+from jobs.models import ExecutableCode, Execution, Isolation, ModelReply, PromptJob
+from jobs.records.files import FileRecordStore
+from tests.consuming import consumer_of
+from tests.making import NOON
+from worker.errors import (
+    ModelUnavailableError,
+)
+from worker.model import ModelRequest
+from worker.model.scripted import ScriptedModel
+from worker.sandbox import NO_FILES, NO_HARNESS, Files, Harness, Sandbox
+
+JOB = PromptJob(prompt="Print 1.", job_id="j", checker=PrintsOutput(expected="1"))
+SETTINGS = Settings(
+    redis=RedisSettings(),
+    limits=Limits(cpu_seconds=5, wall_seconds=10),
+    worker=WorkerSettings(max_deliveries=3, lease_seconds=1),
+)
+
+
+def busy() -> ModelUnavailableError:
+    return ModelUnavailableError("the model answers 503")
+
+
+class Interrupted(ScriptedModel):
+    """While it is asked, something else happens."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[object]], *replies: str) -> None:
+        super().__init__(*replies)
+        self._meanwhile = meanwhile
+
+    @override
+    async def generate(self, request: ModelRequest) -> ModelReply:
+        await self._meanwhile()
+        return await super().generate(request)
+
+
+@dataclass
+class Elsewhere:
+    """The sandbox of a worker on a machine that grants less."""
+
+    here: Sandbox
+    isolation = Isolation(profile="rlimits", layers=("rlimits",), missing=("seccomp",))
+
+    async def run(
+        self,
+        code: ExecutableCode,
+        limits: Limits,
+        *,
+        stdin: str = "",
+        harness: Harness = NO_HARNESS,
+        files: Files = NO_FILES,
+    ) -> Execution:
+        return await self.here.run(code, limits, stdin=stdin, harness=harness, files=files)
+
+    async def aclose(self) -> None:
+        await self.here.aclose()
+
+
+@dataclass
+class Bench:
+    """A consumer and what it works with."""
+
+    redis: ArqRedis
+    sandbox: Sandbox
+    store: FileRecordStore
+    keys: Keys
+
+    async def deliver(
+        self, model: ScriptedModel, number: int = 1, job: PromptJob = JOB, at: datetime = NOON
+    ) -> Retry | None:
+        """Hand the job over as arq does; gives the wish to have it back, if there is one."""
+        await self.redis.set(in_progress_key_prefix + job.job_id, "1", ex=86_400)
+        await self.redis.set(retry_key_prefix + job.job_id, number, ex=86_400)
+        consumer = consumer_of(self.redis, self.store, model, self.sandbox, SETTINGS)
+        try:
+            await consumer.take(job.model_dump(mode="json", by_alias=True), number, at)
+        except Retry as retry:
+            return retry
+        return None
+
+    async def events(self, stream: str = "j") -> list[JobEvent]:
+        """What was told so far."""
+        told: list[JobEvent] = []
+        async for event in follow(self.redis, self.keys, stream):
+            if event is None:
+                break
+            told.append(event)
+        return told
+
+    async def leftovers(self) -> set[str]:
+        """Keys beside the events and arq's own."""
+        names = {key.decode() async for key in self.redis.scan_iter()}
+        return {name for name in names if not name.startswith(("arq:", "promptmill:events:"))}
+
+
+def seconds(retry: Retry | None) -> float:
+    assert retry is not None
+    assert retry.defer_score is not None
+    return retry.defer_score / 1000

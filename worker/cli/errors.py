@@ -1,0 +1,54 @@
+"""What can go wrong between a command line and its work.
+
+PromptmillError                 (jobs.errors)
+├── UsageError                  (jobs.errors)
+│   ├── WorkerMismatchError     exit 2: the workers that live would not do what was asked
+│   └── MixedRunError           exit 2: a run, or a job, is there already under other conditions
+├── NobodyWorksError            exit 3: all workers have fallen silent; the jobs stay queued
+├── OutputError                 exit 3: standard output does not take what we write
+├── StoppedError                exit 130: somebody pressed Ctrl-C
+└── DefectError                 exit 70: we failed in a way that nobody foresaw
+"""
+
+from jobs.errors import ExitCode, PromptmillError, UsageError
+
+
+class WorkerMismatchError(UsageError):
+    """The workers that live would not do what was asked."""
+
+    kind = "worker-mismatch"
+
+
+class MixedRunError(UsageError):
+    """What is queued or recorded of a run was made under other conditions than the jobs that were to join it."""
+
+    kind = "run-differs"
+
+
+class NobodyWorksError(PromptmillError):
+    """All workers have fallen silent; the jobs stay queued."""
+
+    kind = "no-worker"
+    exit_code = ExitCode.TRANSIENT
+    retryable = True
+
+
+class OutputError(PromptmillError):
+    """Standard output does not take what we write."""
+
+    kind = "output-failed"
+    exit_code = ExitCode.TRANSIENT
+
+
+class StoppedError(PromptmillError):
+    """Somebody pressed Ctrl-C."""
+
+    kind = "stopped"
+    exit_code = ExitCode.INTERRUPTED
+
+
+class DefectError(PromptmillError):
+    """We failed in a way that nobody foresaw."""
+
+    kind = "bug"
+    exit_code = ExitCode.BUG

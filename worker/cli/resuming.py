@@ -1,0 +1,31 @@
+"""How a command that broke off is typed again, so that nothing is queued or paid for twice."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from config.escaping import escaped
+from config.redaction import redact_known_forms
+from jobs.errors import PromptmillError
+
+
+def same_command(*more: str) -> str:
+    """What was typed, flags and all, since a run under other conditions is another run; then `more`.
+
+    Passwords are left out: it is shown, and kept in the logs of whatever ran the command.
+    """
+    words = (redact_known_forms(word) for word in ("promptmill", *sys.argv[1:], *more))
+    return escaped(shlex.join(words))
+
+
+@contextmanager
+def going_on(how: str) -> Iterator[None]:
+    """Let an error of the block, in which jobs are queued, say `how` to go on from there."""
+    try:
+        yield
+    except PromptmillError as error:
+        # In place of what the library says: whoever types a command has other ways than who holds a job.
+        error.note = "what was queued stays queued"
+        error.fixes = (*error.fixes, how)
+        raise

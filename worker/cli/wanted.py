@@ -1,0 +1,151 @@
+"""From what was typed for `promptmill submit`, its files and standard input to jobs."""
+
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import ValidationError
+
+from config.settings import Settings
+from jobs.bounds import MAX_PROMPT, MAX_SOURCE
+from jobs.checkers import Checker, checker_of
+from jobs.clock import new_id
+from jobs.datasets.documents import read_document
+from jobs.datasets.readers import read_tasks, tasks_in
+from jobs.errors import UsageError
+from jobs.languages import Language
+from jobs.models import PromptJob, is_identifier
+
+from .evaluate import NAMES, make_jobs
+from .flags import JobFlags
+
+_STDIN = "standard input"
+_NOTHING = "nothing was queued"
+
+
+def jobs_wanted(prompt: str | None, job: JobFlags, settings: Settings) -> list[PromptJob]:
+    """The jobs of one prompt or of a file of them; nothing is queued yet.
+
+    Raises:
+        UsageError: what was typed does not go together, or a file cannot be used.
+    """
+    if (prompt is None) == (job.jsonl is None):
+        raise UsageError(
+            "give either one prompt or --jsonl FILE",
+            fixes=[
+                'promptmill submit "Print the first 20 primes."',
+                "promptmill submit --jsonl prompts.jsonl",
+            ],
+            note=_NOTHING,
+        )
+    if job.jsonl is not None and job.id is not None:
+        raise UsageError(
+            "--id goes with one prompt",
+            fixes=["name the run that the lines of the file belong to, with --run"],
+            note=_NOTHING,
+        )
+    if job.jsonl is not None:
+        return _jobs_of_file(job.jsonl, job, settings)
+    if job.run is not None:
+        raise UsageError(
+            "--run goes with --jsonl: a single prompt belongs to no run", note=_NOTHING
+        )
+    try:
+        return [_job_of_prompt(_text_of(prompt or ""), job, settings)]
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        words = fault["msg"].removeprefix("Value error, ")
+        why = f"{words[:1].lower()}{words[1:]}"
+        raise UsageError(f"{fault['loc'][-1]!r} cannot be used: {why}", note=_NOTHING) from None
+
+
+def _job_of_prompt(text: str, job: JobFlags, settings: Settings) -> PromptJob:
+    if not text.strip():
+        raise UsageError(
+            "the prompt is empty", fixes=["say what the program should do"], note=_NOTHING
+        )
+    if job.id is not None and not is_identifier(job.id):
+        raise UsageError(f"{job.id!r} cannot be the id of a job", fixes=[NAMES], note=_NOTHING)
+    return PromptJob(
+        prompt=text,
+        job_id=job.id or new_id("job"),
+        language=job.language or Language.PYTHON,
+        checker=_checker(job),
+        max_attempts=job.max_attempts or settings.attempts.max,
+        model=settings.named_model,
+    )
+
+
+def _jobs_of_file(path: Path, job: JobFlags, settings: Settings) -> list[PromptJob]:
+    if job.tests or job.expect is not None or job.language:
+        raise UsageError(
+            "--tests, --expect and --language go with one prompt",
+            fixes=["write them into the lines of the file"],
+            note=_NOTHING,
+        )
+    is_piped = str(path) == "-"
+    tasks = (
+        tasks_in(read_document(sys.stdin.buffer, _STDIN), _STDIN) if is_piped else read_tasks(path)
+    )
+    return make_jobs(
+        tasks,
+        new_id("run") if job.run is None else job.run,
+        settings,
+        max_attempts=job.max_attempts,
+    )
+
+
+def _text_of(prompt: str) -> str:
+    if prompt == "-":
+        return _text_in(sys.stdin.buffer, _STDIN, "prompt", MAX_PROMPT)
+    # The parser lets hyphens through for the one above; `--wiat` must not be sent to a model.
+    if prompt.startswith("-") and len(prompt.split()) == 1 and "--" not in sys.argv:
+        raise UsageError(
+            f"unknown option: {prompt!r}",
+            fixes=[
+                "see what there is: promptmill submit --help",
+                f"if it is a prompt: promptmill submit -- {prompt}",
+            ],
+            note=_NOTHING,
+        )
+    if prompt == "@":
+        raise UsageError(
+            "no file is named after @", fixes=["promptmill submit @prompt.txt"], note=_NOTHING
+        )
+    return _read(Path(prompt[1:]), "prompt", MAX_PROMPT) if prompt.startswith("@") else prompt
+
+
+def _read(path: Path, field: str, most: int) -> str:
+    try:
+        with path.open("rb") as file:
+            return _text_in(file, str(path), field, most)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", note=_NOTHING) from None
+
+
+def _text_in(file: BinaryIO, name: str, field: str, most: int) -> str:
+    """The text of `file`, but for the line break that editors and `echo` put at its end.
+
+    It is read as far as it could be used, and no further: it may have no end.
+    """
+    reader = TextIOWrapper(file, "utf-8-sig")
+    try:
+        text = reader.read(most + 2).removesuffix("\n")
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} cannot be read: it is not UTF-8 text", note=_NOTHING) from None
+    finally:
+        # Or standard input would be closed with the reader.
+        reader.detach()
+    if len(text) > most:
+        raise UsageError(
+            f"{field!r} cannot be used: {name} holds more than {most} characters", note=_NOTHING
+        )
+    return text
+
+
+def _checker(job: JobFlags) -> Checker:
+    if job.tests is not None and job.expect is not None:
+        raise UsageError("give either --tests or --expect, not both", note=_NOTHING)
+    tests = None if job.tests is None else _read(job.tests, "tests", MAX_SOURCE)
+    return checker_of(expect=job.expect, tests=tests)
