@@ -1,10 +1,13 @@
 """What a run of a program came to, in a few lines for a person."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from signal import Signals
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from jobs.models import Execution, LimitHit
+if TYPE_CHECKING:
+    from jobs.models import Execution, LimitHit
 
 _SHOWN_FILES = 20
 
