@@ -119,7 +119,7 @@ def _problems_of(line: str, number: int, invalid: ValidationError) -> Iterator[P
     except json.JSONDecodeError as error:
         yield Problem(
             f"line {number}, column {error.colno}",
-            f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}",
+            f"not JSON: {_within_a_sentence(error.msg)}",
         )
         return
     except RecursionError:
@@ -148,7 +148,7 @@ def _in_words(
         return f'unknown field "{name}"; {_advice(location)}'
     if not location:
         return message
-    return f'field "{name}" is {_shown(row, location)}: {message[:1].lower()}{message[1:]}'
+    return f'field "{name}" is {_shown(row, location)}: {_within_a_sentence(message)}'
 
 
 def _advice(location: tuple[int | str, ...]) -> str:
@@ -176,3 +176,8 @@ def _shown(row: object, location: tuple[int | str, ...]) -> str:
 
 def _json_word(value: object) -> str:
     return {list: "an array", str: "a string", type(None): "null"}.get(type(value), "a bare value")
+
+
+def _within_a_sentence(message: str) -> str:
+    """With a small letter at its beginning, unless that begins a name such as JSON."""
+    return message if message[1:2].isupper() else f"{message[:1].lower()}{message[1:]}"
