@@ -60,22 +60,11 @@ def _unshare_and_map(flags: int) -> None:
     syscalls.unshare(flags)
     # A change of user namespace takes /proc/self away from its own process.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{_INSIDE_ID} {uid} 1")
-    _write("/proc/self/gid_map", f"{_INSIDE_ID} {gid} 1")
+    syscalls.write_to_proc("/proc/self/setgroups", "deny")
+    syscalls.write_to_proc("/proc/self/uid_map", f"{_INSIDE_ID} {uid} 1")
+    syscalls.write_to_proc("/proc/self/gid_map", f"{_INSIDE_ID} {gid} 1")
 
 
 def forbid_nested() -> None:
     """Let nobody in this user namespace make another one: it would hand back most of the kernel's surface."""
-    _write("/proc/sys/user/max_user_namespaces", "0")
-
-
-def _write(path: str, text: str) -> None:
-    # O_WRONLY alone: a file of /proc is neither created nor truncated.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    except OSError as error:
-        raise OSError(error.errno, f"write {path}: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
+    syscalls.write_to_proc("/proc/sys/user/max_user_namespaces", "0")

@@ -101,8 +101,6 @@ def _confine(walls: Walls, channel: "Socket") -> None:
 
 def _warm_up(walls: Walls) -> None:
     """What a new interpreter would do by itself, and what is slow the first time: done while nobody waits."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "inside"]:
-        del sys.modules[name]
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         # Else every run of the slot would draw the same numbers; Python's own generator sees to itself after a fork.
@@ -131,9 +129,13 @@ def _contents(request: Request, payload: int) -> list[bytes]:
 def _write_files(request: Request, contents: list[bytes], scratch: str) -> None:
     for name, content in zip(request.files, contents, strict=True):
         path = f"{scratch}/{name}"
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(content)
+        if name.count("/") > 1:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        left = memoryview(content)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.close(descriptor)
 
 
 def _arrange_descriptors(given: list[int], control: "Socket", channel: "Socket") -> "Socket":

@@ -115,6 +115,17 @@ def drop_capabilities() -> None:
     call("capset", header, (ctypes.c_uint32 * 6)())
 
 
+def write_to_proc(path: str, text: str) -> None:
+    """Write to a file of /proc, which is neither created nor truncated."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    except OSError as error:
+        raise OSError(error.errno, f"write {path}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
 def ignore_interrupts() -> None:
     """Take away the one signal handler Python installs: a handler is what lets a signal reach PID 1."""
     _libc.signal(_SIGINT, ctypes.c_void_p(_SIG_IGN))

@@ -48,6 +48,20 @@ class Walls:
     def before_a_run(self) -> None:
         """What the supervisor does before it forks a spare."""
 
+    def set_environment(self) -> None:
+        """Give this process the environment of programs: it is handed down, and nothing else is.
+
+        The supervisor does it for its children. What is written to before a fork is shared; what is written to after it
+        has to be copied.
+        """
+        os.environ.clear()
+        os.environ.update(
+            PATH=self.setup.search_path,
+            LANG="C.UTF-8",
+            HOME=f"{self.scratch}/work",
+            TMPDIR=f"{self.scratch}/tmp",  # noqa: S108  below a directory of the run's own
+        )
+
     def raise_around_this_process(self) -> tuple[int, ...]:
         """What a spare does: everything but resource limits. Returns what the supervisor is to hold.
 
@@ -67,23 +81,14 @@ class Walls:
             self._filter = seccomp.Filter(sockets=sockets)
 
     def start_over(self) -> None:
-        """Give this process what a new one has: a session, a place, an environment; and take its privileges."""
+        """Give this process what a new one has, a session and a place, and take its privileges."""
         os.setsid()
         os.umask(0o022)
         for name in ("work", "tmp", "shm"):
             os.mkdir(f"{self.scratch}/{name}")
         os.chdir(f"{self.scratch}/work")
-        # All of it: nothing of ours is handed on.
-        os.environ.clear()
-        os.environ.update(
-            PATH=self.setup.search_path,
-            LANG="C.UTF-8",
-            HOME=f"{self.scratch}/work",
-            TMPDIR=f"{self.scratch}/tmp",  # noqa: S108  below a directory of the run's own
-        )
         # The kernel's own choice under memory pressure should be the program, never the worker.
-        with open("/proc/self/oom_score_adj", "wb") as score:
-            score.write(b"1000")
+        syscalls.write_to_proc("/proc/self/oom_score_adj", "1000")
         with self.layers.adding("no-capabilities"):
             syscalls.drop_capabilities()
 

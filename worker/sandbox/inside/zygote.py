@@ -99,6 +99,9 @@ def _preload(setup: Setup) -> None:
             raise LayerRefusedError(
                 PRELOAD, f"import {name}: it starts a thread, which no fork would have"
             )
+    # Programs are to find no module of ours. What is running needs no name there.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "inside"]:
+        del sys.modules[name]
     # What lies here now is shared with every program: a collection in one would copy all of it.
     gc.collect()
     gc.freeze()
@@ -108,6 +111,7 @@ def _serve(walls: Walls, groups: Groups, control: "Socket") -> "Job | None":
     is_ready = False
     while True:
         walls.before_a_run()
+        walls.set_environment()
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
