@@ -113,9 +113,19 @@ def test_an_environment_that_programs_could_not_see_is_refused() -> None:
             packages_of(place, ())
 
 
-async def test_packages_that_programs_cannot_read_are_an_error_at_the_start(
-    environment: Path,
+@pytest.mark.parametrize(
+    ("folder", "reason"),
+    [
+        ("lib/python{}/nowhere", "FileNotFoundError"),
+        ("lib", "not of Python"),
+    ],
+    ids=["out of reach", "of another version"],
+)
+async def test_packages_that_programs_cannot_use_are_an_error_at_the_start(
+    environment: Path, folder: str, reason: str
 ) -> None:
     """Or each program would fail of it, and the model be told that it was wrong."""
-    with pytest.raises(PackagesError, match="cannot read"):
-        await open_sandbox("rlimits", PythonPackages((f"{environment}/lib/nowhere",)))
+    place = f"{environment}/{folder.format(f'{sys.version_info.major}.{sys.version_info.minor}')}"
+    with pytest.raises(PackagesError, match="cannot use") as caught:
+        await open_sandbox("rlimits", PythonPackages((place,)))
+    assert reason in caught.value.facts["it said"]

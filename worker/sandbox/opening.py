@@ -24,8 +24,14 @@ Profile = Literal["strict", "contained", "rlimits"]
 
 PROFILES: tuple[Profile, ...] = ("strict", "contained", "rlimits")
 
-# Empty but for a look at what programs are to be able to read.
-_PROBE = "import os\nfor folder in {!r}: os.listdir(folder)"
+# Empty but for a look at what programs are to be able to read. As root, and without namespaces, they may run under
+# another Python than we do.
+_PROBE = """\
+import os, sys
+for folder in {!r}:
+    if "python%d.%d" % sys.version_info[:2] not in folder: raise ImportError(folder + ": not of Python " + sys.version)
+    os.listdir(folder)
+"""
 _PROBE_LIMITS = Limits(cpu_seconds=5, wall_seconds=20, memory_mib=128)
 _DOCKER_FIX = (
     "in Docker or Podman: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
@@ -80,7 +86,7 @@ async def probe(profile: Profile, packages: PythonPackages = NO_PACKAGES) -> Zyg
 
     Raises:
         LayerRefused: the profile cannot be had here; it says at which layer.
-        PackagesError: programs cannot read the packages they are to have.
+        PackagesError: programs cannot use the packages they are to have.
         SandboxError: the zygote itself failed.
     """
     for_everybody = profile != "strict" and os.geteuid() == 0
@@ -116,7 +122,7 @@ def _probe_failed(profile: Profile, packages: PythonPackages, execution: Executi
     last_words = execution.stderr.rstrip().rpartition("\n")[2]
     if any(folder in last_words for folder in packages.folders):
         return PackagesError(
-            "programs cannot read the packages of `sandbox.python.environment`",
+            "programs cannot use the packages of `sandbox.python.environment`",
             facts={"it said": last_words},
             fixes=(
                 "let everybody read them: chmod -R a+rX FOLDER, and chmod a+x each folder above",
