@@ -1,5 +1,7 @@
 """Hostile programs of our own: what they use, what they leave, and how they end."""
 
+# ruff: noqa: E501, ISC004  programs in a table: broken up for their length they could not be read
+
 from .hostile import Hostile, Then
 
 _PRELUDE = """

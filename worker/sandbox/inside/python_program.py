@@ -11,7 +11,9 @@ import atexit
 import builtins
 import gc
 import sys
-from os import _exit  # a program may replace the name in `os`, and its exit code is owed all the same
+
+# By a name of our own: a program may replace that in `os`, and its exit code is owed all the same.
+from os import _exit
 
 _SUCCESS, _FAILURE, _LOST_OUTPUT, _INTERRUPTED = 0, 1, 120, 130
 
