@@ -1,6 +1,6 @@
 """Hostile programs of our own: what they ask of the kernel, and of other processes."""
 
-# ruff: noqa: E501, ISC004  programs in a table: broken up for their length they could not be read
+# ruff: noqa: E501  programs in a table: broken up for their length they could not be read
 
 from .hostile import Hostile
 

@@ -1,7 +1,8 @@
-"""Measures what each profile holds and writes it into `docs/sandbox.md`: `python -m tests.adversarial.profiles`, as root.
+"""Measures what each profile holds, and writes it into `docs/sandbox.md`: `python -m tests.adversarial.profiles`.
 
-Under `rlimits` some of the programs do what they try: they kill every process of their user, fill shared folders and
-read homes. So all of it happens in namespaces that are thrown away, around an ordinary user who has nothing else there.
+It needs root. Under `rlimits` some of the programs do what they try: they kill every process of their user, fill shared
+folders and read homes. So all of it happens in namespaces that are thrown away, around an ordinary user who has nothing
+else there.
 """
 
 import asyncio
