@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test lint format types imports bench doctor worker docs lock package check system clean
+.PHONY: help install run test lint format types imports bench doctor worker docs profiles lock package check system clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ worker: $(READY) ## work off the queue until stopped
 docs: $(READY) ## write the generated reference pages again
 	@$(BIN)/python -m config.reference
 	@$(BIN)/python -m jobs.schema > docs/reference/record.schema.json
+
+profiles: $(READY) ## as root, with ../shared: measure what each profile of the sandbox holds, and write it down
+	@$(BIN)/python -m tests.adversarial.profiles
 
 # Not a uv.lock: that would write a registry's address into every entry.
 lock: $(READY) ## resolve the dependencies again, with their hashes

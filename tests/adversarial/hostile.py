@@ -108,9 +108,9 @@ def _additions() -> MatchesCalls:
     return MatchesCalls(entry_point="add", calls=calls)
 
 
-async def broken_by(worker: Attacked, hostile: Hostile) -> list[str]:
+async def broken_by(worker: Attacked, hostile: Hostile, limits: Limits = LIMITS) -> list[str]:
     """Have it run, and name each promise that is not kept; none is how it should be."""
-    attack = _Attack(worker, hostile)
+    attack = _Attack(worker, hostile, limits)
     await attack.carry_out()
     broken = [] if attack.is_verdict_right else [f"verdict {attack.verdict}: {attack.last_words}"]
     for invariant in hostile.invariants:
@@ -123,11 +123,11 @@ async def broken_by(worker: Attacked, hostile: Hostile) -> list[str]:
 class _Attack:
     """One program in one worker: what it did, and what can be found afterwards."""
 
-    def __init__(self, worker: Attacked, hostile: Hostile) -> None:
+    def __init__(self, worker: Attacked, hostile: Hostile, limits: Limits) -> None:
         self._worker = worker
         self._planted = worker.planted
         self._hostile = hostile
-        self._limits = LIMITS
+        self._limits = limits
         self._checker = _additions()
         self.detail = ""
         """About the promise that was asked for last."""

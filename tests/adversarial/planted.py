@@ -34,6 +34,12 @@ class Listener:
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
+    @property
+    def port(self) -> int:
+        """Where it listens, on the loopback."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
     def _serve(self) -> None:
         with suppress(OSError):
             while True:
@@ -97,13 +103,18 @@ class Planted:
         """Where the worker makes temporary folders."""
         return self.folder / "tmp"
 
+    @property
+    def tcp_port(self) -> int:
+        """Of a server on the loopback."""
+        return self._listeners["tcp"].port
+
     def aimed(self, program: str) -> str:
         """A program of the corpus with the places it attacks replaced by the planted ones."""
         program = re.sub(r"/root/|/home/\w+/", f"{self.home}/", program)
         program = program.replace("/srv/runner", str(self.runner))
         program = program.replace("corpus-abstract", self._abstract)
         program = program.replace("6379", str(self._redis_port))
-        return program.replace("5353", str(self._listeners["udp"]._socket.getsockname()[1]))
+        return program.replace("5353", str(self._listeners["udp"].port))
 
     def leaks_in(self, said: bytes) -> list[str]:
         """Which secrets are in this."""

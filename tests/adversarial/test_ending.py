@@ -6,6 +6,7 @@ import secrets
 import signal
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -169,12 +170,37 @@ async def test_what_hides_from_its_zygote_s_avengers_is_found(on_disk: ZygoteSan
     )
     await on_disk.run(sh(":"), LIMITS)
     (zygote,) = (slot._process.pid for slot in on_disk._idle)
-    limits = LIMITS.model_copy(update={"wall_seconds": 1.0})
+    limits = LIMITS.model_copy(update={"wall_seconds": 4.0})
     run = asyncio.create_task(on_disk.run(python(program), limits))
     await wait_until(lambda: is_named(name), 10, "the program")
     os.kill(zygote, signal.SIGKILL)
     await run
     assert not is_named(name)
+
+
+async def test_the_worker_goes_on_while_it_removes_what_a_lost_slot_left(
+    on_disk: ZygoteSandbox,
+) -> None:
+    """A worker that does nothing else for a minute loses its leases, and every other job with them."""
+    nap = unique_nap()
+    program = (
+        f"import os\nfor n in range(3000): os.mkdir(str(n))\nos.execlp('sleep', 'sleep', '{nap}')"
+    )
+    await on_disk.run(sh(":"), LIMITS)
+    (zygote,) = (slot._process.pid for slot in on_disk._idle)
+    limits = LIMITS.model_copy(update={"cpu_seconds": 20.0, "wall_seconds": 30.0})
+    run = asyncio.create_task(on_disk.run(python(program), limits))
+    await wait_until(lambda: is_alive(nap), 30, "the program")
+    before = set(zygotes())
+    os.kill(zygote, signal.SIGKILL)
+    longest, turned_at = 0.0, time.monotonic()
+    # The next try begins when the first one's slot is gone.
+    while not await asyncio.sleep(0.005, set(zygotes()) - before):
+        longest, turned_at = max(longest, time.monotonic() - turned_at), time.monotonic()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert longest < 0.5
 
 
 async def test_a_program_under_which_zygotes_keep_dying_is_our_failure(

@@ -1,138 +1,142 @@
-"""A sandbox is never weaker than was asked for, and says what to do where it would be."""
+"""A sandbox is never weaker than was asked for, and says what it has where it is weaker than it could be."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from jobs.languages import Language
 from tests.requiring import require
-from worker.sandbox import InterpreterMissingError, find_interpreter, open_sandbox, self_check
+from worker.sandbox import Profile, SandboxTooWeakError, open_sandbox, self_check
+from worker.sandbox.inside.layers import OF_STRICT
 
+from .accounts import accounts, python_for_everybody
+from .planted import Planted, plant
+from .poorer_machine import Outcome
 from .programs import LIMITS, python
 
 pytestmark = pytest.mark.adversarial
 
-# Makes a user namespace, waits until it has been given its ids, and forbids itself any further one.
-_WITHOUT_NAMESPACES = textwrap.dedent("""
-    import asyncio, json, sys
-    from jobs.limits import Limits
-    from jobs.models import ExecutableCode
-    from worker.sandbox import SandboxTooWeakError, open_sandbox
-    from worker.sandbox.inside import syscalls
+_Open = Callable[[str, Profile], Outcome]
 
-    syscalls.unshare(syscalls.CLONE_NEWUSER)
-    print("unshared", flush=True)
-    sys.stdin.readline()
-    with open("/proc/sys/user/max_user_namespaces", "w") as switch:
-        switch.write("0")
 
-    async def main(require):
-        try:
-            sandbox = await open_sandbox(require)
-        except SandboxTooWeakError as error:
-            return {"kind": error.kind, "message": error.message, "facts": error.facts, "fixes": error.fixes}
-        code = ExecutableCode(language="python", code="import os; print(os.geteuid() != 0 or os.getpid() > 1)")
-        execution = await sandbox.run(code, Limits())
-        return {"isolation": sandbox.isolation.model_dump(), "stdout": execution.stdout}
-
-    print(json.dumps(asyncio.run(main(sys.argv[1]))))
-""")
+@pytest.fixture(scope="module")
+def planted() -> Iterator[Planted]:
+    """A secret file that everybody may read, a server, and a process to send signals to."""
+    with plant(accounts()[0]) as around:
+        yield around
 
 
 @pytest.fixture
-def machine_without_namespaces(repository: Path) -> Iterator[object]:
-    """Opens a sandbox, with what is required given, on a kernel that refuses user namespaces."""
-    children: list[subprocess.Popen[str]] = []
+def open_without(planted: Planted, repository: Path) -> _Open:
+    """Opens a sandbox where the kernel refuses what is named, and has a program try what none should."""
+    if os.geteuid() == 0:
+        python_for_everybody()
+    secret = planted.home / ".netrc"
+    around = f"{secret} {planted.tcp_port} {planted.bystander.pid}"
 
-    def open_there(require_profile: str) -> dict[str, object]:
-        child = subprocess.Popen(
-            [sys.executable, "-c", _WITHOUT_NAMESPACES, require_profile],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+    def open_there(refused: str, least: Profile) -> Outcome:
+        ended = subprocess.run(
+            [sys.executable, "-m", "tests.adversarial.poorer_machine", refused, least],
+            input=around,
+            capture_output=True,
             text=True,
             cwd=repository,
+            check=False,
+            timeout=50,
         )
-        children.append(child)
-        assert child.stdin is not None
-        assert child.stdout is not None
-        require("user namespaces", available=child.stdout.readline() == "unshared\n")
-        _give_ids(child.pid)
-        output, _ = child.communicate("go\n", timeout=30)
-        answer: dict[str, object] = json.loads(output)
-        return answer
+        assert ended.returncode == 0, ended.stderr
+        return Outcome.model_validate_json(ended.stdout)
 
-    yield open_there
-    for child in children:
-        child.kill()
-        child.wait()
-        for stream in (child.stdin, child.stdout):
-            if stream is not None:
-                stream.close()
+    return open_there
 
 
-def _give_ids(pid: int) -> None:
-    """What a container runtime does: root gives a whole range of ids, an ordinary user has one to give."""
-    root = os.geteuid() == 0
-    if not root:
-        Path(f"/proc/{pid}/setgroups").write_text("deny")
-    for kind, own in (("uid", os.geteuid()), ("gid", os.getegid())):
-        more = "\n1 1800000000 65535" if root else ""
-        Path(f"/proc/{pid}/{kind}_map").write_text(f"0 {own} 1{more}")
+def test_without_namespaces_a_program_is_contained(open_without: _Open) -> None:
+    """Docker's default refuses them: what remains holds what it says it holds, and says what it lacks."""
+    outcome = open_without("namespaces", "contained")
+    require("Landlock of ABI 6", available=outcome.refused is None)
+    assert outcome.profile == "contained"
+    assert outcome.missing == OF_STRICT
+    assert "seccomp" in outcome.layers
+    assert any(layer.startswith("landlock-abi-") for layer in outcome.layers)
+    assert outcome.done == ()
 
 
-def test_strict_is_refused_where_the_kernel_refuses_namespaces(
-    machine_without_namespaces: object,
+def test_without_landlock_the_other_walls_stand(open_without: _Open) -> None:
+    """A kernel without it is still strict; that the second wall is missing is in every record."""
+    outcome = open_without("landlock", "strict")
+    assert outcome.profile == "strict"
+    assert outcome.missing == ("landlock",)
+    assert not any(layer.startswith("landlock") for layer in outcome.layers)
+    assert outcome.done == ()
+
+
+@pytest.mark.parametrize(
+    ("refused", "least", "by"),
+    [
+        ("namespaces", "strict", {"strict": "user-namespace"}),
+        (
+            "namespaces,landlock",
+            "contained",
+            {"strict": "user-namespace", "contained": "landlock"},
+        ),
+        ("seccomp", "contained", {"strict": "seccomp", "contained": "seccomp"}),
+        ("seccomp", "strict", {"strict": "seccomp"}),
+    ],
+    ids=["no namespaces", "neither namespaces nor landlock", "no filter", "no filter, strict"],
+)
+def test_what_would_be_weaker_than_required_is_refused(
+    open_without: _Open, refused: str, least: Profile, by: dict[str, str]
 ) -> None:
     """Falling back without a word would run strangers' code beside the queue's password."""
-    answer = machine_without_namespaces("strict")  # type: ignore[operator]
-    assert answer["kind"] == "sandbox-too-weak"
-    assert "'strict'" in answer["message"]
-    assert answer["facts"]["refused"].startswith("user-namespace: [Errno 28] unshare")
-    fixes = "\n".join(answer["fixes"])
-    for words in (
-        "--security-opt seccomp=unconfined",
-        "user.max_user_namespaces",
-        "PROMPTMILL_SANDBOX__REQUIRE=rlimits",
-    ):
-        assert words in fixes
+    outcome = open_without(refused, least)
+    assert outcome.refused == "sandbox-too-weak"
+    for profile, layer in by.items():
+        assert outcome.facts[f"refused for {profile}"].startswith(f"{layer}: ")
+    fixes = "\n".join(outcome.fixes)
+    assert "--security-opt seccomp=unconfined" in fixes
+    weaker = {"strict": "contained", "contained": "rlimits"}[least]
+    assert f"PROMPTMILL_SANDBOX__REQUIRE={weaker}" in fixes
 
 
-def test_less_is_given_where_less_was_asked_for(machine_without_namespaces: object) -> None:
+@pytest.mark.parametrize("refused", ["namespaces,landlock", "seccomp"])
+def test_less_is_given_by_its_name_and_holds_no_more_than_it_says(
+    open_without: _Open, refused: str
+) -> None:
     """Whoever runs trusted prompts on an old kernel decides so by name, and each record says so."""
-    if os.geteuid() == 0:
-        try:
-            find_interpreter(Language.PYTHON, for_everybody=True)
-        except InterpreterMissingError as error:
-            require(f"a Python that everybody can reach ({error})", available=False)
-    answer = machine_without_namespaces("rlimits")  # type: ignore[operator]
-    assert answer["stdout"] == "True\n"
-    assert answer["isolation"]["profile"] == "rlimits"
-    assert "rlimits" in answer["isolation"]["layers"]
-    assert {"user-namespace", "network-namespace", "private-root"} <= set(
-        answer["isolation"]["missing"]
-    )
+    outcome = open_without(refused, "rlimits")
+    assert outcome.profile == "rlimits"
+    assert "rlimits" in outcome.layers
+    assert {"landlock", "seccomp", *OF_STRICT} <= set(outcome.missing)
+    # The kernel's own permissions remain: who runs as root runs programs as nobody, who may not signal root's.
+    assert {"files", "network"} <= set(outcome.done)
 
 
 async def test_the_strongest_profile_is_taken_whatever_the_minimum() -> None:
     """The minimum says what is refused, not what is wanted."""
-    sandbox = await open_sandbox("rlimits")
-    require("namespaces", available=sandbox.isolation.profile == "strict")
-    assert {"network-namespace", "private-root", "no-capabilities", "rlimits"} <= set(
-        sandbox.isolation.layers
-    )
-    assert sandbox.isolation.missing == ()
+    async with await open_sandbox("rlimits") as sandbox:
+        require("namespaces", available=sandbox.isolation.profile == "strict")
+        assert {"network-namespace", "private-root", "no-capabilities", "rlimits"} <= set(
+            sandbox.isolation.layers
+        )
+        assert sandbox.isolation.missing == ()
+
+
+async def test_walls_are_required_unless_somebody_says_otherwise() -> None:
+    """A script that forgot to ask must not get a sandbox without any."""
+    with suppress(SandboxTooWeakError):
+        async with await open_sandbox() as sandbox:
+            assert sandbox.isolation.profile in {"strict", "contained"}
 
 
 async def test_a_sandbox_proves_itself() -> None:
     """`promptmill doctor` shows this, and a screenshot of it is the first thing in a report of a fault."""
-    checks = await self_check(await open_sandbox("rlimits"))
+    async with await open_sandbox("rlimits") as sandbox:
+        checks = await self_check(sandbox)
     assert [check for check in checks if not check.ok] == []
     names = {check.name for check in checks}
     assert {"language python", "limit cpu", "limit wall", "limit memory", "limit output"} <= names
@@ -141,5 +145,8 @@ async def test_a_sandbox_proves_itself() -> None:
 def test_a_loop_that_ends_does_not_take_the_sandbox_with_it() -> None:
     """Commands open one loop after the other; a sandbox belongs to none of them."""
     sandbox = asyncio.run(open_sandbox("rlimits"))
-    outputs = [asyncio.run(sandbox.run(python(f"print({n})"), LIMITS)).stdout for n in range(2)]
+    try:
+        outputs = [asyncio.run(sandbox.run(python(f"print({n})"), LIMITS)).stdout for n in range(2)]
+    finally:
+        asyncio.run(sandbox.aclose())
     assert outputs == ["0\n", "1\n"]

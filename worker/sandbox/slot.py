@@ -176,7 +176,6 @@ class Slot:
             if self._complaints >= 0:
                 os.close(self._complaints)
                 self._complaints = -1
-            self._remove_directory()
             self._groups.remove()
 
     async def _wait_or_kill(self) -> None:
@@ -190,6 +189,9 @@ class Slot:
             # uid.
             while _kill_everyone_of(self.uid):  # noqa: ASYNC110  nothing tells of the death of a stranger's child
                 await asyncio.sleep(_KILL_AGAIN_SECONDS)
+        if self._directory:
+            # In a thread: a program can leave what takes minutes to remove, and the loop is everybody's.
+            await asyncio.to_thread(self._remove_directory)
 
     async def _ended_within(self, seconds: float) -> bool:
         loop = asyncio.get_running_loop()

@@ -1,0 +1,28 @@
+"""Hostile programs of our own, held to the same promises as the corpus."""
+
+import pytest
+
+from . import own_kernel, own_running
+from .accounts import accounts
+from .attacked import Attacked
+from .hostile import Hostile, broken_by
+
+pytestmark = pytest.mark.adversarial
+
+# Whose programs have least between them and their worker, who is the same user.
+_ORDINARY = [(profile, accounts()[-1]) for profile in ("strict", "contained")]
+
+
+@pytest.mark.parametrize("hostile", own_kernel.PROGRAMS, ids=lambda hostile: hostile.name)
+async def test_what_is_asked_of_the_kernel_is_refused(worker: Attacked, hostile: Hostile) -> None:
+    """Others of the same kinds exist: what was only closed against one program is open."""
+    assert await broken_by(worker, hostile) == []
+
+
+@pytest.mark.parametrize(
+    "worker", _ORDINARY, ids=["strict", "contained"], indirect=True, scope="module"
+)
+@pytest.mark.parametrize("hostile", own_running.PROGRAMS, ids=lambda hostile: hostile.name)
+async def test_however_a_program_ends_it_is_a_verdict(worker: Attacked, hostile: Hostile) -> None:
+    """It is never our failure, and the next program finds nothing of it."""
+    assert await broken_by(worker, hostile) == []
