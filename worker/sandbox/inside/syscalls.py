@@ -55,6 +55,9 @@ _SIG_DFL, _SIG_IGN, _SIGINT, _SIG_SETMASK, _N_SIGNALS = 0, 1, 2, 2, 64
 _SECUREBITS = 0x01 | 0x02 | 0x04 | 0x08 | 0x40 | 0x80
 
 _libc = ctypes.CDLL(None, use_errno=True)
+# struct __user_cap_header_struct: version, pid; and two of struct __user_cap_data_struct. Made here, before any fork.
+_CAPABILITIES_OF_SELF = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+_NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 
 
 def unshare(flags: int) -> None:
@@ -111,8 +114,7 @@ def drop_capabilities() -> None:
         # Only who holds CAP_SETPCAP may; who does not, and is not uid 0, gets nothing at an exec anyway.
         if os.geteuid() == 0:
             raise
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    call("capset", header, (ctypes.c_uint32 * 6)())
+    call("capset", _CAPABILITIES_OF_SELF, _NO_CAPABILITIES)
 
 
 def write_to_proc(path: str, text: str) -> None:
