@@ -170,7 +170,8 @@ class Report(Message):
     cpu_seconds: float
     wall_seconds: float
     peak_memory_kib: int
-    """The most the tree held at one moment, as sampled, or the most one of its processes held."""
+    """The most the tree held at one moment, as sampled; where there was no sample, the most one of its processes
+    did."""
     peak_processes: int
     """The most there were at one look; 1 where the program was over before the first."""
     artefacts: tuple[str, ...]

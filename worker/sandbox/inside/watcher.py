@@ -67,7 +67,8 @@ class Watcher:
         self.reason = self._watch(events, control)
         self.wall_seconds = self._elapsed()
         self._tree.end_everyone(self._reap)
-        self.peak_kib = max(self.peak_kib, self._largest_kib, self._groups.peak_kib())
+        # Of a program that was over before the first look the kernel has kept one number, system files included.
+        self.peak_kib = max(self.peak_kib or self._largest_kib, self._groups.peak_kib())
         self.reason = self.reason or self._reason_of_the_end()
 
     def _watch(self, events: select.poll, control: int) -> str:
