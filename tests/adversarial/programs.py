@@ -73,13 +73,16 @@ def own_interpreter() -> Path:
     return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 
 
-def is_named(name: str) -> bool:
-    """Whether any process of this machine goes by this name, of at most 15 characters, zombies not counted."""
-    for status in Path("/proc").glob("[0-9]*/status"):
+def is_named(name: str, *, hidden: bool = False) -> bool:
+    """Whether any process of this machine goes by this name, of at most 15 characters, zombies not counted.
+
+    `hidden` asks for one that has no command line.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            text = status.read_text("utf-8", "replace")
+            text = (process / "status").read_text("utf-8", "replace")
+            if text.startswith(f"Name:\t{name}\n") and "\nState:\tZ" not in text:
+                return not hidden or not (process / "cmdline").read_bytes()
         except OSError:
             continue
-        if text.startswith(f"Name:\t{name}\n") and "\nState:\tZ" not in text:
-            return True
     return False
