@@ -284,3 +284,13 @@ async def test_the_scratch_directory_is_gone_however_a_run_ends(
     execution = await on_disk.run(python(program), LIMITS.model_copy(update={"cpu_seconds": 0.2}))
     assert "promptmill-slot-" in execution.stdout
     assert not host_has(execution.stdout.strip().removesuffix("/work"))
+
+
+async def test_what_takes_minutes_to_remove_delays_no_report(on_disk: ZygoteSandbox) -> None:
+    """A program makes directories faster than anybody removes them, and its verdict must not wait for that."""
+    program = "import os\nfor _ in range(6):\n  if os.fork() == 0: break\nn = 0\nwhile True:\n"
+    program += "  os.mkdir(f'{os.getpid()}-{n}')\n  n += 1"
+    limits = LIMITS.model_copy(update={"cpu_seconds": 20.0, "wall_seconds": 2.0})
+    execution = await on_disk.run(python(program), limits)
+    assert execution.limit_hit == "wall"
+    assert (await on_disk.run(python("print('next')"), LIMITS)).stdout == "next\n"

@@ -25,6 +25,7 @@ _INSIDE = Path(__file__).parent / "inside" / "__main__.py"
 _READY_SECONDS = 60.0
 # Reaping a large tree on a busy machine takes its time; after this the kernel is asked to end it.
 _END_SECONDS = 5.0
+_REMOVE_SECONDS = 2.0
 _KILL_AGAIN_SECONDS = 0.01
 _MAX_COMPLAINT_CHARACTERS = 2000
 # The way through, and no listing: a run's directory below it belongs to another user where the worker is root.
@@ -190,8 +191,11 @@ class Slot:
             while _kill_everyone_of(self.uid):  # noqa: ASYNC110  nothing tells of the death of a stranger's child
                 await asyncio.sleep(_KILL_AGAIN_SECONDS)
         if self._directory:
-            # In a thread: a program can leave what takes minutes to remove, and the loop is everybody's.
-            await asyncio.to_thread(self._remove_directory)
+            # In a thread, and not waited for to its end: a program can leave what takes minutes to remove.
+            loop = asyncio.get_running_loop()
+            await asyncio.wait(
+                [loop.run_in_executor(None, self._remove_directory)], timeout=_REMOVE_SECONDS
+            )
 
     async def _ended_within(self, seconds: float) -> bool:
         loop = asyncio.get_running_loop()

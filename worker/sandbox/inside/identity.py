@@ -45,12 +45,6 @@ def become(uid: int) -> None:
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
 
 
-def own_pipes(descriptors: tuple[str, ...], uid: int) -> None:
-    """Make these pipes the program's own, or opening /dev/stdout would be refused to it."""
-    for descriptor in descriptors:
-        os.fchown(int(descriptor), uid, uid)
-
-
 def _mapped_ranges() -> list[tuple[int, int, int]]:
     """First uid inside, first uid outside, how many."""
     with open("/proc/self/uid_map", "rb") as uid_map:

@@ -1,6 +1,8 @@
 """A scratch directory on the host's own disk, for runs that cannot have a private one in memory."""
 
+import math
 import os
+import time
 
 _PRIVATE = 0o700
 
@@ -16,19 +18,15 @@ def make(path: str, uid: int | None) -> None:
         os.chown(path, uid, uid)
 
 
-def hand_over(path: str, uid: int) -> None:
-    """Make everything in it the program's own, before the program runs."""
-    for parent, directories, files in os.walk(path):
-        for name in directories + files:
-            os.chown(f"{parent}/{name}", uid, uid, follow_symlinks=False)
-
-
-def remove(path: str) -> None:
+def remove(path: str, within_seconds: float = math.inf) -> None:
     """Remove it with all it holds, links never followed, however deep it is nested.
 
     Every process that could change it meanwhile has to be dead.
+
+    Raises:
+        TimeoutError: there is so much that it is not done yet; what is left can be removed later.
     """
-    flattener = _Flattener(path)
+    flattener = _Flattener(path, time.monotonic() + within_seconds)
     try:
         flattener.empty()
     finally:
@@ -39,7 +37,8 @@ def remove(path: str) -> None:
 class _Flattener:
     """Empties a directory by moving what lies in its directories up: no recursion, no paths that grow."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, deadline: float) -> None:
+        self._deadline = deadline
         os.chmod(path, _PRIVATE)
         self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         self._moved = 0
@@ -51,6 +50,8 @@ class _Flattener:
         """Remove everything."""
         directories = self._unlink_files(self._top)
         while directories:
+            if time.monotonic() > self._deadline:
+                raise TimeoutError("a directory holds more than can be removed in time")
             self._lift(directories.pop(), directories)
 
     def _lift(self, name: str, directories: list[str]) -> None:
@@ -88,4 +89,6 @@ class _Flattener:
                     directories.append(entry.name)
                 else:
                     os.unlink(entry.name, dir_fd=directory)
+                if time.monotonic() > self._deadline:
+                    raise TimeoutError("a directory holds more than can be removed in time")
         return directories

@@ -15,6 +15,8 @@ _SIGKILL = 9
 # TCP since 4; since 6 signals and abstract sockets, without which a program could end the worker.
 _LEAST_ABI = 6
 _ROOM_FOR_OTHERS = 64
+# A program can make more directories than can be removed while somebody waits for its report.
+_REMOVE_SECONDS = 5.0
 # Of /proc a program sees itself and the machine, never its neighbours.
 _PROC = ("/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/filesystems")
 _FILES = (
@@ -79,8 +81,15 @@ class SharedWalls(Walls):
         return (directory,)
 
     def after_a_run(self) -> None:
-        """Remove the run's directory with all it holds."""
-        scratch.remove(self.scratch)
+        """Remove the run's directory with all it holds, if that is done soon."""
+        scratch.remove(self.scratch, _REMOVE_SECONDS)
+
+    def tear_down(self) -> None:
+        """Remove the slot's own directory, if it is empty. The worker does it too, unless it was killed."""
+        try:
+            os.rmdir(self.setup.scratch_parent)
+        except OSError:
+            pass
 
     def _rules(self) -> landlock.Ruleset:
         """Made anew for each run: they name its directory, and its process in /proc."""

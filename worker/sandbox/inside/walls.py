@@ -73,7 +73,14 @@ class Walls:
         raise NotImplementedError
 
     def after_a_run(self) -> None:
-        """What the supervisor does when everybody of a run is dead."""
+        """What the supervisor does when everybody of a run is dead.
+
+        Raises:
+            TimeoutError: too much is left to be removed now. The slot can be used no more, and the worker removes it.
+        """
+
+    def tear_down(self) -> None:
+        """What the supervisor does last of all."""
 
     def build_filter(self, *, sockets: bool) -> None:
         """Make the filter of system calls."""

@@ -56,11 +56,15 @@ def main(descriptor: int) -> "Job | None":
             return None
         walls.build()
         _preload(setup)
-        return _serve(walls, groups, control)
+        job = _serve(walls, groups, control)
     except LayerRefusedError as error:
         protocol.send(control, Refusal(layer=error.layer, detail=error.detail))
     except (ProtocolError, BrokenPipeError, ConnectionResetError):
         pass  # the worker went away
+    else:
+        if job is None:
+            walls.tear_down()
+        return job
     return None
 
 
@@ -125,8 +129,13 @@ def _serve(walls: Walls, groups: Groups, control: "Socket") -> "Job | None":
                 protocol.send(control, _ready(walls, confined))
                 is_ready = True
             run.see_through(control)
+        except ProtocolError:
+            # The worker went away, or the spare did; either way this slot has served.
+            return None
         finally:
             run.end()
+        if run.is_spent:
+            return None
 
 
 def _ready(walls: Walls, confined: Confined) -> Ready:
@@ -149,6 +158,8 @@ class _Run:
         self._scratch = -1
         self._held: list[int] = []
         self._is_over = False
+        self.is_spent = False
+        """Whether it left so much that the slot cannot be used again."""
 
     def wait_until_confined(self) -> Confined:
         """What it says when its walls stand.
@@ -216,7 +227,10 @@ class _Run:
         """Have nobody of the run left, and nothing on the host's disk."""
         self._is_over = True
         self._walls.tree.end_everyone()
-        self._walls.after_a_run()
+        try:
+            self._walls.after_a_run()
+        except TimeoutError:
+            self.is_spent = True
 
     def _raise_what_went_wrong(self) -> None:
         """The spare's last words, if it did not become the program. The program itself has no way to say any."""
