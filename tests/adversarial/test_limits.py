@@ -1,11 +1,13 @@
 """Every limit ends the program that breaks it, and says which limit it was."""
 
+import secrets
+
 import pytest
 
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, LimitHit
-from worker.sandbox import Sandbox
+from worker.sandbox import Files, Sandbox
 
 from .programs import LIMITS, javascript, python, sh
 
@@ -239,3 +241,38 @@ async def test_a_program_well_within_its_limits_hits_none(
     execution = await sandbox.run(ExecutableCode(language=language, code=hello[language]), _SMALL)
     assert (execution.exit_code, execution.limit_hit, execution.stdout) == (0, None, "1\n")
     assert 0 < execution.wall_seconds < 3
+
+
+async def test_a_program_that_hides_its_memory_is_held_all_the_same(walled: Sandbox) -> None:
+    """A process can take itself out of sight (PR_SET_DUMPABLE), and whoever watches it must not fall over that."""
+    program = "import ctypes, mmap\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n"
+    program += "block = mmap.mmap(-1, 300 << 20)\nfor at in range(0, 300 << 20, 4096): block[at] = 1\nprint('filled')"
+    execution = await walled.run(python(program), LIMITS.model_copy(update={"memory_mib": 128}))
+    assert (execution.limit_hit, execution.stdout) == ("memory", "")
+
+
+async def test_the_limits_of_one_run_are_not_those_of_the_next(strict: Sandbox) -> None:
+    """The next program is on its way before its own limits can be written down."""
+    alone = LIMITS.model_copy(update={"processes": 1})
+    forks = python(
+        "import os\nfor _ in range(6):\n  if os.fork() == 0: os._exit(0)\nprint('forked')"
+    )
+    for _ in range(10):
+        await strict.run(python("print(1)"), alone)
+        assert (await strict.run(forks, LIMITS)).stdout == "forked\n"
+
+
+async def test_files_of_one_program_are_not_in_the_memory_of_the_next(strict: Sandbox) -> None:
+    """What is collected goes through the zygote, and the next program is a copy of it."""
+    word = secrets.token_hex(16)
+    made = python(f"open('x-' + {word!r}, 'w').write({word!r} * 100)")
+    execution = await strict.run(made, LIMITS, files=Files(most_collected=5, most_collected_kib=64))
+    assert len(execution.artefacts) == 1
+    # In two halves, so that it does not find itself.
+    search = f"word = ({word[:16]!r}.encode(), {word[16:]!r}.encode())\nfound = 0\n"
+    search += "for line in open('/proc/self/maps'):\n  span, mode = line.split()[:2]\n  if mode[0] != 'r': continue\n"
+    search += "  start, end = (int(n, 16) for n in span.split('-'))\n  try:\n"
+    search += "    with open('/proc/self/mem', 'rb', 0) as memory: memory.seek(start); raw = memory.read(end - start)\n"
+    search += "  except (OSError, ValueError, OverflowError): continue\n  found += raw.count(word[0] + word[1])\n"
+    search += "print(found <= 1)"
+    assert (await strict.run(python(search), LIMITS)).stdout == "True\n"

@@ -144,7 +144,7 @@ async def test_a_server_on_the_loopback_is_out_of_reach(walled: Sandbox) -> None
     assert not reached.is_set()
 
 
-async def test_an_abstract_socket_of_the_host_is_out_of_reach(strict: Sandbox) -> None:
+async def test_an_abstract_socket_of_the_host_is_out_of_reach(walled: Sandbox) -> None:
     """These names belong to the network, no file permission guards them."""
     name = f"\0promptmill-{secrets.token_hex(8)}"
     with socket.socket(socket.AF_UNIX) as listening:
@@ -152,7 +152,7 @@ async def test_an_abstract_socket_of_the_host_is_out_of_reach(strict: Sandbox) -
         listening.listen()
         program = f"import socket\ntry: socket.socket(socket.AF_UNIX).connect({name!r}); print('reached')\n"
         program += "except OSError: pass"
-        execution = await strict.run(python(program), LIMITS)
+        execution = await walled.run(python(program), LIMITS)
     assert (execution.stdout, execution.exit_code) == ("", 0)
 
 

@@ -51,8 +51,9 @@ def test_version_2_is_bounded_and_measured_by_its_own_names(tmp_path: Path) -> N
         (tmp_path / name).write_text(content)
     groups = Groups((str(tmp_path),))
     assert groups.layers == ["cgroup-memory", "cgroup-processes"]
-    groups.begin(memory_mib=64, processes=10)
-    assert (tmp_path / "memory.max").read_text() == str((64 + 32) * 1024 * 1024)
+    groups.reset()
+    groups.bound(memory_mib=64, processes=10)
+    assert (tmp_path / "memory.max").read_text().startswith(str((64 + 32) * 1024 * 1024))
     assert (tmp_path / "pids.max").read_text().startswith("12")
     assert not groups.has_run_out_of_memory()
     (tmp_path / "memory.events").write_text("oom 4\noom_kill 2\n")
@@ -62,5 +63,6 @@ def test_version_2_is_bounded_and_measured_by_its_own_names(tmp_path: Path) -> N
 def test_where_there_are_none_nothing_is_claimed() -> None:
     """A layer that is named and not there is the one thing a record must never hold."""
     groups = Groups(())
-    groups.begin(memory_mib=64, processes=10)
+    groups.reset()
+    groups.bound(memory_mib=64, processes=10)
     assert (groups.layers, groups.peak_kib(), groups.has_run_out_of_memory()) == ([], 0, False)

@@ -102,3 +102,22 @@ def test_a_compile_error_is_read_from_the_language_s_own_words(
 ) -> None:
     """It asks the model for another repair than a crash does."""
     assert was_refused_by_compiler(language, stderr) is expected
+
+
+@pytest.mark.parametrize(
+    ("language", "stderr"),
+    [
+        (Language.PYTHON, '  File "/x/work/program.py", line 1\n' + "x\n" * 300_000),
+        (Language.PYTHON, '  File "' * 100_000),
+        (
+            Language.JAVASCRIPT,
+            "x/work/program.cjs:1\n" + "SyntaxError: \n" * 80_000 + "    at program.cjs\n",
+        ),
+        (Language.SH, "/work/program.sh: 1" * 60_000),
+    ],
+    ids=["python", "python file", "javascript", "sh"],
+)
+def test_no_output_makes_a_compiler_s_words_hard_to_find(language: Language, stderr: str) -> None:
+    """They are looked for where every other job of the worker waits; a search that takes squares of a length hangs
+    here."""
+    assert isinstance(was_refused_by_compiler(language, stderr), bool)

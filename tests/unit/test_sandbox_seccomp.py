@@ -9,7 +9,7 @@ import pytest
 
 from tests.requiring import require
 from worker.sandbox.inside.seccomp import Code, instructions
-from worker.sandbox.inside.syscall_table import ALLOWED, CHECKED, REFUSED
+from worker.sandbox.inside.syscall_table import ALLOWED, ATTRIBUTES, CHECKED, REFUSED
 
 _ALLOW, _KILL = 0x7FFF_0000, 0x8000_0000
 _ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
@@ -47,11 +47,11 @@ def _answer(code: Code, architecture: int, number: int, *arguments: int) -> tupl
                 pytest.fail(f"no such operation: {operation:#x}")
 
 
-def _ask(machine: str, name: str, *arguments: int, sockets: bool = True) -> int:
-    table = ALLOWED | REFUSED | CHECKED
+def _ask(machine: str, name: str, *arguments: int, private: bool = True) -> int:
+    table = ALLOWED | ATTRIBUTES | REFUSED | CHECKED
     number = table[name][_COLUMNS[machine]]
     assert number is not None
-    code = instructions(sockets=sockets, machine=machine)
+    code = instructions(private=private, machine=machine)
     return _answer(code, _ARCHITECTURES[machine], number, *arguments)[0]
 
 
@@ -59,10 +59,10 @@ def _ask(machine: str, name: str, *arguments: int, sockets: bool = True) -> int:
 def test_every_number_gets_the_answer_its_table_says(machine: str) -> None:
     """A tree that is wrong at one edge gives one call the answer of its neighbour."""
     column = _COLUMNS[machine]
-    allowed = {row[column] for row in ALLOWED.values()}
+    allowed = {row[column] for row in (ALLOWED | ATTRIBUTES).values()}
     refused = {row[column] for row in REFUSED.values()}
     checked = {row[column] for row in CHECKED.values()}
-    code = instructions(sockets=True, machine=machine)
+    code = instructions(private=True, machine=machine)
     for number in (*range(2000), 0x4000_0000, 0x4000_0001, 0xFFFF_FFFF):
         answer, _ = _answer(code, _ARCHITECTURES[machine], number)
         if number in allowed:
@@ -76,7 +76,7 @@ def test_every_number_gets_the_answer_its_table_says(machine: str) -> None:
 @pytest.mark.parametrize("machine", _ARCHITECTURES)
 def test_the_tree_is_balanced_and_fits_the_kernel(machine: str) -> None:
     """Every system call of every program pays for its depth."""
-    code = instructions(sockets=True, machine=machine)
+    code = instructions(private=True, machine=machine)
     numbers = {row[_COLUMNS[machine]] or 0 for row in (ALLOWED | REFUSED).values()}
     deepest = max(_answer(code, _ARCHITECTURES[machine], number)[1] for number in numbers)
     assert len(code) < 4096
@@ -86,7 +86,7 @@ def test_the_tree_is_balanced_and_fits_the_kernel(machine: str) -> None:
 @pytest.mark.parametrize("machine", _ARCHITECTURES)
 def test_a_call_through_a_foreign_door_kills(machine: str) -> None:
     """By `int 0x80` the number of a harmless call is that of another one."""
-    code = instructions(sockets=True, machine=machine)
+    code = instructions(private=True, machine=machine)
     assert _answer(code, _I386, 0)[0] == _KILL
 
 
@@ -101,6 +101,14 @@ def test_a_call_through_a_foreign_door_kills(machine: str) -> None:
         ("socket", (10,), _ALLOW),
         ("socket", (16,), _fails(errno.EAFNOSUPPORT)),
         ("socket", (40,), _fails(errno.EAFNOSUPPORT)),
+        ("socketpair", (1, 2 | 0o2000000), _ALLOW),
+        ("socketpair", (1, 3), _fails(errno.EPERM)),
+        ("socketpair", (16, 2), _fails(errno.EAFNOSUPPORT)),
+        ("setsockopt", (3, 1, 2), _ALLOW),
+        ("setsockopt", (3, 6, 7), _ALLOW),
+        ("setsockopt", (3, 1, 7), _fails(errno.EPERM)),
+        ("fcntl", (3, 3), _ALLOW),
+        ("fcntl", (3, 1031), _fails(errno.EPERM)),
         ("ioctl", (0, 0x5401), _ALLOW),
         ("ioctl", (0, 0x5412), _fails(errno.EPERM)),
         ("ioctl", (0, 0x541C), _fails(errno.EPERM)),
@@ -122,18 +130,31 @@ def test_arguments_decide_where_a_number_says_too_little(
 
 def test_without_a_network_of_its_own_a_program_gets_no_socket() -> None:
     """The host's network would be on the other end."""
-    assert _ask("x86_64", "socket", 1, sockets=False) == _fails(errno.EPERM)
+    assert _ask("x86_64", "socket", 1, private=False) == _fails(errno.EPERM)
+    assert _ask("x86_64", "socketpair", 1, 2, private=False) == _fails(errno.EPERM)
+    assert _ask("x86_64", "socketpair", 1, 1, private=False) == _ALLOW
 
 
-@pytest.mark.parametrize("name", ["clone3", "memfd_create"])
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_among_the_host_s_files_no_mode_and_no_time_is_changed(name: str) -> None:
+    """Landlock rules over content alone: a key of the worker's user could be made readable for everybody."""
+    for machine, column in _COLUMNS.items():
+        if ATTRIBUTES[name][column] is not None:
+            assert _ask(machine, name, private=False) == _fails(errno.EPERM)
+            assert _ask(machine, name) == _ALLOW
+
+
+@pytest.mark.parametrize("name", ["clone3", "memfd_create", "inotify_init1"])
 def test_what_no_filter_could_hold_does_not_exist(name: str) -> None:
-    """Flags behind a pointer; files in memory that nothing counts."""
-    assert name not in ALLOWED | REFUSED | CHECKED
+    """Flags behind a pointer; files in memory that nothing counts; news of what others open."""
+    assert name not in ALLOWED | ATTRIBUTES | REFUSED | CHECKED
 
 
 def test_no_call_stands_in_two_tables() -> None:
     """Which of two answers it gets would depend on the order of the tables."""
-    assert len(ALLOWED | REFUSED | CHECKED) == len(ALLOWED) + len(REFUSED) + len(CHECKED)
+    tables = (ALLOWED, ATTRIBUTES, REFUSED, CHECKED)
+    names = {name for table in tables for name in table}
+    assert len(names) == sum(map(len, tables))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +168,7 @@ def test_the_numbers_are_the_kernel_s(header: str, column: int) -> None:
     # `__NR3264_` marks numbers that a 32-bit machine gives to an older form of the call.
     found = re.findall(r"#define __NR(?:3264)?_(\w+) (\d+)", path.read_text())
     theirs = {name: int(number) for name, number in found}
-    ours = {name: row[column] for name, row in (ALLOWED | REFUSED | CHECKED).items()}
+    ours = {name: row[column] for name, row in (ALLOWED | ATTRIBUTES | REFUSED | CHECKED).items()}
     for name, number in ours.items():
         if name in theirs:
             assert number == theirs[name], name

@@ -57,10 +57,14 @@ class SlotGroups:
         """
         name = _new_name()
         self.folders: list[Path] = []
-        for place in places:
-            folder = place / name
-            folder.mkdir()
-            self.folders.append(folder)
+        try:
+            for place in places:
+                folder = place / name
+                folder.mkdir()
+                self.folders.append(folder)
+        except OSError:
+            self.remove()
+            raise
 
     def add(self, pid: int) -> None:
         """Put a process into them, and with it all that it will start."""

@@ -16,6 +16,32 @@ ANSWER_DESCRIPTOR = 4
 _ESM = re.compile(r"^[ \t]*(?:import\s*[\w{*'\"]|export\s+[\w{*])", re.MULTILINE)
 
 
+# A compiler quotes a line or two. What a program has printed before may be longer, and is not searched for its words.
+_COMPILERS_CHARACTERS = 65_536
+
+
+@dataclass(frozen=True)
+class CompileError:
+    """How a compiler speaks, line by line: a pattern over many lines could be made to search for hours."""
+
+    first_line: re.Pattern[str] | None
+    """How its first line begins; None where it may come after output of the program."""
+    error_line: re.Pattern[str]
+    """How the line begins that names the error."""
+    never_after: str
+    """What stands after that only where the error was raised by a running program; empty where nothing tells."""
+
+    def is_said_in(self, stderr: str) -> bool:
+        """Whether this is the compiler's word."""
+        lines = stderr[:_COMPILERS_CHARACTERS].splitlines()
+        if self.first_line is not None and not (lines and self.first_line.match(lines[0])):
+            return False
+        said = next((n for n, line in enumerate(lines) if self.error_line.match(line)), None)
+        if said is None:
+            return False
+        return not self.never_after or self.never_after not in "\n".join(lines[said + 1 :])
+
+
 @dataclass(frozen=True)
 class LanguageRow:
     """What the sandbox knows about one language."""
@@ -33,8 +59,8 @@ class LanguageRow:
     """
     memory_marks: tuple[str, ...]
     """What standard error says, after a line break, where an allocation was refused."""
-    compile_error: re.Pattern[str]
-    """Standard error of a program that the language itself refused."""
+    compile_error: "CompileError"
+    """What standard error of a program looks like that the language itself refused."""
     tests_prologue: str
     """One line between the program and its tests."""
     tests_epilogue: str
@@ -135,8 +161,12 @@ ROWS = {
         private_memory_room_mib=0,
         memory_marks=("MemoryError", "OSError: [Errno 12]", "BlockingIOError: [Errno 12]"),
         # Only the compiler speaks of the program's own file without a traceback.
-        compile_error=re.compile(
-            r'\A(?:  File "[^"\n]*/work/program\.py", line \d+\n(?:.*\n)*?)?(?:SyntaxError|IndentationError|TabError): '
+        compile_error=CompileError(
+            first_line=re.compile(
+                r'  File "[^"]*/work/program\.py", line \d+$|(?:Syntax|Indentation|Tab)Error: '
+            ),
+            error_line=re.compile(r"(?:Syntax|Indentation|Tab)Error: "),
+            never_after="",
         ),
         tests_prologue="",
         tests_epilogue=f"import posix as _p; _p.write({ANSWER_DESCRIPTOR}, _p.read({QUESTION_DESCRIPTOR}, 64))",
@@ -156,9 +186,10 @@ ROWS = {
             "# Fatal JavaScript out of memory",
         ),
         # A SyntaxError thrown while running has a stack that passes through the program.
-        compile_error=re.compile(
-            r"\A(?:file://)?[^\n]*/work/program\.[cm]js:\d+\n(?:.*\n)*?SyntaxError: "
-            r"(?![\s\S]*\n    at .*program\.[cm]js)"
+        compile_error=CompileError(
+            first_line=re.compile(r"(?:file://)?.*/work/program\.[cm]js:\d+$"),
+            error_line=re.compile(r"SyntaxError: "),
+            never_after="/work/program.",
         ),
         tests_prologue=_NODE_ASSERT,
         tests_epilogue=_NODE_EPILOGUE,
@@ -171,8 +202,10 @@ ROWS = {
         bounds_address_space=True,
         private_memory_room_mib=0,
         memory_marks=("Out of space", "Cannot allocate memory", "memory exhausted"),
-        compile_error=re.compile(
-            r"^[^\n]*/work/program\.sh: (?:line )?\d+: [Ss]yntax error", re.MULTILINE
+        compile_error=CompileError(
+            first_line=None,
+            error_line=re.compile(r".*/work/program\.sh: (?:line )?\d+: [Ss]yntax error"),
+            never_after="",
         ),
         # Without it a failing test would be followed by the epilogue.
         tests_prologue="set -e",
@@ -216,7 +249,7 @@ def grew_a_file_too_large(language: Language, stderr: str) -> bool:
 
 def was_refused_by_compiler(language: Language, stderr: str) -> bool:
     """Whether the language's own check refused the program."""
-    return ROWS[language].compile_error.search(stderr) is not None
+    return ROWS[language].compile_error.is_said_in(stderr)
 
 
 def _file_name(language: Language, program: str) -> str:

@@ -177,7 +177,7 @@ def _too_weak(require: Profile, refusals: dict[Profile, LayerRefused]) -> Sandbo
     if strict is not None:
         fixes = [_DOCKER_FIX, _KUBERNETES_FIX]
         if strict.layer != "private-proc":
-            fixes = [_DOCKER_FIX, _SYSCTL_FIX, _APPARMOR_FIX]
+            fixes = [_DOCKER_FIX, _KUBERNETES_FIX, _SYSCTL_FIX, _APPARMOR_FIX]
     if "contained" in refusals:
         fixes.append(_LANDLOCK_FIX)
     weaker = PROFILES[PROFILES.index(require) + 1 :]

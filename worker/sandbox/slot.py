@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -71,44 +71,65 @@ class Slot:
         self.uid = -1
         self.layers: tuple[str, ...] = ()
         self._directory = ""
+        with ExitStack() as undo:
+            try:
+                self._start(interpreter, setup, places, undo)
+            except OSError as error:
+                raise SandboxError(
+                    "the sandbox's zygote cannot be started", facts={"reason": str(error)}
+                ) from error
+            undo.pop_all()
+
+    def _start(
+        self, interpreter: Path, setup: Setup, places: Sequence[Path], undo: ExitStack
+    ) -> None:
+        """Start it; `undo` is given what has to be let go of should a later step fail."""
         if setup.profile != "strict":
             self._directory = tempfile.mkdtemp(prefix="promptmill-slot-")
+            undo.callback(self._remove_directory)
             os.chmod(self._directory, _THROUGH_ONLY)  # noqa: PTH101  the path came as text and goes on as text
             setup = Setup(**{**vars(setup), "scratch_parent": self._directory})
         self._groups = SlotGroups(places)
+        undo.callback(self._groups.remove)
         setup = Setup(**{**vars(setup), "cgroups": tuple(map(str, self._groups.folders))})
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        undo.callback(self._ours.close)
         self._ours.setblocking(False)
-        self._complaints, complaints_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        nothing, nothing_end = os.pipe2(os.O_CLOEXEC)
-        try:
-            # Pipes, like those that programs get: Python notes once what its standard streams are.
-            self._process = subprocess.Popen(
-                [interpreter, "-I", "-S", str(_INSIDE), str(theirs.fileno())],
-                stdin=nothing,
-                stdout=complaints_end,
-                stderr=complaints_end,
-                env={},
-                close_fds=True,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-                cwd="/",
-            )
-        except OSError as error:
-            self._ours.close()
-            os.close(self._complaints)
-            self._remove_directory()
-            self._groups.remove()
-            raise SandboxError(
-                "the sandbox's zygote cannot be started", facts={"reason": str(error)}
-            ) from error
-        finally:
-            theirs.close()
-            for descriptor in (complaints_end, nothing, nothing_end):
-                os.close(descriptor)
+        with theirs:
+            self._process = self._started(interpreter, theirs.fileno(), undo)
         # Before it is told anything, so that all it ever does is in them.
         self._groups.add(self._process.pid)
         self._ours.send(setup.encode())
+
+    def _started(
+        self, interpreter: Path, control: int, undo: ExitStack
+    ) -> "subprocess.Popen[bytes]":
+        self._complaints, complaints_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        undo.callback(os.close, self._complaints)
+        try:
+            # Pipes, like those that programs get: Python notes once what its standard streams are.
+            nothing, nothing_end = os.pipe2(os.O_CLOEXEC)
+            os.close(nothing_end)
+            try:
+                process = subprocess.Popen(
+                    [interpreter, "-I", "-S", str(_INSIDE), str(control)],
+                    stdin=nothing,
+                    stdout=complaints_end,
+                    stderr=complaints_end,
+                    env={},
+                    close_fds=True,
+                    pass_fds=(control,),
+                    start_new_session=True,
+                    cwd="/",
+                )
+            finally:
+                os.close(nothing)
+        finally:
+            os.close(complaints_end)
+        # It ends by itself when its socket is closed; that is the next thing to be undone.
+        undo.callback(process.wait)
+        undo.callback(self._ours.close)
+        return process
 
     async def ready(self) -> None:
         """Wait until it is; `uid` and `layers` are known then.
@@ -134,6 +155,11 @@ class Slot:
         self.n_runs += 1
         try:
             socket.send_fds(self._ours, [request.encode()], list(descriptors))
+        except ProtocolError as error:
+            raise SandboxError(
+                "the program and its files have names that are too long to be sent",
+                facts={"reason": str(error)},
+            ) from error
         except OSError as error:
             raise SlotLostError(str(error)) from error
 
@@ -177,7 +203,6 @@ class Slot:
             if self._complaints >= 0:
                 os.close(self._complaints)
                 self._complaints = -1
-            self._groups.remove()
 
     async def _wait_or_kill(self) -> None:
         if self._process.returncode is None:
@@ -190,12 +215,13 @@ class Slot:
             # uid.
             while _kill_everyone_of(self.uid):  # noqa: ASYNC110  nothing tells of the death of a stranger's child
                 await asyncio.sleep(_KILL_AGAIN_SECONDS)
-        if self._directory:
-            # In a thread, and not waited for to its end: a program can leave what takes minutes to remove.
-            loop = asyncio.get_running_loop()
-            await asyncio.wait(
-                [loop.run_in_executor(None, self._remove_directory)], timeout=_REMOVE_SECONDS
-            )
+        # In threads, and not waited for to their end: a program can leave what takes minutes to remove.
+        loop = asyncio.get_running_loop()
+        removals = [
+            loop.run_in_executor(None, remove)
+            for remove in (self._remove_directory, self._groups.remove)
+        ]
+        await asyncio.wait(removals, timeout=_REMOVE_SECONDS)
 
     async def _ended_within(self, seconds: float) -> bool:
         loop = asyncio.get_running_loop()

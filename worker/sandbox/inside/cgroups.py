@@ -13,6 +13,8 @@ import os
 
 _MIB = 1024 * 1024
 _OWN_ROOM_MIB = 32
+# More than any machine has: both versions take it, each has another word for "no limit".
+_NO_LIMIT = str(1 << 60)
 # The zygote, and under `strict` the process that waits for it.
 _OWN_PROCESSES = 2
 # What each version calls the limit, the highest value so far, and the count of kills.
@@ -39,12 +41,12 @@ class Groups:
         files = {"cgroup-memory": self._limit, "cgroup-processes": self._processes}
         return [name for name, file in files.items() if file >= 0]
 
-    def begin(self, memory_mib: int, processes: int) -> None:
-        """Bound the run that comes, and begin to measure it."""
-        if self._processes >= 0:
-            os.pwrite(self._processes, str(processes + _OWN_PROCESSES).encode(), 0)
-        if self._limit >= 0:
-            os.pwrite(self._limit, str((memory_mib + _OWN_ROOM_MIB) * _MIB).encode(), 0)
+    def reset(self) -> None:
+        """Lift the limits of the run before and begin to measure anew: the next one is on its way before it is
+        known.
+        """
+        _write(self._processes, "max")
+        _write(self._limit, _NO_LIMIT)
         self._kills_before = self._count_kills()
         self._peak_before_kib = 0
         if self._peak >= 0:
@@ -56,6 +58,11 @@ class Groups:
                 self._peak = -1
         if self._peak >= 0:
             self._peak_before_kib = self._read_peak_kib()
+
+    def bound(self, memory_mib: int, processes: int) -> None:
+        """Bound the run that has begun."""
+        _write(self._processes, str(processes + _OWN_PROCESSES))
+        _write(self._limit, str((memory_mib + _OWN_ROOM_MIB) * _MIB))
 
     def peak_kib(self) -> int:
         """The most the group held at one moment, beyond what it held when the run began; 0 where it is not known."""
@@ -76,6 +83,15 @@ class Groups:
             if name == b"oom_kill":
                 return int(value)
         return 0
+
+
+def _write(file: int, value: str) -> None:
+    if file >= 0:
+        try:
+            os.pwrite(file, value.encode(), 0)
+        except OSError:
+            # Version 1 refuses a limit below what is in use already. The watcher sees it at its next look.
+            pass
 
 
 def _open_first(folders: tuple[str, ...], names: tuple[str, ...], mode: int) -> int:

@@ -20,6 +20,8 @@ _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTT
 _RESOLVE = 0x01 | 0x02 | 0x04 | 0x08
 _DEEPEST = 16
 _MOST_ENTRIES = 4096
+# Names travel in one packet with the report.
+_MOST_NAME_CHARACTERS = 8192
 _CHUNK_BYTES = 65_536
 
 
@@ -35,6 +37,7 @@ class Collection:
         self._most = most
         self._left = most_kib * 1024
         self._entries_left = _MOST_ENTRIES
+        self._name_characters_left = _MOST_NAME_CHARACTERS
 
     def take_all(self, scratch: int, passed_over: tuple[str, ...]) -> None:
         """Walk the folder `work` below `scratch` level by level; `passed_over` are paths of files that we put there."""
@@ -56,7 +59,7 @@ class Collection:
     ) -> list[tuple[int, str]]:
         """Take the files of one directory; the directories in it, opened."""
         directories = []
-        for name in sorted(os.listdir(directory)):
+        for name in self._some_names_in(directory):
             path = prefix + name
             self._entries_left -= 1
             if path in passed_over:
@@ -70,6 +73,17 @@ class Collection:
                 self._take(opened, path)
                 os.close(opened)
         return directories
+
+    def _some_names_in(self, directory: int) -> list[str]:
+        """A listing can be as long as a program makes it, and is cut where no more would be taken."""
+        names: list[str] = []
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if len(names) > self._entries_left:
+                    self.omitted += 1
+                    break
+                names.append(entry.name)
+        return sorted(names)
 
     def _open(self, directory: int, name: str) -> int:
         """A descriptor of what has this name, -1 where it may not be opened."""
@@ -88,7 +102,8 @@ class Collection:
         status = os.fstat(file)
         # A second name could be one that lies elsewhere.
         is_plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-        if not is_plain or len(self.names) >= self._most:
+        self._name_characters_left -= len(path)
+        if not is_plain or len(self.names) >= self._most or self._name_characters_left < 0:
             self.omitted += 1
             return
         kept = 0

@@ -57,7 +57,7 @@ class PrivateWalls(Walls):
             self.missing.append(f"landlock: {error}")
         else:
             self._grant(self._rules)
-        self.build_filter(sockets=True)
+        self.build_filter(private=True)
         # Programs have our user: without this they could read our memory and our descriptors.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
         self.layers.names.append("process-tree-watcher")

@@ -46,12 +46,22 @@ def usage(pids: list[int]) -> Usage:
     return total
 
 
-def private_memory_kib(pids: list[int]) -> int:
-    """Memory of these, each shared page counted once and files of the system not at all. Exact, and slow."""
-    return sum(
-        _own_share_kib(_read(f"/proc/{pid}/smaps_rollup") or _of_a_thread(pid, "smaps_rollup"))
-        for pid in pids
-    )
+def held_memory_kib(pids: list[int], files_kib: int) -> int:
+    """Memory of these and of their files in memory, each page counted once and files of the system not at all.
+
+    Exact, and slow. A page of a file that is mapped as well cannot be told from other shared memory: of the two sums
+    the larger one counts.
+    """
+    private_kib, shared_kib = 0, 0
+    for pid in pids:
+        rollup = _read(f"/proc/{pid}/smaps_rollup") or _of_a_thread(pid, "smaps_rollup")
+        if rollup:
+            private_kib += _sum_kib(rollup, "Pss_Anon:")
+            shared_kib += _sum_kib(rollup, "Pss_Shmem:")
+        else:
+            # A program can take itself out of our sight (PR_SET_DUMPABLE): then the cheap number has to do.
+            private_kib += usage([pid]).rss_kib
+    return private_kib + max(shared_kib, files_kib)
 
 
 def _everyone_else() -> list[int]:
@@ -142,12 +152,8 @@ def _rss_kib(stat: str) -> int:
     return int(stat.rpartition(")")[2].split()[_RSS]) * _PAGE_KIB if stat else 0
 
 
-def _own_share_kib(rollup: str) -> int:
-    total = 0
-    for line in rollup.splitlines():
-        if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
-            total += int(line.split()[1])
-    return total
+def _sum_kib(rollup: str, name: str) -> int:
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(name))
 
 
 def _children(pid: int) -> list[int]:
@@ -164,5 +170,6 @@ def _read(path: str) -> str:
     try:
         with open(path, "rb") as file:
             return file.read().decode("utf-8", "replace")
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
+        # It has ended, or hides. Nothing that a program does may end whoever watches it.
         return ""

@@ -17,11 +17,7 @@ import os
 import struct
 
 from . import syscalls
-from .syscall_table import ALLOWED, CHECKED, REFUSED
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
+from .syscall_table import ALLOWED, ATTRIBUTES, CHECKED, REFUSED
 
 Code = list[tuple[int, int, int, int]]
 """Instructions: operation, how many to skip if true, how many if false, operand."""
@@ -55,6 +51,10 @@ _NEW_NAMESPACES = (
     | syscalls.CLONE_NEWNET
 )
 _FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET and AF_INET6: what programs use to talk to themselves
+_AF_UNIX, _KIND_BITS = 1, 0xF
+_KINDS, _KINDS_WITHOUT_ADDRESS = (1, 2, 5), (1, 5)  # SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET
+_SOL_SOCKET, _F_SETPIPE_SZ = 1, 1031
+_BUFFER_SIZES = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and the forced forms of both
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # both put words into a terminal's mouth
 _FILE_TYPE_BITS, _FILE, _FIFO, _SOCKET = 0xF000, 0x8000, 0x1000, 0xC000
 _QUERY = 0xFFFF_FFFF
@@ -63,14 +63,14 @@ _QUERY = 0xFFFF_FFFF
 class Filter:
     """The filter, ready to be installed: made once a slot, since making it costs more than installing it."""
 
-    def __init__(self, *, sockets: bool) -> None:
-        """`sockets` says whether a program may make any: yes where it has a network of its own, which is empty.
+    def __init__(self, *, private: bool) -> None:
+        """`private` says whether files and network are the program's own: then it may make sockets, and change modes.
 
         Raises:
             OSError: this machine's architecture has no table.
         """
         self._code = b"".join(
-            struct.pack("=HBBI", *instruction) for instruction in instructions(sockets=sockets)
+            struct.pack("=HBBI", *instruction) for instruction in instructions(private=private)
         )
         self._buffer = ctypes.create_string_buffer(self._code, len(self._code))
         # struct sock_fprog: how many instructions, and where they are.
@@ -82,19 +82,25 @@ class Filter:
         syscalls.prctl(syscalls.PR_SET_SECCOMP, _MODE_FILTER, self._program)
 
 
-def instructions(*, sockets: bool, machine: str = "") -> Code:
+def instructions(*, private: bool, machine: str = "") -> Code:
     """The whole filter, for this machine or a named one."""
     machine = machine or os.uname().machine
     if machine not in _ARCHITECTURES:
         raise OSError(errno.ENOSYS, f"no table of system calls for {machine}")
     architecture, column = _ARCHITECTURES[machine]
     actions: dict[int, Code] = {}
-    for table, action in ((ALLOWED, _passes()), (REFUSED, _fails(errno.EPERM))):
+    attributes = _passes() if private else _fails(errno.EPERM)
+    for table, action in (
+        (ALLOWED, _passes()),
+        (REFUSED, _fails(errno.EPERM)),
+        (ATTRIBUTES, attributes),
+    ):
         actions |= {row[column]: action for row in table.values() if row[column] is not None}  # type: ignore[misc]
+    checks = _checks(private=private)
     for name, row in CHECKED.items():
         number = row[column]
         if number is not None:
-            actions[number] = _check(name, sockets=sockets)
+            actions[number] = checks[name]
     return [
         (_LOAD_WORD, 0, 0, _ARCHITECTURE_AT),
         (_JUMP_EQUAL, 1, 0, architecture),
@@ -126,33 +132,43 @@ def _search(segments: "list[tuple[int, Code]]") -> Code:
     return [(_JUMP_AT_LEAST, len(lower), 0, segments[middle][0]), *lower, *upper]
 
 
-def _check(name: str, *, sockets: bool) -> Code:
-    """What is done with a call whose arguments decide."""
-    match name:
-        case "clone":
-            # Threads and processes, but no namespaces: each is a machine in which the program would be root.
-            return [
-                *_argument(0),
-                (_JUMP_ANY_BIT, 0, 1, _NEW_NAMESPACES),
-                *_fails(errno.EPERM),
-                *_passes(),
-            ]
-        case "socket":
-            if not sockets:
-                return _fails(errno.EPERM)
-            return [*_argument(0), *_one_of(_FAMILIES, otherwise=errno.EAFNOSUPPORT)]
-        case "ioctl":
-            return [*_argument(1), *_none_of((_TIOCSTI, _TIOCLINUX))]
-        case "prlimit64" | "sched_setaffinity":
-            # Of itself only: the supervisor has the program's user, and would have to live under its limits.
-            return [*_argument(0), *_one_of((0,))]
-        case "personality":
-            return [*_argument(0), *_one_of((0, _QUERY))]
-        case "mknod" | "mknodat":
-            mode = _argument(1 if name == "mknod" else 2)
-            return [*mode, (_AND, 0, 0, _FILE_TYPE_BITS), *_one_of((0, _FILE, _FIFO, _SOCKET))]
-        case _:
-            raise AssertionError(name)
+def _checks(*, private: bool) -> "dict[str, Code]":
+    """What is done with the calls whose arguments decide."""
+    # A pair of datagram sockets can still send to any address.
+    kinds = _KINDS if private else _KINDS_WITHOUT_ADDRESS
+    unix_only = [(_JUMP_EQUAL, 1, 0, _AF_UNIX), *_fails(errno.EAFNOSUPPORT)]
+    at_socket_level = [(_JUMP_EQUAL, 1, 0, _SOL_SOCKET), *_passes()]
+    families = [*_argument(0), *_one_of(_FAMILIES, otherwise=errno.EAFNOSUPPORT)]
+    # Of itself only: the supervisor has the program's user, and would have to live under its limits.
+    itself = [*_argument(0), *_one_of((0,))]
+    no_device = [(_AND, 0, 0, _FILE_TYPE_BITS), *_one_of((0, _FILE, _FIFO, _SOCKET))]
+    no_namespace = [(_JUMP_ANY_BIT, 0, 1, _NEW_NAMESPACES), *_fails(errno.EPERM), *_passes()]
+    return {
+        # Threads and processes, but no namespaces: in each a program would be root.
+        "clone": [*_argument(0), *no_namespace],
+        "socket": families if private else _fails(errno.EPERM),
+        "socketpair": [
+            *_argument(0),
+            *unix_only,
+            *_argument(1),
+            (_AND, 0, 0, _KIND_BITS),
+            *_one_of(kinds),
+        ],
+        # Buffers are the kernel's memory, which counts as nobody's.
+        "setsockopt": [
+            *_argument(1),
+            *at_socket_level,
+            *_argument(2),
+            *_none_of(_BUFFER_SIZES),
+        ],
+        "fcntl": [*_argument(1), *_none_of((_F_SETPIPE_SZ,))],
+        "ioctl": [*_argument(1), *_none_of((_TIOCSTI, _TIOCLINUX))],
+        "prlimit64": itself,
+        "sched_setaffinity": itself,
+        "personality": [*_argument(0), *_one_of((0, _QUERY))],
+        "mknod": [*_argument(1), *no_device],
+        "mknodat": [*_argument(2), *no_device],
+    }
 
 
 def _argument(place: int) -> Code:

@@ -50,7 +50,7 @@ class SharedWalls(Walls):
         if self.setup.profile == "contained":
             with self.layers.preparing("landlock"):
                 landlock.require_abi(_LEAST_ABI)
-            self.build_filter(sockets=False)
+            self.build_filter(private=False)
 
     def before_a_run(self) -> None:
         """Make the run's directory: here, so that it can be removed by whoever made it."""

@@ -5,8 +5,9 @@ libraries and runtimes know how to live, since every older kernel gives it. The 
 (`asm/unistd_64.h`, `asm-generic/unistd.h`); None is a call that an architecture does not have. Both architectures share
 the numbers from 424 on.
 
-Two that are missing on purpose: `clone3`, whose flags lie behind a pointer that a filter cannot follow (C libraries
-fall back to `clone`), and `memfd_create`, whose files lie in memory that no resident size and no file system counts.
+Missing on purpose: `clone3`, whose flags lie behind a pointer that a filter cannot follow (C libraries fall back to
+`clone`); `memfd_create`, whose files lie in memory that no resident size and no file system counts; and `inotify`,
+which would tell of files that others open, since a private root shows the very files of the host.
 """
 
 Numbers = tuple[int | None, int | None]
@@ -58,28 +59,13 @@ ALLOWED: dict[str, Numbers] = {
     "unlinkat": (263, 35),
     "symlink": (88, None),
     "symlinkat": (266, 36),
-    "chmod": (90, None),
-    "fchmod": (91, 52),
-    "fchmodat": (268, 53),
-    "fchmodat2": (452, 452),
-    "chown": (92, None),
-    "fchown": (93, 55),
-    "lchown": (94, None),
-    "fchownat": (260, 54),
     "umask": (95, 166),
     "truncate": (76, 45),
     "ftruncate": (77, 46),
     "fallocate": (285, 47),
-    "utime": (132, None),
-    "utimes": (235, None),
-    "utimensat": (280, 88),
-    "futimesat": (261, None),
-    "fcntl": (72, 25),
     "flock": (73, 32),
     "fsync": (74, 82),
     "fdatasync": (75, 83),
-    "sync": (162, 81),
-    "syncfs": (306, 267),
     "sync_file_range": (277, 84),
     "readahead": (187, 213),
     "fadvise64": (221, 223),
@@ -88,18 +74,12 @@ ALLOWED: dict[str, Numbers] = {
     "splice": (275, 76),
     "tee": (276, 77),
     "cachestat": (451, 451),
-    "setxattr": (188, 5),
-    "lsetxattr": (189, 6),
-    "fsetxattr": (190, 7),
     "getxattr": (191, 8),
     "lgetxattr": (192, 9),
     "fgetxattr": (193, 10),
     "listxattr": (194, 11),
     "llistxattr": (195, 12),
     "flistxattr": (196, 13),
-    "removexattr": (197, 14),
-    "lremovexattr": (198, 15),
-    "fremovexattr": (199, 16),
     # Descriptors.
     "dup": (32, 23),
     "dup2": (33, None),
@@ -124,10 +104,6 @@ ALLOWED: dict[str, Numbers] = {
     "timerfd_create": (283, 85),
     "timerfd_settime": (286, 86),
     "timerfd_gettime": (287, 87),
-    "inotify_init": (253, None),
-    "inotify_init1": (294, 26),
-    "inotify_add_watch": (254, 27),
-    "inotify_rm_watch": (255, 28),
     # Memory.
     "mmap": (9, 222),
     "munmap": (11, 215),
@@ -245,7 +221,6 @@ ALLOWED: dict[str, Numbers] = {
     "timer_getoverrun": (225, 109),
     "timer_delete": (226, 111),
     # Sockets.
-    "socketpair": (53, 199),
     "bind": (49, 200),
     "connect": (42, 203),
     "listen": (50, 201),
@@ -254,7 +229,6 @@ ALLOWED: dict[str, Numbers] = {
     "getsockname": (51, 204),
     "getpeername": (52, 205),
     "getsockopt": (55, 209),
-    "setsockopt": (54, 208),
     "shutdown": (48, 210),
     "sendto": (44, 206),
     "recvfrom": (45, 207),
@@ -352,6 +326,9 @@ REFUSED: dict[str, Numbers] = {
     "iopl": (172, None),
     "ioperm": (173, None),
     "modify_ldt": (154, None),
+    # What would hold up the whole machine.
+    "sync": (162, 81),
+    "syncfs": (306, 267),
     # A better place than others.
     "setpriority": (141, 140),
     "sched_setscheduler": (144, 119),
@@ -370,5 +347,31 @@ CHECKED: dict[str, Numbers] = {
     "personality": (135, 92),
     "mknod": (133, None),
     "mknodat": (259, 33),
+    "socketpair": (53, 199),
+    "setsockopt": (54, 208),
+    "fcntl": (72, 25),
 }
 """Calls whose arguments decide; `worker.sandbox.inside.seccomp` says how."""
+
+ATTRIBUTES: dict[str, Numbers] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "utimensat": (280, 88),
+    "futimesat": (261, None),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+}
+"""Changes to files that are not their content: Landlock does not rule over them, so they pass only where no file of the
+host is in sight."""

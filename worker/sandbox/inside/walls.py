@@ -82,10 +82,10 @@ class Walls:
     def tear_down(self) -> None:
         """What the supervisor does last of all."""
 
-    def build_filter(self, *, sockets: bool) -> None:
+    def build_filter(self, *, private: bool) -> None:
         """Make the filter of system calls."""
         with self.layers.preparing("seccomp"):
-            self._filter = seccomp.Filter(sockets=sockets)
+            self._filter = seccomp.Filter(private=private)
 
     def start_over(self) -> None:
         """Give this process what a new one has, a session and a place, and take its privileges."""

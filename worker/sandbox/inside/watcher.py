@@ -95,7 +95,9 @@ class Watcher:
         if used.tasks > self._request.processes:
             return "processes"
         self._held_kib = self._memory_kib(pids, used)
-        self.peak_kib = max(self.peak_kib, self._held_kib)
+        if used.rss_kib:
+            # Else it has just ended, and all that is seen are its files.
+            self.peak_kib = max(self.peak_kib, self._held_kib)
         return "memory" if self._held_kib > self._request.memory_mib * _KIB else ""
 
     def _memory_kib(self, pids: list[int], used: processes.Usage) -> int:
@@ -103,7 +105,7 @@ class Watcher:
         files_kib = self._scratch_kib()
         held_kib = used.rss_kib + files_kib
         if held_kib > self._request.memory_mib * _KIB:
-            held_kib = processes.private_memory_kib(pids) + files_kib
+            held_kib = processes.held_memory_kib(pids, files_kib)
         return held_kib
 
     def _scratch_kib(self) -> int:

@@ -4,8 +4,8 @@ Theory of operation. It is told once what to be (`Setup`), raises the walls of t
 preloaded, and answers `Ready`, or `Refusal` where a layer that the profile needs cannot be had. Then it keeps one
 spare child waiting. When the spare says that it has taken a job, the supervisor watches it to its end, kills and reaps
 whatever is left, collects files if that was asked for, reports, and only then makes the next spare: nobody waits for
-that. It ends when the worker closes the socket or dies. It handles no program's data but names of files, and nothing
-of the worker's: no environment, no key, one socket.
+that. It ends when the worker closes the socket or dies, and after a run whose files it collected. It has nothing of the
+worker's: no environment, no key, one socket.
 """
 
 import _socket
@@ -116,6 +116,7 @@ def _serve(walls: Walls, groups: Groups, control: "Socket") -> "Job | None":
     while True:
         walls.before_a_run()
         walls.set_environment()
+        groups.reset()
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
@@ -159,7 +160,7 @@ class _Run:
         self._held: list[int] = []
         self._is_over = False
         self.is_spent = False
-        """Whether it left so much that the slot cannot be used again."""
+        """Whether it left something because of which the slot cannot be used again."""
 
     def wait_until_confined(self) -> Confined:
         """What it says when its walls stand.
@@ -188,7 +189,7 @@ class _Run:
             raise ProtocolError("the worker went away")
         started = Started.decode(protocol.receive(self._channel)[0])
         request = Request.decode(protocol.receive(self._channel)[0])
-        self._groups.begin(request.memory_mib, request.processes)
+        self._groups.bound(request.memory_mib, request.processes)
         watcher = Watcher(self._pid, request, self._walls, self._groups, self._scratch)
         watcher.run_to_the_end(self._process, control.fileno(), started.cpu_seconds)
         self._raise_what_went_wrong()
@@ -222,6 +223,8 @@ class _Run:
         protocol.send(control, report, (collection.content,) if collection else ())
         if collection:
             os.close(collection.content)
+            # Names and contents went through our memory, of which the next program would get a copy.
+            self.is_spent = True
 
     def _bury(self) -> None:
         """Have nobody of the run left, and nothing on the host's disk."""
