@@ -102,7 +102,9 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
 async def serve(
     engine: Engine, settings: Settings, *, burst: bool = False, handle_signals: bool = True
 ) -> None:
-    """Work until told to stop or, in a burst, until the queue is empty; held jobs are finished or handed back.
+    """Work until told to stop or, in a burst, until the queue holds nothing for us.
+
+    Jobs that are held then are finished or handed back.
 
     Raises:
         ModelClosedError: the model refuses the key, or has no more for it today; the jobs stay queued.
@@ -124,6 +126,8 @@ async def serve(
             worker.handle_sig(signal.SIGTERM)
 
     engine.consumer.on_model_closed = stop
+    if burst:
+        engine.consumer.on_only_others = lambda: worker.handle_sig(signal.SIGTERM)
     await run_to_end(worker)
     if refusals:
         raise refusals[0]

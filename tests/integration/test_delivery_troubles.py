@@ -34,7 +34,7 @@ async def test_a_model_that_is_not_there_puts_the_job_back_and_uses_no_attempt(
     assert not await bench.store.has("j")
     last = (await bench.events())[-1]
     assert isinstance(last, JobDelayed)
-    assert (last.reason, last.seconds) == ("the model answers 503", seconds(retry))
+    assert (last.reason, last.seconds) == (busy().in_one_line, seconds(retry))
     await bench.deliver(ScriptedModel(GOOD), number=2)
     record = await bench.store.get("j")
     assert (len(record.attempts), record.deliveries) == (1, 2)
@@ -64,7 +64,7 @@ async def test_after_the_last_delivery_the_record_says_that_we_failed(bench: Ben
     """The attempts until then were paid for, and belong into it."""
     assert await bench.deliver(ScriptedModel(CRASH, busy()), number=3) is None
     record = await bench.store.get("j")
-    assert (record.verdict, record.error) == (Verdict.INTERNAL_ERROR, "the model answers 503")
+    assert (record.verdict, record.error) == (Verdict.INTERNAL_ERROR, busy().in_one_line)
     assert [attempt.verdict for attempt in record.attempts] == [Verdict.RUNTIME_ERROR]
     assert await bench.leftovers() == set()
 

@@ -147,7 +147,6 @@ def make_jobs(
             sample=sample,
             max_attempts=max_attempts or settings.attempts.max,
             limits=settings.limits,
-            model=settings.named_model,
         )
         for task in tasks
         for sample in range(samples)
