@@ -90,7 +90,8 @@ def test_what_was_queued_for_gemini_is_never_answered_by_recordings(project: Pro
     project.write_rows("other.jsonl", [{"id": "o", "prompt": demo_tasks()[1].prompt}])
     assert project.run("eval", "other.jsonl", "--run", "other").code == 0
     assert [record.job.run_id for record in project.records()] == ["other"]
-    assert project.queued() == 1
+    # The evaluation's own job may not have left the queue yet when its record is there.
+    assert "gemini-3.8-flash" in _models_in_queue(project)
 
 
 def test_a_burst_ends_when_only_jobs_for_others_are_left(project: Project) -> None:
