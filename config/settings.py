@@ -185,10 +185,12 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
 
     @property
-    def named_model(self) -> str | None:
-        """The Gemini model that is asked for by name; None where it is left open, or recordings are replayed."""
-        name = self.model.name
-        return None if name in {"auto", "replay"} or name.startswith("replay:") else name
+    def meant_model(self) -> str:
+        """Who is to answer: a model of Gemini's, `replay` or `replay:PATH`; what `auto` means here is worked out."""
+        if self.model.name != "auto":
+            return self.model.name
+        key = self.model.api_key
+        return self.model.gemini if key and key.get_secret_value().strip() else "replay"
 
     @property
     def redis_url(self) -> str:

@@ -56,7 +56,7 @@ class PromptJob(Wire):
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] = 3
     """Generations at most, the first one counted."""
     model: Annotated[str, Field(min_length=1)] | None = None
-    """The model to ask; None leaves it to the worker."""
+    """Who is to answer: a model of Gemini's, `replay`, or `replay:PATH`. None leaves it to the worker."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     limits: Limits | None = None
     """None takes the worker's default; the worker's ceiling holds either way."""
@@ -203,6 +203,8 @@ class ModelReply(Wire):
     finish_reason: str | None
     block_reason: str | None = None
     """Why the prompt itself was refused."""
+    requested_model: str | None = None
+    """Who was asked: the job's own model, or else that of the worker."""
     model_version: str | None
     response_id: str | None = None
     usage: Usage = Usage()
@@ -255,7 +257,7 @@ class Record(Wire):
     error: str | None = None
     """What went wrong with us; None unless the verdict is `internal_error`."""
     requested_model: str
-    """The job's own, or else that of the worker that finished it."""
+    """Who was asked last. The job's own, or else that of the worker that asked; each attempt says its own."""
     served_model: str | None
     """The version that answered last, by its own word."""
     simulated: bool

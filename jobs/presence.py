@@ -12,16 +12,35 @@ SILENCE_SECONDS = 10
 """A worker that has not been heard of for this long counts as gone."""
 
 
+def is_replayed(model: str) -> bool:
+    """Whether this names recordings and no model: `replay`, or `replay:PATH`."""
+    return model.partition(":")[0] == "replay"
+
+
+def can_answer(wanted: str | None, *, model: str, simulated: bool) -> bool:
+    """Whether a worker that asks `model` may take a job that names `wanted`.
+
+    Who asks Gemini asks whichever of its models a job names; recordings are only ever themselves.
+    """
+    if wanted is None or wanted == model:
+        return True
+    return not simulated and not is_replayed(wanted)
+
+
 class WorkerPresence(Wire):
     """Who a worker is and what it can do."""
 
     worker_id: str
     model: str
-    """What it asks when a job names no model."""
+    """What it asks when a job names no model: a model of Gemini's, `replay`, or `replay:PATH`."""
     simulated: bool
     """Its answers are recordings."""
     languages: tuple[Language, ...]
     """Languages it has an interpreter for."""
+
+    def answers(self, wanted: str | None) -> bool:
+        """Whether it takes jobs that name this model; others it leaves alone."""
+        return can_answer(wanted, model=self.model, simulated=self.simulated)
 
 
 async def live_workers(redis: ArqRedis, keys: Keys) -> list[WorkerPresence]:

@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,9 +107,16 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
 
 
 async def serve(
-    engine: Engine, settings: Settings, *, burst: bool = False, handle_signals: bool = True
+    engine: Engine,
+    settings: Settings,
+    *,
+    burst: bool = False,
+    handle_signals: bool = True,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Work until told to stop or, in a burst, until the queue is empty; held jobs are finished or handed back.
+    """Work until told to stop or, in a burst, until the queue holds nothing for us.
+
+    Jobs that are held then are finished or handed back. From `on_ready` on, signals are heard.
 
     Raises:
         ModelClosedError: the model refuses the key, or has no more for it today; the jobs stay queued.
@@ -131,6 +138,9 @@ async def serve(
             worker.handle_sig(signal.SIGTERM)
 
     engine.consumer.on_model_closed = stop
+    on_ready()
+    if burst:
+        engine.consumer.on_only_others = lambda: worker.handle_sig(signal.SIGTERM)
     await run_to_end(worker)
     if refusals:
         raise refusals[0]

@@ -109,7 +109,6 @@ class Task(_Written):
         sample: int = 0,
         max_attempts: int,
         limits: Limits,
-        model: str | None = None,
     ) -> PromptJob:
         """The job for one sample of this row; its id follows from run, task and sample."""
         if self.id is None:
@@ -123,7 +122,6 @@ class Task(_Written):
             language=self.language,
             checker=self.checker,
             stdin=self.stdin,
-            model=model,
             max_attempts=self.max_attempts or max_attempts,
             limits=self.limits.over(limits),
             metadata={**({"tags": list(self.tags)} if self.tags else {}), **self.metadata},

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from config.settings import ModelSettings, Settings
 from jobs.errors import UsageError
 from worker.errors import ModelKeyError, ModelKeyMissingError
+from worker.main import gemini_options
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 
@@ -30,6 +33,18 @@ async def test_a_name_means_one_client(
     """People must get the model they think they pay for, or be told that it is a replay."""
     model = open_model(name, gemini(api_key))
     assert (model.name, model.simulated) == expected
+    await model.aclose()
+
+
+@pytest.mark.parametrize(
+    ("name", "api_key"),
+    [("auto", "  "), ("auto", "key"), ("replay", "  "), ("replay", "key"), ("gemini-9", "key")],
+)
+async def test_what_settings_mean_is_what_a_worker_under_them_asks(name: str, api_key: str) -> None:
+    """A command writes it into its jobs, and its own worker would leave them alone under another name."""
+    settings = Settings(model=ModelSettings(name=name, api_key=SecretStr(api_key)))
+    model = open_model(name, gemini_options(settings))
+    assert model.name == settings.meant_model
     await model.aclose()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import traceback
@@ -71,7 +72,14 @@ def main() -> NoReturn:
     _open_what_is_closed()
     words = sys.argv[1:]
     debug = "--debug" in words
-    sys.exit(_run([word for word in words if word != "--debug"], debug=debug))
+    try:
+        code = _run([word for word in words if word != "--debug"], debug=debug)
+    except KeyboardInterrupt:
+        # Pressed again, while the first Ctrl-C was being answered.
+        code = ExitCode.INTERRUPTED
+    # What is left is to leave: interrupted there, Python would end by the signal and not with the code.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def _open_what_is_closed() -> None:

@@ -49,34 +49,47 @@ def check_own_interpreters(jobs: Sequence[PromptJob]) -> None:
             raise
 
 
-def check_workers(
-    settings: Settings, jobs: Sequence[PromptJob], workers: Sequence[WorkerPresence]
-) -> None:
-    """Make sure that each worker that lives can run each of the jobs, and asks the model that is meant.
+def model_meant(settings: Settings, workers: Sequence[WorkerPresence]) -> str:
+    """Who is to answer jobs that are queued now. Left open, workers that ask Gemini know better than this command.
 
     Raises:
-        InterpreterMissingError: a worker has no interpreter for some job, and any worker may be given any job.
-        WorkerMismatchError: a worker would ask another model.
+        WorkerMismatchError: it is left open, and they do not agree.
     """
-    _check_languages(jobs, workers)
-    models = sorted({worker.model for worker in workers})
-    if settings.named_model is not None:
-        # A job names its model, and any worker that asks Gemini asks for that one.
-        fits = not any(worker.simulated for worker in workers)
-    else:
-        fits = len(models) == 1 and settings.model.name in {"auto", *models}
-    if not fits:
+    meant = settings.meant_model
+    asked = sorted({worker.model for worker in workers if not worker.simulated})
+    if settings.model.name != "auto" or not asked or meant in asked:
+        return meant
+    if len(asked) > 1:
         raise WorkerMismatchError(
-            f"the running workers answer with {' and '.join(models)}, and {settings.model.name!r} is asked for",
+            f"the running workers ask {' and '.join(asked)}, and none of them is named",
             facts={"workers": _names(workers)},
-            fixes=[
-                "stop them, and start workers with the model you mean: promptmill worker --model NAME"
-            ],
+            fixes=["name one:  --model NAME"],
             note="nothing was queued",
         )
+    return asked[0]
 
 
-def _check_languages(jobs: Sequence[PromptJob], workers: Sequence[WorkerPresence]) -> None:
+def for_model(jobs: Sequence[PromptJob], model: str) -> list[PromptJob]:
+    """The jobs, to be answered by this model and by no worker that asks another."""
+    return [job.model_copy(update={"model": model}) for job in jobs]
+
+
+def that_answer(workers: Sequence[WorkerPresence], model: str) -> list[WorkerPresence]:
+    """Those that will take jobs of this model."""
+    return [worker for worker in workers if worker.answers(model)]
+
+
+def models_of(workers: Sequence[WorkerPresence]) -> str:
+    """What they answer with, as it is told."""
+    return " and ".join(sorted({worker.model for worker in workers}))
+
+
+def check_languages(jobs: Sequence[PromptJob], workers: Sequence[WorkerPresence]) -> None:
+    """Make sure that each of the workers can run each of the jobs.
+
+    Raises:
+        InterpreterMissingError: one has no interpreter for some job, and any of them may be given any job.
+    """
     wanted = {job.language for job in jobs}
     lacking = [worker for worker in workers if not wanted <= set(worker.languages)]
     if lacking:
@@ -93,39 +106,44 @@ def _names(workers: Sequence[WorkerPresence]) -> str:
     return ", ".join(worker.worker_id for worker in workers)
 
 
-async def refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob], model: str | None) -> None:
+async def refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob]) -> None:
     """Refuse to go on with a run under other conditions: its numbers would be of nothing in particular.
-
-    `model` is what a job that names none is asked of; None where no worker is there yet to say so.
 
     Raises:
         MixedRunError: a job is queued or has its record, and would not be the same one now.
     """
     for job in jobs:
-        changed = await _changed_since(queue, job, model)
+        changed = await _changed_since(queue, job)
         if changed:
             what, flag = ("job", "--id") if job.run_id is None else ("run", "--run")
             raise MixedRunError(
                 f"{what} {(job.run_id or job.job_id)!r} was made under other conditions",
-                facts={"task": job.task_id or job.job_id, "differs in": ", ".join(changed)},
-                fixes=[f"give this {what} another name with {flag}"],
+                facts={
+                    "task": job.task_id or job.job_id,
+                    "differs in": ", ".join(
+                        _told(name, *values) for name, values in changed.items()
+                    ),
+                },
+                fixes=[
+                    f"give this {what} another name with {flag}",
+                    *(["ask the same model as before, with --model"] if "model" in changed else []),
+                ],
                 note="nothing was queued",
             )
 
 
-async def _changed_since(queue: JobQueue, job: PromptJob, model: str | None) -> list[str]:
+async def _changed_since(queue: JobQueue, job: PromptJob) -> dict[str, tuple[object, object]]:
     # In this order: a job that ends between the two looks has its record by then.
-    queued = await queue.find(job.job_id)
-    if queued is not None:
-        return _changed(queued, job)
-    if not await queue.records.has(job.job_id):
-        return []
-    record = await queue.records.get(job.job_id)
-    changed, now = _changed(record.job, job), job.model or model
-    if now is not None and record.requested_model != now:
-        changed.append(f"model ({record.requested_model}, now {now})")
-    return changed
+    earlier = await queue.find(job.job_id)
+    if earlier is None:
+        if not await queue.records.has(job.job_id):
+            return {}
+        record = await queue.records.get(job.job_id)
+        # It may have left open who answers, which is known by now.
+        earlier = record.job.model_copy(update={"model": record.requested_model})
+    pairs = {name: (getattr(earlier, name), getattr(job, name)) for name in PromptJob.model_fields}
+    return {name: (before, now) for name, (before, now) in pairs.items() if before != now}
 
 
-def _changed(earlier: PromptJob, job: PromptJob) -> list[str]:
-    return [name for name in PromptJob.model_fields if getattr(earlier, name) != getattr(job, name)]
+def _told(name: str, before: object, now: object) -> str:
+    return f"{name} ({before or 'left open'}, now {now})" if name == "model" else name

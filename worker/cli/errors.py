@@ -2,7 +2,7 @@
 
 PromptmillError                 (jobs.errors)
 ├── UsageError                  (jobs.errors)
-│   ├── WorkerMismatchError     exit 2: the workers that live would not do what was asked
+│   ├── WorkerMismatchError     exit 2: the workers that live ask several models, and none was named
 │   └── MixedRunError           exit 2: a run, or a job, is there already under other conditions
 ├── NobodyWorksError            exit 3: all workers have fallen silent; the jobs stay queued
 ├── OutputError                 exit 3: standard output does not take what we write
@@ -14,7 +14,7 @@ from jobs.errors import ExitCode, PromptmillError, UsageError
 
 
 class WorkerMismatchError(UsageError):
-    """The workers that live would not do what was asked."""
+    """The workers that live ask several models, and none was named."""
 
     kind = "worker-mismatch"
 

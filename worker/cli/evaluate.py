@@ -73,8 +73,8 @@ def evaluate(
 ) -> int:
     """Run every task of a dataset, then report.
 
-    The report goes to standard output, progress to standard error. Workers that are running do the work; if there are
-    none, the command runs one for itself.
+    The report goes to standard output, progress to standard error. Workers that are running and ask the model that is
+    meant do the work; if there are none, the command runs one for itself.
 
     Args:
         dataset: a JSONL file, gzipped or not: one task a line.
@@ -147,7 +147,6 @@ def make_jobs(
             sample=sample,
             max_attempts=max_attempts or settings.attempts.max,
             limits=settings.limits,
-            model=settings.named_model,
         )
         for task in tasks
         for sample in range(samples)

@@ -9,6 +9,7 @@ from jobs.queue import JobQueue
 
 from .errors import NobodyWorksError
 from .progress import RunProgress
+from .resuming import worker_command
 
 _SILENT_SECONDS = 3
 
@@ -16,22 +17,25 @@ _SILENT_SECONDS = 3
 async def follow_to_the_end(
     queue: JobQueue, jobs: Sequence[PromptJob], progress: RunProgress
 ) -> None:
-    """Show what happens to submitted jobs until each has its record or was cancelled. They are of one run, or one job.
+    """Show what happens to submitted jobs until each has its record or was cancelled.
+
+    They are of one run, or one job, and name one model.
 
     Raises:
         RedisUnreachableError: Redis stopped answering; the jobs go on.
-        NobodyWorksError: there were workers, and none has been heard of for a while; the jobs stay queued.
+        NobodyWorksError: there were workers for them, and none has been heard of for a while; the jobs stay queued.
     """
     pending = {job.job_id for job in jobs}
     await _drop_what_is_over(queue, pending, progress)
     # Nobody has worked yet where somebody waits for a worker that is still to be started.
-    silent_seconds = 0 if await queue.live_workers() else None
+    model = jobs[0].model
+    silent_seconds = 0 if await _are_heard_of(queue, model) else None
     async with aclosing(follow(queue.redis, queue.keys, stream_of(jobs[0]))) as events:
         while pending:
             event = await anext(events)
             if event is None:
                 await _drop_what_is_over(queue, pending, progress)
-                silent_seconds = await _silence(queue, silent_seconds)
+                silent_seconds = await _silence(queue, model, silent_seconds)
             elif event.job_id in pending and await _is_of_now(queue, event):
                 progress.show(event)
                 if _is_last(event):
@@ -45,13 +49,17 @@ async def records_of(queue: JobQueue, jobs: Sequence[PromptJob]) -> list[Record]
     ]
 
 
-async def _silence(queue: JobQueue, silent_seconds: int | None) -> int | None:
-    if await queue.live_workers():
+async def _are_heard_of(queue: JobQueue, model: str | None) -> bool:
+    return any(worker.answers(model) for worker in await queue.live_workers())
+
+
+async def _silence(queue: JobQueue, model: str | None, silent_seconds: int | None) -> int | None:
+    if await _are_heard_of(queue, model):
         return 0
     if silent_seconds == _SILENT_SECONDS:
         raise NobodyWorksError(
-            "no worker has been heard of for a while",
-            fixes=["start one:  promptmill worker"],
+            f"no worker that answers with {model} has been heard of for a while",
+            fixes=[f"start one:  {worker_command(model)}"],
             note="what is not recorded stays queued",
         )
     return None if silent_seconds is None else silent_seconds + 1

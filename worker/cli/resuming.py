@@ -19,6 +19,11 @@ def same_command(*more: str) -> str:
     return escaped(shlex.join(words))
 
 
+def worker_command(model: str | None) -> str:
+    """What to type for a worker that answers jobs of this model."""
+    return escaped(shlex.join(["promptmill", "worker", *(("--model", model) if model else ())]))
+
+
 @contextmanager
 def going_on(how: str) -> Iterator[None]:
     """Let an error of the block, in which jobs are queued, say `how` to go on from there."""

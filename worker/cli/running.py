@@ -7,17 +7,26 @@ from contextlib import AsyncExitStack
 from config.settings import Settings
 from jobs.errors import PromptmillError
 from jobs.models import PromptJob, Record
-from jobs.presence import WorkerPresence
+from jobs.presence import is_replayed
 from jobs.queue import JobQueue
 from worker.consumer.cancelling import cancel_until_done
 from worker.main import Engine, open_engine, serve
 
-from .checking import check_own_interpreters, check_workers, nothing_queued_yet, refuse_mixed_run
+from .checking import (
+    check_languages,
+    check_own_interpreters,
+    for_model,
+    model_meant,
+    models_of,
+    nothing_queued_yet,
+    refuse_mixed_run,
+    that_answer,
+)
 from .errors import NobodyWorksError
 from .following import follow_to_the_end, records_of
 from .output import talk
 from .progress import RunProgress
-from .resuming import going_on
+from .resuming import going_on, worker_command
 
 _PATIENCE_SECONDS = 0.2
 
@@ -34,8 +43,8 @@ async def run_jobs(
 ) -> list[Record]:
     """The records of `jobs`, in their order; a cancelled job has none. What is recorded already is not run again.
 
-    Everything that can be known beforehand is checked before the first job is queued. Workers that live do the work;
-    if there are none, one of our own does; if there are none any more, one of our own does that answers as they did.
+    Everything that can be known beforehand is checked before the first job is queued. Workers that live and ask the
+    model that is meant do the work; if there are none, one of our own does, as it does when there are none any more.
 
     Raises:
         NobodyWorksError: the workers have gone, and none of our own can do their work; queued jobs stay queued.
@@ -45,54 +54,53 @@ async def run_jobs(
         with nothing_queued_yet(settings):
             queue = await stack.enter_async_context(open_queue(settings))
             workers = await queue.live_workers()
+            model = model_meant(settings, workers)
+            jobs = for_model(jobs, model)
             engine: Engine | None = None
-            if not workers:
+            if able := that_answer(workers, model):
+                check_languages(jobs, able)
+            else:
                 check_own_interpreters(jobs)
                 engine = await stack.enter_async_context(open_engine(settings))
-                workers = [engine.presence]
-            check_workers(settings, jobs, workers)
-            await refuse_mixed_run(queue, jobs, workers[0].model)
-        progress.start(settings.named_model or workers[0].model, simulated=workers[0].simulated)
+            await refuse_mixed_run(queue, jobs)
+        if workers and not able:
+            talk(f"the running workers answer with {models_of(workers)}; this run has its own")
+        progress.start(model, simulated=is_replayed(model))
         with going_on(how_to_go_on):
             for job in jobs:
                 await queue.submit(job)
             try:
                 await _see_through(queue, jobs, progress, settings, engine)
             except NobodyWorksError:
-                engine = await _take_over(stack, settings, jobs, workers[0])
+                engine = await _take_over(stack, settings, jobs)
                 talk("the workers have gone; going on with one of our own")
                 await _see_through(queue, jobs, progress, settings, engine)
             return await records_of(queue, jobs)
 
 
 async def _take_over(
-    stack: AsyncExitStack, settings: Settings, jobs: Sequence[PromptJob], gone: WorkerPresence
+    stack: AsyncExitStack, settings: Settings, jobs: Sequence[PromptJob]
 ) -> Engine:
-    """A worker of our own that does what the one that has gone would have done; `stack` closes it.
+    """A worker of our own that does what those that have gone would have done; `stack` closes it.
 
     Raises:
         NobodyWorksError: there can be none here; the jobs stay queued for whoever can.
     """
+    model = jobs[0].model
     try:
         check_own_interpreters(jobs)
         engine = await stack.enter_async_context(open_engine(settings))
-        check_workers(settings, jobs, [engine.presence])
-        if _who_answers(settings, engine.presence) == _who_answers(settings, gone):
+        if engine.presence.answers(model):
             return engine
-        why = f"it would answer with {engine.presence.model}, and they answered with {gone.model}"
+        why = f"it would answer with {engine.presence.model}, and they answered with {model}"
     except PromptmillError as error:
         why = error.message
     raise NobodyWorksError(
         "the workers have gone, and one of our own cannot go on in their place",
         facts={"because": why},
-        fixes=["start one like them:  promptmill worker"],
+        fixes=[f"start one like them:  {worker_command(model)}"],
         note="what is not recorded stays queued",
     )
-
-
-def _who_answers(settings: Settings, worker: WorkerPresence) -> tuple[str, bool]:
-    # A job names its model where the settings do, whatever its worker asks otherwise.
-    return settings.named_model or worker.model, worker.simulated
 
 
 async def _see_through(

@@ -74,7 +74,14 @@ async def _submit(
     as_json: bool,
     how_to_go_on: str,
 ) -> list[Record]:
-    from .checking import check_workers, nothing_queued_yet, refuse_mixed_run
+    from .checking import (
+        check_languages,
+        for_model,
+        model_meant,
+        nothing_queued_yet,
+        refuse_mixed_run,
+        that_answer,
+    )
     from .following import records_of
     from .resuming import going_on
     from .running import open_queue
@@ -83,9 +90,10 @@ async def _submit(
         with nothing_queued_yet(settings):
             queue = await stack.enter_async_context(open_queue(settings))
             workers = await queue.live_workers()
-            if workers:
-                check_workers(settings, jobs, workers)
-            await refuse_mixed_run(queue, jobs, workers[0].model if workers else None)
+            model = model_meant(settings, workers)
+            jobs = for_model(jobs, model)
+            check_languages(jobs, that_answer(workers, model))
+            await refuse_mixed_run(queue, jobs)
         with going_on(how_to_go_on):
             for job in jobs:
                 await queue.submit(job)
@@ -94,7 +102,7 @@ async def _submit(
                     emit(job.job_id)
             if as_json and not wait:
                 emit_json([{"jobId": job.job_id} for job in jobs])
-            _tell_who_works(workers)
+            _tell_who_works(workers, model)
             if not wait:
                 return []
             await _wait(queue, jobs)
@@ -116,12 +124,18 @@ async def _wait(queue: JobQueue, jobs: Sequence[PromptJob]) -> None:
                 talk(f"{error.in_one_line}; still waiting")
 
 
-def _tell_who_works(workers: Sequence[WorkerPresence]) -> None:
+def _tell_who_works(workers: Sequence[WorkerPresence], model: str) -> None:
+    from jobs.presence import is_replayed
     from jobs.reports.text import SIMULATED_NOTE
 
-    if not workers:
-        talk("queued; no worker has been heard of yet. Start one:  promptmill worker")
-    elif any(worker.simulated for worker in workers):
+    from .checking import models_of, that_answer
+    from .resuming import worker_command
+
+    if not that_answer(workers, model):
+        who = f"the running workers answer with {models_of(workers)}"
+        nobody = who if workers else "no worker has been heard of yet"
+        talk(f"queued for {model}; {nobody}. Start one:  {worker_command(model)}")
+    if is_replayed(model):
         talk(SIMULATED_NOTE)
 
 

@@ -73,7 +73,6 @@ def _job_of_prompt(text: str, job: JobFlags, settings: Settings) -> PromptJob:
         language=job.language or Language.PYTHON,
         checker=_checker(job),
         max_attempts=job.max_attempts or settings.attempts.max,
-        model=settings.named_model,
     )
 
 

@@ -22,7 +22,7 @@ def work(
     SIGTERM and Ctrl-C: no job is taken any more, held ones are finished within `worker.drain_seconds` or handed back.
 
     Args:
-        burst: stop when the queue is empty.
+        burst: stop when the queue holds nothing that this worker answers.
         json: errors as JSON.
     """
     settings = read_settings(flags)
@@ -42,15 +42,19 @@ async def _work(settings: "Settings", *, burst: bool) -> None:
 
     log = structlog.get_logger(__name__)
     async with open_engine(settings) as engine:
-        log.info(
-            "worker ready",
-            worker=engine.presence.worker_id,
-            model=engine.presence.model,
-            simulated=engine.presence.simulated,
-            languages=[language.value for language in engine.presence.languages],
-            isolation=list(engine.sandbox.isolation.layers),
-            missing=list(engine.sandbox.isolation.missing),
-            redis=shown_url(settings.redis_url),
-        )
-        await serve(engine, settings, burst=burst)
+
+        def tell() -> None:
+            log.info(
+                "worker ready",
+                worker=engine.presence.worker_id,
+                model=engine.presence.model,
+                simulated=engine.presence.simulated,
+                languages=[language.value for language in engine.presence.languages],
+                isolation=list(engine.sandbox.isolation.layers),
+                missing=list(engine.sandbox.isolation.missing),
+                redis=shown_url(settings.redis_url),
+            )
+
+        # Whoever waits for these words may stop it the moment after, and must find it listening.
+        await serve(engine, settings, burst=burst, on_ready=tell)
         log.info("worker stopped")

@@ -40,6 +40,7 @@ _LONGEST_DELAY_SECONDS = 600.0
 # A payload lives for a month, and arq drops a job that has outlived it.
 _LONGEST_WISH_SECONDS = 24 * 3600.0
 _OUTAGE_DELAY_SECONDS = 10.0
+_OTHER_MODEL_DELAY_SECONDS = 1.0
 # Deliveries go on for as long as the disk is full; 2.0 ** 1024 is an OverflowError.
 _LAST_DOUBLING = 10
 # They say nothing about the job, which may not even have been tried: its deliveries are not used up by them.
@@ -48,6 +49,10 @@ _OUTAGES = (StoreError, RedisError)
 
 class _StopRequestedError(Exception):
     """Somebody asked for this job to stop."""
+
+
+class _OtherModelError(Exception):
+    """The job names a model that this worker does not ask."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,10 @@ class Consumer:
         provenance: Provenance,
         policy: DeliveryPolicy,
     ) -> None:
-        """Use these; `on_model_closed` may be set to whatever stops the worker."""
+        """Use these; `on_model_closed` may be set to whatever stops the worker.
+
+        So may `on_only_others`, which is called when every job of the queue was left to workers that ask other models.
+        """
         self._redis = redis
         self._keys = keys
         self._store = store
@@ -80,6 +88,9 @@ class Consumer:
         self._provenance = provenance
         self._policy = policy
         self.on_model_closed: Callable[[ModelClosedError], None] = lambda _: None
+        self.on_only_others: Callable[[], None] | None = None
+        self._left_models: set[str | None] = set()
+        self._left_ids: set[str] = set()
 
     async def take(self, payload: dict[str, JsonValue], number: int, queued_at: datetime) -> None:
         """Solve the job of `payload` and store its record.
@@ -100,6 +111,8 @@ class Consumer:
                 # The worker stops, and arq keeps the job queued. A day of restarts must not use up its deliveries.
                 await asyncio.shield(uncount_delivery(self._redis, job.job_id))
                 raise
+            except _OtherModelError:
+                await self._leave_to_others(job)
             except ModelClosedError as error:
                 await self._hand_back(job, error)
             except Exception as error:  # noqa: BLE001
@@ -117,6 +130,8 @@ class Consumer:
             )
             return
         await self._stop_if_cancelled(job)
+        if not self._provenance.answers(job):
+            raise _OtherModelError
         if delivery.number > self._policy.max_deliveries and not await self._is_solved(job):
             await self._store_failure(
                 delivery, f"delivered {delivery.number - 1} times without coming to an end"
@@ -201,6 +216,29 @@ class Consumer:
         await asyncio.shield(uncount_delivery(self._redis, job.job_id))
         self.on_model_closed(error)
         raise Retry(defer=1)
+
+    async def _leave_to_others(self, job: PromptJob) -> NoReturn:
+        """Put the job back as if it had never been delivered: a worker that asks its model will take it."""
+        # Once a second for each job: it is told once of each model.
+        log = _log.debug if job.model in self._left_models else _log.info
+        log("job left to workers that ask its model", model=job.model)
+        self._left_models.add(job.model)
+        await asyncio.shield(uncount_delivery(self._redis, job.job_id))
+        if self.on_only_others is not None:
+            self._left_ids.add(job.job_id)
+            if await self._are_all_left():
+                self.on_only_others()
+        raise Retry(defer=_OTHER_MODEL_DELAY_SECONDS)
+
+    async def _are_all_left(self) -> bool:
+        try:
+            if await self._redis.zcard(self._keys.queue) > len(self._left_ids):
+                return False
+            queued = await self._redis.zrange(self._keys.queue, 0, -1)
+        except (RedisError, OSError):
+            # Not known, and the job must go back all the same.
+            return False
+        return {job_id.decode() for job_id in queued} <= self._left_ids
 
     async def _store_failure(self, delivery: Delivery, reason: str) -> None:
         try:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from jobs.clock import utcnow
 from jobs.limits import Limits
 from jobs.models import Attempt, Isolation, PromptJob, Record, Usage, weakest_of
+from jobs.presence import can_answer
 from jobs.verdicts import Verdict
 
 
@@ -21,6 +22,10 @@ class Provenance:
     model: str
     simulated: bool
     isolation: Isolation
+
+    def answers(self, job: PromptJob) -> bool:
+        """Whether the worker asks the model that the job names."""
+        return can_answer(job.model, model=self.model, simulated=self.simulated)
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,13 @@ def make_record(
 ) -> Record:
     """The record of a job that ended with these attempts, or, given an error, of one that failed because of us."""
     ran_under = [attempt.isolation for attempt in attempts if attempt.isolation is not None]
+    asked_last = attempts[-1].reply.requested_model if attempts else None
     return Record(
         job=delivery.job,
         verdict=attempts[-1].verdict if error is None else Verdict.INTERNAL_ERROR,
         attempts=tuple(attempts),
         error=error,
-        requested_model=delivery.job.model or provenance.model,
+        requested_model=asked_last or delivery.job.model or provenance.model,
         served_model=attempts[-1].reply.model_version if attempts else None,
         simulated=provenance.simulated or any(attempt.reply.simulated for attempt in attempts),
         limits=limits,

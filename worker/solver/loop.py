@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from jobs.clock import utcnow
 from jobs.limits import Limits
-from jobs.models import Attempt, ExecutableCode, Execution, PromptJob
+from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
 from jobs.verdicts import Verdict
 from worker.model import ModelClient, ModelRequest
 from worker.sandbox import Sandbox
@@ -45,7 +45,7 @@ class FeedbackLoop:
         while not is_over(job, attempts):
             number, started_at = len(attempts) + 1, utcnow()
             if reply is None:
-                reply = await self._model.generate(_request(job, attempts))
+                reply = await self._ask(job, attempts)
                 await checkpoint.save_reply(number, reply)
             extraction = program_of(reply, job.language)
             code, execution, judgement = await self._check(job, extraction, limits)
@@ -71,6 +71,11 @@ class FeedbackLoop:
             attempts.append(attempt)
             reply = None
         return tuple(attempts)
+
+    async def _ask(self, job: PromptJob, attempts: Sequence[Attempt]) -> ModelReply:
+        reply = await self._model.generate(_request(job, attempts))
+        # With the reply, since another worker may go on from there and asks somebody else.
+        return reply.model_copy(update={"requested_model": job.model or self._model.name})
 
     async def _check(
         self, job: PromptJob, extraction: Extraction, limits: Limits
