@@ -1,5 +1,6 @@
 """Packages that an operator gives to Python programs."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +28,10 @@ with tempfile.TemporaryFile() as file: file.write(b"x")
 def folder() -> Iterator[Path]:
     """A folder below /tmp with one package."""
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        (folder / "ours").mkdir()
+        Path(name).chmod(0o755)
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        folder = Path(name, "lib", version, "site-packages")
+        (folder / "ours").mkdir(parents=True)
         (folder / "ours/__init__.py").write_text("answer = 42\n")
         yield folder
 

@@ -163,13 +163,13 @@ async def test_a_job_in_a_language_that_one_worker_lacks_is_refused(gemini: Proj
 def test_isolation_that_cannot_be_had_stops_work_before_it_starts(
     offline: Project, words: tuple[str, ...], form: str
 ) -> None:
-    """Strict is what people get unless they say otherwise; a quiet step down would be a lie in each record."""
+    """Walls are what people get unless they say otherwise; a quiet step down would be a lie in each record."""
     del offline.environment["PROMPTMILL_SANDBOX__REQUIRE"]
     more = ("--json",) if form == "json" else ()
     ended = offline.run_program(*without_namespaces("promptmill", *words, *more))
     told = told_as_json_by(ended) if form == "json" else told_by(ended)
     assert (told.kind, told.code) == ("sandbox-too-weak", 2)
-    assert "'strict'" in told.message
+    assert "'contained'" in told.message
     assert "PROMPTMILL_SANDBOX__REQUIRE=rlimits" in told.body
     assert offline.kept_in_redis() == set()
 
@@ -179,7 +179,7 @@ def test_every_layer_in_force_stands_in_the_record(offline: Project) -> None:
     assert offline.run("eval", "one.jsonl").code == 0
     [record] = offline.records()
     findings = json.loads(offline.run("doctor", "--json").out)
-    [shown] = [row for row in findings if row["name"] == record.isolation.profile]
+    [shown] = [row for row in findings if row["name"] == "layers"]
     assert shown["detail"].split() == list(record.isolation.layers)
 
 
