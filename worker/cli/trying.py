@@ -31,6 +31,7 @@ _LANGUAGES = {
 _OWN_NAMES = {f"program{suffix}" for suffix in _LANGUAGES}
 _KIB, _MIB = 1024, 1024 * 1024
 _MOST_FILES = 256
+_MOST_BYTES = 512 * _MIB
 _NOTHING = "no program was run"
 
 
@@ -114,7 +115,8 @@ def _language_of(program: Path, given: Surroundings) -> Language:
 
 def _stdin(words: str) -> str:
     if words == "-":
-        return _decoded(sys.stdin.buffer.read(), "standard input")
+        raw = sys.stdin.buffer.read(_MOST_BYTES + 1)
+        return _decoded(_no_more_than_can_be_used(raw, "standard input"), "standard input")
     return _text_in(Path(words[1:])) if words.startswith("@") else words
 
 
@@ -124,9 +126,20 @@ def _text_in(path: Path) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # A FIFO would be waited for, and a device may have no end.
+            raise UsageError(f"{path} cannot be read: it is no plain file", note=_NOTHING)
+        with path.open("rb") as file:
+            return _no_more_than_can_be_used(file.read(_MOST_BYTES + 1), str(path))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", note=_NOTHING) from None
+
+
+def _no_more_than_can_be_used(raw: bytes, name: str) -> bytes:
+    if len(raw) > _MOST_BYTES:
+        most = f"{_MOST_BYTES // _MIB} MiB"
+        raise UsageError(f"{name} cannot be used: it holds more than {most}", note=_NOTHING)
+    return raw
 
 
 def _decoded(raw: bytes, name: str) -> str:

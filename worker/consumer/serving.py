@@ -13,6 +13,7 @@ from .cancelling import cancel_until_done
 _log = structlog.get_logger(__name__)
 _LOOP_PATIENCE_SECONDS = 0.2
 _JOB_PATIENCE_SECONDS = 10.0
+_FINISHING_SECONDS = 0.5
 
 
 async def run_to_end(worker: Worker) -> None:
@@ -49,6 +50,9 @@ async def _close(worker: Worker) -> None:
 
 async def _end_jobs(worker: Worker) -> None:
     tasks = tuple(worker.tasks.values())
+    if tasks:
+        # A job whose record is there leaves the queue a moment later.
+        await asyncio.wait(tasks, timeout=_FINISHING_SECONDS)
     await cancel_until_done(tasks, _JOB_PATIENCE_SECONDS)
     # Arq gathers them when it closes, and one that was cancelled late would end the closing halfway.
     worker.tasks.clear()

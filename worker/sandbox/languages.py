@@ -136,11 +136,23 @@ def _promptmill_answers():
         if kind is b.dict:
             raise Unfit("dict with keys other than str")
         raise Unfit(b.repr(value) if kind is b.float else kind.__name__)
+    def written(value):
+        try:
+            return json.dumps({{"value": plain(value)}})
+        except b.RecursionError:
+            raise Unfit("a value that is nested too deeply, or in itself") from None
+        except b.ValueError:
+            raise Unfit("an int with more digits than Python writes out") from None
     with b.open({QUESTION_DESCRIPTOR}) as asked, b.open({ANSWER_DESCRIPTOR}, "w") as answers:
         question = json.load(asked)
+        name = question["entryPoint"]
         for call in question["calls"]:
             try:
-                answer = {{"value": plain(b.globals()[question["entryPoint"]](*call["arguments"]))}}
+                if name not in b.globals():
+                    raise b.NameError(f"name {{name!r}} is not defined")
+                value = b.globals()[name](*call["arguments"])
+                b.print(written(value), file=answers, flush=True)
+                continue
             except Unfit as error:
                 answer = {{"unfit": b.str(error)}}
             except b.Exception as error:
@@ -148,8 +160,7 @@ def _promptmill_answers():
                 error.__traceback__ = error.__traceback__.tb_next
                 sys.excepthook(b.type(error), error, error.__traceback__)
             b.print(json.dumps(answer), file=answers, flush=True)
-            if "value" not in answer:
-                break
+            break
 _promptmill_answers()
 """
 

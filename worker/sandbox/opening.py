@@ -49,7 +49,10 @@ _KUBERNETES_FIX = "in Kubernetes: procMount: Unmasked together with hostUsers: f
 _LANDLOCK_FIX = (
     "a kernel of 6.12 or later with Landlock among its security modules (lsm=landlock,…)"
 )
-_ACCEPT_FIX = "or, for prompts you trust only, accept less: PROMPTMILL_SANDBOX__REQUIRE={}"
+_ACCEPT_FIXES = {
+    "contained": "or accept less: PROMPTMILL_SANDBOX__REQUIRE=contained",
+    "rlimits": "or, for prompts you trust only, accept less: PROMPTMILL_SANDBOX__REQUIRE=rlimits",
+}
 
 
 async def open_sandbox(
@@ -182,7 +185,7 @@ def _too_weak(require: Profile, refusals: dict[Profile, LayerRefused]) -> Sandbo
         fixes.append(_LANDLOCK_FIX)
     weaker = PROFILES[PROFILES.index(require) + 1 :]
     if weaker:
-        fixes.append(_ACCEPT_FIX.format(weaker[0]))
+        fixes.append(_ACCEPT_FIXES[weaker[0]])
     return SandboxTooWeakError(
         f"the isolation profile {require!r} cannot be had on this machine",
         facts={
