@@ -107,8 +107,6 @@ class Ready(Message):
     """Whom pipes have to belong to; -1 where that is the worker's own user."""
     layers: tuple[str, ...]
     """Names of what is in force, in order."""
-    missing: tuple[str, ...]
-    """`layer: why` of what could not be had and is not required."""
 
 
 class Refusal(Message):

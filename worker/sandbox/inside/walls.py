@@ -31,8 +31,6 @@ class Walls:
         self.layers = layers
         self.uid: int | None = None
         """Whose the run's processes and pipes are, if not the worker's own user's."""
-        self.missing: list[str] = []
-        """`layer: why` of what could not be had and is not required."""
         self.tasks_besides = 0
         """How many processes and threads the kernel counts with the run's that are not the run's."""
         self._filter: seccomp.Filter | None = None

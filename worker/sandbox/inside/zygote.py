@@ -143,7 +143,6 @@ def _ready(walls: Walls, confined: Confined) -> Ready:
     return Ready(
         uid=-1 if walls.uid is None else walls.uid,
         layers=confined.layers,
-        missing=tuple(walls.missing),
     )
 
 
