@@ -105,7 +105,7 @@ class ZygoteSandbox:
                 await slot.end()
                 raise
             else:
-                await self._give_back(slot, is_spent=files.most_collected > 0)
+                await self._give_back(slot)
                 return execution
         raise SandboxError(
             f"the sandbox's zygote died {_TRIES} times under one program",
@@ -137,9 +137,8 @@ class ZygoteSandbox:
                 facts={"layer": refused.layer, "reason": refused.detail},
             ) from refused
 
-    async def _give_back(self, slot: Slot, *, is_spent: bool) -> None:
-        """`is_spent` says that the zygote has seen files of a program, and lets no other have a copy of its memory."""
-        if slot.n_runs < _RUNS_PER_SLOT and not is_spent:
+    async def _give_back(self, slot: Slot) -> None:
+        if slot.n_runs < _RUNS_PER_SLOT:
             self.keep(slot)
         else:
             await slot.end()

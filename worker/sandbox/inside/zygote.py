@@ -4,8 +4,8 @@ Theory of operation. It is told once what to be (`Setup`), raises the walls of t
 preloaded, and answers `Ready`, or `Refusal` where a layer that the profile needs cannot be had. Then it keeps one
 spare child waiting. When the spare says that it has taken a job, the supervisor watches it to its end, kills and reaps
 whatever is left, collects files if that was asked for, reports, and only then makes the next spare: nobody waits for
-that. It ends when the worker closes the socket or dies, and after a run whose files it collected. It has nothing of the
-worker's: no environment, no key, one socket.
+that. It ends when the worker closes the socket or dies. No content of a program's goes through its memory, and it has
+nothing of the worker's: no environment, no key, one socket.
 """
 
 import _socket
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from .python_program import Job
 
+# What a child that reports exits with if the slot cannot be used again.
+_SPENT = 1
 # Libraries start threads at import unless they are told not to, and a process with threads cannot be forked.
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -203,27 +205,26 @@ class _Run:
         self._channel.close()
 
     def _report(self, watcher: Watcher, request: Request, control: "Socket") -> None:
-        collection = None
         if request.artefacts:
-            collection = Collection(request.artefacts, request.artefact_kib)
-            collection.take_all(self._scratch, request.files)
+            self._report_with_files(watcher, request, control)
+            return
         self._bury()
-        report = Report(
-            wait_status=watcher.wait_status,
-            reason=watcher.reason,
-            cpu_seconds=watcher.cpu_seconds,
-            wall_seconds=watcher.wall_seconds,
-            peak_memory_kib=watcher.peak_kib,
-            peak_processes=watcher.peak_processes,
-            artefacts=tuple(collection.names) if collection else (),
-            artefact_sizes=tuple(collection.sizes) if collection else (),
-            artefacts_omitted=collection.omitted if collection else 0,
-        )
-        protocol.send(control, report, (collection.content,) if collection else ())
-        if collection:
-            os.close(collection.content)
-            # Names and contents went through our memory, of which the next program would get a copy.
-            self.is_spent = True
+        protocol.send(control, _report_of(watcher, None))
+
+    def _report_with_files(self, watcher: Watcher, request: Request, control: "Socket") -> None:
+        """Let a child collect and report: what goes through our memory, the next program would get a copy of."""
+        self._is_over = True
+        child = os.fork()
+        if child == 0:
+            try:
+                collection = Collection(request.artefacts, request.artefact_kib)
+                collection.take_all(self._scratch, request.files)
+                self._bury()
+                protocol.send(control, _report_of(watcher, collection), (collection.content,))
+                os._exit(_SPENT if self.is_spent else 0)
+            finally:
+                os._exit(_SPENT)
+        self.is_spent = os.waitpid(child, 0)[1] != 0
 
     def _bury(self) -> None:
         """Have nobody of the run left, and nothing on the host's disk."""
@@ -242,6 +243,20 @@ class _Run:
             return
         if raw:
             _raise_refusal(raw)
+
+
+def _report_of(watcher: Watcher, collection: Collection | None) -> Report:
+    return Report(
+        wait_status=watcher.wait_status,
+        reason=watcher.reason,
+        cpu_seconds=watcher.cpu_seconds,
+        wall_seconds=watcher.wall_seconds,
+        peak_memory_kib=watcher.peak_kib,
+        peak_processes=watcher.peak_processes,
+        artefacts=tuple(collection.names) if collection else (),
+        artefact_sizes=tuple(collection.sizes) if collection else (),
+        artefacts_omitted=collection.omitted if collection else 0,
+    )
 
 
 def _raise_refusal(raw: bytes) -> None:
