@@ -1,9 +1,13 @@
 """Whose account the worker under attack has: root's, an ordinary user's, or whoever runs these tests."""
 
+import atexit
 import os
+import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +17,7 @@ from tests.requiring import require
 from worker.sandbox import InterpreterMissingError, find_interpreter
 
 _REPOSITORY = Path(__file__).parents[2]
+_OURS = ("config", "jobs", "worker", "tests")
 _ORDINARY_UID = 1000
 
 
@@ -29,8 +34,10 @@ class Account:
         """A Python that this account can start with our packages in it, and what it needs in its environment."""
         if self.uid is None:
             return Path(sys.executable), {"PYTHONPATH": str(_REPOSITORY)}
-        packages = sysconfig.get_path("purelib")
-        return python_for_everybody(), {"PYTHONPATH": f"{_REPOSITORY}:{packages}"}
+        packages = Path(sysconfig.get_path("purelib"))
+        return python_for_everybody(), {
+            "PYTHONPATH": f"{_for_everybody(_REPOSITORY, _OURS)}:{_for_everybody(packages, ('*',))}"
+        }
 
     @property
     def effective_uid(self) -> int:
@@ -43,6 +50,23 @@ def accounts() -> list[Account]:
     if os.geteuid() != 0:
         return [Account("user")]
     return [Account("root"), Account("user", _ORDINARY_UID)]
+
+
+@cache
+def _for_everybody(folder: Path, names: tuple[str, ...]) -> Path:
+    """`folder`, or a copy of these of its entries where a clone lies in a folder that only its owner may enter."""
+    if all(place.stat().st_mode & stat.S_IXOTH for place in (folder, *folder.parents)):
+        return folder
+    copy = Path(tempfile.mkdtemp(prefix="promptmill-readable-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    for name in names:
+        for entry in folder.glob(name):
+            if entry.is_dir():
+                shutil.copytree(entry, copy / entry.name)
+            else:
+                shutil.copy2(entry, copy / entry.name)
+    return copy
 
 
 @cache
