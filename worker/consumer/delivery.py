@@ -1,6 +1,7 @@
 """One delivery of a job: from arq's hand-over to a stored record, or back into the queue."""
 
 import asyncio
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +41,9 @@ _LONGEST_DELAY_SECONDS = 600.0
 # A payload lives for a month, and arq drops a job that has outlived it.
 _LONGEST_WISH_SECONDS = 24 * 3600.0
 _OUTAGE_DELAY_SECONDS = 10.0
-_OTHER_MODEL_DELAY_SECONDS = 1.0
+# Of no fixed length: two workers that look at the queue in step would else come in the same order every time, and the
+# one that leaves a job alone could keep it from the other for ever.
+_OTHER_MODEL_DELAY_SECONDS = (0.5, 1.5)
 # Deliveries go on for as long as the disk is full; 2.0 ** 1024 is an OverflowError.
 _LAST_DOUBLING = 10
 # They say nothing about the job, which may not even have been tried: its deliveries are not used up by them.
@@ -228,7 +231,7 @@ class Consumer:
             self._left_ids.add(job.job_id)
             if await self._are_all_left():
                 self.on_only_others()
-        raise Retry(defer=_OTHER_MODEL_DELAY_SECONDS)
+        raise Retry(defer=random.uniform(*_OTHER_MODEL_DELAY_SECONDS))  # noqa: S311  no secret
 
     async def _are_all_left(self) -> bool:
         try:
