@@ -20,7 +20,7 @@ mount."""
 _SCRATCH_INODES = 4096
 _READ_ONLY = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
 _DEVICE = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _TMPFS = syscalls.MS_NOSUID | syscalls.MS_NODEV
 _TEXTS = {
     "etc/passwd": "sandbox:x:1000:1000::{scratch}/work:/bin/sh\n",
@@ -67,7 +67,7 @@ def take_trees(readable: tuple[str, ...]) -> list[Tree]:
     Root does it before it stops being root: an interpreter may lie below a home that nobody else may enter.
     """
     trees = [Tree(path, _READ_ONLY) for path in readable if os.path.lexists(path)]
-    return trees + [Tree(path, _DEVICE) for path in _DEVICES]
+    return trees + [Tree(path, _DEVICE) for path in DEVICES]
 
 
 def build_root(trees: list[Tree]) -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 PACKET_BYTES = 65_536
 """The longest packet. Kernels allow about 200 KiB by default."""
-MOST_DESCRIPTORS = 8
 SCRATCH_MARK = "{scratch}"
 """Stands for the run's directory in a command, since only the zygote knows where that is."""
 STOP = b"stop"

@@ -9,11 +9,9 @@ with the job, because they would count what came before.
 
 import os
 
-from . import landlock, processes, seccomp, syscalls
+from . import landlock, mounts, processes, seccomp, syscalls
 from .layers import Layers
 from .protocol import Setup
-
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 class Walls:
@@ -101,7 +99,7 @@ class Walls:
         """What every run may read and run, whichever way it sees it."""
         for path in (*self.setup.readable, *self.setup.python_path):
             rules.grant(landlock.RUN, path)
-        for path in _DEVICES:
+        for path in mounts.DEVICES:
             rules.grant(landlock.DEVICE, path)
 
     def restrict_files(self, rules: landlock.Ruleset) -> None:
