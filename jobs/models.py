@@ -221,6 +221,18 @@ class ModelReply(Wire):
 Trust = Literal["separate_process", "same_process"]
 
 
+class CaseResult(Wire):
+    """How one case of a check did: an assert, a test of a unit file, a call, or one input with its output."""
+
+    name: str
+    """What the check itself calls it, else where it stands: `line 3`, `case 2`."""
+    verdict: Verdict
+    expected: str | None = None
+    """What had to come out, spelled in the program's language and cut to a bounded length; None where nobody can say."""
+    actual: str | None = None
+    """What came out instead, or the error; None where nothing is known of it."""
+
+
 class Attempt(Wire):
     """One generation and the run of its program."""
 
@@ -236,6 +248,8 @@ class Attempt(Wire):
     verdict: Verdict
     explanation: str
     """One line a person reads first: the error, the first difference, why there was no program."""
+    cases: tuple[CaseResult, ...] = ()
+    """What each case of the check came to, in order, as far as it was tried; empty where a check has no cases."""
     feedback: str | None = None
     """The words sent back to the model after this attempt, if there was another."""
     trust: Trust = "separate_process"
