@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Literal, Protocol
 
 from jobs.checkers import CallInputs
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, Isolation
+from jobs.models import CaseResult, ExecutableCode, Execution, Isolation
+from jobs.verdicts import Verdict
 
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
@@ -31,6 +32,27 @@ class Harness:
     """Source code that runs after the program, in its process and scope."""
     calls: CallInputs | None = None
     """A function of the program and what to call it with; what is expected never enters the sandbox."""
+
+
+VerificationEnd = Literal[
+    "finished", "failed", "program_ended", "out_of_time", "tests_over_limit", "cannot_cross"
+]
+"""How tests in a slot of their own ended: all passed; some did not; the program was gone before their end, or was waited
+for too long; they went over a limit of their own; they need to share a process with the program."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of a program and of its tests, each in a slot of its own."""
+
+    execution: Execution
+    """The program's: its CPU time, its output."""
+    end: VerificationEnd
+    why: str
+    """One line: the first case that failed, or why there was no end; empty where all passed."""
+    verdict: Verdict | None
+    """Of the first case that failed, None where none did."""
+    cases: tuple[CaseResult, ...]
 
 
 NO_FILES = Files()
@@ -59,6 +81,15 @@ class Sandbox(Protocol):
 
         Raises:
             SandboxError: we failed, and nothing is known about the program.
+        """
+
+    async def verify(self, code: ExecutableCode, tests: str, limits: Limits) -> Verification:
+        """Run a Python program in one slot and its tests in another, where they call it by message.
+
+        It promises what `run` promises. The limits are the program's; the tests have their own.
+
+        Raises:
+            SandboxError: we failed, or the tests are none, and nothing is known about the program.
         """
 
     async def aclose(self) -> None:

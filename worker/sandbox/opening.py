@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +17,9 @@ from .inside.layers import OF_CONTAINED, OF_STRICT, PRELOAD
 from .inside.protocol import Setup
 from .interpreters import SEARCH_PATH, find_interpreter, readable_paths
 from .packages import NO_PACKAGES, PythonPackages
-from .runner import SlotMaker, ZygoteSandbox
+from .runner import ZygoteSandbox
 from .slot import LayerRefused
+from .slots import SlotMaker, Slots
 
 Profile = Literal["strict", "contained", "rlimits"]
 """How much stands between a program and the machine, strongest first; `docs/sandbox.md` has what each holds."""
@@ -97,8 +99,9 @@ async def probe(profile: Profile, packages: PythonPackages = NO_PACKAGES) -> Zyg
 
     readable = _readable(interpreter, for_everybody=for_everybody)
 
-    def setup(scratch_mib: int) -> Setup:
+    def setup(role: str, scratch_mib: int) -> Setup:
         return Setup(
+            role=role,
             profile=profile,
             readable=readable,
             scratch_parent="",
@@ -109,10 +112,14 @@ async def probe(profile: Profile, packages: PythonPackages = NO_PACKAGES) -> Zyg
             cgroups=(),
         )
 
-    maker = SlotMaker(interpreter, setup, find_places())
-    slot = await maker.make(_PROBE_LIMITS.scratch_mib)
-    sandbox = ZygoteSandbox(_isolation(profile, slot.layers), maker)
-    sandbox.keep(slot)
+    programs, tests = (
+        SlotMaker(interpreter, partial(setup, role), find_places())
+        for role in ("programs", "tests")
+    )
+    slot = await programs.make(_PROBE_LIMITS.scratch_mib)
+    slots = Slots(programs)
+    slots.keep(slot)
+    sandbox = ZygoteSandbox(_isolation(profile, slot.layers), slots, Slots(tests))
     probing = ExecutableCode(language=Language.PYTHON, code=_PROBE.format(packages.folders))
     execution = await sandbox.run(probing, _PROBE_LIMITS)
     if execution.exit_code != 0:

@@ -1,58 +1,24 @@
-"""The sandbox: slots that are kept warm, and a run in one of them."""
+"""The sandbox: a run in a warm slot, and tests of a program in two."""
 
-import asyncio
 import os
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, Isolation
 
-from .contract import NO_FILES, NO_HARNESS, Files, Harness
+from .carrying import carry_out
+from .contract import NO_FILES, NO_HARNESS, Files, Harness, Verification
 from .errors import SandboxError
-from .inside.protocol import Setup
-from .pipes import Plumbing
-from .plan import Plan, plan_of
-from .reading import execution_of
-from .slot import Ended, LayerRefused, Slot, SlotLostError
+from .plan import plan_of
+from .slot import SlotLostError
+from .slots import Slots
+from .verifying import TESTS_SCRATCH_MIB, verified
 
-_KIB = 1024
-# What a zygote may take beyond the program's wall time, to bury a large tree.
-_GRACE_SECONDS = 10.0
+_T = TypeVar("_T")
 # A zygote can be killed by somebody else; a program that kills it three times is no accident.
 _TRIES = 3
-# A zygote does not grow, as everything it runs is a child; what the kernel keeps for it may.
-_RUNS_PER_SLOT = 2000
-
-
-@dataclass(frozen=True)
-class SlotMaker:
-    """How slots are made here."""
-
-    interpreter: Path
-    setup: Callable[[int], Setup]
-    """For the size of the scratch directory, in MiB."""
-    places: tuple[Path, ...]
-    """Where slots have control groups, if anywhere."""
-
-    async def make(self, scratch_mib: int) -> Slot:
-        """A slot that waits for its first program.
-
-        Raises:
-            LayerRefused: it cannot be had.
-            SandboxError: it failed.
-        """
-        slot = Slot(self.interpreter, self.setup(scratch_mib), self.places)
-        try:
-            await slot.ready()
-        except BaseException:
-            await slot.end()
-            raise
-        return slot
 
 
 class ZygoteSandbox:
@@ -62,11 +28,11 @@ class ZygoteSandbox:
     the layers of `isolation` can be had. It has processes of its own until it is closed.
     """
 
-    def __init__(self, isolation: Isolation, maker: SlotMaker) -> None:
+    def __init__(self, isolation: Isolation, programs: Slots, tests: Slots) -> None:
+        """`programs` are the slots for programs, `tests` those for tests that have a slot of their own."""
         self._isolation = isolation
-        self._maker = maker
-        # First in, first out: the one that was used last may still be making its spare.
-        self._idle: deque[Slot] = deque()
+        self._programs = programs
+        self._tests = tests
 
     @property
     def isolation(self) -> Isolation:
@@ -91,57 +57,40 @@ class ZygoteSandbox:
             SandboxError: we failed, and nothing is known about the program.
             InterpreterMissingError: nothing here runs this language.
         """
-        for_everybody = self._isolation.profile != "strict" and os.geteuid() == 0
-        plan = plan_of(code, limits, stdin, (harness, files), for_everybody=for_everybody)
-        lost: SlotLostError | None = None
-        for _ in range(_TRIES):
-            slot = await self._take(limits.scratch_mib)
-            try:
-                execution = await _carry_out(plan, slot)
-            except SlotLostError as error:
-                lost = error
-                await slot.end()
-            except BaseException:
-                await slot.end()
-                raise
-            else:
-                await self._give_back(slot)
-                return execution
-        raise SandboxError(
-            f"the sandbox's zygote died {_TRIES} times under one program",
-            facts={"reason": str(lost)},
-        )
+        plan = plan_of(code, limits, stdin, (harness, files), for_everybody=self._is_for_everybody)
 
-    def keep(self, slot: Slot) -> None:
-        """Take over a slot that nobody uses."""
-        self._idle.append(slot)
+        async def once() -> Execution:
+            async with self._programs.slot(limits.scratch_mib) as slot:
+                return await carry_out(plan, slot)
+
+        return await _insist(once)
+
+    async def verify(self, code: ExecutableCode, tests: str, limits: Limits) -> Verification:
+        """Run a Python program in one slot and its tests in another, where they call it by message.
+
+        The limits are the program's; the tests have their own. As for `run`, nothing that the program does makes it raise.
+
+        Raises:
+            SandboxError: we failed, or the tests are none, and nothing is known about the program.
+        """
+
+        async def once() -> Verification:
+            async with (
+                self._programs.slot(limits.scratch_mib) as program,
+                self._tests.slot(TESTS_SCRATCH_MIB) as tester,
+            ):
+                return await verified(code, tests, limits, (program, tester))
+
+        return await _insist(once)
 
     async def aclose(self) -> None:
         """End every idle slot; whoever runs a program meanwhile ends its own."""
-        while self._idle:
-            await self._idle.popleft().end()
+        await self._programs.aclose()
+        await self._tests.aclose()
 
-    async def _take(self, scratch_mib: int) -> Slot:
-        for slot in self._idle:
-            if slot.scratch_mib == scratch_mib:
-                self._idle.remove(slot)
-                return slot
-        if self._idle:
-            # Of another size: it makes room, or there would be slots for every size that was ever asked for.
-            await self._idle.popleft().end()
-        try:
-            return await self._maker.make(scratch_mib)
-        except LayerRefused as refused:
-            raise SandboxError(
-                "the sandbox lost a layer it had when it was opened",
-                facts={"layer": refused.layer, "reason": refused.detail},
-            ) from refused
-
-    async def _give_back(self, slot: Slot) -> None:
-        if slot.n_runs < _RUNS_PER_SLOT:
-            self.keep(slot)
-        else:
-            await slot.end()
+    @property
+    def _is_for_everybody(self) -> bool:
+        return self._isolation.profile != "strict" and os.geteuid() == 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -155,42 +104,19 @@ class ZygoteSandbox:
         await self.aclose()
 
 
-async def _carry_out(plan: Plan, slot: Slot) -> Execution:
-    """Run it in this slot.
+async def _insist(once: Callable[[], Awaitable[_T]]) -> _T:
+    """Do it again where a slot was lost meanwhile.
 
     Raises:
-        SlotLostError: the slot is not to be used again, and the program may be.
-        SandboxError: neither is.
+        SandboxError: one was lost each time.
     """
-    plumbing = Plumbing(plan.stdin, plan.question, plan.limits.output_kib * _KIB)
-    try:
-        _start(plan, slot, plumbing)
-        ended = await _end_of(plan, slot)
-        plumbing.read_what_is_left()
-    finally:
-        plumbing.close()
-    return execution_of(plan, plumbing, ended)
-
-
-def _start(plan: Plan, slot: Slot, plumbing: Plumbing) -> None:
-    ends = plumbing.ends_for_the_program
-    if slot.uid >= 0:
-        # Or opening /dev/stdout would be refused to the program.
-        for descriptor in ends:
-            os.fchown(descriptor, slot.uid, slot.uid)
-    contents = plan.write_contents()
-    try:
-        slot.start(plan.request, (*ends, contents))
-    finally:
-        os.close(contents)
-    plumbing.start(slot.stop)
-
-
-async def _end_of(plan: Plan, slot: Slot) -> Ended:
-    try:
-        async with asyncio.timeout(plan.limits.wall_seconds + _GRACE_SECONDS):
-            return await slot.report()
-    except TimeoutError as error:
-        raise SlotLostError(
-            f"no report within {plan.limits.wall_seconds + _GRACE_SECONDS:g} s"
-        ) from error
+    lost: SlotLostError | None = None
+    for _ in range(_TRIES):
+        try:
+            return await once()
+        except SlotLostError as error:
+            lost = error
+    raise SandboxError(
+        f"the sandbox's zygote died {_TRIES} times under one program",
+        facts={"reason": str(lost)},
+    )

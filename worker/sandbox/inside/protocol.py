@@ -81,6 +81,8 @@ class Message:
 class Setup(Message):
     """What a slot is to be; sent once, before anything runs."""
 
+    role: str
+    """`programs`, or `tests` for a slot that runs tests of programs in other slots."""
     profile: str
     """`strict`, `contained` or `rlimits`."""
     readable: tuple[str, ...]
@@ -119,7 +121,7 @@ class Request(Message):
     """One program to run. Its files follow in a memfd, one after the other, as the last descriptor."""
 
     argv: tuple[str, ...]
-    """The command. The first word alone says how: `python` is the zygote's own interpreter, a path is exec'ed."""
+    """The command. The first word says how: `python` is the zygote's own interpreter, a path is exec'ed."""
     files: tuple[str, ...]
     """Paths below the scratch directory; the program is the first."""
     sizes: tuple[str, ...]

@@ -15,19 +15,36 @@ import sys
 # By a name of our own: a program may replace that in `os`, and its exit code is owed all the same.
 from os import _exit
 
+from .verifying.answering import frames_of_the_program, serve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ANSWERS = "answers"
+"""The word for a program that is called by its tests when it has run."""
+TESTS = "tests"
+"""The word for tests; the word after it is how many seconds they may wait for their program."""
+
 _SUCCESS, _FAILURE, _LOST_OUTPUT, _INTERRUPTED = 0, 1, 120, 130
 
 
 class Job:
     """A program in the process that is to run it."""
 
-    def __init__(self, source: bytes, path: str) -> None:
+    def __init__(self, source: bytes, path: str, words: "tuple[str, ...]") -> None:
         self.source = source
         self.path = path
+        self.words = words
+        """What it is, where it is not just a program."""
+        self.verify: Callable[[bytes, str, float], None] | None = None
+        """What runs tests, in a slot that has it."""
 
 
 def run(job: Job) -> None:
     """Run it to its end and leave the process with its exit code; never returns."""
+    if job.verify is not None and job.words[0] == TESTS:
+        job.verify(job.source, job.path, float(job.words[1]))
     main = type(sys)("__main__")
     main.__dict__.update(
         __builtins__=builtins, __file__=job.path, __cached__=None, __annotations__={}
@@ -37,6 +54,8 @@ def run(job: Job) -> None:
     status = _SUCCESS
     try:
         exec(compile(job.source, job.path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  what it is all for
+        if ANSWERS in job.words:
+            serve(main.__dict__)
     except SystemExit as end:
         status = _status_of(end)
     except BaseException as error:  # noqa: BLE001  whatever the program let through
@@ -61,14 +80,11 @@ def _status_of(end: SystemExit) -> int:
 
 
 def _show(error: BaseException) -> None:
-    trace = error.__traceback__
-    # Ours is the outermost frame. A program that did not compile has no other.
-    error.__traceback__ = trace.tb_next if trace else None
+    error.__traceback__ = frames_of_the_program(error.__traceback__)
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except BaseException as another:  # noqa: BLE001  the program's own hook
-        hook_trace = another.__traceback__
-        another.__traceback__ = hook_trace.tb_next if hook_trace else None
+        another.__traceback__ = frames_of_the_program(another.__traceback__)
         if another.__context__ is error:
             another.__context__ = None
         print("Error in sys.excepthook:", file=sys.stderr)  # noqa: T201  as the interpreter does

@@ -25,6 +25,7 @@ from .walls import Walls
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket as Socket  # noqa: N812  a class, by the name of a module
+    from collections.abc import Callable
 
 PYTHON = "python"
 """The command that means this interpreter."""
@@ -49,13 +50,17 @@ _REHEARSAL = Request(
 )
 
 
-def become_a_program(walls: Walls, control: "Socket", channel: "Socket") -> Job:
+def become_a_program(
+    walls: Walls, control: "Socket", channel: "Socket", rehearse: "Callable[[], None]"
+) -> Job:
     """Wait for a job and take the steps to its program; returns where it is Python's.
+
+    `rehearse` is gone through while nobody waits.
 
     What goes wrong is said on `channel`, the supervisor's, and ends this process.
     """
     try:
-        _confine(walls, channel)
+        _confine(walls, channel, rehearse)
         raw, descriptors = _next_job(control)
         protocol.send(channel, Started(cpu_seconds=time.process_time()))
         channel.send(raw)
@@ -68,7 +73,7 @@ def become_a_program(walls: Walls, control: "Socket", channel: "Socket") -> Job:
             rlimits.apply(rlimits.bounds(request, walls.tasks_besides))
         if request.argv[0] == PYTHON:
             channel.close()
-            return Job(contents[0], f"{walls.scratch}/{request.files[0]}")
+            return Job(contents[0], f"{walls.scratch}/{request.files[0]}", request.argv[1:])
         with walls.layers.preparing(f"exec {request.argv[0]}"):
             syscalls.default_signals()
             words = [word.replace(SCRATCH_MARK, walls.scratch) for word in request.argv]
@@ -90,16 +95,16 @@ def _next_job(control: "Socket") -> tuple[bytes, list[int]]:
             return raw, descriptors
 
 
-def _confine(walls: Walls, channel: "Socket") -> None:
+def _confine(walls: Walls, channel: "Socket", rehearse: "Callable[[], None]") -> None:
     held = walls.raise_around_this_process()
     walls.layers.names.append("rlimits")
-    _warm_up(walls)
+    _warm_up(walls, rehearse)
     protocol.send(channel, Confined(layers=tuple(walls.layers.names)), held)
     for descriptor in held:
         os.close(descriptor)
 
 
-def _warm_up(walls: Walls) -> None:
+def _warm_up(walls: Walls, rehearse: "Callable[[], None]") -> None:
     """What a new interpreter would do by itself, and what is slow the first time: done while nobody waits."""
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
@@ -114,6 +119,7 @@ def _warm_up(walls: Walls) -> None:
         resource.getrlimit(kind)
     code = compile("import sys\ndef warm(x): return [x] + sys.path\nwarm(1)", "", "exec")
     exec(code, {"__builtins__": builtins})  # noqa: S102
+    rehearse()
     gc.collect()
 
 

@@ -32,12 +32,14 @@ from .protocol import (
 )
 from .shared_walls import SharedWalls
 from .spare import become_a_program
+from .verifying import answering
 from .walls import Walls
 from .watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket as Socket  # noqa: N812  a class, by the name of a module
+    from collections.abc import Callable
 
     from .python_program import Job
 
@@ -53,12 +55,14 @@ def main(descriptor: int) -> "Job | None":
     control = _socket.socket(fileno=descriptor)
     try:
         setup = Setup.decode(protocol.receive(control)[0])
+        # While its file can still be read.
+        verify, rehearse = _verifier() if setup.role == "tests" else (None, answering.rehearse)
         walls, groups = _walls(setup)
         if walls is None:
             return None
         walls.build()
         _preload(setup)
-        job = _serve(walls, groups, control)
+        job = _serve(walls, groups, control, rehearse)
     except LayerRefusedError as error:
         protocol.send(control, Refusal(layer=error.layer, detail=error.detail))
     except (ProtocolError, BrokenPipeError, ConnectionResetError):
@@ -66,6 +70,8 @@ def main(descriptor: int) -> "Job | None":
     else:
         if job is None:
             walls.tear_down()
+        else:
+            job.verify = verify
         return job
     return None
 
@@ -84,6 +90,13 @@ def _walls(setup: Setup) -> tuple[Walls | None, Groups]:
         os.waitpid(first, 0)
         return None, groups
     return walls, groups
+
+
+def _verifier() -> "tuple[Callable[[bytes, str, float], None], Callable[[], None]]":
+    # No other slot is to have all that it imports.
+    from .verifying import testing
+
+    return testing.verify, testing.rehearse
 
 
 def _preload(setup: Setup) -> None:
@@ -113,7 +126,9 @@ def _preload(setup: Setup) -> None:
     gc.freeze()
 
 
-def _serve(walls: Walls, groups: Groups, control: "Socket") -> "Job | None":
+def _serve(
+    walls: Walls, groups: Groups, control: "Socket", rehearse: "Callable[[], None]"
+) -> "Job | None":
     is_ready = False
     while True:
         walls.before_a_run()
@@ -123,7 +138,7 @@ def _serve(walls: Walls, groups: Groups, control: "Socket") -> "Job | None":
         pid = os.fork()
         if pid == 0:
             ours.close()
-            return become_a_program(walls, control, theirs)
+            return become_a_program(walls, control, theirs, rehearse)
         theirs.close()
         run = _Run(pid, ours, walls, groups)
         try:

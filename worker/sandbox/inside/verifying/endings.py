@@ -1,0 +1,26 @@
+"""Why tests stop that neither passed nor failed. None is an `Exception`: tests catch those."""
+
+
+class StoppedError(BaseException):
+    """The tests cannot go on."""
+
+    end = ""
+    """The word for it in the report."""
+
+
+class ProgramEndedError(StoppedError):
+    """The program went away, or said something that is no answer."""
+
+    end = "program_ended"
+
+
+class OutOfTimeError(StoppedError):
+    """The program was waited for as long as it may take."""
+
+    end = "out_of_time"
+
+
+class CannotCrossError(StoppedError):
+    """The tests need something of the program that no message can carry. Only what the tests do raises it."""
+
+    end = "cannot_cross"

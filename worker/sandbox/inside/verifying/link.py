@@ -1,0 +1,260 @@
+"""The tests' side of the conversation: asks the program, waits, and answers what it asks back about objects of the tests.
+
+What the program may ask is narrow, since it may ask anything: attributes without underscores of objects of the tests' own
+classes, and calls of what it was handed. A test's globals, its frames and its modules have no way to it from there.
+"""
+
+import marshal
+import select
+import threading
+import time
+
+from . import frames
+from .endings import CannotCrossError, OutOfTimeError, ProgramEndedError, StoppedError
+from .reading import MalformedError, Reader
+from .standins import Standins, number_of
+from .words import SPECIAL
+from .writing import Writer, is_of_tests
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .writing import Item
+
+ANSWERS, QUESTIONS = 3, 4
+"""The tests' descriptors."""
+_MILLISECONDS = 1000
+_KINDS_BACK = ("getattr", "setattr", "special")
+
+
+class Link:
+    """The program, as the tests reach it."""
+
+    def __init__(self, wall_seconds: float) -> None:
+        """`wall_seconds` is how long the program may be waited for, all in all."""
+        self.stopped: StoppedError | None = None
+        """Why there are no more answers. It is kept, since a test may have caught it."""
+        self._left_seconds = wall_seconds
+        self._exported: dict[int, object] = {}
+        self._standins = Standins(self.ask, self._exported)
+        self._reader = Reader(self._standins)
+        self._writer = Writer(number_of, self._exported)
+        self._raised: list[BaseException] = []
+        self._poll = select.poll()
+        self._poll.register(ANSWERS, select.POLLIN)
+        # Tests may have threads; answers come in the order of the questions.
+        self._turn = threading.RLock()
+
+    def names(self, wanted: "list[str]") -> "dict[str, object]":
+        """Those of these names that the program has at its top level."""
+        return dict(self._exchange("names", wanted))  # type: ignore[call-overload,no-any-return]
+
+    def ask(self, kind: str, number: int, *rest: object) -> object:
+        """Ask something of an object that the program keeps; a call by its arguments, by position and by name."""
+        if kind == "call":
+            return self._call((kind, number), *rest)  # type: ignore[arg-type]
+        if kind == "special":
+            return self._call((kind, number, rest[0]), *rest[1:])  # type: ignore[arg-type]
+        if kind == "setattr":
+            return self._exchange(kind, number, rest[0], self._written(rest[1]))
+        return self._exchange(kind, number, *rest)
+
+    def show_last_error(self) -> None:
+        """Have the program print the error it raised last, as it would have if nobody had called it."""
+        self._exchange("show")
+
+    def rehearse(self) -> None:
+        """Go once through what stands between a call and its result."""
+        self._writer.item([1, 2.5, {"a": (True, None)}])
+        kind, parts = self._reader.message(b'["r",["d",[["add",["g",1,"add"]],["b",["l",[1,2.5,["t",[]]]]]]],[]]')
+        self._value(parts[0])
+        marshal.dumps((kind, 1, [], []))
+
+    def has_raised(self, error: "BaseException | None") -> bool:
+        """Whether an error is one of the program's own."""
+        return any(error is each for each in self._raised)
+
+    def _call(
+        self,
+        what: "tuple[object, ...]",
+        arguments: "tuple[object, ...]",
+        named: "dict[str, object]",
+    ) -> object:
+        items = [self._written(value) for value in arguments]
+        words = [(name, self._written(value)) for name, value in named.items()]
+        return self._exchange(*what, items, words, given=(*arguments, *named.values()))
+
+    def _written(self, value: object) -> "Item":
+        try:
+            return self._writer.item(value)
+        except CannotCrossError as error:
+            self.stopped = self.stopped or error
+            raise
+
+    def _exchange(self, *question: object, given: "tuple[object, ...]" = ()) -> object:
+        with self._turn:
+            self._send(question)
+            while True:
+                kind, parts = self._receive()
+                if kind == "r" and len(parts) == 2:
+                    result = self._value(parts[0])
+                    self._restore_all(given, parts[1])
+                    return result
+                if kind == "e":
+                    raise self._error(parts)
+                if kind != "q":
+                    raise self._stop(ProgramEndedError("the program gave an answer that is none"))
+                self._send(("back", *self._answer(parts)))
+
+    def _restore_all(self, given: "tuple[object, ...]", changed: object) -> None:
+        try:
+            for place, tree in changed:  # type: ignore[attr-defined]
+                _restore(given[place], self._value(tree))
+        except (TypeError, ValueError, IndexError):
+            raise self._stop(
+                ProgramEndedError("the program changed what it was not given")
+            ) from None
+
+    def _send(self, message: "tuple[object, ...]") -> None:
+        if self.stopped is not None:
+            raise self.stopped
+        try:
+            frames.send(QUESTIONS, marshal.dumps(message))
+        except frames.ClosedError:
+            raise self._stop(ProgramEndedError("the program ended before its tests did")) from None
+
+    def _receive(self) -> "tuple[str, list[object]]":
+        began = time.monotonic()
+        if not self._poll.poll(max(0.0, self._left_seconds) * _MILLISECONDS):
+            raise self._stop(OutOfTimeError("the program took too long"))
+        try:
+            raw = frames.receive(ANSWERS)
+            self._left_seconds -= time.monotonic() - began
+            return self._reader.message(raw)
+        except frames.ClosedError:
+            raise self._stop(ProgramEndedError("the program ended before its tests did")) from None
+        except MalformedError as error:
+            raise self._stop(
+                ProgramEndedError(f"the program gave an answer that is none: {error}")
+            ) from None
+
+    def _value(self, tree: object) -> object:
+        try:
+            return self._reader.value(tree)
+        except MalformedError as error:
+            raise self._stop(
+                ProgramEndedError(f"the program gave an answer that is none: {error}")
+            ) from None
+
+    def _stop(self, error: StoppedError) -> StoppedError:
+        self.stopped = self.stopped or error
+        return error
+
+    def _error(self, parts: "list[object]") -> BaseException:
+        if len(parts) != 4:
+            return self._stop(ProgramEndedError("the program gave an error that is none"))
+        kind, arguments, attributes = (self._value(part) for part in parts[:3])
+        if isinstance(kind, BaseException):
+            return kind  # the tests' own, on its way back
+        if not (
+            isinstance(kind, type) and issubclass(kind, Exception) and type(arguments) is tuple
+        ):
+            return self._stop(ProgramEndedError("the program gave an error that is none"))
+        error = _made(kind, arguments, str(parts[3]))
+        if type(attributes) is dict:
+            vars(error).update({str(name): value for name, value in attributes.items()})
+        self._raised.append(error)
+        return error
+
+    def _answer(self, parts: "list[object]") -> "tuple[object, ...]":
+        """Answer what the program asks about an object of the tests'."""
+        try:
+            return ("value", self._writer.item(self._done(*self._asked(parts))))
+        except (Exception, CannotCrossError) as error:  # noqa: BLE001  what the tests' own code raises is for the program to catch
+            self._exported[id(error)] = error
+            base = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
+            return (
+                "raise",
+                id(error),
+                type(error).__name__,
+                base.__name__,
+                self._writer.item((str(error),)),
+            )
+
+    def _asked(
+        self, parts: "list[object]"
+    ) -> "tuple[str, object, str, tuple[object, ...], dict[str, object]]":
+        if len(parts) != 5:
+            raise self._stop(ProgramEndedError("the program asked something that is no question"))
+        kind, number, name = parts[:3]
+        arguments, named = self._value(parts[3]), self._value(parts[4])
+        if (
+            kind not in _KINDS_BACK
+            or number not in self._exported
+            or not isinstance(arguments, tuple)
+            or not isinstance(named, dict)
+        ):
+            raise self._stop(ProgramEndedError("the program asked something that is no question"))
+        return str(kind), self._exported[number], str(name), arguments, named  # type: ignore[index]
+
+    def _done(
+        self,
+        kind: str,
+        target: object,
+        name: str,
+        arguments: "tuple[object, ...]",
+        named: "dict[str, object]",
+    ) -> object:
+        if kind == "special":
+            if name not in SPECIAL or (name != "__call__" and isinstance(target, type)):
+                raise AttributeError(name)
+            if isinstance(target, type):
+                return target(*arguments, **named)
+            return getattr(type(target), name)(target, *arguments, **named)
+        if name.startswith("_") or not is_of_tests(type(target)):
+            raise AttributeError(f"{type(target).__name__!r} object has no attribute {name!r}")
+        if kind == "setattr":
+            return setattr(target, name, *arguments)
+        return getattr(target, name)
+
+
+def _made(
+    kind: "type[BaseException]", arguments: "tuple[object, ...]", words: str
+) -> BaseException:
+    try:
+        error = kind(*arguments)
+        if str(error) == words:
+            return error
+    except Exception:  # noqa: BLE001  some take other arguments than they keep
+        pass
+    error = kind.__new__(kind)
+    error.args = (words,)
+    return error
+
+
+def _restore(given: object, changed: object) -> None:
+    """Make an argument what the program made of its copy: the same object, and the same ones in it where they were."""
+    if isinstance(given, list) and isinstance(changed, list):
+        if len(given) == len(changed):
+            for place, (ours, theirs) in enumerate(zip(list(given), changed, strict=True)):
+                given[place] = _restored(ours, theirs)
+        else:
+            given[:] = changed
+    elif isinstance(given, dict) and isinstance(changed, dict):
+        kept = {
+            key: _restored(given[key], value) if key in given else value
+            for key, value in changed.items()
+        }
+        given.clear()
+        given.update(kept)
+    elif isinstance(given, set) and isinstance(changed, set):
+        given.clear()
+        given.update(changed)
+    elif isinstance(given, bytearray) and isinstance(changed, bytearray):
+        given[:] = changed
+
+
+def _restored(ours: object, theirs: object) -> object:
+    if type(ours) is type(theirs) and isinstance(ours, (list, dict, set, bytearray)):
+        _restore(ours, theirs)
+        return ours
+    return theirs

@@ -1,0 +1,153 @@
+"""What each case of the tests came to, written for the worker as it becomes known."""
+
+import json
+import os
+import reprlib
+
+from .endings import StoppedError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .link import Link
+
+REPORT = 5
+"""The tests' descriptor for it."""
+TESTS_FILE = "tests.py"
+"""What the tests' code is called in tracebacks."""
+_MOST_CASES = 500
+_MOST_WORDS = 2_000
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 8
+_SHORT.maxtuple = _SHORT.maxlist = _SHORT.maxset = _SHORT.maxfrozenset = _SHORT.maxdeque = (
+    _SHORT.maxdict
+) = 100
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 1_000
+
+
+class Mismatch:
+    """What a failed assertion compared."""
+
+    def __init__(self, line: int, expected: str | None, actual: str | None) -> None:
+        self.line = line
+        self.expected = expected
+        self.actual = actual
+
+
+class Cases:
+    """The cases of one run of tests, in order."""
+
+    def __init__(self, link: "Link", missing: "set[str]") -> None:
+        """`missing` are the names that the tests ask of the program and it does not have."""
+        self._link = link
+        self._missing = missing
+        self._n = 0
+        self._times: dict[str, int] = {}
+        self.first_failure: tuple[str, str] | None = None
+        """Verdict and explanation of the first that was not right."""
+
+    def passed(self, name: str, expected: "str | None" = None, actual: "str | None" = None) -> None:
+        """One that was right."""
+        self._write(self._again(name), "accepted", expected, actual)
+
+    def failed(self, error: BaseException, name: "str | None" = None) -> None:
+        """One that ended with this error; without a name it is called by its line."""
+        if isinstance(error, StoppedError):
+            return  # the end of the tests, and told as such
+        line = line_of(error.__traceback__)
+        mismatch = vars(error).get("_promptmill_mismatch")
+        name = name or (f"line {mismatch.line if mismatch else line}")
+        verdict, words = self._verdict_of(error), _words_of(error)
+        expected, actual = (mismatch.expected, mismatch.actual) if mismatch else (None, words)
+        if self.first_failure is None:
+            if self._link.has_raised(error):
+                self._show()
+            shown = f"expected {expected}, got {actual}" if mismatch and expected else words
+            self.first_failure = (verdict, f"{name}: {shown}"[:_MOST_WORDS])
+        self._write(self._again(name), verdict, expected, actual)
+
+    def end(self) -> None:
+        """Say how it all ended; nothing is written after it."""
+        stopped = self._link.stopped
+        if stopped is not None:
+            _send({"end": stopped.end, "why": str(stopped)})
+        elif self.first_failure is not None:
+            verdict, why = self.first_failure
+            _send({"end": "failed", "verdict": verdict, "why": why})
+        else:
+            _send({"end": "finished"})
+
+    def _verdict_of(self, error: BaseException) -> str:
+        is_missing = isinstance(error, NameError) and error.name in self._missing
+        is_programs = self._link.has_raised(error) or isinstance(error, ImportError)
+        return "runtime_error" if is_missing or is_programs else "wrong_answer"
+
+    def _show(self) -> None:
+        try:
+            self._link.show_last_error()
+        except StoppedError:
+            pass
+
+    def _again(self, name: str) -> str:
+        """A name for one of several at the same place."""
+        times = self._times[name] = self._times.get(name, 0) + 1
+        return name if times == 1 else f"{name}, time {times}"
+
+    def _write(self, name: str, verdict: str, expected: "str | None", actual: "str | None") -> None:
+        self._n += 1
+        if self._n <= _MOST_CASES or verdict != "accepted":
+            _send(
+                {
+                    "name": name[:_MOST_WORDS],
+                    "verdict": verdict,
+                    "expected": expected,
+                    "actual": actual,
+                }
+            )
+
+
+class Unheard(Cases):
+    """Cases that are told to nobody."""
+
+    def _write(self, name: str, verdict: str, expected: "str | None", actual: "str | None") -> None:
+        json.dumps({"name": name, "verdict": verdict, "expected": expected, "actual": actual})
+
+
+def broken(why: str) -> None:
+    """Say that these are no tests, whatever the program is."""
+    _send({"end": "broken_tests", "why": why[:_MOST_WORDS]})
+
+
+def shown(value: object) -> str:
+    """A value in the language's own spelling, bounded."""
+    try:
+        return _SHORT.repr(value)[:_MOST_WORDS]
+    except StoppedError:
+        return "…"
+    except Exception as error:  # noqa: BLE001  a value that cannot be shown is a value all the same
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001  as above
+        words = ""
+    return f"{type(error).__name__}: {words}"[:_MOST_WORDS] if words else type(error).__name__
+
+
+def line_of(trace: "TracebackType | None") -> int:
+    """The line of the tests that an error passed through last; 0 where it passed through none."""
+    line = 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == TESTS_FILE:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _send(words: "dict[str, str | None]") -> None:
+    left = memoryview((json.dumps(words) + "\n").encode())
+    while left:
+        left = left[os.write(REPORT, left) :]

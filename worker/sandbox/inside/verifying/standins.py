@@ -1,0 +1,226 @@
+"""The tests' side of what stays with the program: its functions, its classes and their objects, by stand-ins that ask.
+
+A stand-in is no more than its own class says: it has only the special methods that the original has. Whoever compares
+must not be told what with, or an object could be equal to everything that anybody expects. So an object is handed a second
+value, to compare or to reckon with, only if that is the program's as well, or if the tests name its class: then they ask the class for it.
+"""
+
+from .endings import CannotCrossError
+from .words import ASKED, COMPARED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Ask = Callable[..., object]
+
+# Questions that a test asks of text, sets and numbers, and whose answer it believes. A result that only looks like one of those
+# is not asked them.
+_PREDICATES = frozenset(
+    name
+    for kind in (str, bytes, list, set, float)
+    for name in dir(kind)
+    if name.startswith(("is", "starts", "ends"))
+    or name in ("count", "index", "find", "rfind", "rindex")
+) | {"equals", "all", "any"}
+# What tells how a function was written, rather than what it does.
+_OF_THE_SOURCE = frozenset(
+    (
+        "__code__",
+        "__globals__",
+        "__closure__",
+        "__defaults__",
+        "__kwdefaults__",
+        "__annotations__",
+        "__signature__",
+    )
+)
+
+
+class Standins:
+    """All that stand in for something of one program."""
+
+    def __init__(self, ask: "Ask", exported: "dict[int, object]") -> None:
+        self.ask = ask
+        self.exported = exported
+        """What the program was given by handle, by number."""
+        self._objects: dict[int, object] = {}
+        self._classes: dict[int, type] = {}
+
+    def function(self, number: int, name: str) -> object:
+        """Stands in for a function."""
+        return self._once(number, lambda: _Function(number, self.ask, name))
+
+    def handle(self, number: int, kind: type) -> object:
+        """Stands in for an object of this class, which a stand-in is as well."""
+        return self._once(number, lambda: object.__new__(kind).__init_standin__(number))  # type: ignore[attr-defined]
+
+    def known_class(self, number: int) -> type:
+        """The stand-in of a class that was described before."""
+        return self._classes[number]
+
+    def new_class(
+        self, number: int, name: str, bases: "list[type]", special: "Iterable[str]"
+    ) -> type:
+        """Stands in for a class. One of exceptions is an exception here too, to be raised and caught."""
+        if number not in self._classes:
+            self._classes[number] = self._made(number, name, bases, frozenset(special))
+        return self._classes[number]
+
+    def _made(self, number: int, name: str, bases: "list[type]", special: "frozenset[str]") -> type:
+        raised = [base for base in bases if issubclass(base, BaseException)]
+        if raised:
+            return type(name, tuple(raised), {"_promptmill_number": number})
+        methods = {each: _method(each) for each in (*ASKED, *COMPARED) if each in special}
+        standing = tuple(base for base in bases if issubclass(base, Standin)) or (Standin,)
+        body = {"_promptmill_ask": staticmethod(self.ask), "_promptmill_number": number, **methods}
+        return StandinClass(name, standing, body, is_ours=True)
+
+    def _once(self, number: int, make: "Callable[[], object]") -> object:
+        if number not in self._objects:
+            self._objects[number] = make()
+        return self._objects[number]
+
+
+def number_of(value: object) -> int | None:
+    """The number of what the program keeps and this stands in for, None for anything else."""
+    if isinstance(value, (Standin, StandinClass)):
+        number: int = vars(value)["_promptmill_number"]
+        return number
+    if isinstance(value, type) and issubclass(value, BaseException):
+        return vars(value).get("_promptmill_number")
+    return None
+
+
+def name_classes(values: "Iterable[object]") -> None:
+    """Note which classes the tests ask for by their names."""
+    for value in values:
+        if isinstance(value, StandinClass):
+            type.__setattr__(value, "_promptmill_is_named", True)
+
+
+class StandinClass(type):
+    """A class of the program's: called, it has the program make an object."""
+
+    _promptmill_number: int
+    _promptmill_ask: "Ask"
+    _promptmill_is_named = False
+
+    def __new__(
+        mcs,
+        name: str,
+        bases: "tuple[type, ...]",
+        body: "dict[str, object]",
+        *,
+        is_ours: bool = False,
+    ) -> "StandinClass":
+        """Raises CannotCrossError for a class that tests derive: its methods would be here, and those it calls there."""
+        if not is_ours:
+            raise CannotCrossError(f"the tests derive {name} from a class of the program's")
+        return super().__new__(mcs, name, bases, body)
+
+    def __init__(
+        cls,
+        name: str,
+        bases: "tuple[type, ...]",
+        body: "dict[str, object]",
+        *,
+        is_ours: bool = False,
+    ) -> None:
+        super().__init__(name, bases, body)
+
+    def __call__(cls, *arguments: object, **named: object) -> object:
+        """Made by the program, kept by it."""
+        return cls._promptmill_ask("call", cls._promptmill_number, arguments, named)
+
+    def __getattr__(cls, name: str) -> object:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return cls._promptmill_ask("getattr", cls._promptmill_number, name)
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        cls._promptmill_ask("setattr", cls._promptmill_number, name, value)
+
+    def __iter__(cls) -> "Iterator[object]":
+        return cls._promptmill_ask("special", cls._promptmill_number, "__iter__", (), {})  # type: ignore[return-value]
+
+    def __len__(cls) -> int:
+        return cls._promptmill_ask("special", cls._promptmill_number, "__len__", (), {})  # type: ignore[return-value]
+
+    def __bool__(cls) -> bool:
+        return True
+
+    def __getitem__(cls, key: object) -> object:
+        return cls._promptmill_ask("special", cls._promptmill_number, "__getitem__", (key,), {})
+
+
+class Standin:
+    """An object of the program's."""
+
+    _promptmill_number: int
+    _promptmill_ask: "Ask"
+    _promptmill_is_named = False
+
+    def __init_standin__(self, number: int) -> "Standin":
+        object.__setattr__(self, "_promptmill_number", number)
+        return self
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__") or (name in _PREDICATES and not self._promptmill_is_named):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self._promptmill_ask("getattr", self._promptmill_number, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self._promptmill_ask("setattr", self._promptmill_number, name, value)
+
+    def __reduce_ex__(self, protocol: object) -> str:
+        raise CannotCrossError("the tests copy or pickle an object of the program's")
+
+
+class _Function(Standin):
+    """A function of the program's."""
+
+    def __init__(self, number: int, ask: "Ask", name: str) -> None:
+        for key, value in (("number", number), ("ask", ask)):
+            object.__setattr__(self, f"_promptmill_{key}", value)
+        for key in ("__name__", "__qualname__"):
+            object.__setattr__(self, key, name)
+
+    def __call__(self, *arguments: object, **named: object) -> object:
+        return self._promptmill_ask("call", self._promptmill_number, arguments, named)
+
+    def __getattr__(self, name: str) -> object:
+        if name in _OF_THE_SOURCE:
+            raise CannotCrossError(f"the tests look at {name} of a function")
+        return super().__getattr__(name)
+
+
+def _method(name: str) -> "Callable[..., object]":
+    if name == "__await__":
+        return _await
+
+    def asking(self: Standin, *arguments: object, **named: object) -> object:
+        return self._promptmill_ask("special", self._promptmill_number, name, arguments, named)
+
+    def comparing(self: Standin, *arguments: object) -> object:
+        if not self._promptmill_is_named and not all(
+            number_of(each) is not None for each in arguments
+        ):
+            return NotImplemented
+        return self._promptmill_ask("special", self._promptmill_number, name, arguments, {})
+
+    def identical(self: Standin) -> int:
+        return asking(self) if self._promptmill_is_named else self._promptmill_number  # type: ignore[return-value]
+
+    def containing(self: Standin, value: object) -> object:
+        if self._promptmill_is_named:
+            return asking(self, value)
+        return any(each is value or each == value for each in self)  # type: ignore[attr-defined]
+
+    special = {"__hash__": identical, "__contains__": containing}
+    return special.get(name, asking if name in ASKED else comparing)
+
+
+def _await(self: Standin) -> "Iterator[object]":
+    return self._promptmill_ask("await", self._promptmill_number)  # type: ignore[return-value]
+    yield  # a generator, which is what has to be returned

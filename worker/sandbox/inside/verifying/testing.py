@@ -1,0 +1,127 @@
+"""Runs the tests, in the process that is theirs."""
+
+import ast
+import os
+import sys
+import types
+import unittest
+
+from .asserts import CHECKS, Checks, rewrite
+from .endings import CannotCrossError, StoppedError
+from .link import Link
+from .needs import PROGRAM_MODULES, Needs
+from .report import TESTS_FILE, Cases, Unheard, broken, line_of
+from .standins import name_classes
+from .suites import MissingRunnerError, run_suites
+
+_SUCCESS = 0
+_SAMPLE = """
+import math
+
+METADATA = {"author": "nobody", "numbers": [1, 2.5]}
+
+def check(candidate):
+    assert candidate([1, 2], key="a") == [1, 2], "message"
+    for number in range(2):
+        assert abs(candidate(number) - number) < 1e-6 and not candidate(0)
+    assert True == candidate(True)
+
+check(program)
+"""
+
+
+def verify(source: bytes, path: str, wall_seconds: float) -> None:
+    """Run these tests against the program at the other end, report, and leave the process; never returns.
+
+    `wall_seconds` is how long the program may be waited for.
+    """
+    try:
+        tests = ast.parse(source, TESTS_FILE)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        broken(f"the tests do not compile: {error}")
+    else:
+        _Run(tests, path, wall_seconds).run()
+    os._exit(_SUCCESS)
+
+
+def rehearse() -> None:
+    """Go once through what tests go through, so that its memory is this process's own."""
+    _Rehearsal(ast.parse(_SAMPLE, TESTS_FILE), "", 0.0).run()
+
+
+class _Run:
+    def __init__(self, tests: ast.Module, path: str, wall_seconds: float) -> None:
+        self._tests = tests
+        self._needs = Needs(tests)
+        self._link = Link(wall_seconds)
+        self._module = types.ModuleType("__main__")
+        self._module.__file__ = path
+
+    def run(self) -> None:
+        """Run them to their end, whatever that is, and report it."""
+        cases = Cases(self._link, set(self._needs.names))
+        try:
+            self._prepare()
+            self._run_module(cases)
+        except StoppedError as error:
+            self._link.stopped = self._link.stopped or error
+        except MissingRunnerError as error:
+            broken(str(error))
+            return
+        except BaseException as error:  # whatever tests let through ends them
+            if not line_of(error.__traceback__):
+                raise  # it is not theirs but ours
+            cases.failed(error)
+        cases.end()
+
+    def _prepare(self) -> None:
+        if self._needs.shared is not None:
+            raise CannotCrossError(
+                f"the tests use {self._needs.shared}, which only one process can share"
+            )
+        found = self._needs.chosen(self._link.names(self._needs.names))
+        name_classes(found.values())
+        vars(self._module).update(found)
+        program = _Program(self._link)
+        sys.modules.update({"__main__": self._module, **dict.fromkeys(PROGRAM_MODULES, program)})
+        # They are run below, each as a case.
+        unittest.main = lambda *_, **__: None  # type: ignore[assignment,misc]
+
+    def _run_module(self, cases: Cases) -> None:
+        checks = self._execute(cases)
+        run_suites(self._module, self._tests, cases, checks)
+
+    def _execute(self, cases: Cases) -> Checks:
+        checks = Checks(cases)
+        vars(self._module)[CHECKS] = checks
+        rewrite(self._tests)
+        exec(compile(self._tests, TESTS_FILE, "exec", dont_inherit=True), vars(self._module))
+        return checks
+
+
+class _Rehearsal(_Run):
+    """Tests of a function that is here, whose cases nobody is told."""
+
+    def run(self) -> None:
+        """Run them."""
+        self._link.rehearse()
+        vars(self._module)["program"] = lambda value, **_: value
+        self._execute(Unheard(self._link, set()))
+
+
+class _Program(types.ModuleType):
+    """The program as a module, for tests that import it."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(PROGRAM_MODULES[0])
+        self._link = link
+        self.__path__: list[str] = []
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = self._link.names([name])
+        if name not in found:
+            raise AttributeError(f"the program has no {name!r}")
+        name_classes(found.values())
+        return found[name]
