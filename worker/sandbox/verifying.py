@@ -60,9 +60,11 @@ async def verified(
         )
         plumbing.read_what_is_left()
         execution = execution_of(program, plumbing, ended)
-    if ended.report.reason == _CANCELLED:
-        execution = execution.model_copy(update={"limit_hit": "wall"})
-    return _verification(execution, report.kept, tests_ended.report)
+    verification = _verification(execution, report.kept, tests_ended.report)
+    if verification.end == "out_of_time" or ended.report.reason == _CANCELLED:
+        late = execution.model_copy(update={"limit_hit": execution.limit_hit or "wall"})
+        return replace(verification, execution=late)
+    return verification
 
 
 def _plans(code: ExecutableCode, tests: str, limits: Limits) -> tuple[Plan, Plan]:
