@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from jobs.checkers import ExpectedCall
+from jobs.checkers import Case, ExpectedCall
 from jobs.errors import DatasetError
 from jobs.wire import Wire
 
@@ -152,7 +152,11 @@ def _in_words(
 
 
 def _advice(location: tuple[int | str, ...]) -> str:
-    models: dict[int | str, type[Wire]] = {"limits": PartialLimits, "calls": ExpectedCall}
+    models: dict[int | str, type[Wire]] = {
+        "limits": PartialLimits,
+        "calls": ExpectedCall,
+        "cases": Case,
+    }
     model = models.get(location[0], Task) if len(location) > 1 else Task
     names = [field.alias or "" for field in model.model_fields.values()]
     near = difflib.get_close_matches(str(location[-1]), names, 1)
