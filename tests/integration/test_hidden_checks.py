@@ -34,7 +34,7 @@ WAYS_OUT = {
     "endless": "print(text, flush=True)\n    while True: pass",
     "endless output": "while True: print(text)",
     "memory": "print(text, flush=True)\n    return len([0] * 10**9)",
-    "forbidden": "print(text, flush=True)\n    raise PermissionError(1, text)",
+    "forbidden": "say(text + '\\nPermissionError: [Errno 1] ' + text)",
     "signal": "print(text, flush=True)\n    os.kill(os.getpid(), 11)",
     "leaving": "print(text, flush=True)\n    os._exit(0)",
 }
