@@ -2,7 +2,7 @@
 
 import asyncio
 
-from jobs import JobQueue, PrintsOutput, PromptJob
+from jobs import Case, JobQueue, MatchesOutput, PromptJob
 
 
 async def main() -> None:
@@ -11,7 +11,7 @@ async def main() -> None:
     async with JobQueue() as queue:
         job = PromptJob(
             prompt="Print the first 20 primes, separated by spaces.",
-            checker=PrintsOutput(expected=primes),
+            checker=MatchesOutput(cases=(Case(expect=primes),), public=True),
         )
         handle = await queue.submit(job)
         async with asyncio.timeout(120):

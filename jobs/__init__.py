@@ -5,19 +5,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .checkers import (
+        Case,
         Checker,
         ExitsCleanly,
         ExpectedCall,
         MatchesCalls,
+        MatchesOutput,
         PassesTests,
-        PrintsOutput,
     )
+    from .comparisons import Compare
     from .errors import PromptmillError
     from .events import JobEvent
     from .languages import Language
     from .limits import Limits
     from .models import (
         Attempt,
+        CaseResult,
         CodeExecutionResult,
         ExecutableCode,
         Execution,
@@ -35,8 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attempt",
+    "Case",
+    "CaseResult",
     "Checker",
     "CodeExecutionResult",
+    "Compare",
     "ExecutableCode",
     "Execution",
     "ExitsCleanly",
@@ -50,11 +56,11 @@ __all__ = [
     "Language",
     "Limits",
     "MatchesCalls",
+    "MatchesOutput",
     "MemoryRecordStore",
     "ModelReply",
     "Outcome",
     "PassesTests",
-    "PrintsOutput",
     "PromptJob",
     "PromptmillError",
     "Record",
@@ -66,15 +72,23 @@ __all__ = [
 # Loaded when asked for: arq and redis cost 0.4 s to import, and whoever needs only the words must not pay for them.
 _HOME = {
     "checkers": (
-        *("Checker", "ExitsCleanly", "ExpectedCall"),
-        *("MatchesCalls", "PassesTests", "PrintsOutput"),
+        *("Case", "Checker", "ExitsCleanly", "ExpectedCall"),
+        *("MatchesCalls", "MatchesOutput", "PassesTests"),
     ),
+    "comparisons": ("Compare",),
     "errors": ("PromptmillError",),
     "events": ("JobEvent",),
     "languages": ("Language",),
     "limits": ("Limits",),
     "models": (
-        *("Attempt", "CodeExecutionResult", "ExecutableCode", "Execution", "Isolation"),
+        *(
+            "Attempt",
+            "CaseResult",
+            "CodeExecutionResult",
+            "ExecutableCode",
+            "Execution",
+            "Isolation",
+        ),
         *("ModelReply", "PromptJob", "Record", "Usage"),
     ),
     "queue": ("JobHandle", "JobQueue", "JobStatus"),

@@ -8,3 +8,7 @@ MAX_SOURCE = 1_000_000
 """Characters of tests."""
 MAX_TEXT = 16_777_216
 """Characters of an expected output, and of a standard input."""
+MAX_CASES = 1_000
+"""Cases of one check; each is a run of its own."""
+MAX_CASES_TEXT = 33_554_432
+"""Characters of all their inputs and expected outputs together."""

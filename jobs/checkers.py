@@ -2,15 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool, model_validator
 
-from .bounds import MAX_SOURCE, MAX_TEXT
+from .bounds import MAX_CASES, MAX_CASES_TEXT, MAX_SOURCE, MAX_TEXT
+from .comparisons import DEFAULT_TOLERANCE, Compare, Tolerance, unusable_because
 from .wire import PlainJson, Wire
 
 MAX_CALLS = 10_000
 """Calls of one program's function."""
 
 EntryPoint = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
+
+Public = Annotated[
+    StrictBool,
+    Field(
+        description="Whether the model may be shown what of it failed: its input, its source, what it expects. "
+        "Of a hidden check a model is never told a word."
+    ),
+]
 
 
 class ExitsCleanly(Wire):
@@ -19,14 +28,59 @@ class ExitsCleanly(Wire):
     kind: Literal["exits_cleanly"] = "exits_cleanly"
 
 
-class PrintsOutput(Wire):
-    """Right is exit code 0 and this standard output.
+class Case(Wire):
+    """An input, and the standard output that has to follow from it."""
 
-    Compared by trimmed lines: white space at line ends, and empty lines at the end, do not count.
+    name: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """None calls it by its number."""
+    stdin: Annotated[str, Field(max_length=MAX_TEXT)] = ""
+    expect: Annotated[str, Field(max_length=MAX_TEXT)]
+    """The output; a pattern where it is compared by `regex`."""
+    compare: Compare | None = None
+    """None takes that of its check."""
+    public: StrictBool | None = None
+    """None takes that of its check."""
+
+
+Cases = Annotated[tuple[Case, ...], Field(min_length=1, max_length=MAX_CASES)]
+
+
+class MatchesOutput(Wire):
+    """Right is a program that ends with exit code 0 and prints what is expected, for each of these inputs.
+
+    Each case is a run of its own, under the job's whole limits. What is expected never enters the sandbox.
     """
 
-    kind: Literal["prints_output"] = "prints_output"
-    expected: Annotated[str, Field(max_length=MAX_TEXT)]
+    kind: Literal["matches_output"] = "matches_output"
+    cases: Cases
+    compare: Compare = Compare.LINES
+    absolute_tolerance: Tolerance = DEFAULT_TOLERANCE
+    relative_tolerance: Tolerance = DEFAULT_TOLERANCE
+    """Of `float`: two numbers are the same if they are within either of the two."""
+    run_all: StrictBool = False
+    """Whether the cases after the first one that failed are run, too. They change no verdict."""
+    public: Public = False
+
+    @model_validator(mode="after")
+    def _can_be_compared(self) -> "MatchesOutput":
+        for number, case in enumerate(self.cases, 1):
+            why = unusable_because(case.expect, self.compare_of(case))
+            if why:
+                raise ValueError(f"what case {number} expects is {why}")
+        n_characters = sum(len(case.stdin) + len(case.expect) for case in self.cases)
+        if n_characters > MAX_CASES_TEXT:
+            raise ValueError(
+                f"the cases hold {n_characters:,} characters in all, of at most {MAX_CASES_TEXT:,}"
+            )
+        return self
+
+    def compare_of(self, case: Case) -> Compare:
+        """How the output of this case is compared."""
+        return self.compare if case.compare is None else case.compare
+
+    def is_public(self, case: Case) -> bool:
+        """Whether the model may be shown this case."""
+        return self.public if case.public is None else case.public
 
 
 class PassesTests(Wire):
@@ -38,6 +92,7 @@ class PassesTests(Wire):
 
     kind: Literal["passes_tests"] = "passes_tests"
     tests: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE)]
+    public: Public = False
 
 
 class Call(Wire):
@@ -75,6 +130,7 @@ class MatchesCalls(Wire):
     entry_point: EntryPoint
     """The function's name: it has to be there at the program's top level when the program has run."""
     calls: ExpectedCalls
+    public: Public = False
 
     @property
     def inputs(self) -> CallInputs:
@@ -84,12 +140,14 @@ class MatchesCalls(Wire):
 
 
 Checker = Annotated[
-    ExitsCleanly | PrintsOutput | PassesTests | MatchesCalls, Field(discriminator="kind")
+    ExitsCleanly | MatchesOutput | PassesTests | MatchesCalls, Field(discriminator="kind")
 ]
 
 
-def checker_of(*, expect: str | None, tests: str | None) -> Checker:
+def checker_of(*, expect: str | None, tests: str | None, public: bool) -> Checker:
     """What counts as right where at most one of the two is given: with neither, a program that ends cleanly."""
     if tests is not None:
-        return PassesTests(tests=tests)
-    return ExitsCleanly() if expect is None else PrintsOutput(expected=expect)
+        return PassesTests(tests=tests, public=public)
+    if expect is None:
+        return ExitsCleanly()
+    return MatchesOutput(cases=(Case(expect=expect),), public=public)

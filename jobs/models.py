@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
-from .checkers import Checker, ExitsCleanly, MatchesCalls
+from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
 from .languages import Language
 from .limits import Limits
@@ -53,6 +53,7 @@ class PromptJob(Wire):
     language: Language = Language.PYTHON
     checker: Checker = ExitsCleanly()
     stdin: Stdin = ""
+    """Of a job whose check has no cases: each case has its own."""
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] = 3
     """Generations at most, the first one counted."""
     model: Annotated[str, Field(min_length=1)] | None = None
@@ -67,6 +68,14 @@ class PromptJob(Wire):
     def _can_be_called(self) -> "PromptJob":
         if self.language is Language.SH and isinstance(self.checker, MatchesCalls):
             raise ValueError("a function of sh returns no value, so calls cannot check it")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_input(self) -> "PromptJob":
+        if self.stdin and isinstance(self.checker, MatchesOutput):
+            raise ValueError(
+                "standard input goes into the cases of the check, each of which is a run"
+            )
         return self
 
 
@@ -228,7 +237,7 @@ class CaseResult(Wire):
     """What the check itself calls it, else where it stands: `line 3`, `case 2`."""
     verdict: Verdict
     expected: str | None = None
-    """What had to come out, spelled in the program's language and cut to a bounded length; None where nobody can say."""
+    """What had to come out, in the program's language and cut to a bounded length; None where nobody can say."""
     actual: str | None = None
     """What came out instead, or the error; None where nothing is known of it."""
 

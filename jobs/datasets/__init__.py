@@ -2,11 +2,29 @@
 
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    StrictBool,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from jobs.bounds import MAX_ATTEMPTS, MAX_SOURCE, MAX_TEXT
-from jobs.checkers import Checker, EntryPoint, ExpectedCalls, MatchesCalls, checker_of
+from jobs.checkers import (
+    Case,
+    Cases,
+    Checker,
+    EntryPoint,
+    ExitsCleanly,
+    ExpectedCalls,
+    MatchesCalls,
+    MatchesOutput,
+    PassesTests,
+)
 from jobs.clock import derived_id
+from jobs.comparisons import Compare, Tolerance
 from jobs.languages import Language
 from jobs.limits import (
     CpuSeconds,
@@ -22,7 +40,8 @@ from jobs.limits import (
 from jobs.models import Prompt, PromptJob, Stdin, TaskId
 from jobs.wire import OpaqueJson, Wire
 
-_BOTH_OR_ALL = {2: "both", 3: "all three"}
+_BOTH_OR_ALL = {2: "both", 3: "all three", 4: "all four"}
+_SWITCHES = ("public", "run_all")
 
 
 class _Written(Wire):
@@ -30,10 +49,10 @@ class _Written(Wire):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_no_switch(cls, value: object) -> object:
+    def _is_no_switch(cls, value: object, info: ValidationInfo) -> object:
         # Read as a number, true would be 1.
-        if isinstance(value, bool):
-            raise ValueError("no field is a yes or no")  # noqa: TRY004  (pydantic reports no TypeError)
+        if isinstance(value, bool) and info.field_name not in _SWITCHES:
+            raise ValueError("this field is no yes or no")
         return value
 
 
@@ -67,13 +86,23 @@ class Task(_Written):
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] | None = None
     """None takes the run's default."""
     expect: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
-    """Right is what prints this (compared by trimmed lines)."""
+    """Right is what prints this, given `stdin`."""
+    cases: Cases | None = None
+    """Right is what prints what is expected of each of these inputs."""
+    compare: Compare | None = None
+    """How `expect` or `cases` are compared; None is `lines`."""
+    absolute_tolerance: Tolerance | None = None
+    relative_tolerance: Tolerance | None = None
+    run_all: StrictBool | None = None
+    """Whether the cases after the first one that failed are run, too."""
     tests: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE)] | None = None
     """Right is what passes these tests, written in the row's language."""
     entry_point: EntryPoint | None = None
     """The function of the program that is called."""
     calls: ExpectedCalls | None = None
     """Right is a function that returns what is expected of each of these calls."""
+    public: StrictBool = False
+    """Whether the model may be shown what of the check failed."""
     limits: PartialLimits = PartialLimits()
     tags: tuple[str, ...] = ()
     metadata: OpaqueJson = Field(default_factory=dict)
@@ -81,10 +110,17 @@ class Task(_Written):
 
     @model_validator(mode="after")
     def _has_one_check(self) -> "Task":
-        checks = {"expect": self.expect, "tests": self.tests, "calls": self.calls}
+        checks = {
+            "expect": self.expect,
+            "cases": self.cases,
+            "tests": self.tests,
+            "calls": self.calls,
+        }
         given = [f'"{name}"' for name, value in checks.items() if value is not None]
         if len(given) > 1:
             raise ValueError(f"give either {' or '.join(given)}, not {_BOTH_OR_ALL[len(given)]}")
+        if self.public and not given:
+            raise ValueError('"public" is said of a check, and this row has none')
         if (self.calls is None) != (self.entry_point is None):
             raise ValueError(
                 '"entryPoint" and "calls" go together: a function, and what it is called with'
@@ -95,12 +131,47 @@ class Task(_Written):
             )
         return self
 
+    @model_validator(mode="after")
+    def _compares_an_output(self) -> "Task":
+        if self.cases is not None and self.stdin:
+            raise ValueError('"stdin" goes into each of the "cases"')
+        if self.cases is None and self.run_all is not None:
+            raise ValueError('"runAll" goes with "cases"')
+        if self._how and self._expected is None:
+            raise ValueError(f'"{next(iter(self._how))}" goes with "expect" or "cases"')
+        try:
+            _ = self.checker
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        return self
+
+    @property
+    def _expected(self) -> Cases | None:
+        if self.expect is not None:
+            return (Case(stdin=self.stdin, expect=self.expect),)
+        return self.cases
+
+    @property
+    def _how(self) -> dict[str, object]:
+        """What the row says about the comparison, by the names of a row."""
+        return self.model_dump(
+            by_alias=True,
+            exclude_none=True,
+            include={"compare", "absolute_tolerance", "relative_tolerance", "run_all"},
+        )
+
     @property
     def checker(self) -> Checker:
         """What counts as right for this row."""
         if self.calls is not None and self.entry_point is not None:
-            return MatchesCalls(entry_point=self.entry_point, calls=self.calls)
-        return checker_of(expect=self.expect, tests=self.tests)
+            return MatchesCalls(entry_point=self.entry_point, calls=self.calls, public=self.public)
+        if self.tests is not None:
+            return PassesTests(tests=self.tests, public=self.public)
+        if self._expected is None:
+            return ExitsCleanly()
+        return MatchesOutput.model_validate(
+            {"cases": self._expected, "public": self.public, **self._how}
+        )
 
     def to_job(
         self,
@@ -121,7 +192,7 @@ class Task(_Written):
             sample=sample,
             language=self.language,
             checker=self.checker,
-            stdin=self.stdin,
+            stdin="" if self._expected else self.stdin,
             max_attempts=self.max_attempts or max_attempts,
             limits=self.limits.over(limits),
             metadata={**({"tags": list(self.tags)} if self.tags else {}), **self.metadata},

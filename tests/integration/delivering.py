@@ -10,7 +10,7 @@ from arq.constants import in_progress_key_prefix, retry_key_prefix
 from typing_extensions import override
 
 from config.settings import RedisSettings, Settings, WorkerSettings
-from jobs.checkers import PrintsOutput
+from jobs.checkers import Case, MatchesOutput
 from jobs.events import JobEvent, follow
 from jobs.keys import Keys
 from jobs.limits import Limits
@@ -25,7 +25,7 @@ from worker.model import ModelRequest
 from worker.model.scripted import ScriptedModel
 from worker.sandbox import NO_FILES, NO_HARNESS, Files, Harness, Sandbox
 
-JOB = PromptJob(prompt="Print 1.", job_id="j", checker=PrintsOutput(expected="1"))
+JOB = PromptJob(prompt="Print 1.", job_id="j", checker=MatchesOutput(cases=(Case(expect="1"),)))
 SETTINGS = Settings(
     redis=RedisSettings(),
     limits=Limits(cpu_seconds=5, wall_seconds=10),

@@ -11,7 +11,7 @@ from arq.constants import in_progress_key_prefix, retry_key_prefix
 from typing_extensions import override
 
 from config.settings import RedisSettings, Settings, WorkerSettings
-from jobs.checkers import PrintsOutput
+from jobs.checkers import Case, MatchesOutput
 from jobs.errors import RecordNotFoundError
 from jobs.models import ModelReply, PromptJob
 from jobs.queue import JobQueue, JobStatus
@@ -48,7 +48,10 @@ asyncio.run(main())
 
 def a_job(number: int = 0, **changes: object) -> PromptJob:
     job = PromptJob(
-        prompt="Print 1.", job_id=f"j{number}", sample=number, checker=PrintsOutput(expected="1")
+        prompt="Print 1.",
+        job_id=f"j{number}",
+        sample=number,
+        checker=MatchesOutput(cases=(Case(expect="1"),)),
     )
     return job.model_copy(update=changes)
 

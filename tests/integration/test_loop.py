@@ -8,7 +8,7 @@ from arq.connections import ArqRedis
 from pydantic import JsonValue
 from typing_extensions import override
 
-from jobs.checkers import PassesTests, PrintsOutput
+from jobs.checkers import Case, MatchesOutput, PassesTests
 from jobs.connection import open_redis
 from jobs.keys import Keys
 from jobs.limits import Limits
@@ -23,7 +23,9 @@ from worker.sandbox import Sandbox
 from worker.solver.checkpoints import RedisCheckpoint
 from worker.solver.loop import FeedbackLoop
 
-JOB = PromptJob(prompt="Print 1.", job_id="j", checker=PrintsOutput(expected="1"), max_attempts=3)
+JOB = PromptJob(
+    prompt="Print 1.", job_id="j", checker=MatchesOutput(cases=(Case(expect="1"),)), max_attempts=3
+)
 LIMITS = Limits(cpu_seconds=5, wall_seconds=10)
 
 Solve = Callable[..., "asyncio.Task[tuple[Attempt, ...]]"]
@@ -187,7 +189,8 @@ async def test_tests_decide_and_do_not_reach_the_model(solve: Solve) -> None:
 
 async def test_standard_input_reaches_the_program(solve: Solve) -> None:
     """Half of all tasks in contests are read from there."""
-    job = JOB.model_copy(update={"stdin": "41\n", "checker": PrintsOutput(expected="42")})
+    cases = (Case(stdin="41\n", expect="42"),)
+    job = JOB.model_copy(update={"checker": MatchesOutput(cases=cases)})
     (attempt,) = await solve(ScriptedModel(fenced("print(int(input()) + 1)")), job)
     assert attempt.verdict is Verdict.ACCEPTED
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.bounds import MAX_ATTEMPTS
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import Case, Checker, ExitsCleanly, MatchesOutput, PassesTests
 from jobs.clock import derived_id
 from jobs.datasets import PartialLimits, Task
 from jobs.languages import Language
@@ -38,13 +38,27 @@ limits = st.builds(
     processes=st.integers(1, 4096),
     open_files=st.integers(16, 65_536),
 )
+cases = st.lists(
+    st.builds(Case, name=st.none() | texts.filter(bool), stdin=texts, expect=texts),
+    min_size=1,
+    max_size=3,
+).map(tuple)
 checkers: st.SearchStrategy[Checker] = (
     st.just(ExitsCleanly())
-    | st.builds(PrintsOutput, expected=texts)
+    | st.builds(MatchesOutput, cases=cases, public=st.booleans(), run_all=st.booleans())
     | st.builds(PassesTests, tests=texts.filter(bool))
 )
+
+
+def a_job(*, checker: Checker, stdin: str, **fields: Any) -> PromptJob:
+    """One whose input stands where its check has it."""
+    if isinstance(checker, MatchesOutput):
+        stdin = ""
+    return PromptJob(checker=checker, stdin=stdin, **fields)
+
+
 jobs_ = st.builds(
-    PromptJob,
+    a_job,
     prompt=texts.filter(bool),
     job_id=identifiers,
     run_id=st.none() | identifiers,

@@ -6,16 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.checkers import (
+    Case,
     Checker,
     ExitsCleanly,
     ExpectedCall,
     MatchesCalls,
+    MatchesOutput,
     PassesTests,
-    PrintsOutput,
 )
+from jobs.comparisons import Compare
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, LimitHit, Returned
+from jobs.models import ExecutableCode, Execution, LimitHit, PromptJob, Returned
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
 from worker.solver.judge import judge
@@ -61,11 +63,28 @@ EXECUTIONS = st.builds(
     tests_finished=st.sampled_from([None, True, False]),
     returned=st.none() | st.lists(RETURNED, max_size=3).map(tuple),
 )
+ADD = (ExpectedCall(arguments=(1,), expected=1),)
+# Of the other two not every text is fit to be expected.
+WAYS = st.sampled_from([way for way in Compare if way not in {Compare.JSON, Compare.REGEX}])
+
+
+def an_output(stdin: str, expect: str, compare: Compare, *, public: bool) -> Checker:
+    return MatchesOutput(cases=(Case(stdin=stdin, expect=expect),), compare=compare, public=public)
+
+
 CHECKERS: st.SearchStrategy[Checker] = st.one_of(
     st.just(ExitsCleanly()),
-    st.builds(PrintsOutput, expected=STREAMS),
-    st.just(PassesTests(tests="f()")),
-    st.just(MatchesCalls(entry_point="f", calls=(ExpectedCall(arguments=(1,), expected=1),))),
+    st.builds(an_output, STREAMS, STREAMS, WAYS, public=st.booleans()),
+    st.sampled_from(
+        [
+            checker
+            for public in (False, True)
+            for checker in (
+                PassesTests(tests="f()", public=public),
+                MatchesCalls(entry_point="f", calls=ADD, public=public),
+            )
+        ]
+    ),
 )
 CODES = st.builds(
     ExecutableCode,
@@ -108,5 +127,6 @@ def test_whatever_happened_can_be_told_to_the_model(
     code: ExecutableCode, ran: Execution, checker: Checker
 ) -> None:
     """Feedback is made from what strangers' programs print."""
-    said = feedback(1, 3, judge(code, ran, checker, Limits()), code, ran)
+    job = PromptJob(prompt="Print 1.", checker=checker)
+    said = feedback(1, job, judge(code, ran, checker, Limits()), code, ran)
     assert said.startswith("Attempt 1 of 3 failed (")

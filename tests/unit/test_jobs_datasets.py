@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from jobs.checkers import (
+    Case,
     Checker,
     ExitsCleanly,
     ExpectedCall,
     MatchesCalls,
+    MatchesOutput,
     PassesTests,
-    PrintsOutput,
 )
 from jobs.datasets import Task
 from jobs.datasets.readers import demo_tasks, parse_tasks, read_tasks
@@ -165,12 +166,12 @@ def test_two_faults_of_one_line_are_told_together() -> None:
         ),
         pytest.param(
             '{"prompt": "a", "maxAttempts": true}',
-            'field "maxAttempts" is true: no field is a yes or no',
+            'field "maxAttempts" is true: this field is no yes or no',
             id="true for a number",
         ),
         pytest.param(
             '{"prompt": "a", "limits": {"cpuSeconds": true}}',
-            'field "limits.cpuSeconds" is true: no field is a yes or no',
+            'field "limits.cpuSeconds" is true: this field is no yes or no',
             id="true for a limit",
         ),
         pytest.param('{"prompt": "x", "metadata": {"x": NaN}}', "metadata", id="NaN"),
@@ -297,8 +298,8 @@ def test_a_path_that_cannot_be_read_is_refused_by_name(
     ("fields", "checker"),
     [
         pytest.param({}, ExitsCleanly(), id="none"),
-        pytest.param({"expect": "1"}, PrintsOutput(expected="1"), id="output"),
-        pytest.param({"expect": ""}, PrintsOutput(expected=""), id="no output"),
+        pytest.param({"expect": "1"}, MatchesOutput(cases=(Case(expect="1"),)), id="output"),
+        pytest.param({"expect": ""}, MatchesOutput(cases=(Case(expect=""),)), id="no output"),
         pytest.param({"tests": "assert f()"}, PassesTests(tests="assert f()"), id="tests"),
     ],
 )

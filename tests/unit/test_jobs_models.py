@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from jobs.checkers import PassesTests, PrintsOutput
+from jobs.checkers import Case, MatchesOutput, PassesTests
 from jobs.languages import Language
 from jobs.models import (
     CodeExecutionResult,
@@ -226,12 +226,12 @@ def test_a_reply_keeps_content_it_does_not_understand() -> None:
 @pytest.mark.parametrize(
     ("checker", "kind"),
     [
-        pytest.param(PrintsOutput(expected="1"), "prints_output", id="output"),
+        pytest.param(MatchesOutput(cases=(Case(expect="1"),)), "matches_output", id="output"),
         pytest.param(PassesTests(tests="assert f() == 1"), "passes_tests", id="tests"),
     ],
 )
 def test_a_checker_is_told_apart_by_its_kind(
-    checker: PrintsOutput | PassesTests, kind: str
+    checker: MatchesOutput | PassesTests, kind: str
 ) -> None:
     """A stored job has to be checked the same way when it is read back."""
     job = PromptJob(prompt="x", checker=checker)

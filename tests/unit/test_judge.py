@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import Case, Checker, ExitsCleanly, MatchesOutput, PassesTests
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution
@@ -77,7 +77,7 @@ def test_a_limit_decides_before_anything_else(
 ) -> None:
     """A program stopped by us may have printed the right answer: it did not keep to its limits all the same."""
     ran = execution("4\n", exit_code=None, signal=9, limit_hit=limit_hit)
-    found = judged(ran, PrintsOutput(expected="4"))
+    found = judged(ran, MatchesOutput(cases=(Case(expect="4"),)))
     assert (found.verdict, found.explanation) == (verdict, explanation)
     assert found.result is not None
     assert found.result.execution_error == explanation
@@ -254,7 +254,10 @@ def test_tests_that_ran_to_their_end_are_accepted_and_say_where_they_ran() -> No
 )
 def test_output_is_compared_by_trimmed_lines(expected: str, stdout: str) -> None:
     """A right answer must not fail for white space that nobody sees."""
-    assert judged(execution(stdout), PrintsOutput(expected=expected)).verdict is Verdict.ACCEPTED
+    assert (
+        judged(execution(stdout), MatchesOutput(cases=(Case(expect=expected),))).verdict
+        is Verdict.ACCEPTED
+    )
 
 
 @pytest.mark.parametrize(
@@ -275,13 +278,15 @@ def test_output_is_compared_by_trimmed_lines(expected: str, stdout: str) -> None
 )
 def test_the_first_line_that_differs_is_named(expected: str, stdout: str, explanation: str) -> None:
     """It is what a person would look for, and what the model repairs by."""
-    found = judged(execution(stdout), PrintsOutput(expected=expected))
+    found = judged(execution(stdout), MatchesOutput(cases=(Case(expect=expected),)))
     assert (found.verdict, found.explanation) == (Verdict.WRONG_ANSWER, explanation)
 
 
 def test_output_that_was_cut_is_never_right() -> None:
     """What is missing might have been wrong."""
-    found = judged(execution("1\n", stdout_truncated=True), PrintsOutput(expected="1"))
+    found = judged(
+        execution("1\n", stdout_truncated=True), MatchesOutput(cases=(Case(expect="1"),))
+    )
     assert found.verdict is Verdict.OUTPUT_LIMIT_EXCEEDED
 
 
@@ -290,7 +295,7 @@ def test_output_that_was_cut_is_never_right() -> None:
     [
         pytest.param(
             execution("4\n", "warning\n"),
-            PrintsOutput(expected="4"),
+            MatchesOutput(cases=(Case(expect="4"),)),
             Outcome.OK,
             "4\n",
             None,
@@ -298,7 +303,7 @@ def test_output_that_was_cut_is_never_right() -> None:
         ),
         pytest.param(
             execution("5\n", "warning\n"),
-            PrintsOutput(expected="4"),
+            MatchesOutput(cases=(Case(expect="4"),)),
             Outcome.OK,
             "5\n",
             None,

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import JsonValue
 
-from jobs.checkers import Checker, ExitsCleanly, PassesTests, PrintsOutput
+from jobs.checkers import Case, Checker, ExitsCleanly, MatchesOutput, PassesTests
 from jobs.clock import utcnow
 from jobs.languages import Language
 from jobs.limits import Limits
@@ -30,6 +30,7 @@ TRACEBACK = """Traceback (most recent call last):
     return total / len(values)
 ZeroDivisionError: division by zero
 """
+JOB = PromptJob(prompt="Print 1.")
 FAILED_TEST = """Traceback (most recent call last):
   File "/tmp/run-1/work/program.py", line 12, in <module>
     assert mean([1]) == 1, "of one"
@@ -39,8 +40,8 @@ AssertionError: of one
 
 def told(ran: Execution, checker: Checker | None = None) -> str:
     code = ExecutableCode(language=Language.PYTHON, code=PROGRAM)
-    judgement = judge(code, ran, checker or ExitsCleanly(), Limits())
-    return feedback(1, 3, judgement, code, ran)
+    job = PromptJob(prompt="Print the mean.", checker=checker or ExitsCleanly())
+    return feedback(1, job, judge(code, ran, job.checker, Limits()), code, ran)
 
 
 def attempt(number: int, **reply: object) -> Attempt:
@@ -71,7 +72,11 @@ def test_the_instruction_names_the_label_that_extraction_looks_for(language: Lan
 
 @pytest.mark.parametrize(
     "checker",
-    [ExitsCleanly(), PrintsOutput(expected="sesame"), PassesTests(tests="assert sesame()")],
+    [
+        ExitsCleanly(),
+        MatchesOutput(cases=(Case(expect="sesame"),)),
+        PassesTests(tests="assert sesame()"),
+    ],
     ids=lambda checker: checker.kind,
 )
 def test_the_first_prompt_keeps_the_jobs_own_words_and_hides_its_check(checker: Checker) -> None:
@@ -129,7 +134,7 @@ def test_an_error_of_node_is_shown_where_it_happened(stderr: str) -> None:
     """JavaScript programs deserve repairs as good as Python's."""
     code = ExecutableCode(language=Language.JAVASCRIPT, code="function f() {\n  null.x }\nf()\n")
     ran = execution(stderr=stderr, exit_code=1)
-    said = feedback(1, 3, judge(code, ran, ExitsCleanly(), Limits()), code, ran)
+    said = feedback(1, JOB, judge(code, ran, ExitsCleanly(), Limits()), code, ran)
     assert "\n  1 | function f() {\n> 2 |   null.x }\n  3 | f()\n```" in said
 
 
@@ -141,7 +146,8 @@ def test_no_path_of_ours_is_told() -> None:
 def test_the_test_that_failed_is_shown_but_no_excerpt_of_other_tests() -> None:
     """One failing check is feedback; the rest are what the next attempt is scored by."""
     ran = execution(stderr=FAILED_TEST, exit_code=1, tests_finished=False)
-    said = told(ran, PassesTests(tests="# hidden\nassert mean([1]) == 1\nassert mean([2]) == 2"))
+    tests = "# hidden\nassert mean([1]) == 1\nassert mean([2]) == 2"
+    said = told(ran, PassesTests(tests=tests, public=True))
     assert 'The check that failed:\n```text\nassert mean([1]) == 1, "of one"\n```' in said
     assert "In your program" not in said
     assert "mean([2])" not in said
@@ -192,7 +198,7 @@ def test_a_forbidden_call_is_told_with_its_error_and_with_what_is_allowed() -> N
     )
     ran = execution(stderr=stderr, exit_code=1, limit_hit="denied")
     code = ExecutableCode(language=Language.PYTHON, code="import socket\nsocket.socket()\n")
-    said = feedback(1, 3, judge(code, ran, ExitsCleanly(), Limits()), code, ran)
+    said = feedback(1, JOB, judge(code, ran, ExitsCleanly(), Limits()), code, ran)
     assert said.startswith("Attempt 1 of 3 failed (forbidden call): asked the system for something")
     assert "PermissionError: [Errno 1] Operation not permitted" in said.splitlines()[0]
     assert "> 2 | socket.socket()" in said
@@ -209,7 +215,7 @@ def test_a_silent_program_is_said_to_be_silent() -> None:
 def test_a_reply_without_a_program_is_asked_for_one() -> None:
     """There is nothing to correct, so asking for a correction would confuse."""
     judgement = Judgement(Verdict.NO_CODE, "the reply is empty", None, "separate_process")
-    assert feedback(2, 3, judgement, None, None) == (
+    assert feedback(2, JOB, judgement, None, None) == (
         "Attempt 2 of 3 failed (no code): the reply is empty\n\n"
         "Give the whole program in one fenced code block."
     )

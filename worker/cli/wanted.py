@@ -147,4 +147,5 @@ def _checker(job: JobFlags) -> Checker:
     if job.tests is not None and job.expect is not None:
         raise UsageError("give either --tests or --expect, not both", note=_NOTHING)
     tests = None if job.tests is None else _read(job.tests, "tests", MAX_SOURCE)
-    return checker_of(expect=job.expect, tests=tests)
+    # Whoever types a check wants the program repaired by it, and measures no model.
+    return checker_of(expect=job.expect, tests=tests, public=True)

@@ -1,26 +1,38 @@
 """Turns what a program did into how it did against its job."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
+from dataclasses import dataclass, replace
 from signal import Signals
 from typing import assert_never
 
-from jobs.checkers import Checker, ExitsCleanly, MatchesCalls, PassesTests, PrintsOutput
+from jobs.checkers import Case, Checker, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import CodeExecutionResult, ExecutableCode, Execution, LimitHit, Trust
+from jobs.models import (
+    CaseResult,
+    CodeExecutionResult,
+    ExecutableCode,
+    Execution,
+    LimitHit,
+    Trust,
+)
 from jobs.verdicts import Verdict
-from worker.sandbox import NO_HARNESS, Harness
 
+from .comparing import Comparison, Difference, excerpt, first_difference
 from .extraction import Extraction
 from .tracebacks import Failure, failure_of, one_line
-from .values import WrongCall, first_wrong_call
+from .values import WrongCall, call_name, call_results, first_wrong_call
 
 # Of these the error itself says more than a line of ours.
 _REPORTED = (Verdict.RUNTIME_ERROR, Verdict.COMPILE_ERROR, Verdict.FORBIDDEN_CALL)
-_QUOTED_CHARACTERS = 80
-_CONTEXT_CHARACTERS = 20
+_SHOWN_AT_LENGTH = 2_000
+_SHOWN_CHARACTERS = 200
+"""Of an output that was right."""
+_TESTS = "tests"
+_USUAL_EXIT_CODES = (1, 2, 126, 127)
+_USUAL_SIGNALS = (
+    *(Signals.SIGABRT, Signals.SIGBUS, Signals.SIGFPE, Signals.SIGILL),
+    *(Signals.SIGKILL, Signals.SIGPIPE, Signals.SIGSEGV),
+)
 
 
 @dataclass(frozen=True)
@@ -34,51 +46,84 @@ class Judgement:
     """None where nothing was run."""
     trust: Trust
     """Where the check ran."""
+    hint: str = ""
+    """The explanation without a word of the check, and without one that the program said."""
+    cases: tuple[CaseResult, ...] = ()
+    """What each case came to that was tried."""
 
 
-def harness_of(checker: Checker) -> Harness:
-    """What has to be attached to a program so that this checker can judge it."""
-    match checker:
-        case PassesTests(tests=tests):
-            return Harness(tests=tests)
-        case MatchesCalls():
-            return Harness(calls=checker.inputs)
-        case ExitsCleanly() | PrintsOutput():
-            return NO_HARNESS
-        case _:
-            assert_never(checker)
+@dataclass(frozen=True)
+class _Finding:
+    verdict: Verdict
+    explanation: str
+    hint: str
 
 
 def judge(
-    code: ExecutableCode, execution: Execution, checker: Checker, limits: Limits
+    code: ExecutableCode, execution: Execution, checker: Checker, limits: Limits, *, case: int = 0
 ) -> Judgement:
     """How the program did; the same arguments always give the same answer.
 
     `accepted` needs exit code 0, no limit hit and, where there are tests, the proof that they ran to their end; where
-    there are calls, each has to have returned what is expected of it.
+    there are calls, each has to have returned what is expected of it. Of cases, `case` is the one that it was run for.
     """
     failure = failure_of(execution.stderr, code.language)
-    if execution.limit_hit is not None:
-        verdict, explanation = _of_limit(execution.limit_hit, limits)
-        if verdict is Verdict.FORBIDDEN_CALL and failure is not None:
-            explanation = f"{explanation}: {failure.summary}"
-    elif execution.compile_failed:
-        verdict, explanation = Verdict.COMPILE_ERROR, _cause(execution, failure)
-    elif execution.exit_code != 0:
-        verdict, explanation = _of_failure(code.language, execution, failure, checker)
-    else:
-        verdict, explanation = _of_check(execution, checker, limits, code.language)
+    found = _of_end(code.language, execution, failure, checker, limits)
+    match checker:
+        case ExitsCleanly():
+            found = found or _Finding(Verdict.ACCEPTED, "ended by itself with exit code 0", "")
+            cases: tuple[CaseResult, ...] = ()
+        case PassesTests():
+            found = found or _of_tests(execution)
+            actual = None if found.verdict is Verdict.ACCEPTED else found.explanation
+            cases = (CaseResult(name=_TESTS, verdict=found.verdict, actual=actual),)
+        case MatchesCalls():
+            wrong = first_wrong_call(checker, execution.returned or (), code.language)
+            found = found or _of_calls(wrong)
+            cases = _cases_of_calls(checker, execution, found, code.language)
+        case MatchesOutput():
+            difference = None if found else _difference(checker, checker.cases[case], execution)
+            found = found or _of_output(difference)
+            cases = (_case_of_output(checker, case, execution, found, difference),)
+            found = _named(found, checker, cases[0])
+        case _:
+            assert_never(checker)
     return Judgement(
-        verdict=verdict,
-        explanation=explanation,
-        result=_result(verdict, explanation, execution, failure),
+        verdict=found.verdict,
+        explanation=found.explanation,
+        result=_result(found.verdict, found.explanation, execution, failure),
         trust="same_process" if isinstance(checker, PassesTests) else "separate_process",
+        hint=found.hint,
+        cases=cases,
     )
 
 
 def no_program(extraction: Extraction) -> Judgement:
     """The judgement of a reply in which there is nothing to run."""
     return Judgement(Verdict.NO_CODE, extraction.reason, result=None, trust="separate_process")
+
+
+def _of_end(
+    language: Language,
+    execution: Execution,
+    failure: Failure | None,
+    checker: Checker,
+    limits: Limits,
+) -> _Finding | None:
+    """Why it did not end well; None where it did, and its check decides."""
+    if execution.limit_hit is not None:
+        verdict, hint = _of_limit(execution.limit_hit, limits)
+        if verdict is Verdict.FORBIDDEN_CALL and failure is not None:
+            return _Finding(verdict, f"{hint}: {failure.summary}", hint)
+        return _Finding(verdict, hint, hint)
+    if execution.compile_failed:
+        return _Finding(Verdict.COMPILE_ERROR, _cause(execution, failure), "it does not compile")
+    if execution.exit_code != 0:
+        return _of_failure(language, execution, failure, checker)
+    if isinstance(checker, MatchesOutput) and execution.stdout_truncated:
+        verdict, hint = _of_limit("output", limits)
+        return _Finding(verdict, hint, hint)
+    return None
 
 
 def _of_limit(limit_hit: LimitHit, limits: Limits) -> tuple[Verdict, str]:
@@ -115,10 +160,24 @@ def _of_limit(limit_hit: LimitHit, limits: Limits) -> tuple[Verdict, str]:
 
 def _of_failure(
     language: Language, execution: Execution, failure: Failure | None, checker: Checker
-) -> tuple[Verdict, str]:
+) -> _Finding:
+    cause = _cause(execution, failure)
     if isinstance(checker, PassesTests) and _is_failed_test(language, execution, failure):
-        return Verdict.WRONG_ANSWER, _cause(execution, failure)
-    return Verdict.RUNTIME_ERROR, _cause(execution, failure)
+        return _Finding(Verdict.WRONG_ANSWER, cause, "a test failed")
+    return _Finding(Verdict.RUNTIME_ERROR, cause, _hint_of_failure(execution, failure))
+
+
+def _hint_of_failure(execution: Execution, failure: Failure | None) -> str:
+    # A program chooses these numbers, and could choose one that it was given.
+    if execution.signal is not None:
+        is_usual = execution.signal in _USUAL_SIGNALS
+        return (
+            f"ended by signal {_signal_name(execution.signal)}" if is_usual else "ended by a signal"
+        )
+    if failure is not None and failure.name:
+        return "ended with an error"
+    is_usual = execution.exit_code in _USUAL_EXIT_CODES
+    return f"exit code {execution.exit_code}" if is_usual else "an exit code other than 0"
 
 
 def _is_failed_test(language: Language, execution: Execution, failure: Failure | None) -> bool:
@@ -132,58 +191,73 @@ def _is_failed_test(language: Language, execution: Execution, failure: Failure |
             assert_never(language)
 
 
-def _of_check(
-    execution: Execution, checker: Checker, limits: Limits, language: Language
-) -> tuple[Verdict, str]:
-    match checker:
-        case ExitsCleanly():
-            return Verdict.ACCEPTED, "ended by itself with exit code 0"
-        case PassesTests():
-            if execution.tests_finished is not True:
-                return Verdict.WRONG_ANSWER, "the program ended before its tests did"
-            return Verdict.ACCEPTED, "its tests ran to their end"
-        case MatchesCalls():
-            return _of_calls(first_wrong_call(checker, execution.returned or (), language))
-        case PrintsOutput(expected=expected):
-            if execution.stdout_truncated:
-                return _of_limit("output", limits)
-            difference = _first_difference(_lines(expected), _lines(execution.stdout))
-            if difference is not None:
-                return Verdict.WRONG_ANSWER, difference
-            return Verdict.ACCEPTED, "printed what was expected"
-        case _:
-            assert_never(checker)
+def _of_tests(execution: Execution) -> _Finding:
+    if execution.tests_finished is not True:
+        why = "the program ended before its tests did"
+        return _Finding(Verdict.WRONG_ANSWER, why, why)
+    return _Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
 
 
-def _of_calls(wrong: WrongCall | None) -> tuple[Verdict, str]:
+def _of_calls(wrong: WrongCall | None) -> _Finding:
     if wrong is None:
-        return Verdict.ACCEPTED, "every call returned what it had to"
-    return Verdict.RUNTIME_ERROR if wrong.is_error else Verdict.WRONG_ANSWER, wrong.explanation
+        return _Finding(Verdict.ACCEPTED, "every call returned what it had to", "")
+    verdict = Verdict.RUNTIME_ERROR if wrong.is_error else Verdict.WRONG_ANSWER
+    return _Finding(verdict, wrong.explanation, wrong.hint)
 
 
-def _lines(text: str) -> list[str]:
-    lines = [line.rstrip() for line in text.split("\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+def _cases_of_calls(
+    checker: MatchesCalls, execution: Execution, found: _Finding, language: Language
+) -> tuple[CaseResult, ...]:
+    returned = execution.returned or ()
+    results = tuple(call_results(checker, returned, language))
+    is_cut = len(returned) < len(checker.calls) and found.verdict is not Verdict.ACCEPTED
+    if not is_cut or any(result.verdict is not Verdict.ACCEPTED for result in results):
+        return results
+    # The program ended while this call was being made, or before it.
+    name = call_name(checker, checker.calls[len(returned)], language)
+    return (*results, CaseResult(name=name, verdict=found.verdict, actual=found.explanation))
 
 
-def _first_difference(expected: Sequence[str], got: Sequence[str]) -> str | None:
-    for number, (ours, theirs) in enumerate(zip_longest(expected, got), start=1):
-        if ours != theirs:
-            return f"line {number}: expected {_quoted(ours, theirs)}, got {_quoted(theirs, ours)}"
-    return None
+def _difference(checker: MatchesOutput, case: Case, execution: Execution) -> Difference | None:
+    how = Comparison(
+        checker.compare_of(case), checker.absolute_tolerance, checker.relative_tolerance
+    )
+    return first_difference(case.expect, execution.stdout, how)
 
 
-def _quoted(line: str | None, other: str | None) -> str:
-    if line is None:
-        return "the end of the output"
-    if len(line) <= _QUOTED_CHARACTERS:
-        return repr(line)
-    same = next((n for n, (a, b) in enumerate(zip(line, other or "", strict=False)) if a != b), 0)
-    start = max(0, same - _CONTEXT_CHARACTERS)
-    part = line[start : start + _QUOTED_CHARACTERS]
-    return f"{'…' if start else ''}{part!r}{'…' if start + len(part) < len(line) else ''}"
+def _of_output(difference: Difference | None) -> _Finding:
+    if difference is None:
+        return _Finding(Verdict.ACCEPTED, "printed what was expected", "")
+    return _Finding(
+        Verdict.WRONG_ANSWER, difference.explanation, "the output is not what is expected"
+    )
+
+
+def _case_of_output(
+    checker: MatchesOutput,
+    number: int,
+    execution: Execution,
+    found: _Finding,
+    difference: Difference | None,
+) -> CaseResult:
+    case = checker.cases[number]
+    is_right = found.verdict is Verdict.ACCEPTED
+    room = _SHOWN_CHARACTERS if is_right else _SHOWN_AT_LENGTH
+    at = difference or Difference("")
+    has_output = is_right or difference is not None
+    return CaseResult(
+        name=case.name or f"case {number + 1}",
+        verdict=found.verdict,
+        expected=excerpt(case.expect, at.expected_at, room),
+        actual=excerpt(execution.stdout, at.got_at, room) if has_output else found.explanation,
+    )
+
+
+def _named(found: _Finding, checker: MatchesOutput, result: CaseResult) -> _Finding:
+    """With the name of its case, if it failed and there are others."""
+    if len(checker.cases) == 1 or found.verdict is Verdict.ACCEPTED:
+        return found
+    return replace(found, explanation=f"{one_line(result.name)}: {found.explanation}")
 
 
 def _cause(execution: Execution, failure: Failure | None) -> str:

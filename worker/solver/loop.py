@@ -8,11 +8,12 @@ from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
 from jobs.verdicts import Verdict
 from worker.model import ModelClient, ModelRequest
-from worker.sandbox import Sandbox
+from worker.sandbox import Harness, Sandbox
 
+from .checking import check
 from .checkpoints import Checkpoint
 from .extraction import Extraction, program_of
-from .judge import Judgement, harness_of, judge, no_program
+from .judge import Judgement, no_program
 from .prompts import conversation, feedback, system_instruction
 
 
@@ -58,13 +59,14 @@ class FeedbackLoop:
                 execution=execution,
                 verdict=judgement.verdict,
                 explanation=judgement.explanation,
+                cases=judgement.cases,
                 trust=judgement.trust,
                 isolation=self._sandbox.isolation if execution else None,
                 started_at=started_at,
                 finished_at=utcnow(),
             )
             if not is_over(job, [attempt]):
-                words = feedback(number, job.max_attempts, judgement, code, execution)
+                words = feedback(number, job, judgement, code, execution)
                 attempt = attempt.model_copy(update={"feedback": words})
             await checkpoint.save_attempt(attempt)
             await on_attempt(attempt)
@@ -83,11 +85,14 @@ class FeedbackLoop:
         if extraction.code is None:
             return None, None, no_program(extraction)
         code = ExecutableCode(language=job.language, code=extraction.code)
+        checked = await check(job, code, limits, self._run)
+        return code, checked.execution, checked.judgement
+
+    async def _run(
+        self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness
+    ) -> Execution:
         async with self._slots:
-            execution = await self._sandbox.run(
-                code, limits, stdin=job.stdin, harness=harness_of(job.checker)
-            )
-        return code, execution, judge(code, execution, job.checker, limits)
+            return await self._sandbox.run(code, limits, stdin=stdin, harness=harness)
 
 
 def is_over(job: PromptJob, attempts: Sequence[Attempt]) -> bool:

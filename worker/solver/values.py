@@ -1,18 +1,21 @@
 """Compares what a function returned with what it had to: outside the sandbox, by exact type."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from jobs.checkers import ExpectedCall, MatchesCalls
+from jobs.checkers import Call, ExpectedCall, MatchesCalls
 from jobs.languages import Language
-from jobs.models import Returned
+from jobs.models import CaseResult, Returned
+from jobs.verdicts import Verdict
 
+from .comparing import common_length, excerpt
 from .tracebacks import one_line
 
 _SHOWN_CHARACTERS = 100
+_SHOWN_AT_LENGTH = 2_000
 
 
 def is_same(expected: JsonValue, got: JsonValue, language: Language) -> bool:
@@ -41,7 +44,9 @@ class WrongCall:
     """The first call that was not right."""
 
     explanation: str
-    """In one line. What was expected is not in it: a program that has seen it can return it without working it out."""
+    """In one line."""
+    hint: str
+    """The same without a word of the call, of its value or of its error."""
     is_error: bool
     """Whether the function raised an error, rather than returned something else."""
 
@@ -51,16 +56,52 @@ def first_wrong_call(
 ) -> WrongCall | None:
     """The first call that was not right; None where all returned what they had to, and nothing else was answered."""
     for call, answer in zip(checker.calls, returned, strict=False):
-        problem = _problem(call, answer, language)
-        if problem:
-            shown = f"{checker.entry_point}({_arguments(call, language)})"
-            return WrongCall(one_line(f"{shown} {problem}"), is_error=answer.error is not None)
+        if problem := _problem(call, answer, language):
+            shown = call_name(checker, call, language)
+            return WrongCall(
+                one_line(f"{shown} {problem}"), _hint(answer), is_error=answer.error is not None
+            )
     n_asked, n_answered = len(checker.calls), len(returned)
-    if n_answered < n_asked:
-        return WrongCall(f"the program ended after {n_answered} of {n_asked} calls", is_error=False)
-    if n_answered > n_asked:
-        return WrongCall("there are more answers than calls", is_error=False)
-    return None
+    if n_answered == n_asked:
+        return None
+    explanation = (
+        f"the program ended after {n_answered} of {n_asked} calls"
+        if n_answered < n_asked
+        else "there are more answers than calls"
+    )
+    return WrongCall(explanation, explanation, is_error=False)
+
+
+def call_results(
+    checker: MatchesCalls, returned: Sequence[Returned], language: Language
+) -> Iterator[CaseResult]:
+    """What each call that was answered came to. The first that was not right is shown at length."""
+    most = _SHOWN_AT_LENGTH
+    for call, answer in zip(checker.calls, returned, strict=False):
+        verdict = _verdict(call, answer, language)
+        is_wrong = verdict is not Verdict.ACCEPTED
+        expected, actual = _whole(call.expected, language), _answer(answer, language)
+        at = common_length(expected, actual)
+        room = most if is_wrong else _SHOWN_CHARACTERS
+        yield CaseResult(
+            name=call_name(checker, call, language),
+            verdict=verdict,
+            expected=excerpt(expected, at, room),
+            actual=excerpt(actual, at, room),
+        )
+        most = _SHOWN_CHARACTERS if is_wrong else most
+
+
+def call_name(checker: MatchesCalls, call: Call, language: Language) -> str:
+    """A call as the language itself would have it, near enough, and of bounded length."""
+    arguments = ", ".join(_spelled(argument, language) for argument in call.arguments)
+    return one_line(f"{checker.entry_point}({_cut(arguments)})")
+
+
+def _verdict(call: ExpectedCall, answer: Returned, language: Language) -> Verdict:
+    if answer.error is not None:
+        return Verdict.RUNTIME_ERROR
+    return Verdict.WRONG_ANSWER if _problem(call, answer, language) else Verdict.ACCEPTED
 
 
 def _problem(call: ExpectedCall, answer: Returned, language: Language) -> str | None:
@@ -69,17 +110,32 @@ def _problem(call: ExpectedCall, answer: Returned, language: Language) -> str | 
     if answer.unfit is not None:
         return f"returned {answer.unfit}, and JSON has no word for that"
     if not is_same(call.expected, answer.value, language):
-        return f"returned {_spelled(answer.value, language)}, which is wrong"
+        got, expected = _spelled(answer.value, language), _spelled(call.expected, language)
+        return f"returned {got} instead of {expected}"
     return None
 
 
-def _arguments(call: ExpectedCall, language: Language) -> str:
-    return _cut(", ".join(_spelled(argument, language) for argument in call.arguments))
+def _hint(answer: Returned) -> str:
+    if answer.error is not None:
+        return "the function raised an error"
+    if answer.unfit is not None:
+        return "the function returned something that JSON has no word for"
+    return "the function returned a wrong value"
+
+
+def _answer(answer: Returned, language: Language) -> str:
+    if answer.error is not None:
+        return answer.error
+    return _whole(answer.value, language) if answer.unfit is None else answer.unfit
 
 
 def _spelled(value: JsonValue, language: Language) -> str:
+    return _cut(_whole(value, language))
+
+
+def _whole(value: JsonValue, language: Language) -> str:
     """As the language itself would have it, near enough."""
-    return _cut(repr(value) if language is Language.PYTHON else json.dumps(value))
+    return repr(value) if language is Language.PYTHON else json.dumps(value)
 
 
 def _cut(text: str) -> str:
