@@ -67,7 +67,9 @@ async def main() -> int:
     if not _DATA.exists():
         print(f"left out: the rows of {_DATA} are not there")
         return 1
-    print(f"{platform.platform()}, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}\n")
+    print(
+        f"{platform.platform()}, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}\n"
+    )
     async with await open_sandbox() as sandbox:
         is_right = [await _judge(sandbox, body) for body in bodies()]
         budget = await _cost(sandbox)
@@ -94,7 +96,9 @@ async def _judge(sandbox: Sandbox, body: Body) -> bool:
     found = await asyncio.gather(*(passes(row) for row in body.rows))
     n_in_two = sum(how == "two" for how, _ in found)
     n_passed = sum(did_pass for _, did_pass in found)
-    print(f"{body.name}: {n_in_two} of {len(body.rows)} pass in two processes, {n_passed} in either way")
+    print(
+        f"{body.name}: {n_in_two} of {len(body.rows)} pass in two processes, {n_passed} in either way"
+    )
     for row, (how, did_pass) in zip(body.rows, found, strict=True):
         if did_pass is body.is_broken or (did_pass and how != "two"):
             print(f"    {row.name}: {how}")
@@ -110,10 +114,19 @@ async def _cost(sandbox: Sandbox) -> Budget:
     for row in [*map(_of_human_eval, _read("HumanEval"))] * _N_ROUNDS:
         code = ExecutableCode(language=Language.PYTHON, code=row.program)
         prints.append(await _seconds(lambda: sandbox.run(printing, _LIMITS)))
-        judged.append(await _seconds(lambda code=code, row=row: sandbox.verify(code, row.tests, _LIMITS)))
+        judged.append(
+            await _seconds(lambda code=code, row=row: sandbox.verify(code, row.tests, _LIMITS))
+        )
     one, two = Series("print(1)", tuple(prints)), Series("judged in two", tuple(judged))
-    print(f"\nprint(1): {one.median_ms:.2f} ms; a HumanEval row judged in two processes: {two.median_ms:.2f} ms")
-    return Budget("a HumanEval row judged in two processes against print(1)", ratio(two, one), 2.5, is_upper=True)
+    print(
+        f"\nprint(1): {one.median_ms:.2f} ms; a HumanEval row judged in two processes: {two.median_ms:.2f} ms"
+    )
+    return Budget(
+        "a HumanEval row judged in two processes against print(1)",
+        ratio(two, one),
+        2.5,
+        is_upper=True,
+    )
 
 
 async def _seconds(run: Callable[[], object]) -> float:

@@ -48,7 +48,7 @@ BODIES = {
     "the end of iteration": "raise StopIteration",
     "a twin that answers": "import os\n    if os.fork(): os._exit(0)\n    return None",
     "a marker": "import threading, os\n    threading.Thread(target=lambda: [print('finished'), os.write(4, b'{\"end\": \"finished\"}\\n')]).start()",
-    "a report": "import os\n    for n in range(3, 20):\n        try: os.write(n, b'{\"end\": \"finished\"}\\n')\n        except OSError: pass\n    os._exit(0)",
+    "a report": 'import os\n    for n in range(3, 20):\n        try: os.write(n, b\'{"end": "finished"}\\n\')\n        except OSError: pass\n    os._exit(0)',
     "frames": "import sys\n    frame = sys._getframe()\n    while frame:\n        for value in list(frame.f_locals.values()) + list(frame.f_globals.values()):\n            if isinstance(value, (dict, list)) and 'expected' in str(type(value)): return value\n        frame = frame.f_back",
     "the collector": "import gc\n    for o in gc.get_objects():\n        if isinstance(o, str) and 'candidate(' in o: raise SystemExit(0)",
     "itself": "return sys._getframe() if 'sys' in globals() else (lambda: 0)",
@@ -58,7 +58,7 @@ TOPS = {
     "patched unittest": "import unittest\nunittest.TestCase.run = lambda self, result=None: result.addSuccess(self)\nunittest.main = lambda *a, **k: None",
     "patched built-ins": "import builtins\nbuiltins.abs = builtins.sum = builtins.len = lambda *a: 0\nbuiltins.all = builtins.any = builtins.isinstance = lambda *a: True\nbuiltins.round = builtins.sorted = lambda *a, **k: a[0]\nbuiltins.print = lambda *a, **k: None",
     "names of built-ins": "def abs(x): return 0\ndef all(x): return True\ndef len(x): return 0\ndef tuple(x): return Whatever()\nlist = sorted = set = round = str = tuple",
-    "a marker at the end": "import atexit, os\natexit.register(lambda: os.write(4, b'{\"end\": \"finished\"}\\n'))",
+    "a marker at the end": 'import atexit, os\natexit.register(lambda: os.write(4, b\'{"end": "finished"}\\n\'))',
     "an answer to everything": """
 import os, threading
 def flood():
@@ -94,7 +94,9 @@ def _programs(name: str, row: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("name", [*BODIES, *TOPS])
-async def test_no_row_is_passed_by_a_program_that_solves_nothing(strict: Sandbox, name: str) -> None:
+async def test_no_row_is_passed_by_a_program_that_solves_nothing(
+    strict: Sandbox, name: str
+) -> None:
     """Whoever compares models by these numbers pays for each row that was won by a trick."""
     slots = asyncio.Semaphore(2)
 

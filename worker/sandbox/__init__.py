@@ -3,7 +3,7 @@
 `Sandbox` is the contract; `open_sandbox` gives the strongest one this machine grants.
 """
 
-from .contract import NO_FILES, NO_HARNESS, Files, Harness, Sandbox
+from .contract import NO_FILES, NO_HARNESS, Files, Harness, Sandbox, Verification
 from .errors import InterpreterMissingError, PackagesError, SandboxError, SandboxTooWeakError
 from .interpreters import FoundInterpreter, find_interpreter, interpreters
 from .opening import PROFILES, Profile, open_sandbox
@@ -26,6 +26,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "SandboxTooWeakError",
+    "Verification",
     "ZygoteSandbox",
     "find_interpreter",
     "interpreters",

@@ -83,7 +83,9 @@ class Sandbox(Protocol):
             SandboxError: we failed, and nothing is known about the program.
         """
 
-    async def verify(self, code: ExecutableCode, tests: str, limits: Limits) -> Verification:
+    async def verify(
+        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str = ""
+    ) -> Verification:
         """Run a Python program in one slot and its tests in another, where they call it by message.
 
         It promises what `run` promises. The limits are the program's; the tests have their own.

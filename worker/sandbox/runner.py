@@ -14,7 +14,7 @@ from .errors import SandboxError
 from .plan import plan_of
 from .slot import SlotLostError
 from .slots import Slots
-from .verifying import TESTS_SCRATCH_MIB, verified
+from .verifying import TESTS_SCRATCH_MIB, plans_of, verified
 
 _T = TypeVar("_T")
 # A zygote can be killed by somebody else; a program that kills it three times is no accident.
@@ -65,7 +65,9 @@ class ZygoteSandbox:
 
         return await _insist(once)
 
-    async def verify(self, code: ExecutableCode, tests: str, limits: Limits) -> Verification:
+    async def verify(
+        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str = ""
+    ) -> Verification:
         """Run a Python program in one slot and its tests in another, where they call it by message.
 
         The limits are the program's; the tests have their own. As for `run`, nothing that the program does makes it raise.
@@ -73,13 +75,14 @@ class ZygoteSandbox:
         Raises:
             SandboxError: we failed, or the tests are none, and nothing is known about the program.
         """
+        plans = plans_of(code, tests, limits, stdin)
 
         async def once() -> Verification:
             async with (
                 self._programs.slot(limits.scratch_mib) as program,
                 self._tests.slot(TESTS_SCRATCH_MIB) as tester,
             ):
-                return await verified(code, tests, limits, (program, tester))
+                return await verified(plans, (program, tester))
 
         return await _insist(once)
 

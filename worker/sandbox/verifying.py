@@ -26,7 +26,9 @@ TESTS_SCRATCH_MIB = 16
 """The size of the scratch directory of tests."""
 # What tests may use themselves. They are not the program's judge by their speed: this only ends those that never end.
 _TESTS_CPU_SECONDS = 60.0
-_TESTS_MEMORY_MIB = 1024
+_TESTS_LIMITS = Limits(
+    cpu_seconds=_TESTS_CPU_SECONDS, memory_mib=1024, scratch_mib=TESTS_SCRATCH_MIB
+)
 _REPORT_BYTES = 32 << 20
 # What a program may take to end when its tests have.
 _END_SECONDS = 10.0
@@ -34,16 +36,14 @@ _END_SECONDS = 10.0
 _CANCELLED = "cancelled"
 
 
-async def verified(
-    code: ExecutableCode, tests: str, limits: Limits, slots: tuple[Slot, Slot]
-) -> Verification:
+async def verified(plans: tuple[Plan, Plan], slots: tuple[Slot, Slot]) -> Verification:
     """Run the program in the first slot and its tests in the second.
 
     Raises:
         SlotLostError: neither slot is to be used again; the program may be run again.
         SandboxError: we failed, or the tests are none.
     """
-    program, tester = _plans(code, tests, limits)
+    program, tester = plans
     with ExitStack() as undo:
         plumbing, report = plumbing_of(program), CappedReader(_REPORT_BYTES)
         undo.callback(plumbing.close)
@@ -67,20 +67,16 @@ async def verified(
     return verification
 
 
-def _plans(code: ExecutableCode, tests: str, limits: Limits) -> tuple[Plan, Plan]:
-    """The program's and the tests'. Either may wait for the other, so each has the other's time on the clock beside its own."""
+def plans_of(code: ExecutableCode, tests: str, limits: Limits, stdin: str) -> tuple[Plan, Plan]:
+    """The program's and the tests'.
+
+    Either may wait for the other, so each has the other's time on the clock beside its own.
+    """
     both_seconds = limits.wall_seconds + _TESTS_CPU_SECONDS
-    testing = Limits(
-        cpu_seconds=_TESTS_CPU_SECONDS,
-        wall_seconds=both_seconds,
-        memory_mib=_TESTS_MEMORY_MIB,
-        scratch_mib=TESTS_SCRATCH_MIB,
-    )
+    nothing = (NO_HARNESS, NO_FILES)
+    program = plan_of(code, limits, stdin, nothing, for_everybody=False)
     tests_code = ExecutableCode(language=Language.PYTHON, code=tests)
-    program, tester = (
-        plan_of(each, its_limits, "", (NO_HARNESS, NO_FILES), for_everybody=False)
-        for each, its_limits in ((code, limits), (tests_code, testing))
-    )
+    tester = plan_of(tests_code, _TESTS_LIMITS, "", nothing, for_everybody=False)
     return (
         _changed(program, wall_seconds=both_seconds, words=(ANSWERS,)),
         _changed(tester, wall_seconds=both_seconds, words=(TESTS, str(limits.wall_seconds))),

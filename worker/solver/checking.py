@@ -6,21 +6,27 @@ from itertools import chain
 from typing import Protocol, assert_never
 
 from jobs.checkers import ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, PromptJob
 from jobs.verdicts import Verdict
-from worker.sandbox import NO_HARNESS, Harness
+from worker.sandbox import NO_HARNESS, Harness, Verification
 
 from .judge import Judgement, judge
 
 
-class Run(Protocol):
-    """Whoever runs a program once, when there is room for it."""
+class Runner(Protocol):
+    """Whoever runs a program, when there is room for it. Either way raises `SandboxError` where we failed."""
 
-    def __call__(
+    def run(
         self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness
     ) -> Awaitable[Execution]:
-        """What came of one run; it raises `SandboxError` where we failed."""
+        """What came of one run."""
+
+    def verify(
+        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str
+    ) -> Awaitable[Verification]:
+        """What came of one run beside its tests, which are Python as the program is."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Checked:
     judgement: Judgement
 
 
-async def check(job: PromptJob, code: ExecutableCode, limits: Limits, run: Run) -> Checked:
+async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Runner) -> Checked:
     """Run the program as its job's check asks for, and judge it.
 
     Raises:
@@ -40,43 +46,54 @@ async def check(job: PromptJob, code: ExecutableCode, limits: Limits, run: Run) 
     """
     match job.checker:
         case ExitsCleanly():
-            return await _by_its_end(job, code, limits, run)
+            return await _by_its_end(job, code, limits, runner)
         case MatchesOutput() as checker:
-            return await _by_its_output(checker, code, limits, run)
+            return await _by_its_output(checker, code, limits, runner)
         case PassesTests() as checker:
-            return await _by_tests(job, checker, code, limits, run)
+            return await _by_tests(job, checker, code, limits, runner)
         case MatchesCalls() as checker:
-            return await _by_calls(job, checker, code, limits, run)
+            return await _by_calls(job, checker, code, limits, runner)
         case _:
             assert_never(job.checker)
 
 
-async def _by_its_end(job: PromptJob, code: ExecutableCode, limits: Limits, run: Run) -> Checked:
-    execution = await run(code, limits, stdin=job.stdin, harness=NO_HARNESS)
+async def _by_its_end(
+    job: PromptJob, code: ExecutableCode, limits: Limits, runner: Runner
+) -> Checked:
+    execution = await runner.run(code, limits, stdin=job.stdin, harness=NO_HARNESS)
     return Checked(execution, judge(code, execution, job.checker, limits))
 
 
 async def _by_tests(
-    job: PromptJob, checker: PassesTests, code: ExecutableCode, limits: Limits, run: Run
+    job: PromptJob, checker: PassesTests, code: ExecutableCode, limits: Limits, runner: Runner
 ) -> Checked:
-    execution = await run(code, limits, stdin=job.stdin, harness=Harness(tests=checker.tests))
+    """Python's in two processes, unless they say that they cannot; others, and those, in the program's own."""
+    if code.language is Language.PYTHON:
+        tested = await runner.verify(code, checker.tests, limits, stdin=job.stdin)
+        if tested.end != "cannot_cross":
+            judgement = judge(code, tested.execution, checker, limits, tested=tested)
+            return Checked(tested.execution, judgement)
+    harness = Harness(tests=checker.tests)
+    execution = await runner.run(code, limits, stdin=job.stdin, harness=harness)
     return Checked(execution, judge(code, execution, checker, limits))
 
 
 async def _by_calls(
-    job: PromptJob, checker: MatchesCalls, code: ExecutableCode, limits: Limits, run: Run
+    job: PromptJob, checker: MatchesCalls, code: ExecutableCode, limits: Limits, runner: Runner
 ) -> Checked:
-    execution = await run(code, limits, stdin=job.stdin, harness=Harness(calls=checker.inputs))
+    execution = await runner.run(
+        code, limits, stdin=job.stdin, harness=Harness(calls=checker.inputs)
+    )
     return Checked(execution, judge(code, execution, checker, limits))
 
 
 async def _by_its_output(
-    checker: MatchesOutput, code: ExecutableCode, limits: Limits, run: Run
+    checker: MatchesOutput, code: ExecutableCode, limits: Limits, runner: Runner
 ) -> Checked:
     """One run a case, up to the first that failed, as judges of contests do, or all of them if the check says so."""
     done: list[Checked] = []
     for number, case in enumerate(checker.cases):
-        execution = await run(code, limits, stdin=case.stdin, harness=NO_HARNESS)
+        execution = await runner.run(code, limits, stdin=case.stdin, harness=NO_HARNESS)
         judgement = judge(code, execution, checker, limits, case=number)
         done.append(Checked(execution, judgement))
         if judgement.verdict is not Verdict.ACCEPTED and not checker.run_all:

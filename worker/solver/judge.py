@@ -16,6 +16,7 @@ from jobs.models import (
     Trust,
 )
 from jobs.verdicts import Verdict
+from worker.sandbox import Verification
 
 from .comparing import Comparison, Difference, excerpt, first_difference
 from .extraction import Extraction
@@ -60,23 +61,33 @@ class _Finding:
 
 
 def judge(
-    code: ExecutableCode, execution: Execution, checker: Checker, limits: Limits, *, case: int = 0
+    code: ExecutableCode,
+    execution: Execution,
+    checker: Checker,
+    limits: Limits,
+    *,
+    case: int = 0,
+    tested: Verification | None = None,
 ) -> Judgement:
     """How the program did; the same arguments always give the same answer.
 
     `accepted` needs exit code 0, no limit hit and, where there are tests, the proof that they ran to their end; where
     there are calls, each has to have returned what is expected of it. Of cases, `case` is the one that it was run for.
+    `tested` is what tests in a slot of their own came to, None where they shared the program's process.
     """
     failure = failure_of(execution.stderr, code.language)
-    found = _of_end(code.language, execution, failure, checker, limits)
+    if tested is not None and tested.verdict is not None:
+        hint = "a test failed" if tested.verdict is Verdict.WRONG_ANSWER else "ended with an error"
+        found: _Finding | None = _Finding(tested.verdict, one_line(tested.why), hint)
+    else:
+        found = _of_end(code.language, execution, failure, checker, limits)
     match checker:
         case ExitsCleanly():
             found = found or _Finding(Verdict.ACCEPTED, "ended by itself with exit code 0", "")
             cases: tuple[CaseResult, ...] = ()
         case PassesTests():
-            found = found or _of_tests(execution)
-            actual = None if found.verdict is Verdict.ACCEPTED else found.explanation
-            cases = (CaseResult(name=_TESTS, verdict=found.verdict, actual=actual),)
+            found = found or (_of_tests(execution) if tested is None else _of_verification(tested))
+            cases = _cases_of_tests(found, () if tested is None else tested.cases)
         case MatchesCalls():
             wrong = first_wrong_call(checker, execution.returned or (), code.language)
             found = found or _of_calls(wrong)
@@ -92,7 +103,9 @@ def judge(
         verdict=found.verdict,
         explanation=found.explanation,
         result=_result(found.verdict, found.explanation, execution, failure),
-        trust="same_process" if isinstance(checker, PassesTests) else "separate_process",
+        trust="same_process"
+        if isinstance(checker, PassesTests) and tested is None
+        else "separate_process",
         hint=found.hint,
         cases=cases,
     )
@@ -196,6 +209,28 @@ def _of_tests(execution: Execution) -> _Finding:
         why = "the program ended before its tests did"
         return _Finding(Verdict.WRONG_ANSWER, why, why)
     return _Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
+
+
+def _of_verification(tested: Verification) -> _Finding:
+    if tested.end == "finished":
+        return _Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
+    if tested.end == "tests_over_limit":
+        return _Finding(
+            Verdict.TIME_LIMIT_EXCEEDED,
+            tested.why,
+            "its tests came to no end with what it returned",
+        )
+    return _Finding(
+        Verdict.WRONG_ANSWER, one_line(tested.why), "the program ended before its tests did"
+    )
+
+
+def _cases_of_tests(found: _Finding, tried: tuple[CaseResult, ...]) -> tuple[CaseResult, ...]:
+    """Those that were tried, and if none of them says why it was not accepted, one more that does."""
+    is_told = any(case.verdict is not Verdict.ACCEPTED for case in tried)
+    if found.verdict is Verdict.ACCEPTED or is_told:
+        return tried or (CaseResult(name=_TESTS, verdict=found.verdict),)
+    return (*tried, CaseResult(name=_TESTS, verdict=found.verdict, actual=found.explanation))
 
 
 def _of_calls(wrong: WrongCall | None) -> _Finding:

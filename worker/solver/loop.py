@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from jobs.clock import utcnow
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
 from jobs.verdicts import Verdict
 from worker.model import ModelClient, ModelRequest
-from worker.sandbox import Harness, Sandbox
+from worker.sandbox import Harness, Sandbox, Verification
 
 from .checking import check
 from .checkpoints import Checkpoint
@@ -85,14 +86,28 @@ class FeedbackLoop:
         if extraction.code is None:
             return None, None, no_program(extraction)
         code = ExecutableCode(language=job.language, code=extraction.code)
-        checked = await check(job, code, limits, self._run)
+        checked = await check(job, code, limits, _InTurn(self._sandbox, self._slots))
         return code, checked.execution, checked.judgement
 
-    async def _run(
+
+@dataclass(frozen=True)
+class _InTurn:
+    """The sandbox, for as many programs at one time as there are slots."""
+
+    sandbox: Sandbox
+    slots: asyncio.Semaphore
+
+    async def run(
         self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness
     ) -> Execution:
-        async with self._slots:
-            return await self._sandbox.run(code, limits, stdin=stdin, harness=harness)
+        async with self.slots:
+            return await self.sandbox.run(code, limits, stdin=stdin, harness=harness)
+
+    async def verify(
+        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str
+    ) -> Verification:
+        async with self.slots:
+            return await self.sandbox.verify(code, tests, limits, stdin=stdin)
 
 
 def is_over(job: PromptJob, attempts: Sequence[Attempt]) -> bool:

@@ -39,7 +39,14 @@ def rehearse() -> None:
     conversation = _Conversation({"add": lambda left, right: [left, right]})
     conversation.say(("names", ["add"]))
     number = next(iter(conversation.numbers()))
-    conversation.say(("call", number, [("=", spelling.dumped([1.5, {"a": (True, None)}])), ("=", spelling.dumped("b"))], []))
+    conversation.say(
+        (
+            "call",
+            number,
+            [("=", spelling.dumped([1.5, {"a": (True, None)}])), ("=", spelling.dumped("b"))],
+            [],
+        )
+    )
 
 
 def frames_of_the_program(trace: "TracebackType | None") -> "TracebackType | None":

@@ -41,7 +41,9 @@ class Checks:
         self.counts = True
         """Whether an assertion that holds is a case of its own; not while a test function is one."""
 
-    def compare(self, line: int, sign: str, is_turned: bool, left: object, right: object) -> Mismatch | None:
+    def compare(
+        self, line: int, sign: str, is_turned: bool, left: object, right: object
+    ) -> Mismatch | None:
         """What does not hold of two values, None where it holds; `is_turned` where the left one is what is expected."""
         holds = bool(_BY_SIGN[sign](left, right))
         if holds and not self.counts:
@@ -70,7 +72,7 @@ class Checks:
     def _outcome(self, holds: bool, compared: Mismatch) -> Mismatch | None:
         if not holds:
             return compared
-        self._cases.passed(f"line {compared.line}", compared.expected, compared.actual)
+        self._cases.passed(self._cases.at(compared.line), compared.expected, compared.actual)
         return None
 
 
@@ -109,7 +111,10 @@ def _checked(node: ast.Assert) -> ast.stmt:
         case value:
             looked = _call("look", [line, value], at)
     found = ast.NamedExpr(ast.Name(_MISMATCH, ast.Store(), **at), looked, **at)
-    told: list[ast.expr] = [ast.Name(_MISMATCH, ast.Load(), **at), *([node.msg] if node.msg is not None else [])]
+    told: list[ast.expr] = [
+        ast.Name(_MISMATCH, ast.Load(), **at),
+        *([node.msg] if node.msg is not None else []),
+    ]
     return ast.If(found, [ast.Raise(_call("failure", told, at), None, **at)], [], **at)
 
 
@@ -130,4 +135,7 @@ def _call(name: str, arguments: "list[ast.expr]", at: "dict[str, int]") -> ast.C
 
 
 def _place(node: ast.stmt) -> "dict[str, int]":
-    return {name: getattr(node, name) for name in ("lineno", "col_offset", "end_lineno", "end_col_offset")}
+    return {
+        name: getattr(node, name)
+        for name in ("lineno", "col_offset", "end_lineno", "end_col_offset")
+    }

@@ -65,7 +65,9 @@ class Link:
     def rehearse(self) -> None:
         """Go once through what stands between a call and its result."""
         self._writer.item([1, 2.5, {"a": (True, None)}])
-        kind, parts = self._reader.message(b'["r",["d",[["add",["g",1,"add"]],["b",["l",[1,2.5,["t",[]]]]]]],[]]')
+        kind, parts = self._reader.message(
+            b'["r",["d",[["add",["g",1,"add"]],["b",["l",[1,2.5,["t",[]]]]]]],[]]'
+        )
         self._value(parts[0])
         marshal.dumps((kind, 1, [], []))
 

@@ -18,6 +18,7 @@ TESTS_FILE = "tests.py"
 """What the tests' code is called in tracebacks."""
 _MOST_CASES = 500
 _MOST_WORDS = 2_000
+_MOST_OF_A_LINE = 200
 _MOST_ITEMS = 100
 # Of these `repr` is as short, and costs a tenth.
 _NUMBERS, _LISTS = frozenset((type(None), bool, int, float)), frozenset((list, tuple))
@@ -40,14 +41,20 @@ class Mismatch:
 class Cases:
     """The cases of one run of tests, in order."""
 
-    def __init__(self, link: "Link", missing: "set[str]") -> None:
-        """`missing` are the names that the tests ask of the program and it does not have."""
+    def __init__(self, link: "Link", missing: "set[str]", source: "list[str]") -> None:
+        """`missing` are the names that the tests ask of the program and it may not have; `source` are the tests' lines."""
         self._link = link
         self._missing = missing
+        self._source = source
         self._n = 0
         self._times: dict[str, int] = {}
         self.first_failure: tuple[str, str] | None = None
         """Verdict and explanation of the first that was not right."""
+
+    def at(self, line: int) -> str:
+        """What a case is called that has no name but its place."""
+        source = self._source[line - 1].strip() if 0 < line <= len(self._source) else ""
+        return f"line {line}: {source[:_MOST_OF_A_LINE]}" if source else f"line {line}"
 
     def passed(self, name: str, expected: "str | None" = None, actual: "str | None" = None) -> None:
         """One that was right."""
@@ -59,7 +66,7 @@ class Cases:
             return  # the end of the tests, and told as such
         line = line_of(error.__traceback__)
         mismatch = vars(error).get("_promptmill_mismatch")
-        name = name or (f"line {mismatch.line if mismatch else line}")
+        name = name or self.at(mismatch.line if mismatch else line)
         verdict, words = self._verdict_of(error), _words_of(error)
         expected, actual = (mismatch.expected, mismatch.actual) if mismatch else (None, words)
         if self.first_failure is None:

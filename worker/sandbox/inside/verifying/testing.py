@@ -40,7 +40,7 @@ def verify(source: bytes, path: str, wall_seconds: float) -> None:
     except (SyntaxError, ValueError, RecursionError) as error:
         broken(f"the tests do not compile: {error}")
     else:
-        _Run(tests, path, wall_seconds).run()
+        _Run(tests, source, path, wall_seconds).run()
     # The program need not wait until this process is taken down.
     os.closerange(ANSWERS, QUESTIONS + 1)
     os._exit(_SUCCESS)
@@ -48,12 +48,13 @@ def verify(source: bytes, path: str, wall_seconds: float) -> None:
 
 def rehearse() -> None:
     """Go once through what tests go through, so that its memory is this process's own."""
-    _Rehearsal(ast.parse(_SAMPLE, TESTS_FILE), "", 0.0).run()
+    _Rehearsal(ast.parse(_SAMPLE, TESTS_FILE), _SAMPLE.encode(), "", 0.0).run()
 
 
 class _Run:
-    def __init__(self, tests: ast.Module, path: str, wall_seconds: float) -> None:
+    def __init__(self, tests: ast.Module, source: bytes, path: str, wall_seconds: float) -> None:
         self._tests = tests
+        self._lines = source.decode("utf-8", "replace").split("\n")
         self._needs = Needs(tests)
         self._link = Link(wall_seconds)
         self._module = types.ModuleType("__main__")
@@ -61,7 +62,7 @@ class _Run:
 
     def run(self) -> None:
         """Run them to their end, whatever that is, and report it."""
-        cases = Cases(self._link, set(self._needs.names))
+        cases = Cases(self._link, set(self._needs.names), self._lines)
         try:
             self._prepare()
             self._run_module(cases)
@@ -108,7 +109,7 @@ class _Rehearsal(_Run):
         """Run them."""
         self._link.rehearse()
         vars(self._module)["program"] = lambda value, **_: value
-        self._execute(Unheard(self._link, set()))
+        self._execute(Unheard(self._link, set(), self._lines))
 
 
 class _Program(types.ModuleType):
