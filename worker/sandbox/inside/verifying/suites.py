@@ -1,7 +1,6 @@
 """Test cases that have a runner: unittest's classes, and test functions, which are pytest's where they need it."""
 
 import ast
-import importlib.util
 import inspect
 import types
 import unittest
@@ -19,17 +18,13 @@ if TYPE_CHECKING:
     Trace = tuple[type[BaseException], BaseException, TracebackType]
 
 
-class MissingRunnerError(Exception):
-    """The tests are pytest's, and it is not there."""
-
-
 def run_suites(
     module: types.ModuleType, tests: ast.Module, cases: "Cases", checks: "Checks"
 ) -> None:
     """Run every test case of the module that its own code has not run.
 
     Raises:
-        MissingRunnerError: some need pytest.
+        ModuleNotFoundError: some need pytest, which is not there.
     """
     checks.counts = False
     loader = unittest.defaultTestLoader
@@ -117,10 +112,6 @@ def _imports_pytest(tests: ast.Module) -> bool:
 
 
 def _run_pytest(module: types.ModuleType, cases: "Cases") -> None:
-    if importlib.util.find_spec("pytest") is None:
-        raise MissingRunnerError(
-            "the tests need pytest: install it into the environment that `sandbox.python.environment` names"
-        )
     pytest = __import__("pytest")
 
     class InMemory(pytest.Module):  # type: ignore[name-defined,misc]

@@ -12,7 +12,7 @@ from .link import ANSWERS, QUESTIONS, Link
 from .needs import PROGRAM_MODULES, Needs
 from .report import TESTS_FILE, Cases, Unheard, broken, line_of
 from .standins import name_classes
-from .suites import MissingRunnerError, run_suites
+from .suites import run_suites
 
 _SUCCESS = 0
 _SAMPLE = """
@@ -68,9 +68,11 @@ class _Run:
             self._run_module(cases)
         except StoppedError as error:
             self._link.stopped = self._link.stopped or error
-        except MissingRunnerError as error:
-            broken(str(error))
-            return
+        except ModuleNotFoundError as error:
+            if not self._link.has_raised(error):
+                broken(f"they need {error.name}: install it into what `sandbox.python.environment` names")
+                return
+            cases.failed(error)
         except BaseException as error:  # whatever tests let through ends them
             if not line_of(error.__traceback__):
                 raise  # it is not theirs but ours
