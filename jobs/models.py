@@ -228,7 +228,8 @@ class CaseResult(Wire):
     """What the check itself calls it, else where it stands: `line 3`, `case 2`."""
     verdict: Verdict
     expected: str | None = None
-    """What had to come out, spelled in the program's language and cut to a bounded length; None where nobody can say."""
+    """What had to come out, spelled in the program's language and cut to a bounded length; None where nobody can
+    say."""
     actual: str | None = None
     """What came out instead, or the error; None where nothing is known of it."""
 

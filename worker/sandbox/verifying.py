@@ -66,7 +66,10 @@ async def verified(
 
 
 def _plans(code: ExecutableCode, tests: str, limits: Limits) -> tuple[Plan, Plan]:
-    """The program's and the tests'. Either may wait for the other, so each has the other's time on the clock beside its own."""
+    """The program's and the tests'.
+
+    Either may wait for the other, so each has the other's time on the clock beside its own.
+    """
     both_seconds = limits.wall_seconds + _TESTS_CPU_SECONDS
     testing = Limits(
         cpu_seconds=_TESTS_CPU_SECONDS,
@@ -149,7 +152,7 @@ def _verification(execution: Execution, report: bytes, ended: Report) -> Verific
             )
 
 
-def _read(report: bytes) -> tuple[tuple[CaseResult, ...], dict[str, str]]:
+def _read(report: bytes) -> tuple[tuple[CaseResult, ...], dict[str, str | None]]:
     """The cases, and the line after them, empty where there is none. Nothing of it was written by the program."""
     lines = [json.loads(line) for line in report.split(b"\n") if line]
     last = lines.pop() if lines and "end" in lines[-1] else {}

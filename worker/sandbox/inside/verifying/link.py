@@ -1,7 +1,7 @@
-"""The tests' side of the conversation: asks the program, waits, and answers what it asks back about objects of the tests.
+"""The tests' side of the conversation: asks the program, waits, and answers what it asks back about the tests' objects.
 
-What the program may ask is narrow, since it may ask anything: attributes without underscores of objects of the tests' own
-classes, and calls of what it was handed. A test's globals, its frames and its modules have no way to it from there.
+What the program may ask is narrow, since it may ask anything: attributes without underscores of objects of the tests'
+own classes, and calls of what it was handed. A test's globals, its frames and its modules have no way to it from there.
 """
 
 import marshal
@@ -65,7 +65,9 @@ class Link:
     def rehearse(self) -> None:
         """Go once through what stands between a call and its result."""
         self._writer.item([1, 2.5, {"a": (True, None)}])
-        kind, parts = self._reader.message(b'["r",["d",[["add",["g",1,"add"]],["b",["l",[1,2.5,["t",[]]]]]]],[]]')
+        kind, parts = self._reader.message(
+            b'["r",["d",[["add",["g",1,"add"]],["b",["l",[1,2.5,["t",[]]]]]]],[]]'
+        )
         self._value(parts[0])
         marshal.dumps((kind, 1, [], []))
 
@@ -118,7 +120,7 @@ class Link:
         if self.stopped is not None:
             raise self.stopped
         try:
-            frames.send(QUESTIONS, marshal.dumps(message))
+            frames.send(QUESTIONS, marshal.dumps(message))  # type: ignore[arg-type]
         except frames.ClosedError:
             raise self._stop(ProgramEndedError("the program ended before its tests did")) from None
 
@@ -194,7 +196,7 @@ class Link:
             or not isinstance(named, dict)
         ):
             raise self._stop(ProgramEndedError("the program asked something that is no question"))
-        return str(kind), self._exported[number], str(name), arguments, named  # type: ignore[index]
+        return str(kind), self._exported[number], str(name), arguments, named
 
     def _done(
         self,
@@ -213,7 +215,8 @@ class Link:
         if name.startswith("_") or not is_of_tests(type(target)):
             raise AttributeError(f"{type(target).__name__!r} object has no attribute {name!r}")
         if kind == "setattr":
-            return setattr(target, name, *arguments)
+            setattr(target, name, *arguments)
+            return None
         return getattr(target, name)
 
 
@@ -224,7 +227,7 @@ def _made(
         error = kind(*arguments)
         if str(error) == words:
             return error
-    except Exception:  # noqa: BLE001  some take other arguments than they keep
+    except Exception:  # noqa: BLE001, S110  some take other arguments than they keep
         pass
     error = kind.__new__(kind)
     error.args = (words,)
