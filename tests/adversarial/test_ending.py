@@ -146,7 +146,7 @@ async def test_a_run_whose_zygote_is_killed_is_repeated(sandbox: ZygoteSandbox) 
     # The test before may have ended the slot.
     await sandbox.run(sh(":"), LIMITS)
     before = set(zygotes())
-    (first,) = (slot._process.pid for slot in sandbox._idle)
+    (first,) = (slot._process.pid for slot in sandbox._programs._idle)
     # The second time it finds no time to sleep: the first zygote is gone, and so is what it held.
     limits = LIMITS.model_copy(update={"wall_seconds": 2.0})
     run = asyncio.create_task(sandbox.run(sh(f"sleep {nap}; echo over"), limits))
@@ -178,7 +178,7 @@ async def test_what_hides_from_its_zygote_s_avengers_is_found(on_disk: ZygoteSan
         "time.sleep(60)"
     )
     await on_disk.run(sh(":"), LIMITS)
-    (zygote,) = (slot._process.pid for slot in on_disk._idle)
+    (zygote,) = (slot._process.pid for slot in on_disk._programs._idle)
     limits = LIMITS.model_copy(update={"wall_seconds": 4.0})
     run = asyncio.create_task(on_disk.run(python(program), limits))
     await wait_until(lambda: is_named(name, hidden=True), 10, "the program")
@@ -196,7 +196,7 @@ async def test_the_worker_goes_on_while_it_removes_what_a_lost_slot_left(
         f"import os\nfor n in range(3000): os.mkdir(str(n))\nos.execlp('sleep', 'sleep', '{nap}')"
     )
     await on_disk.run(sh(":"), LIMITS)
-    (zygote,) = (slot._process.pid for slot in on_disk._idle)
+    (zygote,) = (slot._process.pid for slot in on_disk._programs._idle)
     limits = LIMITS.model_copy(update={"cpu_seconds": 20.0, "wall_seconds": 30.0})
     run = asyncio.create_task(on_disk.run(python(program), limits))
     await wait_until(lambda: is_alive(nap), 30, "the program")
@@ -219,7 +219,7 @@ async def test_a_program_under_which_zygotes_keep_dying_is_our_failure(
     nap = unique_nap()
     # The test before may have ended the slot.
     await sandbox.run(sh(":"), LIMITS)
-    of_others = set(zygotes()) - {slot._process.pid for slot in sandbox._idle}
+    of_others = set(zygotes()) - {slot._process.pid for slot in sandbox._programs._idle}
     run = asyncio.create_task(sandbox.run(sh(f"exec sleep {nap}"), LIMITS))
     while not run.done():
         if is_alive(nap):

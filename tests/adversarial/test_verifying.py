@@ -14,8 +14,8 @@ _HONEST = {
     "exact types": (
         "def echo(value): return value",
         """
-for value in [None, True, 1, -(10 ** 500), 2.5, -0.0, float("inf"), 1j, "é\\0\\ud800", b"\\xff", bytearray(b"a"), (1, [2, (3,)]), {1, 2},
-              frozenset("ab"), {"a": {1: (None,)}}, range(3), ...]:
+for value in [None, True, 1, -(10 ** 500), 2.5, -0.0, float("inf"), 1j, "é\\0\\ud800", b"\\xff", bytearray(b"a"),
+              (1, [2, (3,)]), {1, 2}, frozenset("ab"), {"a": {1: (None,)}}, range(3), ...]:
     got = echo(value)
     assert type(got) is type(value)
     assert got == value and str(got)[:99] == str(value)[:99]
@@ -27,9 +27,9 @@ assert echo(float("nan")) != echo(float("nan"))
         "def echo(value): return value",
         """
 import collections, datetime, decimal, fractions
-for value in [decimal.Decimal("1.10"), fractions.Fraction(1, 3), datetime.datetime(2024, 2, 29, 1), datetime.date(2024, 2, 29),
-              datetime.timedelta(days=2, microseconds=5), collections.deque([1, 2]), collections.Counter("aab"),
-              collections.OrderedDict(b=1, a=2)]:
+for value in [decimal.Decimal("1.10"), fractions.Fraction(1, 3), datetime.datetime(2024, 2, 29, 1),
+              datetime.date(2024, 2, 29), datetime.timedelta(days=2, microseconds=5), collections.deque([1, 2]),
+              collections.Counter("aab"), collections.OrderedDict(b=1, a=2)]:
     got = echo(value)
     assert type(got) is type(value) and got == value
 assert echo(collections.defaultdict(list, a=[1])) == {"a": [1]}
@@ -50,8 +50,13 @@ assert table == {"a": 1, "b": 2} and seen == {2}
         "items = [3, 1, 2]\nsame = items\norder(items)\nassert same == [1, 2, 3]",
     ),
     "errors by type": (
-        "class Refused(ValueError):\n    def __init__(self, code): super().__init__(f'code {code}'); self.code = code\n"
-        "def refuse(kind):\n    if kind == 'own': raise Refused(7)\n    {}[kind]",
+        """
+class Refused(ValueError):
+    def __init__(self, code): super().__init__(f'code {code}'); self.code = code
+def refuse(kind):
+    if kind == 'own': raise Refused(7)
+    {}[kind]
+""",
         """
 try:
     refuse("x")
@@ -89,7 +94,8 @@ class Square(Shape):
 """,
         """
 square = Square(3)
-assert isinstance(square, Square) and isinstance(square, Shape) and type(square) is Square and not isinstance(Shape(), Square)
+assert isinstance(square, Square) and isinstance(square, Shape)
+assert type(square) is Square and not isinstance(Shape(), Square)
 assert issubclass(Square, Shape) and Square.sides == 4 and Shape.unit() == Square(1)
 assert square.area() == 9 and square.size == 3
 square.size = 2
@@ -103,9 +109,15 @@ assert not hasattr(square, "volume") and getattr(square, "volume", None) is None
 """,
     ),
     "enumerations and named tuples": (
-        "import enum, collections\nclass Colour(enum.Enum):\n    RED = 1\n    BLUE = 2\n"
-        "def favourite(): return Colour.BLUE\nPair = collections.namedtuple('Pair', 'left right')\n"
-        "def pair(): return Pair(1, 2)",
+        """
+import enum, collections
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+def favourite(): return Colour.BLUE
+Pair = collections.namedtuple('Pair', 'left right')
+def pair(): return Pair(1, 2)
+""",
         """
 assert favourite() is Colour.BLUE and favourite() == Colour.BLUE and favourite() != Colour.RED
 assert favourite().value == 2 and favourite().name == "BLUE" and [each.name for each in Colour] == ["RED", "BLUE"]
@@ -130,8 +142,10 @@ assert list(strings) == ["1"] and list(pairs) == [(1, 1)]
 """,
     ),
     "functions handed in": (
-        "def apply(function, *values): return [function(value) for value in values]\n"
-        "def twice(function): return lambda value: function(function(value))",
+        """
+def apply(function, *values): return [function(value) for value in values]
+def twice(function): return lambda value: function(function(value))
+""",
         """
 import operator
 assert apply(lambda value: value + 1, 1, 2) == [2, 3]
@@ -175,19 +189,47 @@ assert total({b: [c]}, b) == 7
 """,
     ),
     "lists of the program's objects": (
-        "class Node:\n    def __init__(self, value, following=None): self.value, self.following = value, following\n"
-        "def chain(values):\n    node = None\n    for value in reversed(values): node = Node(value, node)\n    return node\n"
-        "def values(node):\n    found = []\n    while node: found.append(node.value); node = node.following\n    return found",
-        "assert values(Node(1, Node(2))) == [1, 2]\nassert chain([5, 6]).following.value == 6\nassert chain([]) is None",
+        """
+class Node:
+    def __init__(self, value, following=None): self.value, self.following = value, following
+def chain(values):
+    node = None
+    for value in reversed(values): node = Node(value, node)
+    return node
+def values(node):
+    found = []
+    while node: found.append(node.value); node = node.following
+    return found
+""",
+        """
+assert values(Node(1, Node(2))) == [1, 2]
+assert chain([5, 6]).following.value == 6
+assert chain([]) is None
+""",
     ),
     "coroutines": (
         "import asyncio\nasync def slow(value):\n    await asyncio.sleep(0)\n    return value + 1",
         "import asyncio\nasync def main():\n    return await slow(1)\nassert asyncio.run(main()) == 2",
     ),
     "state": (
-        "counter = 0\nlimit = 3\ndef up():\n    global counter\n    counter += 1\n    return counter\n"
-        "from functools import lru_cache\n@lru_cache\ndef once(n): return up()",
-        "assert limit == 3 and counter == 0\nassert up() == 1 and up() == 2\nassert once(1) == once(1) == 3\nonce.cache_clear()\nassert once(1) == 4",
+        """
+from functools import lru_cache
+counter = 0
+limit = 3
+def up():
+    global counter
+    counter += 1
+    return counter
+@lru_cache
+def once(n): return up()
+""",
+        """
+assert limit == 3 and counter == 0
+assert up() == 1 and up() == 2
+assert once(1) == once(1) == 3
+once.cache_clear()
+assert once(1) == 4
+""",
     ),
     "a built-in name that is tested": (
         "def sum(a, b): return a + b",
@@ -195,7 +237,11 @@ assert total({b: [c]}, b) == 7
     ),
     "modules that only the program imported": (
         "import math\nfrom collections import Counter\nfrom typing import List\ndef root(n): return math.sqrt(n)",
-        "assert math.isclose(root(4), 2) and Counter('aa')['a'] == 2\ndef check(x: List[int]): return x\nassert check([1])",
+        """
+assert math.isclose(root(4), 2) and Counter('aa')['a'] == 2
+def check(x: List[int]): return x
+assert check([1])
+""",
     ),
     "the program as a module": (
         "def add(a, b): return a + b",
@@ -247,15 +293,30 @@ async def test_what_holds_in_one_process_holds_in_two(
 
 _FAILING = {
     "a wrong value": ("assert add(1, 2) == 3\nassert add(2, 2) == 5", "wrong_answer", "line 2", "5", "4"),
-    "an error in the program": ("assert add(1, 'x') == 3", "runtime_error", "line 1", None, "TypeError: unsupported operand type(s) for +: 'int' and 'str'"),
-    "a name that is missing": ("assert subtract(1, 2) == 3", "runtime_error", "line 1", None, "NameError: name 'subtract' is not defined"),
+    "an error in the program": (
+        "assert add(1, 'x') == 3",
+        "runtime_error", "line 1", None, "TypeError: unsupported operand type(s) for +: 'int' and 'str'",
+    ),
+    "a name that is missing": (
+        "assert subtract(1, 2) == 3",
+        "runtime_error", "line 1", None, "NameError: name 'subtract' is not defined",
+    ),
     "a value with another type": ("assert add(1, 1.0) is 2", "wrong_answer", "line 1", "is 2", "2.0"),
     "an inequality": ("assert abs(add(1, 1) - 5) < 1e-6", "wrong_answer", "line 1", "< 1e-06", "3"),
     "a truth": ("\nassert not add(1, 1)", "wrong_answer", "line 2", None, "False"),
-    "an error of the tests": ("assert add(1, 1)[0] == 2", "wrong_answer", "line 1", None, "TypeError: 'int' object is not subscriptable"),
+    "an error of the tests": (
+        "assert add(1, 1)[0] == 2",
+        "wrong_answer", "line 1", None, "TypeError: 'int' object is not subscriptable",
+    ),
     "the expected value first": ("assert 5 == add(1, 1)", "wrong_answer", "line 1", "5", "2"),
-    "an assertion in a function": ("def check(f):\n    assert f(1, 1) == 2\n    assert f(2, 1) == 4, 'message'\ncheck(add)", "wrong_answer", "line 3", "4", "3"),
-    "a unittest case": ("import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(add(1, 1), 3)", "wrong_answer", "T.test_a", None, "AssertionError: 2 != 3"),
+    "an assertion in a function": (
+        "def check(f):\n    assert f(1, 1) == 2\n    assert f(2, 1) == 4, 'message'\ncheck(add)",
+        "wrong_answer", "line 3", "4", "3",
+    ),
+    "a unittest case": (
+        "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(add(1, 1), 3)",
+        "wrong_answer", "T.test_a", None, "AssertionError: 2 != 3",
+    ),
     "a test function": ("def test_a():\n    assert add(1, 1) == 3", "wrong_answer", "test_a", "3", "2"),
 }  # fmt: skip
 

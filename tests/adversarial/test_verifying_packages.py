@@ -76,7 +76,9 @@ class TestErrors:
 def test_is_close():
     assert double(0.1) == pytest.approx(0.2)
 """
-_RIGHT = "def double(n):\n    if isinstance(n, str): raise TypeError('not a number')\n    return 2 * n"
+_RIGHT = (
+    "def double(n):\n    if isinstance(n, str): raise TypeError('not a number')\n    return 2 * n"
+)
 _WRONG = "def double(n): return 4 if n == 2 else n"
 
 
@@ -88,7 +90,13 @@ async def test_pytests_own_tests_are_run_by_pytest(folder: Path) -> None:
         wrong = await sandbox.verify(python(_WRONG), _TESTS, LIMITS)
     finally:
         await sandbox.aclose()
-    names = ["test_doubles[1]", "test_doubles[2]", "test_doubles[3]", "TestErrors::test_refuses_text", "test_is_close"]
+    names = [
+        "test_doubles[1]",
+        "test_doubles[2]",
+        "test_doubles[3]",
+        "TestErrors::test_refuses_text",
+        "test_is_close",
+    ]
     assert (right.end, right.why) == ("finished", "")
     assert [case.name for case in right.cases] == names
     assert wrong.end == "failed"

@@ -24,6 +24,7 @@ from worker.errors import (
 from worker.model import ModelRequest
 from worker.model.scripted import ScriptedModel
 from worker.sandbox import NO_FILES, NO_HARNESS, Files, Harness, Sandbox
+from worker.sandbox.contract import Verification
 
 JOB = PromptJob(prompt="Print 1.", job_id="j", checker=MatchesOutput(cases=(Case(expect="1"),)))
 SETTINGS = Settings(
@@ -67,6 +68,9 @@ class Elsewhere:
         files: Files = NO_FILES,
     ) -> Execution:
         return await self.here.run(code, limits, stdin=stdin, harness=harness, files=files)
+
+    async def verify(self, code: ExecutableCode, tests: str, limits: Limits) -> Verification:
+        return await self.here.verify(code, tests, limits)
 
     async def aclose(self) -> None:
         await self.here.aclose()

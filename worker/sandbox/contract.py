@@ -37,8 +37,8 @@ class Harness:
 VerificationEnd = Literal[
     "finished", "failed", "program_ended", "out_of_time", "tests_over_limit", "cannot_cross"
 ]
-"""How tests in a slot of their own ended: all passed; some did not; the program was gone before their end, or was waited
-for too long; they went over a limit of their own; they need to share a process with the program."""
+"""How tests in a slot of their own ended: all passed; some did not; the program was gone before their end, or was
+waited for too long; they went over a limit of their own; they need to share a process with the program."""
 
 
 @dataclass(frozen=True)

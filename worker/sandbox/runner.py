@@ -70,7 +70,8 @@ class ZygoteSandbox:
     ) -> Verification:
         """Run a Python program in one slot and its tests in another, where they call it by message.
 
-        The limits are the program's; the tests have their own. As for `run`, nothing that the program does makes it raise.
+        The limits are the program's; the tests have their own. As for `run`, nothing that the program does makes it
+        raise.
 
         Raises:
             SandboxError: we failed, or the tests are none, and nothing is known about the program.

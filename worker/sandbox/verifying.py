@@ -147,7 +147,7 @@ def _verification(execution: Execution, report: bytes, ended: Report) -> Verific
             )
 
 
-def _read(report: bytes) -> tuple[tuple[CaseResult, ...], dict[str, str]]:
+def _read(report: bytes) -> tuple[tuple[CaseResult, ...], dict[str, str | None]]:
     """The cases, and the line after them, empty where there is none. Nothing of it was written by the program."""
     lines = [json.loads(line) for line in report.split(b"\n") if line]
     last = lines.pop() if lines and "end" in lines[-1] else {}

@@ -1,10 +1,11 @@
 """The program's side of the conversation with its tests: called, asked for attributes, and answering.
 
-Theory of operation. When the program has run, its interpreter reads questions until there are no more, and then goes on to
-its end as it would have without them. A question names an object by the number under which it was handed out, or one of
-the program's top-level names. Only an `Exception` is an answer: whatever else a call raises ends the program, as it would
-have ended it anywhere. Lists, dicts and sets that a call was given are copies; those that it changed go back with its answer.
-Nothing here decides anything. A program can rewrite all of it, and gains what it could as well have returned.
+Theory of operation. When the program has run, its interpreter reads questions until there are no more, and then goes
+on to its end as it would have without them. A question names an object by the number under which it was handed out, or
+one of the program's top-level names. Only an `Exception` is an answer: whatever else a call raises ends the program, as
+it would have ended it anywhere. Lists, dicts and sets that a call was given are copies; those that it changed go back
+with its answer. Nothing here decides anything. A program can rewrite all of it, and gains what it could as well have
+returned.
 """
 
 import builtins
@@ -17,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
+    from typing import Any
 
-    Item = tuple[object, ...]
+    Item = tuple[Any, ...]
 
 QUESTIONS, ANSWERS = 3, 4
 """The program's descriptors."""
@@ -74,7 +76,7 @@ class _Conversation:
             "m": _imported,
             "v": lambda module, name, parts: _imported(module, name)(
                 *[self._built(part) for part in parts]
-            ),  # type: ignore[operator]
+            ),
             "p": _array,
         }
 
@@ -85,7 +87,7 @@ class _Conversation:
             ClosedError: there are no more.
         """
         while True:
-            question: Item = spelling.load(frames.receive(QUESTIONS))  # type: ignore[assignment]
+            question: Item = spelling.load(frames.receive(QUESTIONS))
             if question[0] == wanted:
                 return question[1:]
             frames.send(ANSWERS, self.say(question).encode())
@@ -136,7 +138,7 @@ class _Conversation:
         value = self._speller.held[number]
 
         async def waited() -> object:
-            return await value  # type: ignore[misc]
+            return await value
 
         return f'["r",{self._speller.spelled(asyncio.run(waited()))},[]]'
 
@@ -162,9 +164,9 @@ class _Conversation:
         ]
         return f'["r",{self._speller.spelled(result)},[{",".join(changed)}]]'
 
-    def _built(self, item: "Item") -> object:
+    def _built(self, item: "Item") -> "Any":
         kind, *parts = item
-        return self._build[kind](*parts)  # type: ignore[index]
+        return self._build[kind](*parts)
 
     def _error(self, error: Exception) -> str:
         number = self._strangers.number_of(error)
@@ -192,20 +194,21 @@ class _Conversation:
         )
         outcome, *rest = self.answer_until("back")
         if outcome == "value":
-            return self._built(rest[0])  # type: ignore[arg-type]
-        raise self._strangers.raised(*rest[:3], self._built(rest[3]))  # type: ignore[arg-type]
+            return self._built(rest[0])
+        number, name, base, arguments = rest
+        raise self._strangers.raised(number, name, base, self._built(arguments))
 
 
 def _has_changed(value: object, item: "Item") -> bool:
     if item[0] != "=":
         return True
     try:
-        return spelling.dumped(value) != item[1]
+        return bool(spelling.dumped(value) != item[1])
     except ValueError:
         return True
 
 
-def _imported(module: str, name: str) -> object:
+def _imported(module: str, name: str) -> "Any":
     if module == "builtins":
         return getattr(builtins, name)
     return getattr(__import__(module, fromlist=[name]), name)

@@ -13,11 +13,21 @@ from .report import Cases, Mismatch, shown
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any, TypedDict
+
+    class Place(TypedDict):
+        """Where in the source a node stands."""
+
+        lineno: int
+        col_offset: int
+        end_lineno: int | None
+        end_col_offset: int | None
+
 
 CHECKS = "@checks"
 """The name under which `Checks` is in the tests' scope; no source can spell it."""
 _MISMATCH, _ERROR = "@mismatch", "@error"
-_COMPARISONS: "dict[type[ast.cmpop], tuple[str, Callable[[object, object], object]]]" = {
+_COMPARISONS: "dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], object]]]" = {
     ast.Eq: ("==", operator.eq),
     ast.NotEq: ("!=", operator.ne),
     ast.Lt: ("<", operator.lt),
@@ -26,8 +36,9 @@ _COMPARISONS: "dict[type[ast.cmpop], tuple[str, Callable[[object, object], objec
     ast.GtE: (">=", operator.ge),
     ast.Is: ("is", operator.is_),
     ast.IsNot: ("is not", operator.is_not),
-    ast.In: ("in", lambda left, right: operator.contains(right, left)),  # type: ignore[arg-type]
-    ast.NotIn: ("not in", lambda left, right: not operator.contains(right, left)),  # type: ignore[arg-type]
+    ast.In: ("in", lambda left, right: operator.contains(right, left)),
+    # codespell:ignore-next-line notin  is what `ast` calls it
+    ast.NotIn: ("not in", lambda left, right: not operator.contains(right, left)),
 }
 _BY_SIGN = dict(_COMPARISONS.values())
 _BLOCKS = ("body", "orelse", "finalbody")
@@ -62,7 +73,7 @@ class Checks:
     def failure(self, mismatch: Mismatch, *message: object) -> AssertionError:
         """The error of an assertion that does not hold."""
         error = AssertionError(*message)
-        error._promptmill_mismatch = mismatch  # type: ignore[attr-defined]
+        vars(error)["_promptmill_mismatch"] = mismatch
         return error
 
     def crashed(self, error: Exception) -> None:
@@ -129,13 +140,15 @@ def _calls(expression: ast.expr) -> bool:
     return any(isinstance(node, ast.Call) for node in ast.walk(expression))
 
 
-def _call(name: str, arguments: "list[ast.expr]", at: "dict[str, int]") -> ast.Call:
+def _call(name: str, arguments: "list[ast.expr]", at: "Place") -> ast.Call:
     checks = ast.Name(CHECKS, ast.Load(), **at)
     return ast.Call(ast.Attribute(checks, name, ast.Load(), **at), arguments, [], **at)
 
 
-def _place(node: ast.stmt) -> "dict[str, int]":
+def _place(node: ast.stmt) -> "Place":
     return {
-        name: getattr(node, name)
-        for name in ("lineno", "col_offset", "end_lineno", "end_col_offset")
+        "lineno": node.lineno,
+        "col_offset": node.col_offset,
+        "end_lineno": node.end_lineno,
+        "end_col_offset": node.end_col_offset,
     }

@@ -1,7 +1,7 @@
-"""The tests' side of the conversation: asks the program, waits, and answers what it asks back about objects of the tests.
+"""The tests' side of the conversation: asks the program, waits, and answers what it asks back about the tests' objects.
 
-What the program may ask is narrow, since it may ask anything: attributes without underscores of objects of the tests' own
-classes, and calls of what it was handed. A test's globals, its frames and its modules have no way to it from there.
+What the program may ask is narrow, since it may ask anything: attributes without underscores of objects of the tests'
+own classes, and calls of what it was handed. A test's globals, its frames and its modules have no way to it from there.
 """
 
 import marshal
@@ -120,7 +120,7 @@ class Link:
         if self.stopped is not None:
             raise self.stopped
         try:
-            frames.send(QUESTIONS, marshal.dumps(message))
+            frames.send(QUESTIONS, marshal.dumps(message))  # type: ignore[arg-type]
         except frames.ClosedError:
             raise self._stop(ProgramEndedError("the program ended before its tests did")) from None
 
@@ -196,7 +196,7 @@ class Link:
             or not isinstance(named, dict)
         ):
             raise self._stop(ProgramEndedError("the program asked something that is no question"))
-        return str(kind), self._exported[number], str(name), arguments, named  # type: ignore[index]
+        return str(kind), self._exported[number], str(name), arguments, named
 
     def _done(
         self,
@@ -215,7 +215,8 @@ class Link:
         if name.startswith("_") or not is_of_tests(type(target)):
             raise AttributeError(f"{type(target).__name__!r} object has no attribute {name!r}")
         if kind == "setattr":
-            return setattr(target, name, *arguments)
+            setattr(target, name, *arguments)
+            return None
         return getattr(target, name)
 
 
@@ -226,7 +227,7 @@ def _made(
         error = kind(*arguments)
         if str(error) == words:
             return error
-    except Exception:  # noqa: BLE001  some take other arguments than they keep
+    except Exception:  # noqa: BLE001, S110  some take other arguments than they keep
         pass
     error = kind.__new__(kind)
     error.args = (words,)

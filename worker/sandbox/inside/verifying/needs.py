@@ -71,8 +71,8 @@ class Needs:
     def chosen(self, found: "dict[str, object]") -> "dict[str, object]":
         """Of what the program has, what the tests are given.
 
-        A name that is built in is the program's only where the tests ask it for no other: else a program could bring an `abs`
-        or an `all` of its own, and they would reckon with it.
+        A name that is built in is the program's only where the tests ask it for no other: else a program could bring
+        an `abs` or an `all` of its own, and they would reckon with it.
         """
         own = {name: value for name, value in found.items() if name not in _BUILTINS}
         return own if any(callable(value) for value in own.values()) else found

@@ -1,7 +1,7 @@
 """The tests' side of crossing, inwards: what the program says, read by exact type from JSON that nobody trusts."""
 
 import collections
-import datetime
+import datetime as dt
 import decimal
 import fractions
 import importlib
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from .standins import Standins
 
-_LIBRARY = {
+_LIBRARY: "dict[str, Callable[..., object]]" = {
     "decimal.Decimal": decimal.Decimal,
     "fractions.Fraction": fractions.Fraction,
-    "datetime.datetime": datetime.datetime,
-    "datetime.date": datetime.date,
-    "datetime.time": datetime.time,
-    "datetime.timedelta": datetime.timedelta,
+    "datetime.datetime": dt.datetime,
+    "datetime.date": dt.date,
+    "datetime.time": dt.time,
+    "datetime.timedelta": dt.timedelta,
     "re.Pattern": re.compile,
 }
 # What an array may consist of: numbers and text, never objects.

@@ -1,29 +1,35 @@
 """The program's side of crossing: its values as JSON, and those of the tests out of marshal.
 
-It needs no module that a fresh interpreter has not, because it stands in every interpreter that a program is forked from.
+It needs no module that a fresh interpreter has not, because it stands in every interpreter that a program is forked
+from.
 """
 
+import _json
 import builtins
 import marshal
 import sys
-from _json import encode_basestring_ascii as quoted
 
 from .words import OWN_MODULES, PURE_MODULES, SPECIAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Any
 
+quoted = _json.encode_basestring_ascii
+"""Text as JSON."""
 # JSON's own spelling up to here; longer ones as hexadecimal, which is read in linear time and without a limit.
 _SHORT_INT = 1 << 60
-_PLAIN_BASES = (int, float, complex, str, bytes, bytearray, tuple, list, dict, set, frozenset)
+_PLAIN_BASES: "tuple[type[Any], ...]" = (
+    int, float, complex, str, bytes, bytearray, tuple, list, dict, set, frozenset,
+)  # fmt: skip
 # Version 2 knows no references between parts, so that equal values have equal bytes.
 _MARSHAL = 2
 
 
-def load(raw: bytes) -> object:
+def load(raw: bytes) -> "Any":
     """What the tests' side wrote."""
-    return marshal.loads(raw)
+    return marshal.loads(raw)  # noqa: S302  from the tests' side, read behind the program's own walls
 
 
 def dumped(value: object) -> bytes:
@@ -32,7 +38,7 @@ def dumped(value: object) -> bytes:
     Raises:
         ValueError: it is not plain any more.
     """
-    return marshal.dumps(value, _MARSHAL)
+    return marshal.dumps(value, _MARSHAL)  # type: ignore[arg-type]
 
 
 class Speller:
@@ -40,7 +46,7 @@ class Speller:
 
     def __init__(self, number_of_stranger: "Callable[[object], int | None]") -> None:
         """`number_of_stranger` knows the tests' own objects again."""
-        self.held: dict[int, object] = {}
+        self.held: dict[int, Any] = {}
         """What handles stand for, by number."""
         self._number_of_stranger = number_of_stranger
         self._told: set[int] = set()
@@ -146,9 +152,10 @@ def _is_of_a_library(value: object, module: object, name: object) -> bool:
 _COPIED = (int, float, complex, str, bytes, tuple, frozenset)
 
 
-def _copy(base: type, value: object) -> object:
+def _copy(base: "type[Any]", value: "Any") -> object:
     if base is dict:
-        return {key: dict.__getitem__(value, key) for key in dict.__iter__(value)}  # type: ignore[arg-type,call-overload]
+        table: dict[object, object] = value
+        return {key: dict.__getitem__(table, key) for key in dict.__iter__(table)}
     return base(base.__iter__(value))
 
 
@@ -173,7 +180,7 @@ def _sequence(tag: str) -> "Callable[[Speller, Iterable[object]], str]":
     return lambda speller, value: f'["{tag}",[{speller.all_spelled(value)}]]'
 
 
-_PLAIN: "dict[type, Callable[[Speller, object], str]]" = {
+_PLAIN: "dict[type, Callable[[Speller, Any], str]]" = {
     bool: lambda speller, value: "true" if value else "false",
     int: _int,
     float: _float,
@@ -193,7 +200,7 @@ _PLAIN: "dict[type, Callable[[Speller, object], str]]" = {
     type({}.values()): _sequence("dv"),
     type({}.items()): lambda speller, value: f'["di",{_pairs(speller, dict(value))}]',
     type(Ellipsis): lambda speller, value: '["."]',
-}  # type: ignore[assignment,dict-item]
+}
 
 
 def _made_of(*names: str) -> "Callable[[Speller, object], str]":
@@ -219,7 +226,7 @@ def _mapping(tag: str) -> "Callable[[Speller, dict[object, object]], str]":
     return lambda speller, value: f'["{tag}",{_pairs(speller, value)}]'
 
 
-_OF_LIBRARIES: "dict[tuple[str, str], Callable[[Speller, object], str]]" = {
+_OF_LIBRARIES: "dict[tuple[str, str], Callable[[Speller, Any], str]]" = {
     ("collections", "deque"): _sequence("q"),
     ("collections", "Counter"): _mapping("C"),
     ("collections", "defaultdict"): _mapping("D"),
@@ -233,17 +240,16 @@ _OF_LIBRARIES: "dict[tuple[str, str], Callable[[Speller, object], str]]" = {
     ("datetime", "time"): _made_of("hour", "minute", "second", "microsecond"),
     ("datetime", "timedelta"): _made_of("days", "seconds", "microseconds"),
     ("re", "Pattern"): _made_of("pattern", "flags"),
-}  # type: ignore[dict-item]
+}
 
 
-def _of_numpy(kind: type, value: "object") -> str:
+def _of_numpy(kind: type, value: "Any") -> str:
     if kind.__name__ != "ndarray":
-        value = getattr(value, "reshape", lambda *shape: value)(
-            ()
-        )  # a scalar has an array's methods
+        # A scalar has an array's methods.
+        value = getattr(value, "reshape", lambda *shape: value)(())
     dtype = getattr(value, "dtype", None)
     if dtype is None or dtype.hasobject or dtype.names:
         return ""
-    shape = ",".join(map(str, value.shape))  # type: ignore[attr-defined]
+    shape = ",".join(map(str, value.shape))
     is_scalar = "false" if kind.__name__ == "ndarray" else "true"
-    return f'["p",{quoted(dtype.str)},[{shape}],"{value.tobytes().hex()}",{is_scalar}]'  # type: ignore[attr-defined]
+    return f'["p",{quoted(dtype.str)},[{shape}],"{value.tobytes().hex()}",{is_scalar}]'

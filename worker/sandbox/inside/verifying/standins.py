@@ -1,8 +1,9 @@
 """The tests' side of what stays with the program: its functions, its classes and their objects, by stand-ins that ask.
 
 A stand-in is no more than its own class says: it has only the special methods that the original has. Whoever compares
-must not be told what with, or an object could be equal to everything that anybody expects. So an object is handed a second
-value, to compare or to reckon with, only if that is the program's as well, or if the tests name its class: then they ask the class for it.
+must not be told what with, or an object could be equal to everything that anybody expects. So an object is handed a
+second value, to compare or to reckon with, only if that is the program's as well, or if the tests name its class: then
+they ask the class for it.
 """
 
 from .endings import CannotCrossError
@@ -10,12 +11,12 @@ from .words import ASKED, COMPARED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     Ask = Callable[..., object]
 
-# Questions that a test asks of text, sets and numbers, and whose answer it believes. A result that only looks like one of those
-# is not asked them.
+# Questions that a test asks of text, sets and numbers, and whose answer it believes. A result that only looks like one
+# of those is not asked them.
 _PREDICATES = frozenset(
     name
     for kind in (str, bytes, list, set, float)
@@ -53,7 +54,7 @@ class Standins:
 
     def handle(self, number: int, kind: type) -> object:
         """Stands in for an object of this class, which a stand-in is as well."""
-        return self._once(number, lambda: object.__new__(kind).__init_standin__(number))  # type: ignore[attr-defined]
+        return self._once(number, lambda: object.__new__(kind).__init_standin__(number))
 
     def known_class(self, number: int) -> type:
         """The stand-in of a class that was described before."""
@@ -114,7 +115,11 @@ class StandinClass(type):
         *,
         is_ours: bool = False,
     ) -> "StandinClass":
-        """Raises CannotCrossError for a class that tests derive: its methods would be here, and those it calls there."""
+        """Made for a class of the program's.
+
+        Raises:
+            CannotCrossError: tests derive it: its methods would be here, and those it calls there.
+        """
         if not is_ours:
             raise CannotCrossError(f"the tests derive {name} from a class of the program's")
         return super().__new__(mcs, name, bases, body)
@@ -217,10 +222,10 @@ def _method(name: str) -> "Callable[..., object]":
             return asking(self, value)
         return any(each is value or each == value for each in self)  # type: ignore[attr-defined]
 
-    special = {"__hash__": identical, "__contains__": containing}
+    special: dict[str, Callable[..., object]] = {"__hash__": identical, "__contains__": containing}
     return special.get(name, asking if name in ASKED else comparing)
 
 
-def _await(self: Standin) -> "Iterator[object]":
-    return self._promptmill_ask("await", self._promptmill_number)  # type: ignore[return-value]
-    yield  # a generator, which is what has to be returned
+def _await(self: Standin) -> "Generator[None, None, object]":
+    yield from ()  # a generator is what has to be returned
+    return self._promptmill_ask("await", self._promptmill_number)

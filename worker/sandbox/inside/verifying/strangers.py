@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 class Stranger:
     """An object of the tests'. There is one for each, so that `is` says what it would have said."""
 
+    _promptmill_number: int
+    _promptmill_ask: "Ask"
+
     def __init__(self, number: int) -> None:
         object.__setattr__(self, "_promptmill_number", number)
 
     def __getattr__(self, name: str) -> object:
-        return type(self)._promptmill_ask("getattr", self._promptmill_number, name)
+        return self._promptmill_ask("getattr", self._promptmill_number, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        type(self)._promptmill_ask("setattr", self._promptmill_number, name, value)
+        self._promptmill_ask("setattr", self._promptmill_number, name, value)
 
 
 class Strangers:
@@ -36,7 +39,7 @@ class Strangers:
         """The stand-in of an object by its number; `kind` describes its class and is None for one already met."""
         if number in self._met:
             return self._met[number]
-        assert kind is not None
+        assert kind is not None, "it is described the first time"  # noqa: S101
         stranger = self._class(*kind)(number)
         self._met[number] = stranger
         return stranger
@@ -48,7 +51,7 @@ class Strangers:
         above = getattr(builtins, base, Exception)
         kind = above if above.__name__ == name else type(name, (above,), {})
         error: BaseException = kind(*arguments)
-        error._promptmill_number = number  # type: ignore[attr-defined]
+        vars(error)["_promptmill_number"] = number
         return error
 
     def number_of(self, value: object) -> int | None:
@@ -69,8 +72,6 @@ class Strangers:
 
 def _asking(name: str) -> "Callable[..., object]":
     def method(self: Stranger, *arguments: object, **named: object) -> object:
-        return type(self)._promptmill_ask(
-            "special", self._promptmill_number, name, arguments, named
-        )
+        return self._promptmill_ask("special", self._promptmill_number, name, arguments, named)
 
     return method

@@ -9,8 +9,9 @@ from .endings import StoppedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from types import TracebackType
+    from typing import Any
 
     from .asserts import Checks
     from .report import Cases
@@ -69,9 +70,12 @@ class _Result(unittest.TestResult):
     def addError(self, test: unittest.TestCase, err: "Trace") -> None:  # type: ignore[override]  # noqa: N802
         self._cases.failed(err[1], _name_of(test))
 
-    def addSubTest(
-        self, test: unittest.TestCase, subtest: unittest.TestCase, err: "Trace | None"
-    ) -> None:  # type: ignore[override]
+    def addSubTest(  # noqa: N802
+        self,
+        test: unittest.TestCase,
+        subtest: unittest.TestCase,
+        err: "Trace | None",  # type: ignore[override]
+    ) -> None:
         if err is not None:
             self._cases.failed(err[1], _name_of(subtest))
 
@@ -124,11 +128,13 @@ def _run_pytest(module: types.ModuleType, cases: "Cases") -> None:
         def pytest_pycollect_makemodule(self, module_path: object, parent: object) -> object:
             return InMemory.from_parent(parent, path=module_path)
 
-        @pytest.hookimpl(wrapper=True)  # type: ignore[misc]
-        def pytest_runtest_makereport(self, item: object, call: object) -> "Iterator[None]":
+        @pytest.hookimpl(wrapper=True)  # type: ignore[untyped-decorator]
+        def pytest_runtest_makereport(
+            self, item: "Any", call: "Any"
+        ) -> "Generator[None, Any, object]":
             report = yield
-            error = call.excinfo.value if call.excinfo else None  # type: ignore[attr-defined]
-            name = item.nodeid.partition("::")[2]  # type: ignore[attr-defined]
+            error = call.excinfo.value if call.excinfo else None
+            name = item.nodeid.partition("::")[2]
             if isinstance(error, StoppedError):
                 raise error
             if report.failed:

@@ -70,7 +70,9 @@ class _Run:
             self._link.stopped = self._link.stopped or error
         except ModuleNotFoundError as error:
             if not self._link.has_raised(error):
-                broken(f"they need {error.name}: install it into what `sandbox.python.environment` names")
+                broken(
+                    f"they need {error.name}: install it into what `sandbox.python.environment` names"
+                )
                 return
             cases.failed(error)
         except BaseException as error:  # whatever tests let through ends them
@@ -90,7 +92,7 @@ class _Run:
         program = _Program(self._link)
         sys.modules.update({"__main__": self._module, **dict.fromkeys(PROGRAM_MODULES, program)})
         # They are run below, each as a case.
-        unittest.main = lambda *_, **__: None  # type: ignore[assignment,misc]
+        unittest.main = lambda *_, **__: None  # type: ignore[assignment]
 
     def _run_module(self, cases: Cases) -> None:
         checks = self._execute(cases)
@@ -100,7 +102,8 @@ class _Run:
         checks = Checks(cases)
         vars(self._module)[CHECKS] = checks
         rewrite(self._tests)
-        exec(compile(self._tests, TESTS_FILE, "exec", dont_inherit=True), vars(self._module))
+        code = compile(self._tests, TESTS_FILE, "exec", dont_inherit=True)
+        exec(code, vars(self._module))  # noqa: S102  what it is all for
         return checks
 
 

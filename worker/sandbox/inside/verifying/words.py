@@ -16,7 +16,8 @@ COMPARED = (
     "__rpow__", "__matmul__", "__rmatmul__", "__and__", "__rand__", "__or__", "__ror__", "__xor__", "__rxor__",
     "__lshift__", "__rshift__",
 )  # fmt: skip
-"""Special methods that are given a second value: of those that the tests named, and between two of the program's own."""
+"""Special methods that are given a second value: of those that the tests named, and between two of the program's
+own."""
 SPECIAL = frozenset((*ASKED, *COMPARED))
 """What one side may call by a name with underscores."""
 

@@ -1,12 +1,13 @@
 """The tests' side of crossing, outwards: what tests pass to the program, as marshal can carry it.
 
-A plain value goes as it is. Anything that a program could make for itself goes as directions for making it. What the tests
-made themselves stays with them and is exported: objects of their own classes, functions, iterators. For the rest there is no way.
+A plain value goes as it is. Anything that a program could make for itself goes as directions for making it. What the
+tests made themselves stays with them and is exported: objects of their own classes, functions, iterators. For the rest
+there is no way.
 """
 
 import builtins
 import collections
-import datetime
+import datetime as dt
 import decimal
 import fractions
 import marshal
@@ -18,7 +19,8 @@ from .words import PURE_MODULES, SPECIAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
     Item = tuple[object, ...]
 
@@ -44,10 +46,10 @@ _MADE_ANEW: "dict[type, Callable[..., tuple[object, ...]]]" = {
     collections.defaultdict: lambda value: (value.default_factory, list(value.items())),
     decimal.Decimal: lambda value: (str(value),),
     fractions.Fraction: lambda value: (value.numerator, value.denominator),
-    datetime.date: lambda value: (value.year, value.month, value.day),
-    datetime.timedelta: lambda value: (value.days, value.seconds, value.microseconds),
-    datetime.datetime: lambda value: (*value.timetuple()[:6], value.microsecond),
-    datetime.time: lambda value: (value.hour, value.minute, value.second, value.microsecond),
+    dt.date: lambda value: (value.year, value.month, value.day),
+    dt.timedelta: lambda value: (value.days, value.seconds, value.microseconds),
+    dt.datetime: lambda value: (*value.timetuple()[:6], value.microsecond),
+    dt.time: lambda value: (value.hour, value.minute, value.second, value.microsecond),
 }
 
 
@@ -69,7 +71,7 @@ class Writer:
             CannotCrossError: there is none.
         """
         if _is_plain(value):
-            return ("=", marshal.dumps(value, _MARSHAL))
+            return ("=", marshal.dumps(value, _MARSHAL))  # type: ignore[arg-type]
         number = self._number_of_standin(value)
         if number is not None:
             return ("h", number)
@@ -128,16 +130,17 @@ def _is_plain(value: object) -> bool:
     kind = type(value)
     if kind in _ATOMS:
         return True
-    if kind is dict:
-        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))  # type: ignore[call-overload,attr-defined]
-    return kind in _CONTAINERS and (
-        _ATOMS.issuperset(map(type, value)) or all(map(_is_plain, value))
-    )  # type: ignore[call-overload]
+    if kind not in _CONTAINERS:
+        return False
+    if type(value) is dict:
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    parts: Iterable[object] = value  # type: ignore[assignment]
+    return _ATOMS.issuperset(map(type, parts)) or all(map(_is_plain, parts))
 
 
-def _array(value: "object") -> "Item":
-    dtype = value.dtype  # type: ignore[attr-defined]
+def _array(value: "Any") -> "Item":
+    dtype = value.dtype
     if dtype.hasobject or dtype.names:
         raise CannotCrossError(f"the tests pass an array of {dtype}")
     is_scalar = type(value).__name__ != "ndarray"
-    return ("p", dtype.str, value.shape, value.tobytes(), is_scalar)  # type: ignore[attr-defined]
+    return ("p", dtype.str, value.shape, value.tobytes(), is_scalar)
