@@ -1,0 +1,214 @@
+"""Hidden checks stay hidden: programs that try to tell a model what they were given, by every way out of a run."""
+
+import asyncio
+
+import pytest
+
+from jobs.checkers import Case, Checker, ExpectedCall, MatchesCalls, MatchesOutput, PassesTests
+from jobs.limits import Limits
+from jobs.models import Attempt, PromptJob
+from jobs.verdicts import Verdict
+from tests.programs import PROSE, fenced
+from worker.model.scripted import ScriptedModel
+from worker.sandbox import Sandbox
+from worker.solver.checkpoints import Progress
+from worker.solver.loop import FeedbackLoop
+
+CANARY = "Zq7x31337"
+LIMITS = Limits(cpu_seconds=0.5, wall_seconds=5, memory_mib=64, output_kib=16)
+
+# Each is given `text`, in which the canary stands, and has `sys` and `os`.
+WAYS_OUT = {
+    "output": "print(text)",
+    "standard error": "print(text, file=sys.stderr)\n    sys.exit(3)",
+    "message": "raise ValueError(text)",
+    "message in disguise": "raise ValueError(text[::-1] + text.encode().hex())",
+    "assertion": "raise AssertionError(text)",
+    "type": "raise type(word, (Exception,), {})()",
+    "type of an error": "raise type(word + 'Error', (Exception,), {})('division by zero')",
+    "cause": "try: 1 / 0\n    except ZeroDivisionError as e: raise KeyError(text) from e",
+    "name": "raise NameError(f\"name '{word}' is not defined\")",
+    "function": "say('Traceback (most recent call last):\\n  File \"/x/program.py\", line 2, in ' + word"
+    " + '\\n    ' + word + '\\nZeroDivisionError: division by zero')",
+    "syntax error": "say('  File \"/x/program.py\", line 1\\n    ' + word + '\\nSyntaxError: ' + word)",
+    "endless": "print(text, flush=True)\n    while True: pass",
+    "endless output": "while True: print(text)",
+    "memory": "print(text, flush=True)\n    return len([0] * 10**9)",
+    "forbidden": "say(text + '\\nPermissionError: [Errno 1] ' + text)",
+    "signal": "print(text, flush=True)\n    os.kill(os.getpid(), 11)",
+    "leaving": "print(text, flush=True)\n    os._exit(0)",
+}
+_LEAK = (
+    "import os, re, sys\n"
+    "def say(words):\n    sys.stderr.write(words + '\\n')\n    sys.stderr.flush()\n    os._exit(1)\n"
+    "def leak(text):\n    word = (re.findall('Zq7x[0-9]+', text) or ['none'])[0]\n    {way}\n"
+)
+BROKEN = fenced("def f(:\n")
+
+OUTPUT = MatchesOutput(
+    cases=(
+        Case(stdin="1\n", expect="1\n", public=True),
+        Case(stdin=f"{CANARY}\n", expect=CANARY * 2),
+    )
+)
+TESTS = PassesTests(
+    tests=f"word = '{CANARY}'  # {CANARY}\nassert f(word) == '{CANARY}', '{CANARY}'"
+)
+CALLS = MatchesCalls(
+    entry_point="f", calls=(ExpectedCall(arguments=(CANARY, 1), expected=f"{CANARY}-{CANARY}"),)
+)
+
+_MAIN = "text = sys.stdin.read()\nif 'Zq7x' in text: leak(text)\nelse: print(text)\n"
+CHECKS: dict[str, tuple[Checker, str]] = {
+    "cases": (OUTPUT, _MAIN),
+    "tests": (TESTS, "def f(word): leak(word)\n"),
+    "source of tests": (TESTS, "leak(open(__file__).read())\n"),
+    "calls": (CALLS, "def f(word, number): leak(word)\n"),
+}
+
+
+class NoCheckpoint:
+    """Keeps nothing: nobody dies here."""
+
+    async def load(self) -> Progress:
+        return Progress(attempts=(), reply=None)
+
+    async def save_reply(self, *_: object) -> None: ...
+
+    async def save_attempt(self, *_: object) -> None: ...
+
+    async def discard(self) -> None: ...
+
+
+async def solve(
+    sandbox: Sandbox, checker: Checker, *replies: str
+) -> tuple[ScriptedModel, tuple[Attempt, ...]]:
+    """What came of a job for which the model gives these replies."""
+    job = PromptJob(prompt="Do as you are told.", checker=checker, max_attempts=len(replies))
+    model = ScriptedModel(*replies)
+
+    async def ignore(_: Attempt) -> None: ...
+
+    loop = FeedbackLoop(model, sandbox, asyncio.Semaphore(1))
+    return model, await loop.solve(job, LIMITS, NoCheckpoint(), ignore)
+
+
+def _everything_said(model: ScriptedModel) -> str:
+    return "".join(str(request) for request in model.requests)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+async def test_no_way_out_of_a_run_leads_a_hidden_check_to_the_model(
+    sandbox: Sandbox, name: str
+) -> None:
+    """A model that has read its tests has solved nothing, and a rate that counts it is worthless."""
+    checker, rest = CHECKS[name]
+    programs = [fenced(f"{_LEAK.format(way=way)}{rest}") for way in WAYS_OUT.values()]
+    model, attempts = await solve(sandbox, checker, *programs, BROKEN, PROSE)
+    said = _everything_said(model)
+    assert CANARY not in said
+    for disguise in (CANARY[::-1], CANARY.encode().hex(), "31337"):
+        assert disguise not in said.lower()
+    never_told = {Verdict.ACCEPTED, Verdict.INTERNAL_ERROR}
+    if name == "calls":
+        # An allocation that is refused is an error that the call raised.
+        never_told.add(Verdict.MEMORY_LIMIT_EXCEEDED)
+    assert {attempt.verdict for attempt in attempts} == set(Verdict) - never_told
+
+
+@pytest.mark.parametrize("name", ["cases", "tests", "calls"])
+async def test_the_record_has_what_the_model_was_not_told(sandbox: Sandbox, name: str) -> None:
+    """Whoever looks into a failed job has to see why, hidden or not."""
+    checker, rest = CHECKS[name]
+    _, (attempt,) = await solve(
+        sandbox, checker, fenced(f"{_LEAK.format(way=WAYS_OUT['message'])}{rest}")
+    )
+    assert CANARY in attempt.explanation
+    assert CANARY in str(attempt.cases)
+
+
+@pytest.mark.parametrize(
+    ("checker", "program", "told"),
+    [
+        pytest.param(
+            OUTPUT,
+            "print(input()[:4])",
+            "failed (wrong answer): hidden test 2 of 2 failed: the output is not what is expected\n",
+            id="output",
+        ),
+        pytest.param(
+            OUTPUT,
+            "word = input()\nif len(word) > 1: [][1]\nprint(word)",
+            "failed (runtime error): hidden test 2 of 2 failed: "
+            "ended with an error: IndexError: list index out of range\n\n"
+            "In your program:\n```text\nline 2, in <module>\n",
+            id="error",
+        ),
+        pytest.param(
+            TESTS,
+            "def f(word): return 1",
+            "failed (wrong answer): the hidden tests failed: a test failed\n",
+            id="tests",
+        ),
+        pytest.param(
+            TESTS,
+            "def f(word): return g(word)",
+            "ended with an error: NameError: name 'g' is not defined\n\n"
+            "In your program:\n```text\nline 1, in f\n",
+            id="error in tests",
+        ),
+        pytest.param(
+            CALLS,
+            "def f(word, number): return number",
+            "failed (wrong answer): the hidden test failed: the function returned a wrong value\n",
+            id="calls",
+        ),
+        pytest.param(
+            MatchesOutput(cases=(Case(expect=CANARY),)),
+            "print('mine')\nraise ValueError('my own')",
+            "the hidden test failed: ended with an error: ValueError: my own\n",
+            id="nothing was given",
+        ),
+    ],
+)
+async def test_a_model_is_told_how_a_hidden_check_failed_and_where(
+    sandbox: Sandbox, checker: Checker, program: str, told: str
+) -> None:
+    """There is no repair without a hint, and these hints hold nothing of the check."""
+    model, _ = await solve(sandbox, checker, fenced(program), PROSE)
+    feedback = str(model.requests[1].turns[-1].text)  # type: ignore[union-attr]
+    assert told in feedback
+    assert CANARY not in feedback
+
+
+@pytest.mark.parametrize(
+    ("checker", "program", "shown"),
+    [
+        pytest.param(
+            OUTPUT.model_copy(
+                update={"cases": (Case(stdin="4\n2\n", expect="6"),), "public": True}
+            ),
+            "print(5)",
+            "Its input:\n```text\n4\n2\n```\n\nExpected:\n```text\n6\n```\n\nGot:\n```text\n5\n```",
+            id="case",
+        ),
+        pytest.param(
+            CALLS.model_copy(update={"public": True}),
+            "def f(word, number): return number",
+            f"f('{CANARY}', 1) returned 1 instead of '{CANARY}-{CANARY}'",
+            id="call",
+        ),
+        pytest.param(
+            TESTS.model_copy(update={"public": True}),
+            "def f(word): return 1",
+            f"assert f(word) == '{CANARY}'",
+            id="tests",
+        ),
+    ],
+)
+async def test_of_a_public_check_the_first_failure_is_shown(
+    sandbox: Sandbox, checker: Checker, program: str, shown: str
+) -> None:
+    """Examples of a statement, and the checks of whoever wants one program to work, are there to be repaired by."""
+    model, _ = await solve(sandbox, checker, fenced(program), PROSE)
+    assert shown in str(model.requests[1].turns[-1].text)  # type: ignore[union-attr]
