@@ -13,6 +13,7 @@ from cyclopts import Parameter, validators
 from config.escaping import escaped, escaped_block, escaped_json
 from jobs.errors import ExitCode, UsageError
 
+from .cases import cases_lines, failed_case
 from .execution import execution_lines
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
 from .output import counted, emit, emit_json, talk
@@ -20,7 +21,7 @@ from .output import counted, emit, emit_json, talk
 if TYPE_CHECKING:
     from config.settings import Settings
     from jobs.errors import StoreError
-    from jobs.models import Attempt, Record, Returned, Trust
+    from jobs.models import Attempt, PromptJob, Record, Returned, Trust
 
 _SHOWN_UNREADABLE = 20
 
@@ -179,26 +180,32 @@ def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> It
         yield from _quoted("prompt", record.job.prompt)
     for attempt in attempts:
         yield ""
-        yield from _attempt_lines(attempt, with_content=with_content)
+        yield from _attempt_lines(record.job, attempt, with_content=with_content)
     yield ""
     yield f"sandbox    {record.isolation.profile}: {' '.join(record.isolation.layers)}"
     if not with_content:
         yield "           prompt, programs and output are left out; add --content to see them"
 
 
-def _attempt_lines(attempt: Attempt, *, with_content: bool) -> Iterator[str]:
+def _attempt_lines(job: PromptJob, attempt: Attempt, *, with_content: bool) -> Iterator[str]:
     yield f"attempt {attempt.number}  {attempt.verdict}  {attempt.explanation}"
     if attempt.execution is not None:
         yield from (f"  {line}" for line in execution_lines(attempt.execution))
         yield f"  checked   {_TRUST[attempt.trust]}"
-    if not with_content:
-        return
+        yield from (f"  cases     {line}" for line in cases_lines(job, attempt))
+    if with_content:
+        yield from _content_lines(job, attempt)
+
+
+def _content_lines(job: PromptJob, attempt: Attempt) -> Iterator[str]:
     if attempt.executable_code is not None:
         yield from _quoted("program", attempt.executable_code.code)
     if attempt.code_execution_result is not None and attempt.code_execution_result.output:
         yield from _quoted("output", attempt.code_execution_result.output)
     if attempt.execution is not None and attempt.execution.returned:
         yield from _quoted("returned", "\n".join(map(_returned, attempt.execution.returned)))
+    for title, text in failed_case(job, attempt):
+        yield from _quoted(title, text)
     if attempt.feedback is not None:
         yield from _quoted("told the model", attempt.feedback)
 

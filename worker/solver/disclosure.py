@@ -64,8 +64,8 @@ def told_of(job: PromptJob, judgement: Judgement) -> Told:
         case PassesTests():
             return Told.ALL if checker.public else Told.PLACE
         case MatchesCalls():
-            has_arguments = any(call.arguments for call in checker.calls)
-            return _told(is_public=checker.public, is_given_something=has_arguments)
+            is_given = bool(job.stdin) or any(call.arguments for call in checker.calls)
+            return _told(is_public=checker.public, is_given_something=is_given)
         case MatchesOutput():
             case = checker.cases[deciding_case(judgement)]
             return _told(is_public=checker.is_public(case), is_given_something=bool(case.stdin))
