@@ -52,7 +52,7 @@ class _Written(Wire):
     def _is_no_switch(cls, value: object, info: ValidationInfo) -> object:
         # Read as a number, true would be 1.
         if isinstance(value, bool) and info.field_name not in _SWITCHES:
-            raise ValueError("no field is a yes or no")
+            raise ValueError("this field is no yes or no")
         return value
 
 

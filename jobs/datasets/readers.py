@@ -132,10 +132,20 @@ def _problems_of(line: str, number: int, invalid: ValidationError) -> Iterator[P
     if not isinstance(row, dict):
         yield Problem(f"line {number}", f"a JSON object is expected, not {_json_word(row)}")
         return
-    for detail in invalid.errors():
+    details = invalid.errors()
+    for detail in details:
+        # Where an item of a list is refused, the list is said to be too short as well.
+        if detail["type"] == "too_short" and any(
+            _is_below(detail["loc"], other["loc"]) for other in details
+        ):
+            continue
         yield Problem(
             f"line {number}", _in_words(detail["loc"], detail["type"], detail["msg"], row)
         )
+
+
+def _is_below(location: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:
+    return len(other) > len(location) and other[: len(location)] == location
 
 
 def _in_words(

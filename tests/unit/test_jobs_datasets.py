@@ -166,12 +166,12 @@ def test_two_faults_of_one_line_are_told_together() -> None:
         ),
         pytest.param(
             '{"prompt": "a", "maxAttempts": true}',
-            'field "maxAttempts" is true: no field is a yes or no',
+            'field "maxAttempts" is true: this field is no yes or no',
             id="true for a number",
         ),
         pytest.param(
             '{"prompt": "a", "limits": {"cpuSeconds": true}}',
-            'field "limits.cpuSeconds" is true: no field is a yes or no',
+            'field "limits.cpuSeconds" is true: this field is no yes or no',
             id="true for a limit",
         ),
         pytest.param('{"prompt": "x", "metadata": {"x": NaN}}', "metadata", id="NaN"),

@@ -69,10 +69,15 @@ class JobFlags:
     max_attempts: Annotated[
         Attempts, Parameter(help="generations, the first one counted (1 to 20)")
     ] = None
-    tests: Annotated[Path | None, Parameter(help="file of tests that the program must pass")] = None
+    tests: Annotated[
+        Path | None,
+        Parameter(help="file of tests that the program must pass; the model may see which fails"),
+    ] = None
     expect: Annotated[
         str | None,
-        Parameter(allow_leading_hyphen=True, help="text that the program must print"),
+        Parameter(
+            allow_leading_hyphen=True, help="text that the program must print; the model may see it"
+        ),
     ] = None
     run: Annotated[
         str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
