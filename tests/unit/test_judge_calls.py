@@ -5,7 +5,7 @@ import pytest
 from jobs.checkers import ExpectedCall, MatchesCalls
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, Returned
+from jobs.models import CaseResult, ExecutableCode, Execution, Returned
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
 from worker.solver.judge import Judgement, judge
@@ -91,3 +91,54 @@ def test_right_values_do_not_excuse_a_program_that_failed() -> None:
     assert judged(execution(returned=RIGHT, exit_code=1)).verdict is Verdict.RUNTIME_ERROR
     ran = execution(returned=RIGHT, exit_code=None, signal=9, limit_hit="memory")
     assert judged(ran).verdict is Verdict.MEMORY_LIMIT_EXCEEDED
+
+
+def test_each_call_has_a_result_of_its_own() -> None:
+    """A report that counts tests counts these."""
+    judgement = judged(execution(returned=(RIGHT[0], Returned(value=[1]))))
+    assert judgement.cases == (
+        CaseResult(name="f('a\\n', True)", verdict=Verdict.ACCEPTED, expected="77", actual="77"),
+        CaseResult(name="f()", verdict=Verdict.WRONG_ANSWER, expected="None", actual="[1]"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ran", "verdict", "actual"),
+    [
+        pytest.param(
+            execution(returned=RIGHT[:1], exit_code=None, signal=9, limit_hit="cpu"),
+            Verdict.TIME_LIMIT_EXCEEDED,
+            "killed after 10 s of CPU time",
+            id="over a limit",
+        ),
+        pytest.param(
+            execution(returned=RIGHT[:1]),
+            Verdict.WRONG_ANSWER,
+            "the program ended after 1 of 2 calls",
+            id="at its end",
+        ),
+    ],
+)
+def test_the_call_that_a_program_ended_in_is_the_one_that_failed(
+    ran: Execution, verdict: Verdict, actual: str
+) -> None:
+    """It never answered, and is what to look at all the same."""
+    failed = judged(ran).cases[-1]
+    assert failed == CaseResult(name="f()", verdict=verdict, actual=actual)
+
+
+def test_right_calls_are_kept_short_and_the_first_wrong_one_around_its_difference() -> None:
+    """Ten thousand calls are kept with each attempt."""
+    long = ["x" * 5_000, "y"]
+    calls = tuple(ExpectedCall(arguments=(long,), expected=long) for _ in range(3))
+    checker = MatchesCalls(entry_point="f", calls=calls)
+    wrong = Returned(value=[long[0], "wrong"])
+    ran = execution(returned=(Returned(value=long), wrong, wrong))
+    code = ExecutableCode(language=Language.PYTHON, code="whatever\n")
+    right, first, second = judge(code, ran, checker, Limits()).cases
+    assert len(right.actual or "") < 110
+    assert len(first.actual or "") > 1_000
+    assert len(second.actual or "") < 110
+    assert "wrong" in (first.actual or "")
+    assert "'y'" in (first.expected or "")
+    assert len(first.name) < 200
