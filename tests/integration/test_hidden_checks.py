@@ -26,7 +26,8 @@ WAYS_OUT = {
     "assertion": "raise AssertionError(text)",
     "type": "raise type(word, (Exception,), {})()",
     "type of an error": "raise type(word + 'Error', (Exception,), {})('division by zero')",
-    "cause": "try: 1 / 0\n    except ZeroDivisionError as e: raise KeyError(text) from e",
+    "value": "return text",
+    "exit code": "os._exit(9 * len(word))",
     "name": "raise NameError(f\"name '{word}' is not defined\")",
     "function": "say('Traceback (most recent call last):\\n  File \"/x/program.py\", line 2, in ' + word"
     " + '\\n    ' + word + '\\nZeroDivisionError: division by zero')",
@@ -108,7 +109,8 @@ async def test_no_way_out_of_a_run_leads_a_hidden_check_to_the_model(
     said = _everything_said(model)
     assert CANARY not in said
     for disguise in (CANARY[::-1], CANARY.encode().hex(), "31337"):
-        assert disguise not in said.lower()
+        assert disguise.lower() not in said.lower()
+    assert f"exit code {9 * len(CANARY)}" not in said
     never_told = {Verdict.ACCEPTED, Verdict.INTERNAL_ERROR}
     if name == "calls":
         # An allocation that is refused is an error that the call raised.

@@ -74,9 +74,15 @@ def excerpt(text: str, at: int, most: int) -> str:
 
 def common_length(ours: str, theirs: str) -> int:
     """How many characters the two have in common at their beginning."""
-    pairs = enumerate(zip(ours, theirs, strict=False))
-    shorter = min(len(ours), len(theirs))
-    return next((at for at, (a, b) in pairs if a != b), shorter)
+    # By halves: an output may have 64 MiB, and a look at each character would take seconds.
+    same, most = 0, min(len(ours), len(theirs))
+    while same < most:
+        middle = (same + most + 1) // 2
+        if ours[same:middle] == theirs[same:middle]:
+            same = middle
+        else:
+            most = middle - 1
+    return same
 
 
 def _trimmed(text: str) -> list[str]:

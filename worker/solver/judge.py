@@ -28,6 +28,11 @@ _SHOWN_AT_LENGTH = 2_000
 _SHOWN_CHARACTERS = 200
 """Of an output that was right."""
 _TESTS = "tests"
+_USUAL_EXIT_CODES = (1, 2, 126, 127)
+_USUAL_SIGNALS = (
+    *(Signals.SIGABRT, Signals.SIGBUS, Signals.SIGFPE, Signals.SIGILL),
+    *(Signals.SIGKILL, Signals.SIGPIPE, Signals.SIGSEGV),
+)
 
 
 @dataclass(frozen=True)
@@ -159,11 +164,20 @@ def _of_failure(
     cause = _cause(execution, failure)
     if isinstance(checker, PassesTests) and _is_failed_test(language, execution, failure):
         return _Finding(Verdict.WRONG_ANSWER, cause, "a test failed")
+    return _Finding(Verdict.RUNTIME_ERROR, cause, _hint_of_failure(execution, failure))
+
+
+def _hint_of_failure(execution: Execution, failure: Failure | None) -> str:
+    # A program chooses these numbers, and could choose one that it was given.
     if execution.signal is not None:
-        return _Finding(Verdict.RUNTIME_ERROR, cause, cause)
-    is_named = failure is not None and failure.name
-    hint = "ended with an error" if is_named else f"exit code {execution.exit_code}"
-    return _Finding(Verdict.RUNTIME_ERROR, cause, hint)
+        is_usual = execution.signal in _USUAL_SIGNALS
+        return (
+            f"ended by signal {_signal_name(execution.signal)}" if is_usual else "ended by a signal"
+        )
+    if failure is not None and failure.name:
+        return "ended with an error"
+    is_usual = execution.exit_code in _USUAL_EXIT_CODES
+    return f"exit code {execution.exit_code}" if is_usual else "an exit code other than 0"
 
 
 def _is_failed_test(language: Language, execution: Execution, failure: Failure | None) -> bool:
