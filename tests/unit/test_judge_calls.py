@@ -1,6 +1,7 @@
 """How what a function returned becomes a verdict."""
 
 import pytest
+from pydantic import JsonValue
 
 from jobs.checkers import ExpectedCall, MatchesCalls
 from jobs.languages import Language
@@ -129,10 +130,10 @@ def test_the_call_that_a_program_ended_in_is_the_one_that_failed(
 
 def test_right_calls_are_kept_short_and_the_first_wrong_one_around_its_difference() -> None:
     """Ten thousand calls are kept with each attempt."""
-    long = ["x" * 5_000, "y"]
+    long: JsonValue = ["x" * 5_000, "y"]
     calls = tuple(ExpectedCall(arguments=(long,), expected=long) for _ in range(3))
     checker = MatchesCalls(entry_point="f", calls=calls)
-    wrong = Returned(value=[long[0], "wrong"])
+    wrong = Returned(value=["x" * 5_000, "wrong"])
     ran = execution(returned=(Returned(value=long), wrong, wrong))
     code = ExecutableCode(language=Language.PYTHON, code="whatever\n")
     right, first, second = judge(code, ran, checker, Limits()).cases
