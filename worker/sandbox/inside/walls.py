@@ -75,6 +75,11 @@ class Walls:
             TimeoutError: too much is left to be removed now. The slot can be used no more, and the worker removes it.
         """
 
+    def let_go(self, held: tuple[int, ...]) -> None:
+        """Close what `raise_around_this_process` gave the supervisor to hold; it is not needed any more."""
+        for descriptor in held:
+            os.close(descriptor)
+
     def tear_down(self) -> None:
         """What the supervisor does last of all."""
 

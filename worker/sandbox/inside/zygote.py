@@ -81,7 +81,7 @@ def _walls(setup: Setup) -> tuple[Walls | None, Groups]:
     walls.leave_the_host()
     first = os.fork()
     if first:
-        os.waitpid(first, 0)
+        walls.wait_for(first)
         return None, groups
     return walls, groups
 
@@ -159,7 +159,7 @@ class _Run:
         self._walls = walls
         self._groups = groups
         self._scratch = -1
-        self._held: list[int] = []
+        self._held: tuple[int, ...] = ()
         self._is_over = False
         self.is_spent = False
         """Whether it left something because of which the slot cannot be used again."""
@@ -172,7 +172,7 @@ class _Run:
         """
         raw, descriptors = protocol.receive(self._channel)
         _raise_refusal(raw)
-        self._held = descriptors
+        self._held = tuple(descriptors)
         self._scratch = descriptors[0]
         return Confined.decode(raw)
 
@@ -201,9 +201,9 @@ class _Run:
         """Kill whoever is left, and let go of everything."""
         if not self._is_over:
             self._bury()
-        for descriptor in (self._process, *self._held):
-            os.close(descriptor)
+        os.close(self._process)
         self._channel.close()
+        self._walls.let_go(self._held)
 
     def _report(self, watcher: Watcher, request: Request, control: "Socket") -> None:
         if request.artefacts:
