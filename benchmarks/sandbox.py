@@ -186,9 +186,7 @@ async def _human_eval(findings: Findings, arguments: argparse.Namespace) -> None
 
 
 @asynccontextmanager
-async def _opened(
-    profile: Profile, packages: PythonPackages = _PACKAGES
-) -> AsyncIterator[Sandbox]:
+async def _opened(profile: Profile, packages: PythonPackages = _PACKAGES) -> AsyncIterator[Sandbox]:
     try:
         sandbox = await probe(profile, packages)
     except LayerRefused as refused:

@@ -32,6 +32,7 @@ class Walls:
         self.tasks_besides = 0
         """How many processes and threads the kernel counts with the run's that are not the run's."""
         self._filter: seccomp.Filter | None = None
+        self._scratch_in_environment = ""
 
     def build(self) -> None:
         """Raise what stands for the life of the slot.
@@ -48,8 +49,11 @@ class Walls:
         """Give this process the environment of programs: it is handed down, and nothing else is.
 
         The supervisor does it for its children. What is written to before a fork is shared; what is written to after it
-        has to be copied.
+        has to be copied. So it is written once, where the directory is the same for all runs.
         """
+        if self._scratch_in_environment == self.scratch:
+            return
+        self._scratch_in_environment = self.scratch
         os.environ.clear()
         os.environ.update(
             PATH=self.setup.search_path,

@@ -128,9 +128,9 @@ def _serve(walls: Walls, groups: Groups, control: "Socket") -> "Job | None":
         theirs.close()
         run = _Run(pid, ours, walls, groups)
         try:
-            confined = run.wait_until_confined()
+            layers = run.wait_until_confined()
             if not is_ready:
-                protocol.send(control, _ready(walls, confined))
+                protocol.send(control, _ready(walls, Confined.decode(layers)))
                 is_ready = True
             run.see_through(control)
         except ProtocolError:
@@ -164,8 +164,8 @@ class _Run:
         self.is_spent = False
         """Whether it left something because of which the slot cannot be used again."""
 
-    def wait_until_confined(self) -> Confined:
-        """What it says when its walls stand.
+    def wait_until_confined(self) -> bytes:
+        """What it says when its walls stand, which is of interest once.
 
         Raises:
             LayerRefusedError: they do not.
@@ -174,7 +174,7 @@ class _Run:
         _raise_refusal(raw)
         self._held = tuple(descriptors)
         self._scratch = descriptors[0]
-        return Confined.decode(raw)
+        return raw
 
     def see_through(self, control: "Socket") -> None:
         """Wait for its job, watch its program to the end, and report.
