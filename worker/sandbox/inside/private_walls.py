@@ -77,6 +77,8 @@ class PrivateWalls(Walls):
 
     def raise_around_this_process(self) -> tuple[int, ...]:
         """As a spare: a machine of its own for the run, then what cannot be undone."""
+        # An object that still owned a descriptor would close the one of the program's that gets its number.
+        self._undertaker.close()
         with self.layers.preparing("user-namespace"):
             namespaces.new_namespaces_of_a_run()
         # After the change of credentials, which clears it.

@@ -26,10 +26,15 @@ class Undertaker:
                 for descriptor in protocol.receive(self._taking)[1]:
                     os.close(descriptor)
         except protocol.ProtocolError:
-            self._taking.close()
+            self.close()
 
     def leave(self) -> None:
         """As PID 1: keep nothing but the end that sends, or the other would never come to an end."""
+        self._taking.close()
+
+    def close(self) -> None:
+        """Keep neither end. Calling it twice changes nothing."""
+        self._giving.close()
         self._taking.close()
 
     def take(self, descriptors: tuple[int, ...]) -> None:
