@@ -108,6 +108,7 @@ def _preload(setup: Setup) -> None:
     # Programs are to find no module of ours. What is running needs no name there.
     for name in [name for name in sys.modules if name.partition(".")[0] == "inside"]:
         del sys.modules[name]
+    # The first one in a process makes the types of the syntax tree, which takes longer than all the rest of a spare.
     compile("", "", "exec")
     # What lies here now is shared with every program: a collection in one would copy all of it.
     gc.collect()
