@@ -20,10 +20,12 @@ _INSIDE = os.path.join(
 _SECONDS = 3.0
 
 
-def fork() -> "Callable[[], None]":
+def fork(*preload: str) -> "Callable[[], None]":
     """What the kernel asks for a child of an interpreter that holds what a zygote holds: start it, and see it end."""
     sys.path.insert(0, _INSIDE)
-    __import__("inside.zygote")
+    for name in ("inside.zygote", *preload):
+        __import__(name)
+    compile("", "", "exec")
     gc.collect()
     gc.freeze()
 

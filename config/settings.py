@@ -116,8 +116,9 @@ class PythonSettings(Group):
         BeforeValidator(_named_one_by_one),
         Field(max_length=100),
         Allowed("names of modules, with commas between them or as a list"),
-    ] = ()
-    """Modules that are imported once for all programs, which then need not wait for them: `numpy, pandas`."""
+    ] = ("collections", "functools", "itertools", "math", "re", "typing")
+    """Modules that are imported once for all programs, which then need not wait for them. A list of your own, such as
+    `typing, numpy`, replaces this one."""
 
 
 class SandboxSettings(Group):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from config.settings import PythonSettings
 from jobs.errors import ExitCode
 from jobs.languages import Language
 from jobs.limits import Limits
@@ -47,6 +48,24 @@ async def test_programs_import_what_lies_in_their_environment(
         code = "import sys\nprint('greeting' in sys.modules)\nimport greeting\nprint(greeting.WORD)"
         execution = await sandbox.run(python(code), LIMITS)
     assert execution.stdout == f"{bool(preload)}\nhello\n", execution.stderr
+
+
+async def test_programs_find_loaded_what_the_settings_name() -> None:
+    """A program can see it, and so it is said: what is not named is not there before it is imported."""
+    named = PythonSettings().preload
+    async with await open_sandbox("rlimits", packages_of(None, named)) as sandbox:
+        asked = (*named, "json", "random", "threading", "decimal", "unittest")
+        code = f"import sys\nprint(*(name for name in {asked!r} if name in sys.modules))"
+        execution = await sandbox.run(python(code), LIMITS)
+    assert execution.stdout.split() == list(named)
+
+
+async def test_a_generator_that_was_preloaded_is_seeded_for_each_run() -> None:
+    """Children of one process would share its state."""
+    async with await open_sandbox("rlimits", packages_of(None, ("random",))) as sandbox:
+        code = python("import random\nprint(random.random())")
+        outputs = {(await sandbox.run(code, LIMITS)).stdout for _ in range(3)}
+    assert len(outputs) == 3
 
 
 async def test_without_an_environment_there_is_the_standard_library_alone() -> None:

@@ -1,9 +1,14 @@
 """Profile `strict`: the slot is a machine of its own, and each run a fresh one inside it."""
 
+import os
+
 from . import identity, landlock, mounts, namespaces, processes, syscalls
+from .undertaker import Undertaker
 from .walls import Walls
 
 _SIGKILL = 9
+# Files are memory. With more of them than this the next run begins when they are gone.
+_NEGLIGIBLE_BYTES = 256 * 1024
 
 
 class PrivateWalls(Walls):
@@ -15,6 +20,7 @@ class PrivateWalls(Walls):
 
     _trees: list[mounts.Tree]
     _rules: landlock.Ruleset | None = None
+    _undertaker: Undertaker
 
     def leave_the_host(self) -> None:
         """Become nobody for good and leave every namespace: the next child of this process is PID 1 of the slot.
@@ -39,10 +45,17 @@ class PrivateWalls(Walls):
         # Last, because each change of credentials clears it. The worker's death kills us, ours kills PID 1, and
         # the kernel kills a namespace with its PID 1.
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
+        self._undertaker = Undertaker()
+
+    def wait_for(self, first: int) -> None:
+        """As the parent of PID 1: of use to it until it ends."""
+        self._undertaker.serve()
+        os.waitpid(first, 0)
 
     def build(self) -> None:
         """As PID 1: build the root and go into it, and prepare what each run will need."""
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
+        self._undertaker.leave()
         readable = (*self.setup.readable, *self.setup.python_path)
         with self.layers.adding("private-root"):
             mounts.build_root(self._trees or mounts.take_trees(readable))
@@ -64,6 +77,8 @@ class PrivateWalls(Walls):
 
     def raise_around_this_process(self) -> tuple[int, ...]:
         """As a spare: a machine of its own for the run, then what cannot be undone."""
+        # An object that still owned a descriptor would close the one of the program's that gets its number.
+        self._undertaker.close()
         with self.layers.preparing("user-namespace"):
             namespaces.new_namespaces_of_a_run()
         # After the change of credentials, which clears it.
@@ -78,6 +93,14 @@ class PrivateWalls(Walls):
             self.restrict_files(self._rules)
         self.restrict_calls()
         return held
+
+    def let_go(self, held: tuple[int, ...]) -> None:
+        """Close them: a run's files at once, if there are many, and its namespaces whenever that is done."""
+        files = os.fstatvfs(held[0]) if held else None
+        if files and (files.f_blocks - files.f_bfree) * files.f_frsize <= _NEGLIGIBLE_BYTES:
+            self._undertaker.take(held)
+        else:
+            super().let_go(held)
 
     def _grant(self, rules: landlock.Ruleset) -> None:
         self.grant_system_files(rules)

@@ -203,8 +203,17 @@ def receive(channel: "Socket") -> tuple[bytes, list[int]]:
 
 def send(channel: "Socket", message: Message, descriptors: "tuple[int, ...]" = ()) -> None:
     """Send one message, and descriptors beside it."""
+    channel.sendmsg([message.encode()], _rights(descriptors))
+
+
+def send_descriptors(channel: "Socket", descriptors: "tuple[int, ...]") -> None:
+    """Send descriptors, and nothing that is read."""
+    channel.sendmsg([b"descriptors"], _rights(descriptors))
+
+
+def _rights(descriptors: "tuple[int, ...]") -> list[tuple[int, int, bytes]]:
     rights = b"".join(each.to_bytes(_FD_BYTES, "little") for each in descriptors)
-    channel.sendmsg([message.encode()], [(_SOL_SOCKET, _SCM_RIGHTS, rights)] if rights else [])
+    return [(_SOL_SOCKET, _SCM_RIGHTS, rights)] if rights else []
 
 
 def _value(kind: type, texts: list[str]) -> object:

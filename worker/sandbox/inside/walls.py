@@ -32,6 +32,7 @@ class Walls:
         self.tasks_besides = 0
         """How many processes and threads the kernel counts with the run's that are not the run's."""
         self._filter: seccomp.Filter | None = None
+        self._scratch_in_environment = ""
 
     def build(self) -> None:
         """Raise what stands for the life of the slot.
@@ -48,8 +49,11 @@ class Walls:
         """Give this process the environment of programs: it is handed down, and nothing else is.
 
         The supervisor does it for its children. What is written to before a fork is shared; what is written to after it
-        has to be copied.
+        has to be copied. So it is written once, where the directory is the same for all runs.
         """
+        if self._scratch_in_environment == self.scratch:
+            return
+        self._scratch_in_environment = self.scratch
         os.environ.clear()
         os.environ.update(
             PATH=self.setup.search_path,
@@ -74,6 +78,11 @@ class Walls:
         Raises:
             TimeoutError: too much is left to be removed now. The slot can be used no more, and the worker removes it.
         """
+
+    def let_go(self, held: tuple[int, ...]) -> None:
+        """Close what `raise_around_this_process` gave the supervisor to hold; it is not needed any more."""
+        for descriptor in held:
+            os.close(descriptor)
 
     def tear_down(self) -> None:
         """What the supervisor does last of all."""

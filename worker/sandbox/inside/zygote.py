@@ -87,7 +87,7 @@ def _walls(setup: Setup) -> tuple[Walls | None, Groups]:
     walls.leave_the_host()
     first = os.fork()
     if first:
-        os.waitpid(first, 0)
+        walls.wait_for(first)
         return None, groups
     return walls, groups
 
@@ -121,6 +121,8 @@ def _preload(setup: Setup) -> None:
     # Programs are to find no module of ours. What is running needs no name there.
     for name in [name for name in sys.modules if name.partition(".")[0] == "inside"]:
         del sys.modules[name]
+    # The first one in a process makes the types of the syntax tree, which takes longer than all the rest of a spare.
+    compile("", "", "exec")
     # What lies here now is shared with every program: a collection in one would copy all of it.
     gc.collect()
     gc.freeze()
@@ -142,9 +144,9 @@ def _serve(
         theirs.close()
         run = _Run(pid, ours, walls, groups)
         try:
-            confined = run.wait_until_confined()
+            layers = run.wait_until_confined()
             if not is_ready:
-                protocol.send(control, _ready(walls, confined))
+                protocol.send(control, _ready(walls, Confined.decode(layers)))
                 is_ready = True
             run.see_through(control)
         except ProtocolError:
@@ -173,22 +175,22 @@ class _Run:
         self._walls = walls
         self._groups = groups
         self._scratch = -1
-        self._held: list[int] = []
+        self._held: tuple[int, ...] = ()
         self._is_over = False
         self.is_spent = False
         """Whether it left something because of which the slot cannot be used again."""
 
-    def wait_until_confined(self) -> Confined:
-        """What it says when its walls stand.
+    def wait_until_confined(self) -> bytes:
+        """What it says when its walls stand, which is of interest once.
 
         Raises:
             LayerRefusedError: they do not.
         """
         raw, descriptors = protocol.receive(self._channel)
         _raise_refusal(raw)
-        self._held = descriptors
+        self._held = tuple(descriptors)
         self._scratch = descriptors[0]
-        return Confined.decode(raw)
+        return raw
 
     def see_through(self, control: "Socket") -> None:
         """Wait for its job, watch its program to the end, and report.
@@ -215,9 +217,9 @@ class _Run:
         """Kill whoever is left, and let go of everything."""
         if not self._is_over:
             self._bury()
-        for descriptor in (self._process, *self._held):
-            os.close(descriptor)
+        os.close(self._process)
         self._channel.close()
+        self._walls.let_go(self._held)
 
     def _report(self, watcher: Watcher, request: Request, control: "Socket") -> None:
         if request.artefacts:
