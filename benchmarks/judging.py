@@ -1,4 +1,4 @@
-"""How tests of a program in a slot of their own fare: which references and which broken programs pass, and at what cost.
+"""How tests in a slot of their own fare: which references and which broken programs pass, and at what cost.
 
 The rows are those of ../shared/data: HumanEval, MBPP, HumanEvalPack and QuixBugs in Python. Each program is judged in
 two processes, and where its tests cannot cross, or where a reference does not pass, in one. As root,
@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,10 +113,8 @@ async def _cost(sandbox: Sandbox) -> Budget:
     prints, judged = [], []
     for row in [*map(_of_human_eval, _read("HumanEval"))] * _N_ROUNDS:
         code = ExecutableCode(language=Language.PYTHON, code=row.program)
-        prints.append(await _seconds(lambda: sandbox.run(printing, _LIMITS)))
-        judged.append(
-            await _seconds(lambda code=code, row=row: sandbox.verify(code, row.tests, _LIMITS))
-        )
+        prints.append(await _seconds(sandbox.run(printing, _LIMITS)))
+        judged.append(await _seconds(sandbox.verify(code, row.tests, _LIMITS)))
     one, two = Series("print(1)", tuple(prints)), Series("judged in two", tuple(judged))
     print(
         f"\nprint(1): {one.median_ms:.2f} ms; a HumanEval row judged in two processes: {two.median_ms:.2f} ms"
@@ -129,11 +127,11 @@ async def _cost(sandbox: Sandbox) -> Budget:
     )
 
 
-async def _seconds(run: Callable[[], object]) -> float:
+async def _seconds(run: Coroutine[None, None, object]) -> float:
     # The last run's spare is being made meanwhile, which is nobody's wait.
     await asyncio.sleep(0.02)
     began = time.perf_counter()
-    await run()  # type: ignore[misc]
+    await run
     return time.perf_counter() - began
 
 

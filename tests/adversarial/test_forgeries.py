@@ -3,19 +3,19 @@
 import asyncio
 import gzip
 import json
+from textwrap import indent
 
 import pytest
 
-from worker.sandbox import Sandbox
-
 from tests.requiring import material
+from worker.sandbox import Sandbox
 
 from .programs import LIMITS, python
 
 pytestmark = pytest.mark.adversarial
 
-# Some break their own interpreter and turn in circles.
-_SHORT = LIMITS.model_copy(update={"cpu_seconds": 0.3, "wall_seconds": 10.0})
+# Some break their own interpreter and turn in circles, or leave half a message.
+_SHORT = LIMITS.model_copy(update={"cpu_seconds": 0.3, "wall_seconds": 1.0})
 
 _ALWAYS_EQUAL = """
 class Anything(int):
@@ -39,6 +39,7 @@ class Anything(int):
     def __float__(self): return 0.0
 """
 
+# Bodies of the function that is asked for.
 BODIES = {
     "sys.exit": "import sys; sys.exit(0)",
     "os._exit": "import os; os._exit(0)",
@@ -46,35 +47,115 @@ BODIES = {
     "an object equal to everything": "return Whatever()",
     "an error to be taken for success": "raise AssertionError('passed')",
     "the end of iteration": "raise StopIteration",
-    "a twin that answers": "import os\n    if os.fork(): os._exit(0)\n    return None",
-    "a marker": "import threading, os\n    threading.Thread(target=lambda: [print('finished'), os.write(4, b'{\"end\": \"finished\"}\\n')]).start()",
-    "a report": 'import os\n    for n in range(3, 20):\n        try: os.write(n, b\'{"end": "finished"}\\n\')\n        except OSError: pass\n    os._exit(0)',
-    "frames": "import sys\n    frame = sys._getframe()\n    while frame:\n        for value in list(frame.f_locals.values()) + list(frame.f_globals.values()):\n            if isinstance(value, (dict, list)) and 'expected' in str(type(value)): return value\n        frame = frame.f_back",
-    "the collector": "import gc\n    for o in gc.get_objects():\n        if isinstance(o, str) and 'candidate(' in o: raise SystemExit(0)",
-    "itself": "return sys._getframe() if 'sys' in globals() else (lambda: 0)",
-}
-TOPS = {
-    "patched assertions": "import builtins\nclass Quiet(Exception):\n    def __new__(cls, *a): raise SystemExit(0)\nbuiltins.AssertionError = Quiet",
-    "patched unittest": "import unittest\nunittest.TestCase.run = lambda self, result=None: result.addSuccess(self)\nunittest.main = lambda *a, **k: None",
-    "patched built-ins": "import builtins\nbuiltins.abs = builtins.sum = builtins.len = lambda *a: 0\nbuiltins.all = builtins.any = builtins.isinstance = lambda *a: True\nbuiltins.round = builtins.sorted = lambda *a, **k: a[0]\nbuiltins.print = lambda *a, **k: None",
-    "names of built-ins": "def abs(x): return 0\ndef all(x): return True\ndef len(x): return 0\ndef tuple(x): return Whatever()\nlist = sorted = set = round = str = tuple",
-    "a marker at the end": 'import atexit, os\natexit.register(lambda: os.write(4, b\'{"end": "finished"}\\n\'))',
-    "an answer to everything": """
-import os, threading
-def flood():
-    while True:
-        os.read(3, 65536); os.write(4, (len(b := b'["r",true,[]]')).to_bytes(4, 'big') + b)
+    "a twin that answers": """
+import os
+if os.fork(): os._exit(0)
+return None
 """,
-    "no conversation": """
-import os, struct
+    "a marker": """
+import threading, os
+def say(): print('finished'); os.write(4, b'{"end": "finished"}' + bytes([10]))
+threading.Thread(target=say).start()
+""",
+    "a report": """
+import os
+for n in range(3, 20):
+    try: os.write(n, b'{"end": "finished"}' + bytes([10]))
+    except OSError: pass
+os._exit(0)
+""",
+    "frames": """
+frame = sys._getframe()
+while frame:
+    for value in [*frame.f_locals.values(), *frame.f_globals.values()]:
+        if callable(value) and getattr(value, '__name__', '') == 'check': return value
+        if isinstance(value, dict) and 'expected' in value: return value['expected']
+    frame = frame.f_back
+""",
+    "the collector": """
+import gc
+for each in gc.get_objects():
+    if isinstance(each, str) and 'candidate(' in each: raise SystemExit(0)
+    if isinstance(each, dict) and 'check' in each: each['check'] = lambda f: None
+""",
+    "itself": "return sys._getframe()",
+}
+# What stands above it.
+TOPS = {
+    "patched assertions": """
+import builtins
+class Quiet(Exception):
+    def __new__(cls, *a): raise SystemExit(0)
+builtins.AssertionError = Quiet
+""",
+    "patched unittest": """
+import unittest
+unittest.TestCase.run = lambda self, result=None: result.addSuccess(self)
+unittest.main = lambda *a, **k: None
+""",
+    "patched built-ins": """
+import builtins
+builtins.abs = builtins.sum = builtins.len = lambda *a: 0
+builtins.all = builtins.any = builtins.isinstance = lambda *a: True
+builtins.round = builtins.sorted = lambda *a, **k: a[0]
+builtins.print = lambda *a, **k: None
+""",
+    "names of built-ins": """
+def abs(x): return 0
+def all(x): return True
+def len(x): return 0
+def tuple(x): return Whatever()
+list = sorted = set = round = str = tuple
+""",
+    "a marker at the end": """
+import atexit, os
+atexit.register(lambda: os.write(4, b'{"end": "finished"}' + bytes([10])))
+""",
+    "a conversation of its own": """
+import os
+def asked(): return os.read(3, int.from_bytes(os.read(3, 4), 'big'))
+def say(words): os.write(4, len(words).to_bytes(4, 'big') + words)
+asked()
+say(b'["r",["d",[["' + NAME + b'",["g",1,"f"]],["candidate",["g",1,"f"]]]],[]]')
+while asked():
+    say(b'["r",["h",2,["k",3,"X",[],["__eq__","__bool__","__lt__","__sub__","__abs__","__len__","__hash__"]]],[]]')
+""",
+}
+
+
+# All of it, but for the objects that are equal to everything.
+WHOLE = {
+    "a class in its place": "class ENTRY(Whatever):\n    def __init__(self, *a, **k): pass",
+    "a class of numbers in its place": "class ENTRY(Anything):\n    def __new__(cls, *a, **k): return int.__new__(cls)",
+    "a module's function in its place": "from operator import attrgetter as ENTRY",
+    "a module in its place": "import math as ENTRY",
+    "an error that describes itself": """
+class Loud(Exception):
+    def __init__(self, *a): self._promptmill_mismatch = self.name = [1]
+    def __str__(self): raise self
+def ENTRY(*a, **k): raise Loud()
+""",
+    "answers that are none": """
+import os, random
+words = [
+    b'["r",', b'["e",', b'["q",', b'["k",2,"X",[],[]]', b'["h",2,', b'["x",1]', b'["K","type"]', b'null', b',', b']',
+    b'[', b'"special"', b'["i","zz"]', b'["n","x"]', b'["p","O",[1],"",false]', b'["v","re.Pattern",["(",0]]', b'{}',
+    b'1e999', b'["d",[[["l",[]],1]]]', b'["r",["d",[["ENTRY",["g",1,"f"]],["candidate",["g",1,"f"]]]],[]]',
+    b'["r",["K","Exception"],[[0,1]]]', b'["e",["K","ExceptionGroup"],["t",[]],["d",[]],""]',
+    b'["e",["K","NameError"],["t",[]],["d",[["name",["l",[]]]]],""]', b'["r",["dk",[["t",[1]]]],[]]',
+]
+random.seed(b"NAME")
 while True:
-    n = int.from_bytes(os.read(3, 4), 'big'); os.read(3, n)
-    b = b'["r",["d",[["%s",["g",1,"f"]],["candidate",["g",1,"f"]]]],[]]' % NAME
-    os.write(4, len(b).to_bytes(4, 'big') + b)
-    while True:
-        n = int.from_bytes(os.read(3, 4), 'big'); os.read(3, n)
-        b = b'["r",["h",2,["k",3,"X",[],["__eq__","__bool__","__lt__","__sub__","__abs__","__len__","__hash__"]]],[]]'
-        os.write(4, len(b).to_bytes(4, 'big') + b)
+    n = int.from_bytes(os.read(3, 4), 'big')
+    os.read(3, n)
+    said = b''.join(random.choices(words, k=random.randrange(9)))
+    os.write(4, len(said).to_bytes(4, 'big') + said)
+""",
+    "bytes that are none": """
+import os, random
+random.seed(b"NAME")
+os.write(4, random.randbytes(random.randrange(4000)))
+if random.random() < 0.5: os.write(4, bytes([255] * 4))
 """,
 }
 
@@ -87,13 +168,16 @@ def _rows() -> list[dict[str, str]]:
 def _programs(name: str, row: dict[str, str]) -> str:
     start = _ALWAYS_EQUAL + _ALWAYS_EQUAL.replace("class Anything(int)", "class Whatever")
     entry = row["entry_point"]
+    if name in WHOLE:
+        return start + WHOLE[name].replace("ENTRY", entry).replace("NAME", entry)
     if name in BODIES:
-        return f"{start}\nimport sys\ndef {entry}(*arguments, **named):\n    {BODIES[name]}\n"
+        body = indent(BODIES[name].strip(), "    ")
+        return f"{start}\nimport sys\ndef {entry}(*arguments, **named):\n{body}\n"
     top = TOPS[name].replace("NAME", repr(entry.encode()))
     return f"{start}\n{top}\ndef {entry}(*arguments, **named): return Whatever()\n"
 
 
-@pytest.mark.parametrize("name", [*BODIES, *TOPS])
+@pytest.mark.parametrize("name", [*BODIES, *TOPS, *WHOLE])
 async def test_no_row_is_passed_by_a_program_that_solves_nothing(
     strict: Sandbox, name: str
 ) -> None:

@@ -69,8 +69,10 @@ class Elsewhere:
     ) -> Execution:
         return await self.here.run(code, limits, stdin=stdin, harness=harness, files=files)
 
-    async def verify(self, code: ExecutableCode, tests: str, limits: Limits) -> Verification:
-        return await self.here.verify(code, tests, limits)
+    async def verify(
+        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str = ""
+    ) -> Verification:
+        return await self.here.verify(code, tests, limits, stdin=stdin)
 
     async def aclose(self) -> None:
         await self.here.aclose()

@@ -10,10 +10,10 @@ from jobs.checkers import Case, MatchesOutput
 from jobs.comparisons import Compare
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, PromptJob
+from jobs.models import ExecutableCode, PromptJob
 from jobs.verdicts import Verdict
 from tests.requiring import material
-from worker.sandbox import Harness, Sandbox
+from worker.sandbox import Sandbox
 from worker.solver.checking import check
 from worker.solver.extraction import extract
 
@@ -53,11 +53,6 @@ async def test_the_answers_of_apps_fare_as_recorded(
 ) -> None:
     """How outputs are compared moves the score, so a way to compare has to be the one that goes by its name."""
 
-    async def run(
-        code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness
-    ) -> Execution:
-        return await sandbox.run(code, limits, stdin=stdin, harness=harness)
-
     tasks = {row["id"]: row for row in _rows("datasets/apps_stdin.jsonl.gz")}
     found, n_solved = {}, 0
     for answer in _rows("traces/apps_stdin_single_turn.jsonl.gz"):
@@ -65,7 +60,7 @@ async def test_the_answers_of_apps_fare_as_recorded(
             code = extract(answer["response"], Language.PYTHON).code or ""
             job = _job(tasks[answer["task_id"]], compare)
             program = ExecutableCode(language=Language.PYTHON, code=code)
-            judgement = (await check(job, program, LIMITS, run)).judgement
+            judgement = (await check(job, program, LIMITS, sandbox)).judgement
             found[answer["task_id"]] = [_status(case.verdict) for case in judgement.cases]
             n_solved += judgement.verdict is Verdict.ACCEPTED
     recorded = json.loads(material("data/expected.json").read_text())["traces"]

@@ -74,6 +74,10 @@ class _Conversation:
             "h": lambda number: self._speller.held[number],
             "x": self._strangers.meet,
             "m": _imported,
+            "M": lambda name: __import__("importlib").import_module(name),
+            "n": lambda number, items: self._speller.held[number](
+                *[self._built(item) for item in items]
+            ),
             "v": lambda module, name, parts: _imported(module, name)(
                 *[self._built(part) for part in parts]
             ),

@@ -20,6 +20,12 @@ class OutOfTimeError(StoppedError):
     end = "out_of_time"
 
 
+class OverLimitError(StoppedError):
+    """The program said more than the tests' process can hold."""
+
+    end = "tests_over_limit"
+
+
 class CannotCrossError(StoppedError):
     """The tests need something of the program that no message can carry. Only what the tests do raises it."""
 

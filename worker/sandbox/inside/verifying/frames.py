@@ -1,6 +1,10 @@
 """Messages on a pipe: four bytes that say how long, then that many bytes."""
 
+import builtins
 from posix import read, write
+
+# A program may put another in its place, and would be waited for as long as it may take.
+_len = builtins.len
 
 LONGEST = 16 << 20
 """Of one message, in bytes; what the program sends beyond it ends the conversation."""
@@ -18,7 +22,7 @@ def send(descriptor: int, message: bytes) -> None:
     Raises:
         ClosedError: there is no other side.
     """
-    left = memoryview(len(message).to_bytes(_LENGTH_BYTES, "big") + message)
+    left = memoryview(_len(message).to_bytes(_LENGTH_BYTES, "big") + message)
     try:
         while left:
             left = left[write(descriptor, left) :]
@@ -40,12 +44,12 @@ def receive(descriptor: int) -> bytes:
 
 def _exactly(descriptor: int, size: int) -> bytes:
     part = read(descriptor, min(size, _CHUNK_BYTES))
-    if len(part) == size:
+    if _len(part) == size:
         return part
     whole = bytearray(part)
-    while len(whole) < size:
+    while _len(whole) < size:
         if not part:
             raise ClosedError("nobody writes")
-        part = read(descriptor, min(size - len(whole), _CHUNK_BYTES))
+        part = read(descriptor, min(size - _len(whole), _CHUNK_BYTES))
         whole += part
     return bytes(whole)

@@ -10,7 +10,13 @@ import threading
 import time
 
 from . import frames
-from .endings import CannotCrossError, OutOfTimeError, ProgramEndedError, StoppedError
+from .endings import (
+    CannotCrossError,
+    OutOfTimeError,
+    OverLimitError,
+    ProgramEndedError,
+    StoppedError,
+)
 from .reading import MalformedError, Reader
 from .standins import Standins, number_of
 from .words import SPECIAL
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
 ANSWERS, QUESTIONS = 3, 4
 """The tests' descriptors."""
 _MILLISECONDS = 1000
+_NO_ANSWER = "the program gave an answer that is none"
+_NO_ERROR = "the program gave an error that is none"
 _KINDS_BACK = ("getattr", "setattr", "special")
 
 
@@ -46,7 +54,10 @@ class Link:
 
     def names(self, wanted: "list[str]") -> "dict[str, object]":
         """Those of these names that the program has at its top level."""
-        return dict(self._exchange("names", wanted))  # type: ignore[call-overload,no-any-return]
+        found = self._exchange("names", wanted)
+        if not isinstance(found, dict):
+            raise self._stop(ProgramEndedError(_NO_ANSWER))
+        return {name: found[name] for name in wanted if name in found}
 
     def ask(self, kind: str, number: int, *rest: object) -> object:
         """Ask something of an object that the program keeps; a call by its arguments, by position and by name."""
@@ -93,25 +104,35 @@ class Link:
             raise
 
     def _exchange(self, *question: object, given: "tuple[object, ...]" = ()) -> object:
-        with self._turn:
-            self._send(question)
-            while True:
-                kind, parts = self._receive()
-                if kind == "r" and len(parts) == 2:
-                    result = self._value(parts[0])
-                    self._restore_all(given, parts[1])
-                    return result
-                if kind == "e":
-                    raise self._error(parts)
-                if kind != "q":
-                    raise self._stop(ProgramEndedError("the program gave an answer that is none"))
-                self._send(("back", *self._answer(parts)))
+        try:
+            with self._turn:
+                return self._asked_and_answered(question, given)
+        except MemoryError:
+            raise self._stop(
+                OverLimitError("the program said more than its tests can hold")
+            ) from None
+
+    def _asked_and_answered(
+        self, question: "tuple[object, ...]", given: "tuple[object, ...]"
+    ) -> object:
+        self._send(question)
+        while True:
+            kind, parts = self._receive()
+            if kind == "r" and len(parts) == 2:
+                result = self._value(parts[0])
+                self._restore_all(given, parts[1])
+                return result
+            if kind == "e":
+                raise self._error(parts)
+            if kind != "q":
+                raise self._stop(ProgramEndedError(_NO_ANSWER))
+            self._send(("back", *self._answer(parts)))
 
     def _restore_all(self, given: "tuple[object, ...]", changed: object) -> None:
         try:
             for place, tree in changed:  # type: ignore[attr-defined]
                 _restore(given[place], self._value(tree))
-        except (TypeError, ValueError, IndexError):
+        except Exception:  # noqa: BLE001  whatever comes of what it made up
             raise self._stop(
                 ProgramEndedError("the program changed what it was not given")
             ) from None
@@ -135,17 +156,13 @@ class Link:
         except frames.ClosedError:
             raise self._stop(ProgramEndedError("the program ended before its tests did")) from None
         except MalformedError as error:
-            raise self._stop(
-                ProgramEndedError(f"the program gave an answer that is none: {error}")
-            ) from None
+            raise self._stop(ProgramEndedError(f"{_NO_ANSWER}: {error}")) from None
 
     def _value(self, tree: object) -> object:
         try:
             return self._reader.value(tree)
         except MalformedError as error:
-            raise self._stop(
-                ProgramEndedError(f"the program gave an answer that is none: {error}")
-            ) from None
+            raise self._stop(ProgramEndedError(f"{_NO_ANSWER}: {error}")) from None
 
     def _stop(self, error: StoppedError) -> StoppedError:
         self.stopped = self.stopped or error
@@ -153,17 +170,19 @@ class Link:
 
     def _error(self, parts: "list[object]") -> BaseException:
         if len(parts) != 4:
-            return self._stop(ProgramEndedError("the program gave an error that is none"))
+            return self._stop(ProgramEndedError(_NO_ERROR))
         kind, arguments, attributes = (self._value(part) for part in parts[:3])
         if isinstance(kind, BaseException):
             return kind  # the tests' own, on its way back
-        if not (
-            isinstance(kind, type) and issubclass(kind, Exception) and type(arguments) is tuple
-        ):
-            return self._stop(ProgramEndedError("the program gave an error that is none"))
-        error = _made(kind, arguments, str(parts[3]))
-        if type(attributes) is dict:
-            vars(error).update({str(name): value for name, value in attributes.items()})
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            return self._stop(ProgramEndedError(_NO_ERROR))
+        try:
+            error = _made(kind, arguments, str(parts[3]))
+            for name, value in attributes.items():  # type: ignore[attr-defined]
+                if not name.startswith("_"):
+                    setattr(error, name, value)
+        except Exception:  # noqa: BLE001  whatever comes of what it made up
+            return self._stop(ProgramEndedError(_NO_ERROR))
         self._raised.append(error)
         return error
 
@@ -179,7 +198,7 @@ class Link:
                 id(error),
                 type(error).__name__,
                 base.__name__,
-                self._writer.item((str(error),)),
+                self._writer.item((words_of(error),)),
             )
 
     def _asked(
@@ -191,6 +210,7 @@ class Link:
         arguments, named = self._value(parts[3]), self._value(parts[4])
         if (
             kind not in _KINDS_BACK
+            or type(number) is not int
             or number not in self._exported
             or not isinstance(arguments, tuple)
             or not isinstance(named, dict)
@@ -220,11 +240,17 @@ class Link:
         return getattr(target, name)
 
 
-def _made(
-    kind: "type[BaseException]", arguments: "tuple[object, ...]", words: str
-) -> BaseException:
+def words_of(error: BaseException) -> str:
+    """What an error says, empty where it cannot."""
     try:
-        error = kind(*arguments)
+        return str(error)
+    except Exception:  # noqa: BLE001  an error that cannot be spelled is an error all the same
+        return ""
+
+
+def _made(kind: "type[BaseException]", arguments: object, words: str) -> BaseException:
+    try:
+        error = kind(*arguments)  # type: ignore[misc]
         if str(error) == words:
             return error
     except Exception:  # noqa: BLE001, S110  some take other arguments than they keep

@@ -3,6 +3,8 @@
 import ast
 import builtins
 
+from .words import OWN_MODULES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,13 +58,18 @@ class Needs:
     def __init__(self, tests: ast.Module) -> None:
         loaded: set[str] = set()
         shared: list[str] = []
-        for node in _every_node(tests):
-            kind = type(node)
-            if kind is ast.Name and type(node.ctx) is ast.Load:
+        nodes = list(_every_node(tests))
+        for node in nodes:
+            if isinstance(node, ast.Name) and type(node.ctx) is ast.Load:
                 loaded.add(node.id)
-            look = _SHARED.get(kind)
+            look = _SHARED.get(type(node))
             if look is not None:
                 shared += look(node)
+        uses = _Uses(nodes)
+        self.classes = uses.classes
+        """Names that the tests use as those of classes, which is theirs to say and not the program's."""
+        self.modules = OWN_MODULES & uses.asked - uses.called
+        """Names that they use as those of modules which they have, too."""
         self.names = sorted(loaded - _bound_at_the_top(tests))
         """What the program may have to bring, built-in names included: a program may define a `sum` that is tested."""
         self.shared = shared[0] if shared else None
@@ -76,6 +83,54 @@ class Needs:
         """
         own = {name: value for name, value in found.items() if name not in _BUILTINS}
         return own if any(callable(value) for value in own.values()) else found
+
+
+class _Uses:
+    """What is done with names."""
+
+    def __init__(self, nodes: "list[ast.AST]") -> None:
+        self.asked: set[str] = set()
+        """Those whose attributes are asked for."""
+        self.called: set[str] = set()
+        self.types: set[str] = set()
+        """Those that are asked for as a type, or for attributes of what their call makes."""
+        self._made: list[tuple[str, str]] = []
+        for node in nodes:
+            if isinstance(node, ast.Attribute):
+                self._attribute(node.value)
+            elif isinstance(node, ast.Call):
+                self._call(node)
+            elif isinstance(node, ast.Assign):
+                self._assign(node.targets[0], node.value)
+
+    @property
+    def classes(self) -> "frozenset[str]":
+        """Those that are used as classes are."""
+        made = {name for variable, name in self._made if variable in self.asked}
+        return frozenset(self.types | self.asked | made)
+
+    def _attribute(self, value: ast.expr) -> None:
+        match value:
+            case ast.Call(func=ast.Name(id=name)):
+                self.types.add(name)
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                self.asked.add(name)
+            case _:
+                pass
+
+    def _call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Name):
+            self.called.add(node.func.id)
+            if node.func.id in ("isinstance", "issubclass") and len(node.args) > 1:
+                kinds = ast.walk(node.args[1])
+                self.types |= {each.id for each in kinds if isinstance(each, ast.Name)}
+
+    def _assign(self, target: ast.expr, value: ast.expr) -> None:
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+            if isinstance(target, ast.Name):
+                self._made.append((target.id, value.func.id))
+            elif isinstance(target, ast.Attribute):
+                self._made.append((target.attr, value.func.id))
 
 
 def _bound_at_the_top(tests: ast.Module) -> "set[str]":

@@ -25,6 +25,7 @@ _LIBRARY: "dict[str, Callable[..., object]]" = {
     "datetime.timedelta": dt.timedelta,
     "re.Pattern": re.compile,
 }
+_MOST_WORDS = 200
 # What an array may consist of: numbers and text, never objects.
 _NUMPY_KINDS = "biufcSUmM"
 
@@ -82,7 +83,7 @@ class Reader:
         try:
             kind, *parts = json.loads(raw.decode())
         except (ValueError, TypeError, RecursionError) as error:
-            raise MalformedError(str(error)) from error
+            raise MalformedError(str(error)[:_MOST_WORDS]) from error
         return str(kind), parts
 
     def value(self, tree: object) -> object:
@@ -93,16 +94,11 @@ class Reader:
         """
         try:
             return self._value(tree)
-        except (
-            ValueError,
-            TypeError,
-            KeyError,
-            IndexError,
-            AttributeError,
-            RecursionError,
-            ArithmeticError,
-        ) as error:
-            raise MalformedError(f"{type(error).__name__}: {error}") from error
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Whatever a library says to what it is given here: the program gave it.
+            raise MalformedError(f"{type(error).__name__}: {error}"[:_MOST_WORDS]) from error
 
     def class_described(
         self,

@@ -5,6 +5,7 @@ import os
 import reprlib
 
 from .endings import StoppedError
+from .link import words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Cases:
     """The cases of one run of tests, in order."""
 
     def __init__(self, link: "Link", missing: "set[str]", source: "list[str]") -> None:
-        """`missing` are the names that the tests ask of the program and it may not have; `source` are the tests' lines."""
+        """`missing` are names that the tests ask of the program and it may not have, `source` the tests' lines."""
         self._link = link
         self._missing = missing
         self._source = source
@@ -88,9 +89,10 @@ class Cases:
             _send({"end": "finished"})
 
     def _verdict_of(self, error: BaseException) -> str:
+        if self._link.has_raised(error):
+            return "runtime_error"
         is_missing = isinstance(error, NameError) and error.name in self._missing
-        is_programs = self._link.has_raised(error) or isinstance(error, ImportError)
-        return "runtime_error" if is_missing or is_programs else "wrong_answer"
+        return "runtime_error" if is_missing or isinstance(error, ImportError) else "wrong_answer"
 
     def _show(self) -> None:
         try:
@@ -143,10 +145,7 @@ def shown(value: object) -> str:
 
 
 def _words_of(error: BaseException) -> str:
-    try:
-        words = str(error)
-    except Exception:  # noqa: BLE001  as above
-        words = ""
+    words = words_of(error)
     return f"{type(error).__name__}: {words}"[:_MOST_WORDS] if words else type(error).__name__
 
 

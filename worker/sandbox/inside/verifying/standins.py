@@ -24,6 +24,8 @@ _PREDICATES = frozenset(
     if name.startswith(("is", "starts", "ends"))
     or name in ("count", "index", "find", "rfind", "rindex")
 ) | {"equals", "all", "any"}
+# What is said of two values may be what is to be found out of one.
+_RELATIONS = frozenset(("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"))
 # What tells how a function was written, rather than what it does.
 _OF_THE_SOURCE = frozenset(
     (
@@ -93,10 +95,10 @@ def number_of(value: object) -> int | None:
     return None
 
 
-def name_classes(values: "Iterable[object]") -> None:
-    """Note which classes the tests ask for by their names."""
-    for value in values:
-        if isinstance(value, StandinClass):
+def name_classes(found: "dict[str, object]", names: "frozenset[str]") -> None:
+    """Note which classes the tests themselves use as classes, by these names."""
+    for name, value in found.items():
+        if name in names and isinstance(value, StandinClass):
             type.__setattr__(value, "_promptmill_is_named", True)
 
 
@@ -179,7 +181,9 @@ class Standin:
         self._promptmill_ask("setattr", self._promptmill_number, name, value)
 
     def __reduce_ex__(self, protocol: object) -> str:
-        raise CannotCrossError("the tests copy or pickle an object of the program's")
+        if self._promptmill_is_named:
+            raise CannotCrossError("the tests copy or pickle an object of the program's")
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
 
 class _Function(Standin):
@@ -208,9 +212,8 @@ def _method(name: str) -> "Callable[..., object]":
         return self._promptmill_ask("special", self._promptmill_number, name, arguments, named)
 
     def comparing(self: Standin, *arguments: object) -> object:
-        if not self._promptmill_is_named and not all(
-            number_of(each) is not None for each in arguments
-        ):
+        is_among_its_own = all(number_of(each) is not None for each in arguments)
+        if not is_among_its_own and (name in _RELATIONS or not self._promptmill_is_named):
             return NotImplemented
         return self._promptmill_ask("special", self._promptmill_number, name, arguments, {})
 

@@ -1,6 +1,7 @@
 """Runs the tests, in the process that is theirs."""
 
 import ast
+import importlib
 import os
 import sys
 import types
@@ -76,8 +77,8 @@ class _Run:
                 return
             cases.failed(error)
         except BaseException as error:  # whatever tests let through ends them
-            if not line_of(error.__traceback__):
-                raise  # it is not theirs but ours
+            if not (line_of(error.__traceback__) or self._link.has_raised(error)):
+                raise  # it is neither theirs nor the program's, but ours
             cases.failed(error)
         cases.end()
 
@@ -87,9 +88,11 @@ class _Run:
                 f"the tests use {self._needs.shared}, which only one process can share"
             )
         found = self._needs.chosen(self._link.names(self._needs.names))
-        name_classes(found.values())
+        name_classes(found, self._needs.classes)
+        # Whatever the program says they are.
+        found |= {name: importlib.import_module(name) for name in self._needs.modules & set(found)}
         vars(self._module).update(found)
-        program = _Program(self._link)
+        program = _Program(self._link, self._needs.classes)
         sys.modules.update({"__main__": self._module, **dict.fromkeys(PROGRAM_MODULES, program)})
         # They are run below, each as a case.
         unittest.main = lambda *_, **__: None  # type: ignore[assignment]
@@ -120,9 +123,10 @@ class _Rehearsal(_Run):
 class _Program(types.ModuleType):
     """The program as a module, for tests that import it."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, classes: "frozenset[str]") -> None:
         super().__init__(PROGRAM_MODULES[0])
         self._link = link
+        self._classes = classes
         self.__path__: list[str] = []
 
     def __getattr__(self, name: str) -> object:
@@ -131,5 +135,5 @@ class _Program(types.ModuleType):
         found = self._link.names([name])
         if name not in found:
             raise AttributeError(f"the program has no {name!r}")
-        name_classes(found.values())
+        name_classes(found, self._classes)
         return found[name]
