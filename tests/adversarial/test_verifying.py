@@ -137,6 +137,12 @@ async def test_tests_that_do_not_compile_are_no_fault_of_the_program(strict: San
         await strict.verify(python("def f(): pass"), "assert f( ==", LIMITS)
 
 
+async def test_the_death_of_tests_is_no_fault_of_the_program(strict: Sandbox) -> None:
+    """Whatever kills them, nothing was found out about the program."""
+    with pytest.raises(SandboxError, match="ended without saying how"):
+        await strict.verify(python("def f(): pass"), "import ctypes; ctypes.string_at(0)", LIMITS)
+
+
 async def test_tests_that_never_end_by_a_programs_doing_are_not_passed(strict: Sandbox) -> None:
     """What a program returns can keep a test busy; that must neither pass nor be taken for a fault of ours."""
     tests = "for item in forever(): pass"

@@ -98,9 +98,10 @@ def _start_both(
         nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         for descriptor in (*questions, *answers, nothing):
             undo.callback(os.close, descriptor)
-        start(program, slots[0], plumbing, (questions[0], answers[1]))
+        # The tests first: they have more to do before they can ask.
         streams = (nothing, nothing, nothing)
         send(tester, slots[1], (*streams, answers[0], questions[1], report.write_end))
+        start(program, slots[0], plumbing, (questions[0], answers[1]))
     report.start(slots[1].stop)
 
 
