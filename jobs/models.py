@@ -16,7 +16,7 @@ from pydantic import (
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
 from .checkers import Checker, ExitsCleanly, MatchesCalls
 from .clock import new_id
-from .languages import Language
+from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
@@ -65,8 +65,8 @@ class PromptJob(Wire):
 
     @model_validator(mode="after")
     def _can_be_called(self) -> "PromptJob":
-        if self.language is Language.SH and isinstance(self.checker, MatchesCalls):
-            raise ValueError("a function of sh returns no value, so calls cannot check it")
+        if self.language not in CALLABLE and isinstance(self.checker, MatchesCalls):
+            raise ValueError(no_calls(self.language))
         return self
 
 
@@ -228,7 +228,7 @@ class CaseResult(Wire):
     """What the check itself calls it, else where it stands: `line 3`, `case 2`."""
     verdict: Verdict
     expected: str | None = None
-    """What had to come out, spelled in the program's language and cut to a bounded length; None where nobody can say."""
+    """What had to come out, spelled in the program's language and cut to some length; None where nobody can say."""
     actual: str | None = None
     """What came out instead, or the error; None where nothing is known of it."""
 

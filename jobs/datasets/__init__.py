@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from jobs.bounds import MAX_ATTEMPTS, MAX_SOURCE, MAX_TEXT
 from jobs.checkers import Checker, EntryPoint, ExpectedCalls, MatchesCalls, checker_of
 from jobs.clock import derived_id
-from jobs.languages import Language
+from jobs.languages import CALLABLE, Language, no_calls
 from jobs.limits import (
     CpuSeconds,
     FileSizeMib,
@@ -89,9 +89,9 @@ class Task(_Written):
             raise ValueError(
                 '"entryPoint" and "calls" go together: a function, and what it is called with'
             )
-        if self.calls is not None and self.language is Language.SH:
+        if self.calls is not None and self.language not in CALLABLE:
             raise ValueError(
-                '"calls" cannot check sh, whose functions return no value; use "expect" or "tests"'
+                f'"calls" cannot check {self.language}: {no_calls(self.language)}; use "expect" or "tests"'
             )
         return self
 

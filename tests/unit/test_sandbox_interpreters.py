@@ -7,14 +7,14 @@ import pytest
 
 from jobs.languages import Language
 from worker.sandbox import InterpreterMissingError, find_interpreter, interpreters
-from worker.sandbox.interpreters import readable_paths
+from worker.sandbox.interpreters import find_tool, readable_paths
 
 
 @pytest.fixture
 def empty_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A PATH on which nothing is."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    find_interpreter.cache_clear()
+    find_tool.cache_clear()
     return tmp_path
 
 

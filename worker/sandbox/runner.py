@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,9 +12,12 @@ from typing import Self
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, Isolation
 
+from .building import Workshop
 from .contract import NO_FILES, NO_HARNESS, Files, Harness
 from .errors import SandboxError
 from .inside.protocol import Setup
+from .interpreters import find_tool
+from .languages import ROWS
 from .pipes import Plumbing
 from .plan import Plan, plan_of
 from .reading import execution_of
@@ -67,6 +70,7 @@ class ZygoteSandbox:
         self._maker = maker
         # First in, first out: the one that was used last may still be making its spare.
         self._idle: deque[Slot] = deque()
+        self._workshop = Workshop(self._see_through)
 
     @property
     def isolation(self) -> Isolation:
@@ -92,7 +96,19 @@ class ZygoteSandbox:
             InterpreterMissingError: nothing here runs this language.
         """
         for_everybody = self._isolation.profile != "strict" and os.geteuid() == 0
+        if ROWS[code.language].tool.trial is not None:
+            # It may start the tool, and everybody else's job would wait for that.
+            await asyncio.to_thread(find_tool, code.language, for_everybody=for_everybody)
+        if ROWS[code.language].compiling is not None:
+            made = await self._workshop.made_of(code, harness, limits, for_everybody=for_everybody)
+            if isinstance(made, Execution):
+                return made
+            files = replace(files, given={**files.given, **made})
         plan = plan_of(code, limits, stdin, (harness, files), for_everybody=for_everybody)
+        return await self._see_through(plan)
+
+    async def _see_through(self, plan: Plan) -> Execution:
+        limits = plan.limits
         lost: SlotLostError | None = None
         for _ in range(_TRIES):
             slot = await self._take(limits.scratch_mib)
