@@ -24,6 +24,7 @@ COMMANDS = [
     ("job", "show"),
     ("worker",),
     ("doctor",),
+    ("languages",),
     ("sandbox",),
     ("sandbox", "run"),
     ("config",),

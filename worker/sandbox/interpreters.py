@@ -79,12 +79,15 @@ def find_tool(language: Language, *, for_everybody: bool = False) -> FoundTool:
     tool = ROWS[language].tool
     kind = "interpreter" if ROWS[language].compiling is None else "compiler"
     facts = {"looked for": f"{', '.join(tool.names)} in {SEARCH_PATH}:{os.environ.get('PATH', '')}"}
+    fixes = [f"apt-get install {tool.apt_package}"]
+    if passed_over and tool.trial is not None:
+        fixes = ["put one that is fit, or a link to it, into /usr/local/bin, or onto PATH"]
     if passed_over:
         facts["passed over"] = "; ".join(f"{one.path}: {one.reason}" for one in passed_over)
     raise InterpreterMissingError(
         f"no {kind} for {language.value!r} programs",
         facts=facts,
-        fixes=(f"apt-get install {tool.apt_package}",),
+        fixes=fixes,
     )
 
 

@@ -65,7 +65,9 @@ def failure_of(stderr: str, language: Language) -> Failure | None:
         case Language.JAVASCRIPT | Language.TYPESCRIPT:
             return _node_failure(lines)
         case _:
-            return _failure(lines, ROWS[language].errors)
+            head = stderr[:_TAIL_CHARACTERS].replace("\r\n", "\n").split("\n")
+            form = ROWS[language].errors
+            return _run_failure(lines, form) or _compile_failure(head, lines, form)
 
 
 def one_line(text: str) -> str:
@@ -140,24 +142,11 @@ def _node_place(lines: list[str], place: int | None) -> tuple[Frame, ...]:
     return (Frame(int(lines[place].rpartition(":")[2]), "", lines[place + 1].strip()),)
 
 
-def _failure(lines: list[str], form: ErrorForm) -> Failure | None:
-    """By the table: the last error of a running program, else the first of a compiler."""
+def _run_failure(lines: list[str], form: ErrorForm) -> Failure | None:
+    """The last error of a running program, by the table."""
     place = None if form.run is None else _last_index(lines, form.run)
-    if place is not None and form.run is not None:
-        return _run_failure(lines, place, form)
-    words = [line for line in lines if line.startswith(LIMIT_WORDS)]
-    if words and form.compile is not None:
-        summary = one_line(words[0].partition(": ")[2])
-        return Failure("compiler", f"compiler: {summary}", words[0], ())
-    if form.compile is None:
-        return None
-    place = next((n for n, line in enumerate(lines) if form.compile.match(line)), None)
-    return None if place is None else _compile_failure(lines, place, form)
-
-
-def _run_failure(lines: list[str], place: int, form: ErrorForm) -> Failure | None:
-    found = form.run.match(lines[place]) if form.run else None
-    if found is None:
+    found = form.run.match(lines[place]) if form.run and place is not None else None
+    if place is None or found is None:
         return None
     groups = {name: text for name, text in found.groupdict().items() if text}
     words = groups.get("words") or groups.get("words2")
@@ -177,20 +166,28 @@ def _run_failure(lines: list[str], place: int, form: ErrorForm) -> Failure | Non
     )
 
 
-def _compile_failure(lines: list[str], place: int, form: ErrorForm) -> Failure | None:
-    found = form.compile.match(lines[place]) if form.compile else None
-    if found is None:
+def _compile_failure(head: list[str], tail: list[str], form: ErrorForm) -> Failure | None:
+    """The first error of a compiler, by the table; that it ran into a limit of its own it says last."""
+    if form.compile is None:
+        return None
+    for line in tail:
+        if line.startswith(LIMIT_WORDS):
+            words = line.partition(": ")[2]
+            return Failure("compiler", one_line(f"compiler: {words}"), line, ())
+    place = next((n for n, line in enumerate(head) if form.compile.match(line)), None)
+    found = form.compile.match(head[place]) if place is not None else None
+    if place is None or found is None:
         return None
     groups = {name: text for name, text in found.groupdict().items() if text}
-    below = {**_below(lines, place, form.place), **_below(lines, place + 1, form.place)}
-    line = groups.get("line") or below.get("line")
+    below = {**_below(head, place, form.place), **_below(head, place + 1, form.place)}
+    line_number = groups.get("line") or below.get("line")
     said = groups.get("words") or groups.get("link") or groups.get("linker") or found[0]
     name = groups.get("name", "error")
     return Failure(
         name=name,
-        summary=one_line(f"line {line}: {said}" if line else f"{name}: {said}"),
-        report="\n".join(lines[place:]).rstrip(),
-        frames=(Frame(int(line), "", ""),) if line else (),
+        summary=one_line(f"line {line_number}: {said}" if line_number else f"{name}: {said}"),
+        report="\n".join(head[place:]).rstrip(),
+        frames=(Frame(int(line_number), "", ""),) if line_number else (),
     )
 
 
