@@ -21,7 +21,7 @@ class Looks:
     """Opens a text that has to be closed by a line of the same word."""
 
 
-_SLASHES = r"/\*.*?\*/|^\s*//.*$"
+_SLASHES = r"/\*.*?\*/|^\s*//[^\n]*"
 
 
 def with_braces(keywords: str, proof: str, definition: str) -> Looks:

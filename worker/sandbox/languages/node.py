@@ -66,7 +66,7 @@ _LOOKS = Looks(
         r"|\brequire\(|^\s*(?:import|export)\s.*['\"{]|\bprocess\.\w+",
         re.MULTILINE,
     ),
-    comment=re.compile(r"/\*.*?\*/|^\s*//.*$", re.DOTALL | re.MULTILINE),
+    comment=re.compile(r"/\*.*?\*/|^\s*//[^\n]*", re.DOTALL | re.MULTILINE),
     effect=re.compile(r"[(=]"),
     definition=re.compile(
         r"^(?:export\s+)?(?:async\s+)?(?:function\s*\*?|class|const|let|var)\s+([\w$]+)",
