@@ -7,6 +7,7 @@ is kept for a while: a program that is run for several inputs is compiled for th
 
 import base64
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
@@ -24,6 +25,15 @@ _KEPT_PROGRAMS = 16
 _KEPT_BYTES = 64 * _MIB
 LIMIT_WORDS = "promptmill: the compiler needed more than "
 """How standard error ends where the compiler ran into its own limits."""
+
+_LAST_CHARACTERS = 4096
+# Words that a part of the compiler says of itself, and not of a line of the program that it quotes.
+_LIMIT_OF_A_PART = re.compile(
+    r"^(?!program|\w+\.java)\S+: [^'\"\n]{0,200}(?P<file>File size limit exceeded|File too large)"
+    r"|^(?!program|\w+\.java)\S+: [^'\"\n]{0,200}(?:out of memory|virtual memory exhausted|annot allocate memory)"
+    r"|^(?:memory allocation of \d+ bytes|java\.lang\.OutOfMemoryError|The system is out of resources)",
+    re.MULTILINE,
+)
 
 Made = dict[str, bytes]
 """What a compiler made, by path below the program's working directory."""
@@ -88,13 +98,22 @@ def _limits(language: Language, limits: Limits) -> Limits:
 
 def _why_nothing_was_made(execution: Execution, limits: Limits) -> str | None:
     """What is added to the compiler's own words; None where it made a program."""
-    if execution.limit_hit is not None:
-        return LIMIT_WORDS + _amount(execution.limit_hit, limits)
+    limit = execution.limit_hit or (_limit_in_words(execution) if execution.exit_code else None)
+    if limit is not None:
+        return LIMIT_WORDS + _amount(limit, limits)
     if execution.exit_code != 0:
         return "" if execution.signal is None else "promptmill: the compiler itself crashed"
     if execution.artefacts_omitted or any(one.truncated for one in execution.artefacts):
         return f"{LIMIT_WORDS}{limits.file_size_mib} MiB, or {_MOST_FILES} files, for the program"
     return None if execution.artefacts else "promptmill: the compiler made no program"
+
+
+def _limit_in_words(execution: Execution) -> LimitHit | None:
+    """Which limit ended one of the programs that a compiler starts: it says so itself, and ends like any other."""
+    found = _LIMIT_OF_A_PART.search(execution.stderr[-_LAST_CHARACTERS:])
+    if found is None:
+        return None
+    return "file_size" if found["file"] else "memory"
 
 
 def _amount(limit: LimitHit, limits: Limits) -> str:
