@@ -127,3 +127,61 @@ async def test_a_program_that_leaves_its_tests_has_not_passed_them(
     judgement, execution = await _run(strict, language, programs.leaving, checker)
     assert judgement.verdict is Verdict.WRONG_ANSWER, (judgement, execution.stderr)
     assert execution.tests_finished is False
+
+
+_CLOSED_BY_TESTS = {
+    Language.C: (
+        "#include <assert.h>\nlong add(long a, long b) {\n  return a + b;",
+        "}\nint main(void) { assert(add(1, 2) == 3); return 0; }\n",
+    ),
+    Language.CPP: (
+        "#include <assert.h>\nlong add(long a, long b) {\n  return a + b;",
+        "}\nint main() {\n  auto candidate = add;\n  assert(candidate((1), (2)) == (3));\n}\n",
+    ),
+    Language.RUST: (
+        "fn add(a: isize, b: isize) -> isize {\n    a + b",
+        "}\n\nfn main() {\n    let candidate = add;\n    assert_eq!(candidate(1, 2), 3);\n}\n",
+    ),
+    Language.JAVA: (
+        "import java.util.*;\nclass Problem {\n  public static long add(long a, long b) {\n    return a + b;",
+        "  }\n  public static void main(String[] args) {\n    assert(add((1l), (2l)) == (3l));\n  }\n}\n",
+    ),
+    Language.GO: (
+        'package main\n\nimport "fmt"\n\nfunc add(a, b int) int {\n\treturn a + b',
+        '}\n\nfunc main() {\n\tif add(1, 2) != 3 {\n\t\tpanic("no")\n\t}\n\tfmt.Println()\n}\n',
+    ),
+    Language.PERL: (
+        "sub add {\n  my ($a, $b) = @_;\n  return $a + $b;",
+        "}\nsub test { my $candidate = \\&add; if ($candidate->(1, 2) != 3) { exit 1; } }\ntest();",
+    ),
+    Language.RUBY: (
+        "def add(a, b)\n  a + b",
+        (
+            "end\nrequire 'test/unit'\nclass TestAdd < Test::Unit::TestCase\n  def test_add\n"
+            "    assert_equal(3, method(:add).call(1, 2))\n  end\nend\n"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("language", _CLOSED_BY_TESTS, ids=str)
+@pytest.mark.parametrize("is_right", [True, False], ids=["right", "wrong"])
+async def test_tests_may_close_what_the_program_left_open(
+    strict: Sandbox, language: Language, *, is_right: bool
+) -> None:
+    """Benchmarks for many languages ask for the end of a function, and their tests go on from there."""
+    program, tests = _CLOSED_BY_TESTS[language]
+    program = program if is_right else program.replace(" + ", " - ")
+    judgement, execution = await _run(strict, language, program, PassesTests(tests=tests))
+    assert (judgement.verdict is Verdict.ACCEPTED) is is_right, execution.stderr
+    assert execution.tests_finished is is_right
+
+
+async def test_a_main_of_go_that_leaves_its_tests_has_not_passed_them(strict: Sandbox) -> None:
+    """Its `main` has another name with us, and what calls it is ours."""
+    program = (
+        'package main\n\nimport "os"\n\nfunc add(a, b int) int {\n\tos.Exit(0)\n\treturn 3\n}\n'
+    )
+    tests = 'func main() {\n\tif add(1, 2) != 3 {\n\t\tpanic("no")\n\t}\n}\n'
+    judgement, _ = await _run(strict, Language.GO, program, PassesTests(tests=tests))
+    assert judgement.verdict is Verdict.WRONG_ANSWER

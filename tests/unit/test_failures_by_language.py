@@ -37,6 +37,9 @@ Exception in thread "main" java.lang.IllegalStateException: no
 \tat Main.main(Main.java:2)
 \tat PromptmillHarness.main(PromptmillHarness.java:3)
 """
+_JAVA_DEEP = (
+    'Exception in thread "main" java.lang.StackOverflowError\n' + "\tat A.f(A.java:1)\n" * 1024
+)
 _R_LONG = "Error in compute_something_with_a_long_name(1, 2, 3) : \n  no way\nCalls: f -> g\n"
 _LUA = """\
 lua5.4: /s/work/program.lua:1: no
@@ -91,6 +94,13 @@ def test_an_error_is_one_line_and_its_places(
     assert failure is not None
     assert failure.summary == summary
     assert [frame.line for frame in failure.frames] == lines
+
+
+def test_an_error_is_found_above_a_long_trace() -> None:
+    """What is read of standard error is bounded, and a recursion without end leaves more."""
+    failure = failure_of(_JAVA_DEEP, Language.JAVA)
+    assert failure is not None
+    assert failure.summary == "java.lang.StackOverflowError"
 
 
 @pytest.mark.parametrize("language", list(Language), ids=str)

@@ -67,7 +67,9 @@ def failure_of(stderr: str, language: Language) -> Failure | None:
         case _:
             head = stderr[:_TAIL_CHARACTERS].replace("\r\n", "\n").split("\n")
             form = ROWS[language].errors
-            return _run_failure(lines, form) or _compile_failure(head, lines, form)
+            found = _run_failure(lines, form) or _compile_failure(head, lines, form)
+            # A long trace of calls stands below its error.
+            return found or _run_failure(head, form)
 
 
 def one_line(text: str) -> str:

@@ -62,7 +62,7 @@ RUBY = LanguageRow(
     ),
     private_memory_room_mib=64,
     memory_words=lines_that_begin(
-        r"\[FATAL\] failed to allocate memory", r"\S*program\.rb:\d+:.*\(NoMemoryError\)$"
+        r"\[FATAL\] failed to allocate memory", r"\S*program\.rb:.*\(NoMemoryError\)$"
     ),
     denied_words=lines_that_begin(r"\S*program\.rb:\d+:.*\(Errno::EPERM\)$"),
 )

@@ -61,6 +61,8 @@ SH = LanguageRow(
         never_after="",
     ),
     looks=_LOOKS,
+    # Where dash is refused memory, it mostly crashes without a word.
+    private_memory_room_mib=512,
     memory_words=lines_that_begin(
         r"(?:\S*program\.sh: (?:(?:line )?\d+: )?)?Out of space",
         "Cannot allocate memory",
