@@ -28,8 +28,9 @@ CALLABLE = frozenset({Language.PYTHON, Language.JAVASCRIPT, Language.TYPESCRIPT}
 
 
 def no_calls(language: Language) -> str:
-    """Why a program in this language cannot be checked by calls."""
+    """Why a program in this language cannot be checked by calls, and how it can."""
     if language in {Language.SH, Language.BASH}:
-        return f"a function of {language} returns no value, so calls cannot check it"
-    callable_ones = ", ".join(sorted(CALLABLE))
-    return f"functions of {language} cannot be called from outside, those of {callable_ones} can"
+        why = "its functions return no value"
+    else:
+        why = f"only functions of {', '.join(sorted(CALLABLE))} can be called from outside"
+    return f"calls cannot check {language.value}: {why}; use expected output or tests"

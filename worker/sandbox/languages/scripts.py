@@ -188,7 +188,7 @@ LUA = LanguageRow(
     ),
     run=("{tool}", "{source}"),
     hello="print(6 * 7)",
-    tests=_AFTER,
+    tests=f"{_AFTER}; those that end the process themselves, as with luaunit, never pass",
     errors=ErrorForm(
         run=re.compile(r"\S*lua[\d.]*: (?:\S*program\.lua:(?P<line>\d+): )?(?P<words>.+)$"),
         frame=re.compile(
