@@ -28,9 +28,9 @@ CALLABLE = frozenset({Language.PYTHON, Language.JAVASCRIPT, Language.TYPESCRIPT}
 
 
 def no_calls(language: Language) -> str:
-    """Why a program in this language cannot be checked by calls, and how it can."""
+    """That calls cannot check a program in this language, why, and what can; the words after "calls"."""
     if language in {Language.SH, Language.BASH}:
         why = "its functions return no value"
     else:
         why = f"only functions of {', '.join(sorted(CALLABLE))} can be called from outside"
-    return f"calls cannot check {language.value}: {why}; use expected output or tests"
+    return f"cannot check {language.value}: {why}; use expected output or tests"

@@ -66,7 +66,7 @@ class PromptJob(Wire):
     @model_validator(mode="after")
     def _can_be_called(self) -> "PromptJob":
         if self.language not in CALLABLE and isinstance(self.checker, MatchesCalls):
-            raise ValueError(no_calls(self.language))
+            raise ValueError(f"calls {no_calls(self.language)}")
         return self
 
 

@@ -90,7 +90,7 @@ class Task(_Written):
                 '"entryPoint" and "calls" go together: a function, and what it is called with'
             )
         if self.calls is not None and self.language not in CALLABLE:
-            raise ValueError(no_calls(self.language))
+            raise ValueError(f'"calls" {no_calls(self.language)}')
         return self
 
     @property

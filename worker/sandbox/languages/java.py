@@ -137,7 +137,7 @@ JAVA = LanguageRow(
     bounds_address_space=False,
     private_memory_room_mib=1024,
     processes_room=64,
-    readable=("/etc/java*",),
+    readable=("/etc/java-*",),
     memory_words=lines_that_begin(
         r'Exception in thread "[^"\n]*" java\.lang\.OutOfMemoryError',
         "Exception: java.lang.OutOfMemoryError",

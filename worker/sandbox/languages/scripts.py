@@ -166,7 +166,8 @@ PHP = LanguageRow(
         r"^\s*(?:(?:abstract|final)\s+)?(?:function|class|interface|trait)\s+(\w+)",
     ),
     private_memory_room_mib=128,
-    readable=("/etc/php",),
+    # Which modules there are; what the host has set besides is not the program's.
+    readable=("/etc/php/*/cli/conf.d", "/etc/php/*/mods-available"),
     memory_words=lines_that_begin(
         r"(?:PHP )?Fatal error:\s+(?:Allowed memory size of|Out of memory)", "Out of memory"
     ),
@@ -250,7 +251,7 @@ R = LanguageRow(
     ),
     least_open_files=256,
     private_memory_room_mib=128,
-    readable=("/etc/R",),
+    readable=("/etc/R/ldpaths", "/etc/R/Renviron"),
     memory_words=lines_that_begin(
         r"Error: (?:cannot allocate|vector memory|memory exhausted|protect\(\): protection stack)",
         r"Error: cons memory exhausted",
