@@ -51,6 +51,7 @@ worker: $(READY) ## work off the queue until stopped
 docs: $(READY) ## write the generated reference pages again
 	@$(BIN)/python -m config.reference
 	@$(BIN)/python -m jobs.schema > docs/reference/record.schema.json
+	@$(BIN)/python -m worker.sandbox.languages.reference > docs/reference/languages.md
 
 profiles: $(READY) ## as root, with ../shared: measure what each profile of the sandbox holds, and write it down
 	@$(BIN)/python -m tests.adversarial.profiles
@@ -77,14 +78,21 @@ package: $(READY) ## build the wheel, look into it, install it elsewhere, start 
 check: ## all that CI runs
 	@.ci/run
 
-system: ## install what tests need and pip cannot bring: node, the kernel's headers
-	@missing=""; \
-	  if command -v node > /dev/null; then echo "system: node $$(node --version) is there"; else missing="nodejs"; fi; \
-	  if [ -e /usr/include/asm-generic/unistd.h ]; then echo "system: the kernel's headers are there"; \
+# Programs, and the packages that bring them. Only what lies in the system's folders counts: programs are shown no other.
+SYSTEM := node:nodejs bash:bash gcc:gcc,libc6-dev g++:g++ go:golang-go rustc:rustc javac:default-jdk-headless ruby:ruby \
+  perl:perl php:php-cli lua5.4:lua5.4 Rscript:r-base-core
+
+system: ## install what tests need and pip cannot bring: interpreters, compilers, the kernel's headers
+	@missing=""; there=""; PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin; \
+	  for each in $(SYSTEM); do \
+	    if command -v "$${each%%:*}" > /dev/null; then there="$$there $${each%%:*}"; \
+	    else missing="$$missing $$(echo "$${each#*:}" | tr , ' ')"; fi; done; \
+	  if [ -e /usr/include/asm-generic/unistd.h ]; then there="$$there and the kernel's headers"; \
 	  else missing="$$missing linux-libc-dev"; fi; \
+	  echo "system: there are$$there"; \
 	  if [ -n "$$missing" ]; then \
-	    echo "system: installing $$missing with apt-get"; \
-	    PATH="$$PATH:/usr/sbin:/sbin" DEBIAN_FRONTEND=noninteractive; export PATH DEBIAN_FRONTEND; \
+	    echo "system: installing$$missing with apt-get"; \
+	    DEBIAN_FRONTEND=noninteractive; export PATH DEBIAN_FRONTEND; \
 	    apt-get -qq update && apt-get -qq install --yes --no-install-recommends $$missing > /dev/null; fi
 
 clean: ## remove what these targets made; records in .promptmill stay

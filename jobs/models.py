@@ -16,7 +16,7 @@ from pydantic import (
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
 from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
-from .languages import Language
+from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
@@ -66,8 +66,8 @@ class PromptJob(Wire):
 
     @model_validator(mode="after")
     def _can_be_called(self) -> "PromptJob":
-        if self.language is Language.SH and isinstance(self.checker, MatchesCalls):
-            raise ValueError("a function of sh returns no value, so calls cannot check it")
+        if self.language not in CALLABLE and isinstance(self.checker, MatchesCalls):
+            raise ValueError(f"calls {no_calls(self.language)}")
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.node import folder_of_node
 from tests.redis_server import DATABASES, find_server, private_redis
 from tests.requiring import require
 
@@ -29,6 +30,10 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(("PROMPTMILL_", "GEMINI_", "GOOGLE_")):
             del os.environ[name]
+    node = folder_of_node()
+    if node is not None:
+        # Last, as it is looked for last.
+        os.environ["PATH"] += f"{os.pathsep}{node}"
 
 
 @pytest.fixture(scope="session")

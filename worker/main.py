@@ -36,7 +36,7 @@ from worker.errors import ModelClosedError
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.sandbox import Sandbox
-from worker.sandbox.interpreters import interpreters
+from worker.sandbox.interpreters import found_languages
 from worker.sandbox.opening import open_sandbox
 from worker.sandbox.packages import packages_of
 from worker.solver.loop import FeedbackLoop
@@ -85,7 +85,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
             model=model.name,
             simulated=model.simulated,
-            languages=tuple(found.language for found in interpreters() if found.path is not None),
+            languages=found_languages(),
         )
         consumer = Consumer(
             redis,

@@ -25,7 +25,7 @@ from jobs.checkers import (
 )
 from jobs.clock import derived_id
 from jobs.comparisons import Compare, Tolerance
-from jobs.languages import Language
+from jobs.languages import CALLABLE, Language, no_calls
 from jobs.limits import (
     CpuSeconds,
     FileSizeMib,
@@ -125,10 +125,8 @@ class Task(_Written):
             raise ValueError(
                 '"entryPoint" and "calls" go together: a function, and what it is called with'
             )
-        if self.calls is not None and self.language is Language.SH:
-            raise ValueError(
-                '"calls" cannot check sh, whose functions return no value; use "expect" or "tests"'
-            )
+        if self.calls is not None and self.language not in CALLABLE:
+            raise ValueError(f'"calls" {no_calls(self.language)}')
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import pytest
 
 from jobs.datasets.readers import demo_tasks
 from jobs.keys import Keys
+from jobs.languages import Language
 from tests.standin.running import GOOD_KEY
 
 from .project import Project
@@ -24,6 +25,7 @@ COMMANDS = [
     ("job", "show"),
     ("worker",),
     ("doctor",),
+    ("languages",),
     ("sandbox",),
     ("sandbox", "run"),
     ("config",),
@@ -84,6 +86,23 @@ def test_the_doctor_finds_this_machine_fit(project: Project) -> None:
     assert {"python", "disk", "language", "redis", "model", "sandbox"} <= {
         row["group"] for row in findings
     }
+
+
+def test_the_languages_are_listed_and_tried(project: Project) -> None:
+    """Whoever is told that an interpreter is missing asks what there is, and whether it works."""
+    ended = project.run("languages", "--check", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    found = {one["language"]: one for one in ended.json()}
+    assert list(found) == [language.value for language in Language]
+    assert found["python"]["status"] == found["sh"]["status"] == "ok"
+    assert all(one["fixes"] for one in found.values() if one["status"] == "missing")
+
+
+def test_the_languages_are_readable(project: Project) -> None:
+    """A line for each, and nothing is run to write it."""
+    ended = project.run("languages")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("python      found    /")
 
 
 def test_the_doctor_is_readable(project: Project) -> None:

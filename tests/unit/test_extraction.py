@@ -157,6 +157,21 @@ def test_several_blocks_become_one_program(text: str, expected: str) -> None:
         pytest.param(
             "javascript", "let x = 1;\nf(x);", "let x = 1;\nf(x);\n", id="JavaScript bare"
         ),
+        pytest.param(
+            "javascript",
+            "```js\n// Adds.\nfunction f() { return 1 }\n```",
+            "// Adds.\nfunction f() { return 1 }\n",
+            id="JavaScript after a comment",
+        ),
+        pytest.param("bash", "```sh\necho 1\n```", "echo 1\n", id="sh for bash"),
+        pytest.param("cpp", "```c++\nint main() {}\n```", "int main() {}\n", id="C++"),
+        pytest.param("c", "```c11\nint main() {}\n```", "int main() {}\n", id="C of a version"),
+        pytest.param(
+            "go",
+            "```\npackage main\n\nfunc main() {}\n```",
+            "package main\n\nfunc main() {}\n",
+            id="Go",
+        ),
     ],
 )
 def test_programs_in_other_languages_are_found(language: str, text: str, expected: str) -> None:

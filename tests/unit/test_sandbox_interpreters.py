@@ -1,21 +1,23 @@
 """Finding interpreters, and missing them."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from jobs.languages import Language
 from worker.sandbox import InterpreterMissingError, find_interpreter, interpreters
-from worker.sandbox.interpreters import readable_paths
+from worker.sandbox.interpreters import find_tool, readable_paths
 
 
 @pytest.fixture
-def empty_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def empty_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """A PATH on which nothing is."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    find_interpreter.cache_clear()
-    return tmp_path
+    find_tool.cache_clear()
+    yield tmp_path
+    find_tool.cache_clear()
 
 
 def test_an_interpreter_that_only_its_owner_can_reach_is_passed_over(empty_path: Path) -> None:
@@ -54,3 +56,40 @@ def test_our_own_environment_is_not_shown() -> None:
     assert sys.prefix != sys.base_prefix
     assert not [path for path in shown if path.is_relative_to(sys.prefix)]
     assert python.is_relative_to("/usr") or python in shown
+
+
+def _tool(folder: Path, name: str, script: str) -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_one_that_cannot_do_what_is_needed_is_passed_over_for_one_that_can(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Distributions bring a Node.js that does not know TypeScript; whoever has another puts it on PATH."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    new.mkdir()
+    _tool(old, "node", "exit 9")
+    fit = _tool(new, "node", 'case "$1" in --experimental-strip-types) exit 0;; esac; exit 9')
+    monkeypatch.setenv("PATH", f"{old}:{new}")
+    find_tool.cache_clear()
+    try:
+        found = find_tool(Language.TYPESCRIPT)
+    finally:
+        find_tool.cache_clear()
+    if not found.path.is_relative_to("/usr"):
+        assert (found.path, found.flags) == (fit.resolve(), ("--experimental-strip-types",))
+
+
+def test_a_compiler_outside_the_system_is_passed_over(empty_path: Path) -> None:
+    """A version manager's one needs what lies beside it, which no program is shown."""
+    _tool(empty_path, "rustc", "echo")
+    if Path("/usr/bin/rustc").exists() or Path("/usr/local/bin/rustc").exists():
+        assert find_interpreter(Language.RUST).is_relative_to("/usr")
+        return
+    with pytest.raises(InterpreterMissingError) as caught:
+        find_interpreter(Language.RUST)
+    assert "does not lie below /usr" in caught.value.facts["passed over"]

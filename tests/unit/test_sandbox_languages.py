@@ -1,15 +1,20 @@
 """The language table: files, lines and the words of failing programs."""
 
+from pathlib import Path
+
 import pytest
 
 from jobs.languages import Language
 from worker.sandbox import NO_HARNESS, Harness
 from worker.sandbox.languages import (
     ROWS,
+    LanguageRow,
+    language_of,
     ran_out_of_memory,
     source_of,
     was_refused_by_compiler,
 )
+from worker.sandbox.languages.reference import languages_page
 
 
 def test_every_language_has_a_row() -> None:
@@ -45,6 +50,67 @@ def test_a_program_keeps_its_lines_with_tests_after_it(language: Language) -> No
     assert text.splitlines()[3] == "tests"
 
 
+@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.language.value)
+def test_no_label_and_no_ending_is_forgotten(row: LanguageRow) -> None:
+    """The name that a job gives is what the model is asked to label its program with."""
+    assert row.language.value in row.labels
+    assert all(language_of(Path(f"a{suffix}")) is row.language for suffix in row.suffixes)
+    assert row.compiling is not None or row.compile_error is not None
+
+
+@pytest.mark.parametrize(
+    ("program", "file", "main"),
+    [
+        ("class A { public static void main(String[] a) {} }", "A.java", "A"),
+        ("class A {} public class B { static void main(String[] a) {} }", "B.java", "B"),
+        ("class A { static void main(String[] a) {} } public class B {}", "B.java", "A"),
+        ("package x.y;\nclass A { static void main(String[] a) {} }", "A.java", "x.y.A"),
+        (
+            "// class C { static void main(\nclass A { static void main(String[] a) {} }",
+            "A.java",
+            "A",
+        ),
+        ('class A { String s = "} class C {"; static void main(String[] a) {} }', "A.java", "A"),
+        ("class A { class C { static void main(String[] a) {} } }\nclass B {}", "A.java", "A"),
+        (
+            "record A(int x) {}\nenum B { C; public static void main(String... a) {} }",
+            "B.java",
+            "B",
+        ),
+        ("int x;", "Main.java", "Main"),
+    ],
+    ids=["one", "public", "both", "package", "comment", "text", "nested", "kinds", "none"],
+)
+def test_the_class_to_start_is_found(program: str, file: str, main: str) -> None:
+    """Java asks for the file to be named after one class, and for the name of the other when it is started."""
+    source = source_of(Language.JAVA, program, NO_HARNESS)
+    assert source.name == f"work/{file}"
+    assert source.words["{main}"] == (main,)
+
+
+@pytest.mark.parametrize(
+    ("tests", "name", "how"),
+    [
+        ("func main() { f() }", "work/program.go", ("build",)),
+        ("func TestF(t *testing.T) {}", "work/program_test.go", ("test", "-c", "-vet=off")),
+    ],
+    ids=["main", "go test"],
+)
+def test_both_kinds_of_tests_of_go_are_told_apart(
+    tests: str, name: str, how: tuple[str, ...]
+) -> None:
+    """One kind is a program, the other is what `go test` makes one of."""
+    source = source_of(Language.GO, "package main\n\nfunc f() {}", Harness(tests=tests))
+    assert (source.name, source.words["{how}"]) == (name, how)
+    assert "func main()" not in source.text
+
+
+def test_the_page_about_languages_is_what_the_table_would_write(repository: Path) -> None:
+    """A reference that lags behind is believed; `make docs` writes it again."""
+    page = repository / "docs/reference/languages.md"
+    assert page.read_text(encoding="utf-8") == languages_page()
+
+
 @pytest.mark.parametrize("language", list(Language), ids=str)
 def test_a_program_without_tests_is_run_as_it_is(language: Language) -> None:
     """Not a byte of ours is in what the model wrote."""
@@ -65,6 +131,28 @@ def test_a_program_without_tests_is_run_as_it_is(language: Language) -> None:
         (Language.JAVASCRIPT, "RangeError: Array buffer allocation failed", True),
         (Language.JAVASCRIPT, "RangeError: Maximum call stack size exceeded", False),
         (Language.SH, "sort: Cannot allocate memory", False),
+        (Language.CPP, "terminate called after throwing an instance of 'std::bad_alloc'", True),
+        (Language.RUST, "memory allocation of 4294967296 bytes failed", True),
+        (Language.GO, "fatal error: runtime: out of memory", True),
+        (Language.GO, "runtime: cannot allocate memory", True),
+        (
+            Language.JAVA,
+            'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space',
+            True,
+        ),
+        (Language.RUBY, "[FATAL] failed to allocate memory", True),
+        (
+            Language.RUBY,
+            "/s/work/program.rb:2:in `f': failed to allocate memory (NoMemoryError)",
+            True,
+        ),
+        (Language.PERL, "Out of memory!", True),
+        (Language.PHP, "Fatal error: Allowed memory size of 134217728 bytes exhausted", True),
+        (Language.LUA, "lua5.4: not enough memory", True),
+        (Language.R, "Error: cannot allocate vector of size 7.5 Gb", True),
+        (Language.BASH, "/s/work/program.sh: line 2: xrealloc: cannot allocate 1 bytes", True),
+        (Language.BASH, "/s/work/program.sh: xrealloc: cannot allocate 1 bytes", True),
+        (Language.JAVA, "caught java.lang.OutOfMemoryError", False),
     ],
 )
 def test_a_refused_allocation_is_read_from_the_language_s_own_words(

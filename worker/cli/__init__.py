@@ -50,6 +50,11 @@ app.command(
     name="doctor",
     help="Find out what works on this machine and what does not.",
 )
+app.command(
+    "worker.cli.languages:languages",
+    name="languages",
+    help="What programs can be written in here, and what runs them.",
+)
 
 _job = App(name="job", help="Look at finished jobs.")
 _job.command("worker.cli.job:list_jobs", name="list", help="Finished jobs, the newest first.")

@@ -16,19 +16,13 @@ from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, Isolation
 from worker.sandbox import Files, open_sandbox, packages_of
+from worker.sandbox.languages import known_suffixes, language_of
 
 from .execution import execution_lines
 from .output import talk
 from .program_flags import LimitFlags, Surroundings
 
-_LANGUAGES = {
-    ".py": Language.PYTHON,
-    ".js": Language.JAVASCRIPT,
-    ".mjs": Language.JAVASCRIPT,
-    ".cjs": Language.JAVASCRIPT,
-    ".sh": Language.SH,
-}
-_OWN_NAMES = {f"program{suffix}" for suffix in _LANGUAGES}
+_OWN_NAMES = {"program", *(f"program{suffix}" for suffix in known_suffixes())}
 _KIB, _MIB = 1024, 1024 * 1024
 _MOST_FILES = 256
 _MOST_BYTES = 512 * _MIB
@@ -101,9 +95,9 @@ async def _run(
 
 
 def _language_of(program: Path, given: Surroundings) -> Language:
-    language = given.language or _LANGUAGES.get(program.suffix.lower())
+    language = given.language or language_of(program)
     if language is None:
-        names = ", ".join(sorted(_LANGUAGES))
+        names = ", ".join(known_suffixes())
         raise UsageError(
             f"the suffix of {program} names no language that is known here",
             facts={"known": names},

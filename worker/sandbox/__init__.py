@@ -9,7 +9,7 @@ from .interpreters import FoundInterpreter, find_interpreter, interpreters
 from .opening import PROFILES, Profile, open_sandbox
 from .packages import PythonPackages, packages_of
 from .runner import ZygoteSandbox
-from .selfcheck import Check, self_check
+from .selfcheck import Check, check_language, self_check
 
 __all__ = [
     "NO_FILES",
@@ -28,6 +28,7 @@ __all__ = [
     "SandboxTooWeakError",
     "Verification",
     "ZygoteSandbox",
+    "check_language",
     "find_interpreter",
     "interpreters",
     "open_sandbox",

@@ -15,7 +15,7 @@ from .cgroups import find_places
 from .errors import InterpreterMissingError, PackagesError, SandboxError, SandboxTooWeakError
 from .inside.layers import OF_CONTAINED, OF_STRICT, PRELOAD
 from .inside.protocol import Setup
-from .interpreters import SEARCH_PATH, find_interpreter, readable_paths
+from .interpreters import SEARCH_PATH, find_interpreter, readable_for, readable_paths
 from .packages import NO_PACKAGES, PythonPackages
 from .runner import ZygoteSandbox
 from .slot import LayerRefused
@@ -162,10 +162,7 @@ def _readable(python: Path, *, for_everybody: bool) -> tuple[str, ...]:
     """What every installed interpreter needs."""
     paths = list(readable_paths(python))
     for language in Language:
-        try:
-            paths += readable_paths(find_interpreter(language, for_everybody=for_everybody))
-        except InterpreterMissingError:
-            continue
+        paths += readable_for(language, for_everybody=for_everybody)
     return tuple(dict.fromkeys(paths))
 
 

@@ -2,9 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never
 
 from jobs.languages import Language
 from jobs.limits import Limits
@@ -13,8 +12,8 @@ from jobs.models import ExecutableCode
 from .contract import Files, Harness
 from .inside.protocol import SCRATCH_MARK, Request
 from .inside.spare import PYTHON
-from .interpreters import find_interpreter
-from .languages import ROWS, LanguageRow, source_of
+from .interpreters import find_tool
+from .languages import ROWS, LanguageRow, Source, source_of
 
 # For what is mapped and never touched: libraries, arenas, thread stacks.
 _ADDRESS_SPACE_ROOM_MIB = 1024
@@ -34,6 +33,8 @@ class Plan:
     """What the harness reads: a nonce, or calls. None where there is no harness."""
     is_tested: bool
     """Whether the question is a nonce."""
+    is_compiling: bool = False
+    """Whether it is the compiler that is run, and not yet a program."""
 
     def write_contents(self) -> int:
         """A memfd with all files one after the other, for the caller to close."""
@@ -55,20 +56,25 @@ def plan_of(
 ) -> Plan:
     """Work out how this program is run. `for_everybody` passes over interpreters that only their owner can reach.
 
+    Where the language is compiled, what was made of the program is among the files.
+
     Raises:
         InterpreterMissingError: nothing here runs this language.
     """
     harness, files = attached
+    row = ROWS[code.language]
     source = source_of(code.language, code.code, harness)
-    contents = {source.name: source.text.encode("utf-8", "surrogatepass")}
+    contents: dict[str, bytes] = {}
+    if row.compiling is None:
+        contents |= _written(source)
     contents |= {f"work/{name}": content for name, content in files.given.items()}
     return Plan(
         language=code.language,
         limits=limits,
         stdin=stdin,
         request=_request(
-            _command(code.language, source.name, limits.memory_mib, for_everybody=for_everybody),
-            ROWS[code.language],
+            _command(row, row.run, source, limits.memory_mib, for_everybody=for_everybody),
+            row,
             limits,
             contents,
             files,
@@ -79,6 +85,37 @@ def plan_of(
     )
 
 
+def compilation_of(
+    language: Language, source: Source, limits: Limits, files: Files, *, for_everybody: bool
+) -> Plan:
+    """Work out how this program is compiled, and what is collected of it.
+
+    Raises:
+        InterpreterMissingError: there is no compiler for this language.
+    """
+    row = ROWS[language]
+    assert row.compiling is not None  # noqa: S101  else there is nothing to be worked out
+    contents = _written(source)
+    command = _command(
+        row, row.compiling.command, source, limits.memory_mib, for_everybody=for_everybody
+    )
+    return Plan(
+        language=language,
+        limits=limits,
+        stdin="",
+        request=_request(command, row, limits, contents, files),
+        contents=tuple(contents.values()),
+        question=None,
+        is_tested=False,
+        is_compiling=True,
+    )
+
+
+def _written(source: Source) -> dict[str, bytes]:
+    texts = {source.name: source.text, **source.beside}
+    return {name: text.encode("utf-8", "surrogatepass") for name, text in texts.items()}
+
+
 def _question(harness: Harness) -> str | None:
     if harness.tests is not None:
         return f"{secrets.token_hex(16)}\n"
@@ -86,20 +123,38 @@ def _question(harness: Harness) -> str | None:
 
 
 def _command(
-    language: Language, source: str, memory_mib: int, *, for_everybody: bool
+    row: LanguageRow,
+    words: Sequence[str],
+    source: Source,
+    memory_mib: int,
+    *,
+    for_everybody: bool,
 ) -> tuple[str, ...]:
-    """How the file `source`, a path below the scratch directory, is started."""
-    path = f"{SCRATCH_MARK}/{source}"
-    if language is Language.PYTHON:
+    """These words of the table, as they are for this program on this machine."""
+    if words[0] == PYTHON:
         return (PYTHON,)
-    interpreter = str(find_interpreter(language, for_everybody=for_everybody))
-    match language:
-        case Language.JAVASCRIPT:
-            return (interpreter, f"--max-old-space-size={memory_mib}", path)
-        case Language.SH:
-            return (interpreter, path)
-        case _:
-            assert_never(language)
+    tool = find_tool(row.language, for_everybody=for_everybody)
+    values: dict[str, Sequence[str]] = {
+        "{tool}": (str(tool.path),),
+        "{folder}": (str(tool.path.parent),),
+        "{flags}": tool.flags,
+        "{source}": (f"{SCRATCH_MARK}/{source.name}",),
+        "{file}": (source.name.rpartition("/")[2],),
+        "{memory_mib}": (str(memory_mib),),
+        **source.words,
+    }
+    return tuple(_filled(words, values))
+
+
+def _filled(words: Sequence[str], values: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for word in words:
+        if word in values:
+            yield from values[word]
+            continue
+        filled = word
+        for name, parts in values.items():
+            filled = filled.replace(name, " ".join(parts))
+        yield filled
 
 
 def _request(
@@ -121,8 +176,8 @@ def _request(
         if row.bounds_address_space
         else 0,
         file_size_mib=limits.file_size_mib,
-        processes=limits.processes,
-        open_files=limits.open_files,
+        processes=limits.processes + row.processes_room,
+        open_files=max(limits.open_files, row.least_open_files),
         artefacts=files.most_collected,
         artefact_kib=files.most_collected_kib,
     )

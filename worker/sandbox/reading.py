@@ -47,7 +47,7 @@ def execution_of(plan: Plan, plumbing: Plumbing, ended: Ended) -> Execution:
     exit_code, ended_by = _end_of(report)
     failed = exit_code != 0
     limit_hit = _limit_hit(report, plumbing)
-    if failed and limit_hit is None:
+    if failed and limit_hit is None and not plan.is_compiling:
         limit_hit = _limit_in_words(plan.language, stderr.text)
     is_answered = plan.question is not None
     return Execution(
@@ -68,6 +68,7 @@ def execution_of(plan: Plan, plumbing: Plumbing, ended: Ended) -> Execution:
         stderr_truncated=stderr.truncated,
         compile_failed=failed
         and limit_hit is None
+        and not plan.is_compiling
         and was_refused_by_compiler(plan.language, stderr.text),
         tests_finished=_is_proven(plan, plumbing) if plan.is_tested else None,
         returned=tuple(islice(answers_in(plumbing.answer), _MOST_ANSWERS))

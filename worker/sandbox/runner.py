@@ -1,17 +1,22 @@
 """The sandbox: a run in a warm slot, and tests of a program in two."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self, TypeVar
 
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, Isolation
 
+from .building import Workshop
 from .carrying import carry_out
 from .contract import NO_FILES, NO_HARNESS, Files, Harness, Verification
 from .errors import SandboxError
-from .plan import plan_of
+from .interpreters import find_tool
+from .languages import ROWS
+from .plan import Plan, plan_of
 from .slot import SlotLostError
 from .slots import Slots
 from .verifying import TESTS_SCRATCH_MIB, plans_of, verified
@@ -33,6 +38,7 @@ class ZygoteSandbox:
         self._isolation = isolation
         self._programs = programs
         self._tests = tests
+        self._workshop = Workshop(self._see_through)
 
     @property
     def isolation(self) -> Isolation:
@@ -57,10 +63,22 @@ class ZygoteSandbox:
             SandboxError: we failed, and nothing is known about the program.
             InterpreterMissingError: nothing here runs this language.
         """
-        plan = plan_of(code, limits, stdin, (harness, files), for_everybody=self._is_for_everybody)
+        for_everybody = self._is_for_everybody
+        if ROWS[code.language].tool.trial is not None:
+            # It may start the tool, and everybody else's job would wait for that.
+            await asyncio.to_thread(find_tool, code.language, for_everybody=for_everybody)
+        if ROWS[code.language].compiling is not None:
+            made = await self._workshop.made_of(code, harness, limits, for_everybody=for_everybody)
+            if isinstance(made, Execution):
+                return made
+            files = replace(files, given={**files.given, **made})
+        plan = plan_of(code, limits, stdin, (harness, files), for_everybody=for_everybody)
+        return await self._see_through(plan)
+
+    async def _see_through(self, plan: Plan) -> Execution:
 
         async def once() -> Execution:
-            async with self._programs.slot(limits.scratch_mib) as slot:
+            async with self._programs.slot(plan.limits.scratch_mib) as slot:
                 return await carry_out(plan, slot)
 
         return await _insist(once)

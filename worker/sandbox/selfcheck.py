@@ -10,15 +10,11 @@ from jobs.models import ExecutableCode, Execution, LimitHit
 
 from .contract import Sandbox
 from .errors import SandboxError
-from .interpreters import interpreters
+from .interpreters import found_languages
+from .languages import ROWS
 
 _LIMITS = Limits(cpu_seconds=5, wall_seconds=10, memory_mib=128, output_kib=64)
-
-_HELLO = {
-    Language.PYTHON: "print(6 * 7)",
-    Language.JAVASCRIPT: "console.log(6 * 7)",
-    Language.SH: "echo $((6 * 7))",
-}
+_LANGUAGE_LIMITS = Limits()
 
 _BREAKERS: dict[LimitHit, tuple[str, Limits]] = {
     "cpu": ("while True: pass", _LIMITS.model_copy(update={"cpu_seconds": 0.3})),
@@ -76,9 +72,7 @@ async def self_check(sandbox: Sandbox) -> list[Check]:
     What does not hold is a check that is not ok, a failure of the sandbox itself included; nothing is raised. Under
     `rlimits` programs may do most of what is forbidden elsewhere, so that is not tried.
     """
-    checks = [
-        await _check_language(sandbox, found.language) for found in interpreters() if found.path
-    ]
+    checks = [await check_language(sandbox, language) for language in found_languages()]
     checks += [await _check_limit(sandbox, limit) for limit in _BREAKERS]
     if sandbox.isolation.profile != "rlimits":
         with tempfile.NamedTemporaryFile() as planted:
@@ -89,8 +83,10 @@ async def self_check(sandbox: Sandbox) -> list[Check]:
     return checks
 
 
-async def _check_language(sandbox: Sandbox, language: Language) -> Check:
-    outcome = await _run(sandbox, ExecutableCode(language=language, code=_HELLO[language]), _LIMITS)
+async def check_language(sandbox: Sandbox, language: Language) -> Check:
+    """Run a program in this language."""
+    code = ExecutableCode(language=language, code=ROWS[language].hello)
+    outcome = await _run(sandbox, code, _LANGUAGE_LIMITS)
     if isinstance(outcome, SandboxError):
         return Check(f"language {language.value}", ok=False, detail=_words_of(outcome))
     ok = outcome.stdout == "42\n"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from jobs.languages import Language
+from worker.sandbox.languages import ROWS
 
 from .fences import Block
-from .labels import Label
 from .repairs import mended, typed_into_session
 from .syntax import LOOKED_AT_CHARACTERS, Syntax
 from .unfenced import longest_program
@@ -47,7 +47,7 @@ def choose(blocks: Sequence[Block], language: Language, syntax: Syntax) -> Chose
     """
     if _files_of(blocks, syntax):
         return None
-    labelled = [block for block in blocks if block.label.language is language]
+    labelled = [block for block in blocks if language in block.label.languages]
     bare = [block for block in blocks if _is_bare_program(block, syntax)]
     return _best(labelled, "labelled block", syntax) or _best(bare, "unlabelled block", syntax)
 
@@ -58,11 +58,11 @@ def why_none(blocks: Sequence[Block], language: Language, syntax: Syntax) -> str
         return f"the program is spread over several files ({', '.join(files)}); one is needed"
     if any(block.label.word in _PATCH_LABELS or _is_patch(block.code) for block in blocks):
         return "the reply is a patch, not a whole program"
-    if any(block.label.language is language for block in blocks):
+    if any(language in block.label.languages for block in blocks):
         return "the code block does nothing when it runs"
     others = sorted({block.label.shown for block in blocks if block.label.word})
     if not others:
-        return f"no code block is a program in {Label('', language).shown}"
+        return f"no code block is a program in {ROWS[language].title}"
     return (
         f"the only code block is {others[0]}"
         if len(blocks) == 1
@@ -90,7 +90,7 @@ def _files_of(blocks: Sequence[Block], syntax: Syntax) -> list[str]:
     if len(stems) < 2:
         return []
     loaded = chain.from_iterable(
-        syntax.imports(block.code) - {block.file_stem} for block in blocks if block.label.language
+        syntax.imports(block.code) - {block.file_stem} for block in blocks if block.label.languages
     )
     return sorted(stems) if stems & set(loaded) else []
 

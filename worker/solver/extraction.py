@@ -47,7 +47,7 @@ def program_of(reply: ModelReply, language: Language) -> Extraction:
         return _nothing(reason, truncated=reply.finish_reason == "MAX_TOKENS")
     # Gemini's own type knows no other language than Python.
     if language is Language.PYTHON and reply.code_parts:
-        part = Block(Label(language.value, language), reply.code_parts[-1].rstrip("\n") + "\n")
+        part = Block(Label(language.value, (language,)), reply.code_parts[-1].rstrip("\n") + "\n")
         return _from_blocks([part], language, syntax_of(language), "executableCode part")
     return extract(reply.text, language)
 
@@ -108,11 +108,11 @@ def _nothing(reason: str, *, truncated: bool = False) -> Extraction:
 def _fenced_blocks(text: str, language: Language, syntax: Syntax) -> list[Block]:
     def could_run(label: Label, code: str) -> bool:
         # Of another language nothing can be said, and nothing needs to be.
-        is_ours = label.language is language or not label.word
+        is_ours = language in label.languages or not label.word
         return not is_ours or syntax.could_run(code)
 
     blocks = [block for block in fenced_blocks(text, could_run) if block.code.strip()]
-    if any(block.label.language is language for block in blocks):
+    if any(language in block.label.languages for block in blocks):
         return blocks
     return [json_block(block.code, language) or block for block in blocks]
 

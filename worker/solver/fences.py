@@ -210,7 +210,7 @@ def _label_inside(code: str) -> tuple[Label, str]:
     first, _, rest = code.partition("\n")
     label = label_of(first)
     # The label fell to the line below its fence: as a program it would be a bare name, or start a shell.
-    if label.language is not None and first.strip().lower() == label.word and rest.strip():
+    if label.languages and first.strip().lower() == label.word and rest.strip():
         return label, rest
     return label_of(""), code
 

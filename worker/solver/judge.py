@@ -17,6 +17,7 @@ from jobs.models import (
 )
 from jobs.verdicts import Verdict
 from worker.sandbox import Verification
+from worker.sandbox.languages import ROWS
 
 from .comparing import Comparison, Difference, excerpt, first_difference
 from .extraction import Extraction
@@ -194,14 +195,18 @@ def _hint_of_failure(execution: Execution, failure: Failure | None) -> str:
 
 
 def _is_failed_test(language: Language, execution: Execution, failure: Failure | None) -> bool:
-    match language:
-        case Language.PYTHON | Language.JAVASCRIPT:
-            return failure is not None and failure.is_assertion
-        case Language.SH:
-            # A shell has no assertions: a test says no by its exit code.
+    if failure is not None and failure.is_assertion:
+        return True
+    match ROWS[language].tests_fail_by:
+        case "assertion":
+            return False
+        case "exit code":
+            # A shell has no assertions.
             return execution.exit_code is not None
-        case _:
-            assert_never(language)
+        case "either":
+            return execution.exit_code is not None and failure is None
+        case never:
+            assert_never(never)
 
 
 def _of_tests(execution: Execution) -> _Finding:
@@ -297,7 +302,10 @@ def _named(found: _Finding, checker: MatchesOutput, result: CaseResult) -> _Find
 
 def _cause(execution: Execution, failure: Failure | None) -> str:
     if execution.signal is not None:
-        return f"ended by signal {_signal_name(execution.signal)}"
+        ended = f"ended by signal {_signal_name(execution.signal)}"
+        # Whoever aborts has said why.
+        has_said = failure is not None and execution.signal == Signals.SIGABRT
+        return one_line(f"{failure.summary}: {ended}") if failure and has_said else ended
     if failure is not None and failure.name:
         return failure.summary if ":" in failure.summary else _with_source(failure)
     last_words = failure.summary if failure else _last_line(execution.stderr)

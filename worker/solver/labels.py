@@ -4,19 +4,19 @@ import re
 from dataclasses import dataclass
 
 from jobs.languages import Language
+from worker.sandbox.languages import ROWS, known_suffixes
 
-# What models write for the languages we run; Gemini labels code for its own tool `tool_code`.
-_ALIASES = {
-    **dict.fromkeys(("python", "py", "pyw", "ipython", "pycon", "tool_code"), Language.PYTHON),
-    **dict.fromkeys(("javascript", "js", "node", "nodejs", "mjs", "cjs"), Language.JAVASCRIPT),
-    **dict.fromkeys(("sh", "bash", "shell", "zsh", "dash", "ksh", "posix"), Language.SH),
+# What models write for the languages we run. One word may be good for several: what is said of one shell, of others.
+_LANGUAGES = {
+    word: tuple(
+        sorted((row.language for row in ROWS.values() if word in row.labels), key=word.__ne__)
+    )
+    for word in sorted({word for row in ROWS.values() for word in row.labels})
 }
 _SHOWN_NAMES = {
-    **dict.fromkeys(_ALIASES, ""),
+    **dict.fromkeys(_LANGUAGES, ""),
     "diff": "a patch",
     "patch": "a patch",
-    "ts": "TypeScript",
-    "typescript": "TypeScript",
     "json": "JSON",
     "text": "plain text",
     "txt": "plain text",
@@ -24,16 +24,15 @@ _SHOWN_NAMES = {
     "output": "output",
     "tool_outputs": "output",
 }
-_LANGUAGE_NAMES = {
-    Language.PYTHON: "Python",
-    Language.JAVASCRIPT: "JavaScript",
-    Language.SH: "sh",
-}
+# Longest first, or `c` would be found in `cpp`.
+_SUFFIXES = "|".join(
+    re.escape(suffix[1:]) for suffix in sorted(known_suffixes(), key=len, reverse=True)
+)
 _WORD_IN_INFO = re.compile(r"[\s{.=]*(?:lang(?:uage)?[-=]\"?)?([^\s{}:,;\"'=]+)", re.IGNORECASE)
 _VERSION = re.compile(r"[-_]?\d[\d.]*$")
-_FILE_NAME = re.compile(r"([\w-]+)\.(py|mjs|cjs|js|sh)\b")
+_FILE_NAME = re.compile(rf"([\w-]+)\.({_SUFFIXES})\b")
 _COMMENT_WITH_FILE_NAME = re.compile(
-    r"\s*(?:#|//)\s*(?:file(?:name)?:\s*)?(?:[\w./-]*/)?([\w-]+)\.(?:py|[mc]?js|sh)\s*$"
+    rf"\s*(?:#|//|--)\s*(?:file(?:name)?:\s*)?(?:[\w./-]*/)?([\w-]+)\.(?:{_SUFFIXES})\s*$"
 )
 _INFO_CHARACTERS = 200
 
@@ -44,33 +43,33 @@ class Label:
 
     word: str
     """The first word of the info string in lower case; empty where there is none."""
-    language: Language | None
-    """None where it names none of ours."""
+    languages: tuple[Language, ...]
+    """Those of ours that it may name, the likeliest first."""
 
     @property
     def shown(self) -> str:
         """Its name for people."""
-        if self.language is not None:
-            return _LANGUAGE_NAMES[self.language]
+        if self.languages:
+            return ROWS[self.languages[0]].title
         return _SHOWN_NAMES.get(self.word, f"{self.word[:40]!r}")
 
     @property
     def is_known(self) -> bool:
         """Whether it is a label at all, and not just any word."""
-        return self.word in _SHOWN_NAMES or self.language is not None
+        return self.word in _SHOWN_NAMES or bool(self.languages)
 
 
 def label_of(info: str) -> Label:
     """The label that an info string, a class attribute or a JSON field holds."""
     found = _WORD_IN_INFO.match(info[:_INFO_CHARACTERS])
     if found is None:
-        return Label("", None)
+        return Label("", ())
     word = found[1].lower()
     name, dot, extension = word.rpartition(".")
-    plain = word if word in _ALIASES else _VERSION.sub("", word)
-    if plain in _ALIASES:
-        return Label(word, _ALIASES[plain])
-    return Label(word, _ALIASES.get(extension) if name and dot else None)
+    plain = word if word in _LANGUAGES else _VERSION.sub("", word)
+    if plain in _LANGUAGES:
+        return Label(word, _LANGUAGES[plain])
+    return Label(word, _LANGUAGES.get(extension, ()) if name and dot else ())
 
 
 def file_stem_of(info: str, line_above: str, first_line: str) -> str:

@@ -9,6 +9,7 @@ from jobs.languages import Language
 from jobs.models import Attempt, CaseResult, ExecutableCode, Execution, PromptJob
 from jobs.verdicts import Verdict
 from worker.model import ModelTurn, UserTurn
+from worker.sandbox.languages import ROWS
 
 from .disclosure import (
     Told,
@@ -27,7 +28,7 @@ from .tracebacks import Failure, Frame, failure_of
 _LINES_AROUND = 2
 _FRAMES_SHOWN = 5
 # Where a program lay is our business, and differs from run to run.
-_PATH = re.compile(r"(?:file://)?(?:/[\w.-]+)+/(program\.(?:py|sh|[cm]?js))\b")
+_PATH = re.compile(r"(?:file://)?(?:/[\w.-]+)+/(program(?:_test)?\.\w+|\w+\.java)\b")
 
 _HIDDEN = "The test and what the program printed under it are not shown."
 # An explanation is for people, and may hold what is hidden.
@@ -39,7 +40,7 @@ _WITH_ERROR = (Verdict.RUNTIME_ERROR, Verdict.COMPILE_ERROR, Verdict.FORBIDDEN_C
 def system_instruction(language: Language) -> str:
     """The same words for every job in `language`, so that the service can cache them."""
     return (
-        f"You write one complete program in {_description(language)}. "
+        f"You write one complete program in {ROWS[language].description}. "
         f"Reply with exactly one fenced code block, labelled {language.value}, that holds the whole program. "
         "It runs as it stands, without network and without anything to install. "
         "It reads standard input only if the task says so and prints only what the task asks for. "
@@ -113,18 +114,6 @@ def conversation(job: PromptJob, attempts: Sequence[Attempt]) -> tuple[UserTurn 
         else:
             said = f"{said}\n\n{attempt.feedback or _NO_FEEDBACK}"
     return (*turns, UserTurn(said))
-
-
-def _description(language: Language) -> str:
-    match language:
-        case Language.PYTHON:
-            return "Python 3, with nothing but its standard library"
-        case Language.JAVASCRIPT:
-            return "JavaScript for Node.js, with nothing but its built-in modules"
-        case Language.SH:
-            return "POSIX sh, with nothing but the standard utilities"
-        case _:
-            assert_never(language)
 
 
 def _contract(checker: Checker) -> str:

@@ -6,11 +6,10 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from jobs.languages import Language
-
-from .line_marks import JAVASCRIPT, SH, LineMarks
+from worker.sandbox.languages import ROWS, Looks
 
 LOOKED_AT_CHARACTERS = 20_480
 """How much of one reply is parsed, all tries together. Whatever lies beyond is taken as its label says.
@@ -51,15 +50,8 @@ class Syntax(Protocol):
 
 def syntax_of(language: Language) -> Syntax:
     """A fresh reader for one reply."""
-    match language:
-        case Language.PYTHON:
-            return _PythonSyntax()
-        case Language.JAVASCRIPT:
-            return _LineSyntax(JAVASCRIPT)
-        case Language.SH:
-            return _LineSyntax(SH)
-        case _:
-            assert_never(language)
+    looks = ROWS[language].looks
+    return _PythonSyntax() if looks is None else _LineSyntax(looks)
 
 
 @dataclass(frozen=True)
@@ -186,34 +178,34 @@ def _imported(statements: Iterable[ast.stmt]) -> Iterator[str]:
 class _LineSyntax:
     """A language by the look of its lines: enough to tell it from prose, never to say that it is right."""
 
-    def __init__(self, marks: LineMarks) -> None:
-        self._marks = marks
+    def __init__(self, looks: Looks) -> None:
+        self._looks = looks
 
     def could_run(self, code: str) -> bool:
-        if self._marks.here_document is None:
+        if self._looks.here_document is None:
             return True
         part = code[:LOOKED_AT_CHARACTERS]
-        words = set(islice((found[1] for found in self._marks.here_document.finditer(part)), 20))
+        words = set(islice((found[1] for found in self._looks.here_document.finditer(part)), 20))
         return all(re.search(rf"^\t*{word}$", code, re.MULTILINE) for word in words)
 
     def does_something(self, code: str) -> bool:
-        rest = self._marks.comment.sub("", code[:LOOKED_AT_CHARACTERS])
-        return bool(self._marks.effect.search(rest))
+        rest = self._looks.comment.sub("", code[:LOOKED_AT_CHARACTERS])
+        return bool(self._looks.effect.search(rest))
 
     def is_program(self, code: str) -> bool:
-        return _reads_like(code, self, self._marks.proof) and self.does_something(code)
+        return _reads_like(code, self, self._looks.proof) and self.does_something(code)
 
     def is_whole_program(self, code: str) -> bool:
         return self.could_run(code) and self.is_program(code)
 
     def looks_like_code(self, line: str) -> bool:
-        return bool(self._marks.line.match(line)) and not _SENTENCE.match(line)
+        return bool(self._looks.line.match(line)) and not _SENTENCE.match(line)
 
     def names(self, code: str) -> frozenset[str]:
-        return frozenset(self._marks.definition.findall(code[:LOOKED_AT_CHARACTERS]))
+        return frozenset(self._looks.definition.findall(code[:LOOKED_AT_CHARACTERS]))
 
     def imports(self, code: str) -> frozenset[str]:
-        return frozenset(self._marks.load.findall(code[:LOOKED_AT_CHARACTERS]))
+        return frozenset(self._looks.load.findall(code[:LOOKED_AT_CHARACTERS]))
 
 
 def _reads_like(code: str, syntax: Syntax, proof: re.Pattern[str]) -> bool:

@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import assert_never
 
 from jobs.languages import Language
+from worker.sandbox.building import LIMIT_WORDS
+from worker.sandbox.languages import ROWS, ErrorForm
 
 _TAIL_CHARACTERS = 16_384
 _SUMMARY_CHARACTERS = 300
@@ -15,14 +16,13 @@ _HEADER = re.compile(r"^(?:Traceback| {2}\+ Exception Group Traceback) \(most re
 _GROUP_MARGIN = "  | "
 _PYTHON_FRAME = re.compile(r'^ {2}File "(?:.*/)?program\.py", line (\d+)(?:, in (.+))?$')
 _PYTHON_PLACE = re.compile(r'^ {2}File "')
-_NODE_PLACE = re.compile(r"^\S*program\.[cm]?js:(\d+)$")
+_NODE_PLACE = re.compile(r"^\S*program\.[cm]?[jt]s:(\d+)$")
 _NODE_ERROR = re.compile(r"^(?:Uncaught )?((?:[A-Za-z_$][\w$.]*)?Error)\b(?: \[\w+\])?(?::|$)")
 _NODE_FRAME = re.compile(
-    r"^ {4}at (?:(?:async )?(\S.*) \()?(?:file://)?\S*program\.[cm]?js:(\d+):\d+\)?"
+    r"^ {4}at (?:(?:async )?(\S.*) \()?(?:file://)?\S*program\.[cm]?[jt]s:(\d+):\d+\)?"
 )
 # What the sandbox makes `console.assert` throw is a plain Error: only its frame tells it from others.
 _NODE_CONSOLE_ASSERT = "    at console.assert "
-_SH_ERROR = re.compile(r"^\S*program\.sh: (?:line )?(\d+): (.+)$")
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,14 @@ def failure_of(stderr: str, language: Language) -> Failure | None:
     match language:
         case Language.PYTHON:
             return _python_failure(lines)
-        case Language.JAVASCRIPT:
+        case Language.JAVASCRIPT | Language.TYPESCRIPT:
             return _node_failure(lines)
-        case Language.SH:
-            return _sh_failure(lines)
         case _:
-            assert_never(language)
+            head = stderr[:_TAIL_CHARACTERS].replace("\r\n", "\n").split("\n")
+            form = ROWS[language].errors
+            found = _run_failure(lines, form) or _compile_failure(head, lines, form)
+            # A long trace of calls stands below its error.
+            return found or _run_failure(head, form)
 
 
 def one_line(text: str) -> str:
@@ -142,12 +144,76 @@ def _node_place(lines: list[str], place: int | None) -> tuple[Frame, ...]:
     return (Frame(int(lines[place].rpartition(":")[2]), "", lines[place + 1].strip()),)
 
 
-def _sh_failure(lines: list[str]) -> Failure | None:
-    place = _last_index(lines, _SH_ERROR)
-    found = _SH_ERROR.match(lines[place]) if place is not None else None
+def _run_failure(lines: list[str], form: ErrorForm) -> Failure | None:
+    """The last error of a running program, by the table."""
+    place = None if form.run is None else _last_index(lines, form.run)
+    found = form.run.match(lines[place]) if form.run and place is not None else None
     if place is None or found is None:
         return None
-    return Failure("", one_line(found[2]), lines[place], (Frame(int(found[1]), "", ""),))
+    groups = {name: text for name, text in found.groupdict().items() if text}
+    words = groups.get("words") or groups.get("words2")
+    below = {} if words else _below(lines, place, form.continued)
+    name = groups.get("name", "")
+    said = words or below.get("words") or name or lines[place].strip()
+    line = groups.get("line") or below.get("line")
+    frames = _frames(lines[place + 1 :], form)
+    if line and not (frames and frames[-1].line == int(line)):
+        frames = (*frames, Frame(int(line), groups.get("function", ""), ""))
+    return Failure(
+        name=name,
+        summary=one_line(f"{name}: {said}" if name and name not in said else said),
+        report="\n".join(lines[place:]).rstrip(),
+        frames=frames,
+        is_assertion=bool(form.assertion and form.assertion.search(f"{lines[place]} {said}")),
+    )
+
+
+def _compile_failure(head: list[str], tail: list[str], form: ErrorForm) -> Failure | None:
+    """The first error of a compiler, by the table; that it ran into a limit of its own it says last."""
+    if form.compile is None:
+        return None
+    for line in tail:
+        if line.startswith(LIMIT_WORDS):
+            words = line.partition(": ")[2]
+            return Failure("compiler", one_line(f"compiler: {words}"), line, ())
+    place = next((n for n, line in enumerate(head) if form.compile.match(line)), None)
+    found = form.compile.match(head[place]) if place is not None else None
+    if place is None or found is None:
+        return None
+    groups = {name: text for name, text in found.groupdict().items() if text}
+    below = {**_below(head, place, form.place), **_below(head, place + 1, form.place)}
+    line_number = groups.get("line") or below.get("line")
+    said = groups.get("words") or groups.get("link") or groups.get("linker") or found[0]
+    name = groups.get("name", "error")
+    return Failure(
+        name=name,
+        summary=one_line(f"line {line_number}: {said}" if line_number else f"{name}: {said}"),
+        report="\n".join(head[place:]).rstrip(),
+        frames=(Frame(int(line_number), "", ""),) if line_number else (),
+    )
+
+
+def _below(lines: list[str], place: int, pattern: re.Pattern[str] | None) -> dict[str, str]:
+    """What the line below says, where there is one of the kind."""
+    if pattern is None or place + 1 >= len(lines):
+        return {}
+    found = pattern.match(lines[place + 1])
+    return {} if found is None else {name: text or "" for name, text in found.groupdict().items()}
+
+
+def _frames(lines: list[str], form: ErrorForm) -> tuple[Frame, ...]:
+    """The innermost last, as everywhere."""
+    if form.frame is None:
+        return ()
+    frames = []
+    for above, line in zip(["", *lines], lines, strict=False):
+        found = form.frame.match(line)
+        if found is None:
+            continue
+        named = found if form.frame_name is None else form.frame_name.match(above)
+        function = named.groupdict().get("function") if named else ""
+        frames.append(Frame(int(found["line"]), function or "", ""))
+    return tuple(reversed(frames))
 
 
 def _last_index(lines: Sequence[str], pattern: re.Pattern[str]) -> int | None:

@@ -32,7 +32,7 @@ def is_same(expected: JsonValue, got: JsonValue, language: Language) -> bool:
             return len(expected) == len(got) and all(
                 is_same(ours, theirs, language) for ours, theirs in zip(expected, got, strict=True)
             )
-        case (int() | float(), int() | float()) if language is Language.JAVASCRIPT:
+        case (int() | float(), int() | float()) if language is not Language.PYTHON:
             is_boolean = isinstance(expected, bool), isinstance(got, bool)
             return is_boolean[0] == is_boolean[1] and expected == got
         case _:

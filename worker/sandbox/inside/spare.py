@@ -135,9 +135,11 @@ def _contents(request: Request, payload: int) -> list[bytes]:
 def _write_files(request: Request, contents: list[bytes], scratch: str) -> None:
     for name, content in zip(request.files, contents, strict=True):
         path = f"{scratch}/{name}"
+        # What a compiler made is the command itself. Its mode is given here: later no mode can be changed everywhere.
+        mode = 0o755 if request.argv[0] == f"{SCRATCH_MARK}/{name}" else 0o644
         if name.count("/") > 1:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         left = memoryview(content)
         while left:
             left = left[os.write(descriptor, left) :]
