@@ -19,6 +19,8 @@ class CappedReader:
         # Not inherited unless passed on by number.
         self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_end, False)
+        self.ended = asyncio.Event()
+        """Set when nobody can write any more, or nothing more is read."""
         self.n_bytes = 0
         """Bytes read: those that were kept, and those of the last chunk that went over."""
 
@@ -64,6 +66,7 @@ class CappedReader:
         self._kept += part[: self._cap_bytes - len(self._kept)]
         if not part or self.truncated:
             self._unwatch()
+            self.ended.set()
         if self.truncated and self._overflowed is not None:
             self._overflowed()
         return bool(part)

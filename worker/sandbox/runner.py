@@ -78,8 +78,8 @@ class ZygoteSandbox:
     async def _see_through(self, plan: Plan) -> Execution:
 
         async def once() -> Execution:
-            async with self._programs.slot(plan.limits.scratch_mib) as slot:
-                return await carry_out(plan, slot)
+            async with self._programs.lease(plan.limits.scratch_mib) as lease:
+                return await carry_out(plan, lease.slot)
 
         return await _insist(once)
 
@@ -98,10 +98,10 @@ class ZygoteSandbox:
 
         async def once() -> Verification:
             async with (
-                self._programs.slot(limits.scratch_mib) as program,
-                self._tests.slot(TESTS_SCRATCH_MIB) as tester,
+                self._programs.lease(limits.scratch_mib) as program,
+                self._tests.lease(TESTS_SCRATCH_MIB) as tester,
             ):
-                return await verified(plans, (program, tester))
+                return await verified(plans, program, tester)
 
         return await _insist(once)
 

@@ -1,5 +1,6 @@
 """Slots that are kept warm: how they are made, taken and given back."""
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from .errors import SandboxError
 from .inside.protocol import Setup
-from .slot import LayerRefused, Slot
+from .slot import Ended, LayerRefused, Slot, SlotLostError
 
 # A zygote does not grow, as everything it runs is a child; what the kernel keeps for it may.
 _RUNS_PER_SLOT = 2000
@@ -40,6 +41,15 @@ class SlotMaker:
         return slot
 
 
+@dataclass
+class Lease:
+    """A slot for one run."""
+
+    slot: Slot
+    end: "asyncio.Future[Ended] | None" = None
+    """The end of the run, where nobody waits for it any more: the slot is not used again before."""
+
+
 class Slots:
     """The slots of one kind: one for each run that is going on at one time."""
 
@@ -47,24 +57,29 @@ class Slots:
         self._maker = maker
         # First in, first out: the one that was used last may still be making its spare.
         self._idle: deque[Slot] = deque()
+        self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def slot(self, scratch_mib: int) -> AsyncIterator[Slot]:
+    async def lease(self, scratch_mib: int) -> AsyncIterator[Lease]:
         """A slot for one run, with a scratch directory of this size. It is not used again if the run raises.
 
         Raises:
             SandboxError: none could be made.
         """
-        slot = await self._take(scratch_mib)
+        lease = Lease(await self._take(scratch_mib))
         try:
-            yield slot
+            yield lease
         except BaseException:
-            await slot.end()
+            if lease.end is not None:
+                lease.end.cancel()
+            await lease.slot.end()
             raise
-        if slot.n_runs < _RUNS_PER_SLOT:
-            self.keep(slot)
+        if lease.end is None or lease.end.done():
+            await self._give_back(lease.slot)
         else:
-            await slot.end()
+            task = asyncio.ensure_future(self._give_back_after(lease.slot, lease.end))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     def keep(self, slot: Slot) -> None:
         """Take over a slot that nobody uses."""
@@ -72,8 +87,27 @@ class Slots:
 
     async def aclose(self) -> None:
         """End every idle slot; whoever has one meanwhile ends it."""
+        if self._ending:
+            await asyncio.wait(self._ending)
         while self._idle:
             await self._idle.popleft().end()
+
+    async def _give_back(self, slot: Slot) -> None:
+        if slot.n_runs < _RUNS_PER_SLOT:
+            self.keep(slot)
+        else:
+            await slot.end()
+
+    async def _give_back_after(self, slot: Slot, end: "asyncio.Future[Ended]") -> None:
+        try:
+            await end
+        except (SlotLostError, SandboxError):
+            await slot.end()
+        except BaseException:
+            await slot.end()
+            raise
+        else:
+            await self._give_back(slot)
 
     async def _take(self, scratch_mib: int) -> Slot:
         for slot in self._idle:

@@ -21,6 +21,7 @@ from .pipes import CappedReader, Plumbing
 from .plan import Plan, plan_of
 from .reading import execution_of
 from .slot import Ended, Slot, SlotLostError
+from .slots import Lease
 
 TESTS_SCRATCH_MIB = 16
 """The size of the scratch directory of tests."""
@@ -36,31 +37,31 @@ _END_SECONDS = 10.0
 _CANCELLED = "cancelled"
 
 
-async def verified(plans: tuple[Plan, Plan], slots: tuple[Slot, Slot]) -> Verification:
-    """Run the program in the first slot and its tests in the second.
+async def verified(plans: tuple[Plan, Plan], program: Lease, tests: Lease) -> Verification:
+    """Run the program in the first slot and its tests in the second. The tests' process may outlive its report.
 
     Raises:
         SlotLostError: neither slot is to be used again; the program may be run again.
         SandboxError: we failed, or the tests are none.
     """
-    program, tester = plans
     with ExitStack() as undo:
-        plumbing, report = plumbing_of(program), CappedReader(_REPORT_BYTES)
+        plumbing, report = plumbing_of(plans[0]), CappedReader(_REPORT_BYTES)
         undo.callback(plumbing.close)
         undo.callback(report.close)
-        _start_both(program, tester, slots, plumbing, report)
+        _start_both(plans, (program.slot, tests.slot), plumbing, report)
+        tests.end = asyncio.ensure_future(end_of(plans[1], tests.slot))
 
         def leave(seconds: float) -> None:
             # Never after its end: the slot has another program then.
-            stopping = asyncio.get_running_loop().call_later(seconds, slots[0].stop)
+            stopping = asyncio.get_running_loop().call_later(seconds, program.slot.stop)
             undo.callback(stopping.cancel)
 
-        ended, tests_ended = await _both(
-            end_of(program, slots[0]), _end_of_tests(end_of(tester, slots[1]), report, leave)
+        ended = await _end_of_both(
+            end_of(plans[0], program.slot), _word_of_tests(tests.end, report, leave)
         )
         plumbing.read_what_is_left()
-        execution = execution_of(program, plumbing, ended)
-    verification = _verification(execution, report.kept, tests_ended.report)
+        execution = execution_of(plans[0], plumbing, ended)
+    verification = _verification(execution, report.kept, tests.end)
     if verification.end == "out_of_time" or ended.report.reason == _CANCELLED:
         late = execution.model_copy(update={"limit_hit": execution.limit_hit or "wall"})
         return replace(verification, execution=late)
@@ -90,7 +91,7 @@ def _changed(plan: Plan, *, wall_seconds: float, words: tuple[str, ...]) -> Plan
 
 
 def _start_both(
-    program: Plan, tester: Plan, slots: tuple[Slot, Slot], plumbing: Plumbing, report: CappedReader
+    plans: tuple[Plan, Plan], slots: tuple[Slot, Slot], plumbing: Plumbing, report: CappedReader
 ) -> None:
     with ExitStack() as undo:
         questions, answers = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
@@ -100,52 +101,72 @@ def _start_both(
             undo.callback(os.close, descriptor)
         # The tests first: they have more to do before they can ask.
         streams = (nothing, nothing, nothing)
-        send(tester, slots[1], (*streams, answers[0], questions[1], report.write_end))
-        start(program, slots[0], plumbing, (questions[0], answers[1]))
+        send(plans[1], slots[1], (*streams, answers[0], questions[1], report.write_end))
+        start(plans[0], slots[0], plumbing, (questions[0], answers[1]))
     report.start(slots[1].stop)
 
 
-async def _end_of_tests(
-    end: Coroutine[None, None, Ended], report: CappedReader, leave: Callable[[float], None]
-) -> Ended:
-    """Wait for it, and leave the program some seconds to end as well: none if it was waited for in vain."""
-    ended = await end
+async def _word_of_tests(
+    end: "asyncio.Future[Ended]", report: CappedReader, leave: Callable[[float], None]
+) -> None:
+    """Wait for their report, or their end if that comes without one; then leave the program some seconds to end.
+
+    None are left if it was waited for in vain.
+    """
+    reported = asyncio.ensure_future(report.ended.wait())
+    try:
+        await asyncio.wait((reported, end), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        reported.cancel()
     report.read_what_is_left()
-    was_in_vain = _read(report.kept)[1].get("end") == "out_of_time"
-    leave(0 if was_in_vain else _END_SECONDS)
-    return ended
+    word = _read(report.kept)[1].get("end")
+    if not word:
+        await end
+    leave(0 if word == "out_of_time" else _END_SECONDS)
 
 
-async def _both(
-    first: Coroutine[None, None, Ended], second: Coroutine[None, None, Ended]
-) -> tuple[Ended, Ended]:
+async def _end_of_both(
+    end: Coroutine[None, None, Ended], tests: Coroutine[None, None, None]
+) -> Ended:
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = group.create_task(first), group.create_task(second)
+            ended = group.create_task(end)
+            group.create_task(tests)
     except* (SlotLostError, SandboxError) as errors:
         raise errors.exceptions[0] from None
-    return tasks[0].result(), tasks[1].result()
+    return ended.result()
 
 
-def _verification(execution: Execution, report: bytes, ended: Report) -> Verification:
+def _verification(
+    execution: Execution, report: bytes, end: "asyncio.Future[Ended]"
+) -> Verification:
     cases, last = _read(report)
-    if ended.reason in ("cpu", "wall", "memory", "processes"):
-        # Whoever returns what a test chokes on, or never comes to an end with, has not passed it.
-        why = f"its tests came to no end: they went over their own limit ({ended.reason})"
-        return Verification(execution, "tests_over_limit", why, None, cases)
     match last:
         case {"end": "finished"}:
             return Verification(execution, "finished", "", None, cases)
         case {"end": "failed", "verdict": str(verdict), "why": str(why)}:
             return Verification(execution, "failed", why, Verdict(verdict), cases)
-        case {"end": "program_ended" | "out_of_time" | "cannot_cross" as end, "why": str(why)}:
-            return Verification(execution, end, why, None, cases)
+        case {
+            "end": "program_ended" | "out_of_time" | "tests_over_limit" | "cannot_cross" as word,
+            "why": str(why),
+        }:
+            return Verification(execution, word, why, None, cases)
         case {"end": "broken_tests", "why": str(why)}:
             raise SandboxError("these tests cannot be run", facts={"reason": why})
         case _:
-            raise SandboxError(
-                "the tests ended without saying how", facts={"wait status": str(ended.wait_status)}
-            )
+            return _without_a_word(execution, cases, end.result().report)
+
+
+def _without_a_word(
+    execution: Execution, cases: tuple[CaseResult, ...], ended: Report
+) -> Verification:
+    if ended.reason in ("cpu", "wall", "memory", "processes"):
+        # Whoever returns what a test chokes on, or never comes to an end with, has not passed it.
+        why = f"its tests came to no end: they went over their own limit ({ended.reason})"
+        return Verification(execution, "tests_over_limit", why, None, cases)
+    raise SandboxError(
+        "the tests ended without saying how", facts={"wait status": str(ended.wait_status)}
+    )
 
 
 def _read(report: bytes) -> tuple[tuple[CaseResult, ...], dict[str, str | None]]:

@@ -24,11 +24,15 @@ from .writing import Writer, is_of_tests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .writing import Item
 
 ANSWERS, QUESTIONS = 3, 4
 """The tests' descriptors."""
 _MILLISECONDS = 1000
+# A tenth of a millisecond.
+_LOOKS = 100
 _NO_ANSWER = "the program gave an answer that is none"
 _NO_ERROR = "the program gave an error that is none"
 _KINDS_BACK = ("getattr", "setattr", "special")
@@ -52,9 +56,11 @@ class Link:
         # Tests may have threads; answers come in the order of the questions.
         self._turn = threading.RLock()
 
-    def names(self, wanted: "list[str]") -> "dict[str, object]":
-        """Those of these names that the program has at its top level."""
-        found = self._exchange("names", wanted)
+    def names(
+        self, wanted: "list[str]", meanwhile: "Callable[[], None]" = lambda: None
+    ) -> "dict[str, object]":
+        """Those of these names that the program has at its top level; `meanwhile` is done while it looks."""
+        found = self._exchange("names", wanted, meanwhile=meanwhile)
         if not isinstance(found, dict):
             raise self._stop(ProgramEndedError(_NO_ANSWER))
         return {name: found[name] for name in wanted if name in found}
@@ -103,19 +109,23 @@ class Link:
             self.stopped = self.stopped or error
             raise
 
-    def _exchange(self, *question: object, given: "tuple[object, ...]" = ()) -> object:
+    def _exchange(
+        self,
+        *question: object,
+        given: "tuple[object, ...]" = (),
+        meanwhile: "Callable[[], None]" = lambda: None,
+    ) -> object:
         try:
             with self._turn:
-                return self._asked_and_answered(question, given)
+                self._send(question)
+                meanwhile()
+                return self._answered(given)
         except MemoryError:
             raise self._stop(
                 OverLimitError("the program said more than its tests can hold")
             ) from None
 
-    def _asked_and_answered(
-        self, question: "tuple[object, ...]", given: "tuple[object, ...]"
-    ) -> object:
-        self._send(question)
+    def _answered(self, given: "tuple[object, ...]") -> object:
         while True:
             kind, parts = self._receive()
             if kind == "r" and len(parts) == 2:
@@ -147,7 +157,10 @@ class Link:
 
     def _receive(self) -> "tuple[str, list[object]]":
         began = time.monotonic()
-        if not self._poll.poll(max(0.0, self._left_seconds) * _MILLISECONDS):
+        # Most answers are there before this process could have slept and been woken again.
+        is_there = any(self._poll.poll(0) for _ in range(_LOOKS))
+        left_ms = max(0.0, self._left_seconds) * _MILLISECONDS
+        if not is_there and not self._poll.poll(left_ms):
             raise self._stop(OutOfTimeError("the program took too long"))
         try:
             raw = frames.receive(ANSWERS)

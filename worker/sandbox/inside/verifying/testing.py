@@ -4,18 +4,20 @@ import ast
 import importlib
 import os
 import sys
+import time
 import types
 import unittest
 
 from .asserts import CHECKS, Checks, rewrite
 from .endings import CannotCrossError, StoppedError
-from .link import ANSWERS, QUESTIONS, Link
+from .link import ANSWERS, Link
 from .needs import PROGRAM_MODULES, Needs
-from .report import TESTS_FILE, Cases, Unheard, broken, line_of
+from .report import REPORT, TESTS_FILE, Cases, Unheard, broken, line_of
 from .standins import name_classes
 from .suites import run_suites
 
 _SUCCESS = 0
+_GIVEN_WAY_SECONDS = 0.003
 _SAMPLE = """
 import math
 
@@ -42,8 +44,9 @@ def verify(source: bytes, path: str, wall_seconds: float) -> None:
         broken(f"the tests do not compile: {error}")
     else:
         _Run(tests, source, path, wall_seconds).run()
-    # The program need not wait until this process is taken down.
-    os.closerange(ANSWERS, QUESTIONS + 1)
+    # Nobody need wait until this process is taken down, which takes a while and a processor.
+    os.closerange(ANSWERS, REPORT + 1)
+    time.sleep(_GIVEN_WAY_SECONDS)
     os._exit(_SUCCESS)
 
 
@@ -60,6 +63,7 @@ class _Run:
         self._link = Link(wall_seconds)
         self._module = types.ModuleType("__main__")
         self._module.__file__ = path
+        self._code: types.CodeType | None = None
 
     def run(self) -> None:
         """Run them to their end, whatever that is, and report it."""
@@ -87,7 +91,7 @@ class _Run:
             raise CannotCrossError(
                 f"the tests use {self._needs.shared}, which only one process can share"
             )
-        found = self._needs.chosen(self._link.names(self._needs.names))
+        found = self._needs.chosen(self._link.names(self._needs.names, self._compile))
         name_classes(found, self._needs.classes)
         # Whatever the program says they are.
         found |= {name: importlib.import_module(name) for name in self._needs.modules & set(found)}
@@ -104,10 +108,13 @@ class _Run:
     def _execute(self, cases: Cases) -> Checks:
         checks = Checks(cases)
         vars(self._module)[CHECKS] = checks
-        rewrite(self._tests)
-        code = compile(self._tests, TESTS_FILE, "exec", dont_inherit=True)
-        exec(code, vars(self._module))  # noqa: S102  what it is all for
+        if self._code is not None:
+            exec(self._code, vars(self._module))  # noqa: S102  what it is all for
         return checks
+
+    def _compile(self) -> None:
+        rewrite(self._tests)
+        self._code = compile(self._tests, TESTS_FILE, "exec", dont_inherit=True)
 
 
 class _Rehearsal(_Run):
@@ -116,6 +123,7 @@ class _Rehearsal(_Run):
     def run(self) -> None:
         """Run them."""
         self._link.rehearse()
+        self._compile()
         vars(self._module)["program"] = lambda value, **_: value
         self._execute(Unheard(self._link, set(), self._lines))
 
