@@ -137,6 +137,17 @@ async def test_tests_that_do_not_compile_are_no_fault_of_the_program(strict: San
         await strict.verify(python("def f(): pass"), "assert f( ==", LIMITS)
 
 
+async def test_a_program_that_does_not_read_is_waited_for_no_longer_than_one_that_does_not_answer(
+    strict: Sandbox,
+) -> None:
+    """What it is given may be more than a pipe holds, and a slot that waits for ever is lost."""
+    limits = LIMITS.model_copy(update={"wall_seconds": 1.0})
+    program = python("import time\ndef f(text): return len(text)\ntime.sleep(60)")
+    verification = await strict.verify(program, "assert f('x' * 10**7) == 10**7", limits)
+    assert verification.end == "out_of_time"
+    assert verification.execution.limit_hit == "wall"
+
+
 async def test_the_death_of_tests_is_no_fault_of_the_program(strict: Sandbox) -> None:
     """Whatever kills them, nothing was found out about the program."""
     with pytest.raises(SandboxError, match="ended without saying how"):

@@ -3,8 +3,12 @@
 import builtins
 from posix import read, write
 
-# A program may put another in its place, and would be waited for as long as it may take.
-_len = builtins.len
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A program may put others in their place, and would be waited for as long as it may take.
+_len, _min = builtins.len, builtins.min
 
 LONGEST = 16 << 20
 """Of one message, in bytes; what the program sends beyond it ends the conversation."""
@@ -16,8 +20,12 @@ class ClosedError(Exception):
     """The other side went away, or said something longer than it may."""
 
 
-def send(descriptor: int, message: bytes) -> None:
-    """Write one message; waits until the other side has room.
+def _at_once() -> None:
+    pass
+
+
+def send(descriptor: int, message: bytes, wait: "Callable[[], None]" = _at_once) -> None:
+    """Write one message. `wait` returns when there is room, for a descriptor that writes no more than fits.
 
     Raises:
         ClosedError: there is no other side.
@@ -25,31 +33,33 @@ def send(descriptor: int, message: bytes) -> None:
     left = memoryview(_len(message).to_bytes(_LENGTH_BYTES, "big") + message)
     try:
         while left:
-            left = left[write(descriptor, left) :]
+            try:
+                left = left[write(descriptor, left) :]
+            except BlockingIOError:
+                wait()
     except BrokenPipeError:
         raise ClosedError("nobody reads") from None
 
 
-def receive(descriptor: int) -> bytes:
-    """The next message; waits for it.
+def receive(descriptor: int, wait: "Callable[[], None]" = _at_once) -> bytes:
+    """The next message. `wait` returns when there is something to read; without it, reading waits.
 
     Raises:
         ClosedError: there is none, or it is too long.
     """
-    length = int.from_bytes(_exactly(descriptor, _LENGTH_BYTES), "big")
+    length = int.from_bytes(_exactly(descriptor, _LENGTH_BYTES, wait), "big")
     if length > LONGEST:
         raise ClosedError(f"a message of {length} bytes")
-    return _exactly(descriptor, length)
+    return _exactly(descriptor, length, wait)
 
 
-def _exactly(descriptor: int, size: int) -> bytes:
-    part = read(descriptor, min(size, _CHUNK_BYTES))
-    if _len(part) == size:
-        return part
-    whole = bytearray(part)
-    while _len(whole) < size:
+def _exactly(descriptor: int, size: int, wait: "Callable[[], None]") -> bytes:
+    parts = []
+    while size:
+        wait()
+        part = read(descriptor, _min(size, _CHUNK_BYTES))
         if not part:
             raise ClosedError("nobody writes")
-        part = read(descriptor, min(size - _len(whole), _CHUNK_BYTES))
-        whole += part
-    return bytes(whole)
+        parts.append(part)
+        size -= _len(part)
+    return b"".join(parts)

@@ -5,6 +5,7 @@ own classes, and calls of what it was handed. A test's globals, its frames and i
 """
 
 import marshal
+import os
 import select
 import threading
 import time
@@ -55,6 +56,11 @@ class Link:
         self._poll.register(ANSWERS, select.POLLIN)
         # Tests may have threads; answers come in the order of the questions.
         self._turn = threading.RLock()
+
+    def start(self) -> None:
+        """Be ready to ask."""
+        # A program that does not read is waited for no longer than one that does not answer.
+        os.set_blocking(QUESTIONS, False)
 
     def names(
         self, wanted: "list[str]", meanwhile: "Callable[[], None]" = lambda: None
@@ -151,25 +157,36 @@ class Link:
         if self.stopped is not None:
             raise self.stopped
         try:
-            frames.send(QUESTIONS, marshal.dumps(message))  # type: ignore[arg-type]
+            frames.send(QUESTIONS, marshal.dumps(message), self._wait_for_room)  # type: ignore[arg-type]
         except frames.ClosedError:
             raise self._stop(ProgramEndedError("the program ended before its tests did")) from None
 
     def _receive(self) -> "tuple[str, list[object]]":
-        began = time.monotonic()
-        # Most answers are there before this process could have slept and been woken again.
-        is_there = any(self._poll.poll(0) for _ in range(_LOOKS))
-        left_ms = max(0.0, self._left_seconds) * _MILLISECONDS
-        if not is_there and not self._poll.poll(left_ms):
-            raise self._stop(OutOfTimeError("the program took too long"))
         try:
-            raw = frames.receive(ANSWERS)
-            self._left_seconds -= time.monotonic() - began
-            return self._reader.message(raw)
+            return self._reader.message(frames.receive(ANSWERS, self._wait))
         except frames.ClosedError:
             raise self._stop(ProgramEndedError("the program ended before its tests did")) from None
         except MalformedError as error:
             raise self._stop(ProgramEndedError(f"{_NO_ANSWER}: {error}")) from None
+
+    def _wait(self) -> None:
+        """Until there is something to read; it may be half a message, and the other half may never come."""
+        # Most answers are there before this process could have slept and been woken again.
+        for _ in range(_LOOKS):
+            if self._poll.poll(0):
+                return
+        self._wait_at_length(self._poll)
+
+    def _wait_for_room(self) -> None:
+        room = select.poll()
+        room.register(QUESTIONS, select.POLLOUT)
+        self._wait_at_length(room)
+
+    def _wait_at_length(self, poll: select.poll) -> None:
+        began = time.monotonic()
+        if not poll.poll(max(0.0, self._left_seconds) * _MILLISECONDS):
+            raise self._stop(OutOfTimeError("the program took too long"))
+        self._left_seconds -= time.monotonic() - began
 
     def _value(self, tree: object) -> object:
         try:

@@ -68,6 +68,7 @@ class _Run:
     def run(self) -> None:
         """Run them to their end, whatever that is, and report it."""
         cases = Cases(self._link, set(self._needs.names), self._lines)
+        self._link.start()
         try:
             self._prepare()
             self._run_module(cases)
