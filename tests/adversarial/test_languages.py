@@ -18,6 +18,8 @@ from .programs import LIMITS
 
 pytestmark = [pytest.mark.adversarial, pytest.mark.timeout(240)]
 
+# Python's tests have a process of their own.
+_TRUST = {Language.PYTHON: "separate_process"}
 # CPU time decides, so that a busy machine changes no verdict.
 _LIMITS = LIMITS.model_copy(update={"cpu_seconds": 1.0, "wall_seconds": 60.0, "memory_mib": 128})
 # To start a virtual machine takes some itself.
@@ -100,12 +102,12 @@ async def test_a_greedy_program_runs_out_of_memory(strict: Sandbox, language: La
 async def test_tests_of_a_right_program_reach_their_end(
     walled: Sandbox, language: Language
 ) -> None:
-    """The nonce comes back from every kind of harness."""
+    """The nonce comes back from every kind of harness, and Python's tests from a slot of their own."""
     programs = PROGRAMS[language]
     checker = PassesTests(tests=programs.tests)
     judgement, execution = await _run(walled, language, programs.right, checker)
     assert judgement.verdict is Verdict.ACCEPTED, (judgement, execution.stderr)
-    assert execution.tests_finished
+    assert judgement.trust == _TRUST.get(language, "same_process")
 
 
 @_EACH
@@ -128,7 +130,7 @@ async def test_a_program_that_leaves_its_tests_has_not_passed_them(
     checker = PassesTests(tests=programs.tests)
     judgement, execution = await _run(strict, language, programs.leaving, checker)
     assert judgement.verdict is Verdict.WRONG_ANSWER, (judgement, execution.stderr)
-    assert execution.tests_finished is False
+    assert not execution.tests_finished
 
 
 _CLOSED_BY_TESTS = {
