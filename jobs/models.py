@@ -263,6 +263,8 @@ class Attempt(Wire):
     """The words sent back to the model after this attempt, if there was another."""
     trust: Trust = "separate_process"
     """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall."""
+    trust_reason: str | None = None
+    """What Python tests need of the program's process; None where they do without, or where tests have no other way."""
     isolation: Isolation | None = None
     """In force while its program ran; None where nothing was run."""
     started_at: AwareDatetime

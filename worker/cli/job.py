@@ -191,7 +191,8 @@ def _attempt_lines(job: PromptJob, attempt: Attempt, *, with_content: bool) -> I
     yield f"attempt {attempt.number}  {attempt.verdict}  {attempt.explanation}"
     if attempt.execution is not None:
         yield from (f"  {line}" for line in execution_lines(attempt.execution))
-        yield f"  checked   {_TRUST[attempt.trust]}"
+        because = f": {attempt.trust_reason}" if attempt.trust_reason else ""
+        yield f"  checked   {_TRUST[attempt.trust]}{because}"
         yield from (f"  cases     {line}" for line in cases_lines(job, attempt))
     if with_content:
         yield from _content_lines(job, attempt)

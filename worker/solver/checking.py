@@ -13,6 +13,7 @@ from jobs.verdicts import Verdict
 from worker.sandbox import NO_HARNESS, Harness, Verification
 
 from .judge import Judgement, judge
+from .tracebacks import one_line
 
 
 class Runner(Protocol):
@@ -68,14 +69,17 @@ async def _by_tests(
     job: PromptJob, checker: PassesTests, code: ExecutableCode, limits: Limits, runner: Runner
 ) -> Checked:
     """Python's in two processes, unless they say that they cannot; others, and those, in the program's own."""
+    reason = None
     if code.language is Language.PYTHON:
         tested = await runner.verify(code, checker.tests, limits, stdin=job.stdin)
         if tested.end != "cannot_cross":
             judgement = judge(code, tested.execution, checker, limits, tested=tested)
             return Checked(tested.execution, judgement)
+        reason = one_line(tested.why)
     harness = Harness(tests=checker.tests)
     execution = await runner.run(code, limits, stdin=job.stdin, harness=harness)
-    return Checked(execution, judge(code, execution, checker, limits))
+    judgement = judge(code, execution, checker, limits)
+    return Checked(execution, replace(judgement, trust_reason=reason))
 
 
 async def _by_calls(

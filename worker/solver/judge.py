@@ -48,6 +48,8 @@ class Judgement:
     """None where nothing was run."""
     trust: Trust
     """Where the check ran."""
+    trust_reason: str | None = None
+    """What tests need of the program's process that could have had one of their own."""
     hint: str = ""
     """The explanation without a word of the check, and without one that the program said."""
     cases: tuple[CaseResult, ...] = ()

@@ -62,6 +62,7 @@ class FeedbackLoop:
                 explanation=judgement.explanation,
                 cases=judgement.cases,
                 trust=judgement.trust,
+                trust_reason=judgement.trust_reason,
                 isolation=self._sandbox.isolation if execution else None,
                 started_at=started_at,
                 finished_at=utcnow(),
