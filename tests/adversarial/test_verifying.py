@@ -131,10 +131,13 @@ async def test_a_program_cannot_have_its_tests_run_beside_it(strict: Sandbox) ->
         assert verification.end == "failed", value
 
 
-async def test_tests_that_do_not_compile_are_no_fault_of_the_program(strict: Sandbox) -> None:
+@pytest.mark.parametrize("tests", ["assert f( ==", "assert f()\nreturn", "x = '\0'"])
+async def test_tests_that_do_not_compile_are_no_fault_of_the_program(
+    strict: Sandbox, tests: str
+) -> None:
     """A dataset with a broken row must not count against a model."""
     with pytest.raises(SandboxError, match="tests cannot be run"):
-        await strict.verify(python("def f(): pass"), "assert f( ==", LIMITS)
+        await strict.verify(python("def f(): pass"), tests, LIMITS)
 
 
 async def test_a_program_that_does_not_read_is_waited_for_no_longer_than_one_that_does_not_answer(

@@ -26,6 +26,12 @@ class OverLimitError(StoppedError):
     end = "tests_over_limit"
 
 
+class BrokenTestsError(StoppedError):
+    """These are no tests, whatever the program is."""
+
+    end = "broken_tests"
+
+
 class CannotCrossError(StoppedError):
     """The tests need something of the program that no message can carry. Only what the tests do raises it."""
 

@@ -9,7 +9,7 @@ import types
 import unittest
 
 from .asserts import CHECKS, Checks, rewrite
-from .endings import CannotCrossError, StoppedError
+from .endings import BrokenTestsError, CannotCrossError, StoppedError
 from .link import ANSWERS, Link
 from .needs import PROGRAM_MODULES, Needs
 from .report import REPORT, TESTS_FILE, Cases, Unheard, broken, line_of
@@ -75,12 +75,12 @@ class _Run:
         except StoppedError as error:
             self._link.stopped = self._link.stopped or error
         except ModuleNotFoundError as error:
-            if not self._link.has_raised(error):
-                broken(
+            if self._link.has_raised(error):
+                cases.failed(error)
+            else:
+                self._link.stopped = BrokenTestsError(
                     f"they need {error.name}: install it into what `sandbox.python.environment` names"
                 )
-                return
-            cases.failed(error)
         except BaseException as error:  # whatever tests let through ends them
             if not (line_of(error.__traceback__) or self._link.has_raised(error)):
                 raise  # it is neither theirs nor the program's, but ours
@@ -115,7 +115,10 @@ class _Run:
 
     def _compile(self) -> None:
         rewrite(self._tests)
-        self._code = compile(self._tests, TESTS_FILE, "exec", dont_inherit=True)
+        try:
+            self._code = compile(self._tests, TESTS_FILE, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError) as error:
+            raise BrokenTestsError(f"the tests do not compile: {error}") from None
 
 
 class _Rehearsal(_Run):
