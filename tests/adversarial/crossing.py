@@ -35,6 +35,12 @@ assert items == [[0, 9], 4] and inner == [0, 9] and items[0] is inner
 assert table == {"a": 1, "b": 2} and seen == {2}
 """,
     ),
+    "containers of the library changed in place": (
+        "def more(queue, counts, groups):\n    queue.appendleft(0); counts['a'] += 1; groups['b'] = []",
+        ("from collections import Counter, OrderedDict, deque\n"
+        "queue, counts, groups = deque([1]), Counter('ab'), OrderedDict(a=[1])\nmore(queue, counts, groups)\n"
+        "assert list(queue) == [0, 1] and counts == Counter('aab') and list(groups) == ['a', 'b']"),
+    ),
     "an argument sorted in place": (
         "def order(items): items.sort()",
         "items = [3, 1, 2]\nsame = items\norder(items)\nassert same == [1, 2, 3]",
@@ -199,7 +205,8 @@ assert chain([]) is None
     ),
     "coroutines": (
         "import asyncio\nasync def slow(value):\n    await asyncio.sleep(0)\n    return value + 1",
-        "import asyncio\nasync def main():\n    return await slow(1)\nassert asyncio.run(main()) == 2",
+        ("import asyncio\nasync def main(): return await slow(1), await asyncio.gather(slow(2), slow(3))\n"
+        "assert asyncio.run(main()) == (2, [3, 4]) and asyncio.run(slow(1)) == 2"),
     ),
     "state": (
         """

@@ -100,6 +100,12 @@ _NOT_CROSSING = {
     "what it prints": "import io, sys\nsys.stdout = io.StringIO()\nadd(1, 2)\nassert sys.stdout.getvalue() == ''",
     "patches": "from unittest.mock import patch\nwith patch('builtins.print'): assert add(1, 2) == 3",
     "files": "open('a', 'w').close()\nassert add(1, 2) == 3",
+    "streams by another way": "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()): add(1, 2)",
+    "random numbers by another name": "import random as r\nr.seed(1)\nassert add(1, 2) == 3",
+    "a seed by its own name": "from random import seed\nseed(1)\nassert add(1, 2) == 3",
+    "warnings": "import unittest\nclass T(unittest.TestCase):\n    def test(s): s.assertWarns(UserWarning, add)",
+    "threads": "import threading\nthreading.Thread(target=add, args=(1, 2)).start()",
+    "text that is evaluated": "assert eval('add(1, 2)') == 3",
     "random numbers": "import random\nrandom.seed(1)\nassert add(1, 2) == 3",
     "an object of a strange type": "import threading\nassert add(threading.Lock(), 1)",
     "a class derived from the program's": "class Derived(Adder): pass\nassert Derived().add(1, 2) == 3",
@@ -116,19 +122,98 @@ async def test_what_cannot_cross_is_said_and_nothing_is_judged(strict: Sandbox, 
     assert verification.verdict is None
 
 
-async def test_a_program_cannot_have_its_tests_run_beside_it(strict: Sandbox) -> None:
-    """A program that is judged in one process may cheat, so it must not get there by its own doing."""
-    returned = [
-        "lambda: 0",
-        "object()",
-        "open('/dev/null')",
-        "__import__('threading').Lock()",
-        "(x for x in ())",
-    ]
-    for value in returned:
-        program = python(f"def f(n): return {value}")
-        verification = await strict.verify(program, "assert f(1) == 2\nassert f(f(1)) == 3", LIMITS)
-        assert verification.end == "failed", value
+_RETURNED = [
+    "lambda: 0",
+    "object()",
+    "open('/dev/null')",
+    "__import__('threading').Lock()",
+    "(x for x in ())",
+    "math",
+    "f",
+    "type",
+    "type(f)",
+    "__loader__",
+    "re.compile('a')",
+    "{1: 2}.keys()",
+    "collections.namedtuple('N', 'a')(1)",
+    "ValueError('a')",
+    "slice(1)",
+    "memoryview(b'')",
+    "NotImplemented",
+    "range(3)",
+    "random._inst",
+    "asyncio.sleep(0)",
+    "iter([])",
+    "print",
+    "str.upper",
+    "sys",
+    "os",
+    "Odd(1)",
+]
+
+
+@pytest.mark.parametrize("value", _RETURNED)
+async def test_a_program_cannot_have_its_tests_run_beside_it(strict: Sandbox, value: str) -> None:
+    """A program that is judged in one process may cheat, so it must not get there by what it returns."""
+    program = f"""
+import asyncio, collections, math, os, random, re, sys
+class Odd(int): __name__, __module__ = "_inst", "random"
+random._inst.__name__ = "_inst"
+def f(n): return {value}
+"""
+    tests = "first = f(1)\ntry: first = f(first)\nfinally: assert first == 3"
+    verification = await strict.verify(python(program), tests, LIMITS)
+    assert verification.end in ("failed", "program_ended")
+
+
+_TRICKS = {
+    "a built-in name and nothing else": (
+        "all = lambda values: True",
+        "assert all(f(n) == n + 1 for n in range(3))",
+    ),
+    "nothing to compare": (
+        "zip = lambda *values: ()",
+        "def check(f):\n    for a, b in zip([1], [2]): assert f(a) == b\n    assert f(0) == 1\ncheck(f)",
+    ),
+    "another name for itself": (
+        "__name__ = 'x'",
+        "if __name__ == '__main__':\n    assert f(1) == 2",
+    ),
+    "a class for a function whose result is text": (
+        (
+            "class f:\n    def __init__(self, n): pass\n    def strip(self): return self\n"
+            "    def __sub__(self, other): return 0\n    def __eq__(self, other): return True"
+        ),
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        r = f(1)\n        r.strip()\n"
+            "        self.assertAlmostEqual(r, 3.3)"
+        ),
+    ),
+    "a module of its own": (
+        "class math:\n    @staticmethod\n    def isclose(*a): return True\ndef f(n): return 0",
+        "assert math.isclose(f(1), 2)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("program", "tests"), _TRICKS.values(), ids=_TRICKS)
+async def test_no_name_of_a_program_changes_what_its_tests_mean(
+    strict: Sandbox, program: str, tests: str
+) -> None:
+    """Which names are the program's is for the tests to say."""
+    verification = await strict.verify(python(program), tests, LIMITS)
+    assert verification.end == "failed"
+
+
+async def test_thousands_of_failures_are_failures_and_no_more_than_can_be_kept(
+    strict: Sandbox,
+) -> None:
+    """A report that grew without bound would be our failure, and no failure of the program."""
+    tests = "\n".join(["assert f() == ''"] * 3000)
+    program = python("def f(): return chr(0x1F600) * 5000")
+    verification = await strict.verify(program, tests, LIMITS)
+    assert (verification.end, verification.verdict) == ("failed", Verdict.WRONG_ANSWER)
+    assert len(verification.cases) == 500
 
 
 @pytest.mark.parametrize("tests", ["assert f( ==", "assert f()\nreturn", "x = '\0'"])
@@ -154,7 +239,9 @@ async def test_a_program_that_does_not_read_is_waited_for_no_longer_than_one_tha
 async def test_the_death_of_tests_is_no_fault_of_the_program(strict: Sandbox) -> None:
     """Whatever kills them, nothing was found out about the program."""
     with pytest.raises(SandboxError, match="ended without saying how"):
-        await strict.verify(python("def f(): pass"), "import ctypes; ctypes.string_at(0)", LIMITS)
+        await strict.verify(
+            python("def f(): pass"), "import faulthandler; faulthandler._sigsegv()", LIMITS
+        )
 
 
 async def test_tests_that_never_end_by_a_programs_doing_are_not_passed(strict: Sandbox) -> None:

@@ -107,13 +107,34 @@ async def test_pytests_own_tests_are_run_by_pytest(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "program",
+    [
+        "class Ending(ValueError, KeyboardInterrupt): pass\ndef double(n): raise Ending",
+        "def double(n): raise SyntaxError('m', ('f', 1, 1, 5))",
+        "def double(n): raise KeyboardInterrupt",
+        "class Odd(Exception):\n    def __str__(self): raise self\n    __repr__ = __str__\ndef double(n): raise Odd",
+    ],
+    ids=["an end of the runner", "an error not to be shown", "an interrupt", "an error that fails"],
+)
+async def test_an_error_that_ends_pytest_itself_is_a_failure(folder: Path, program: str) -> None:
+    """A runner that was brought down has found nothing right."""
+    sandbox = await _sandbox(folder)
+    try:
+        verification = await sandbox.verify(python(program), _TESTS, LIMITS)
+    finally:
+        await sandbox.aclose()
+    assert verification.end in ("failed", "program_ended")
+
+
+@pytest.mark.parametrize(
     ("tests", "package"),
     [
         ("def test_a(two): assert double(1) == two", "pytest"),
         ("import pytest\nassert double(1) == 2", "pytest"),
         ("import numpy.linalg\nassert double(1) == 2", "numpy"),
+        ("def test_a():\n    import numpy\n    assert double(1) == 2", "numpy"),
     ],
-    ids=["a fixture", "an import of pytest", "an import of numpy"],
+    ids=["a fixture", "an import of pytest", "an import of numpy", "an import in a function"],
 )
 async def test_packages_that_tests_miss_are_no_fault_of_the_program(
     tests: str, package: str
@@ -149,6 +170,7 @@ got = scaled(a)
 assert type(got) is np.ndarray and got.dtype == np.float32 and got.shape == (2, 3)
 assert np.array_equal(got, a * 2)
 assert mean(a) == 2.5 and mean(a).dtype == np.float32
+assert fill(a) is None and a[0].tolist() == [9, 9, 9]
 assert scaled(np.int64(4)) == 8 and type(scaled(np.int64(4))) is np.int64
 assert not np.array_equal(loud(a), a + 1)
 """

@@ -10,6 +10,7 @@ returned.
 
 import builtins
 import sys
+from _thread import RLock
 
 from . import frames, spelling
 from .strangers import Strangers
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 QUESTIONS, ANSWERS = 3, 4
 """The program's descriptors."""
 _MOST_WORDS = 2_000
+_CHANGING = frozenset(
+    (
+        "list",
+        "dict",
+        "set",
+        "bytearray",
+        "deque",
+        "Counter",
+        "defaultdict",
+        "OrderedDict",
+        "ndarray",
+    )
+)
+"""Types of arguments that go back if the call changed them."""
 
 
 def serve(names: "Mapping[str, object]") -> None:
@@ -61,6 +76,8 @@ def frames_of_the_program(trace: "TracebackType | None") -> "TracebackType | Non
 class _Conversation:
     def __init__(self, names: "Mapping[str, object]") -> None:
         self._names = names
+        # Threads of a program may ask at one time; answers come in the order of the questions.
+        self._turn = RLock()
         self._strangers = Strangers(self._ask_back)
         self._speller = spelling.Speller(self._strangers.number_of)
         self._last_error: BaseException | None = None
@@ -164,7 +181,7 @@ class _Conversation:
         changed = [
             f"[{place},{self._speller.spelled(value)}]"
             for place, (value, item) in enumerate(both)
-            if type(value) in (list, dict, set, bytearray) and _has_changed(value, item)
+            if type(value).__name__ in _CHANGING and _has_changed(value, item)
         ]
         return f'["r",{self._speller.spelled(result)},[{",".join(changed)}]]'
 
@@ -191,12 +208,13 @@ class _Conversation:
     def _ask_back(self, question: str, number: int, name: str, *values: object) -> object:
         """Ask the tests about an object of theirs, and answer what they ask meanwhile."""
         arguments, named = (values, {}) if question != "special" else values
-        frames.send(
-            ANSWERS,
-            f'["q","{question}",{number},{spelling.quoted(name)},{self._speller.spelled(tuple(arguments))},'  # type: ignore[arg-type]
-            f"{self._speller.spelled(named)}]".encode(),
-        )
-        outcome, *rest = self.answer_until("back")
+        with self._turn:
+            frames.send(
+                ANSWERS,
+                f'["q","{question}",{number},{spelling.quoted(name)},{self._speller.spelled(tuple(arguments))},'  # type: ignore[arg-type]
+                f"{self._speller.spelled(named)}]".encode(),
+            )
+            outcome, *rest = self.answer_until("back")
         if outcome == "value":
             return self._built(rest[0])
         number, name, base, arguments = rest

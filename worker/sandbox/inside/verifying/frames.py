@@ -17,7 +17,11 @@ _CHUNK_BYTES = 1 << 20
 
 
 class ClosedError(Exception):
-    """The other side went away, or said something longer than it may."""
+    """The other side went away."""
+
+
+class TooLongError(ClosedError):
+    """The other side said something longer than it may."""
 
 
 def _at_once() -> None:
@@ -41,15 +45,18 @@ def send(descriptor: int, message: bytes, wait: "Callable[[], None]" = _at_once)
         raise ClosedError("nobody reads") from None
 
 
-def receive(descriptor: int, wait: "Callable[[], None]" = _at_once) -> bytes:
+def receive(
+    descriptor: int, wait: "Callable[[], None]" = _at_once, longest: int | None = None
+) -> bytes:
     """The next message. `wait` returns when there is something to read; without it, reading waits.
 
     Raises:
-        ClosedError: there is none, or it is too long.
+        TooLongError: it is longer than `longest`.
+        ClosedError: there is none.
     """
     length = int.from_bytes(_exactly(descriptor, _LENGTH_BYTES, wait), "big")
-    if length > LONGEST:
-        raise ClosedError(f"a message of {length} bytes")
+    if longest is not None and length > longest:
+        raise TooLongError(f"{length} bytes, and {longest} may be said at once")
     return _exactly(descriptor, length, wait)
 
 

@@ -4,6 +4,7 @@ What the program may ask is narrow, since it may ask anything: attributes withou
 own classes, and calls of what it was handed. A test's globals, its frames and its modules have no way to it from there.
 """
 
+import collections
 import marshal
 import os
 import select
@@ -51,7 +52,6 @@ class Link:
         self._standins = Standins(self.ask, self._exported)
         self._reader = Reader(self._standins)
         self._writer = Writer(number_of, self._exported)
-        self._raised: list[BaseException] = []
         self._poll = select.poll()
         self._poll.register(ANSWERS, select.POLLIN)
         # Tests may have threads; answers come in the order of the questions.
@@ -96,7 +96,7 @@ class Link:
 
     def has_raised(self, error: "BaseException | None") -> bool:
         """Whether an error is one of the program's own."""
-        return any(error is each for each in self._raised)
+        return error is not None and "_promptmill_is_raised" in vars(error)
 
     def _call(
         self,
@@ -163,7 +163,9 @@ class Link:
 
     def _receive(self) -> "tuple[str, list[object]]":
         try:
-            return self._reader.message(frames.receive(ANSWERS, self._wait))
+            return self._reader.message(frames.receive(ANSWERS, self._wait, frames.LONGEST))
+        except frames.TooLongError as error:
+            raise self._stop(ProgramEndedError(f"the program gave an answer of {error}")) from None
         except frames.ClosedError:
             raise self._stop(ProgramEndedError("the program ended before its tests did")) from None
         except MalformedError as error:
@@ -213,7 +215,7 @@ class Link:
                     setattr(error, name, value)
         except Exception:  # noqa: BLE001  whatever comes of what it made up
             return self._stop(ProgramEndedError(_NO_ERROR))
-        self._raised.append(error)
+        vars(error)["_promptmill_is_raised"] = True
         return error
 
     def _answer(self, parts: "list[object]") -> "tuple[object, ...]":
@@ -293,23 +295,27 @@ def _made(kind: "type[BaseException]", arguments: object, words: str) -> BaseExc
 def _restore(given: object, changed: object) -> None:
     """Make an argument what the program made of its copy: the same object, and the same ones in it where they were."""
     if isinstance(given, list) and isinstance(changed, list):
-        if len(given) == len(changed):
-            for place, (ours, theirs) in enumerate(zip(list(given), changed, strict=True)):
-                given[place] = _restored(ours, theirs)
-        else:
-            given[:] = changed
+        is_as_long = len(given) == len(changed)
+        pairs = zip(list(given), changed, strict=True) if is_as_long else ()
+        given[:] = [_restored(ours, theirs) for ours, theirs in pairs] if is_as_long else changed
     elif isinstance(given, dict) and isinstance(changed, dict):
-        kept = {
-            key: _restored(given[key], value) if key in given else value
+        kept = [
+            (key, _restored(given[key], value) if key in given else value)
             for key, value in changed.items()
-        }
+        ]
         given.clear()
-        given.update(kept)
+        for key, value in kept:  # `Counter.update` would add
+            given[key] = value
     elif isinstance(given, set) and isinstance(changed, set):
         given.clear()
         given.update(changed)
+    elif isinstance(given, collections.deque) and isinstance(changed, collections.deque):
+        given.clear()
+        given.extend(changed)
     elif isinstance(given, bytearray) and isinstance(changed, bytearray):
         given[:] = changed
+    elif type(given).__name__ == "ndarray" and type(given) is type(changed):
+        given[...] = changed  # type: ignore[index]
 
 
 def _restored(ours: object, theirs: object) -> object:

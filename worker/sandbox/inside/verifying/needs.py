@@ -8,100 +8,116 @@ from .words import OWN_MODULES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
 _BUILTINS = frozenset(dir(builtins))
 PROGRAM_MODULES = ("program", "solution")
 """Names under which tests may import the program."""
-# State that a program and its tests share only in one process: its source, its streams, its files, its random numbers.
-_MODULES = frozenset(
+# State that a program and its tests share only in one process: its source, its streams, its files, its random numbers,
+# its warnings and logs, its threads. By module, whole or by name.
+_WHOLE_MODULES = frozenset(
     (
-        "inspect",
-        "unittest.mock",
-        "mock",
-        "tempfile",
-        "shutil",
-        "subprocess",
-        "pathlib",
-        "gc",
-        "importlib",
-        "dis",
+        "inspect", "unittest.mock", "mock", "tempfile", "shutil", "subprocess", "pathlib", "gc", "importlib", "dis",
+        "warnings", "threading", "concurrent", "multiprocessing", "signal", "resource", "ctypes", "logging", "builtins",
+        "_thread",
     )
-)
-_NAMES = frozenset(
-    (
-        "open",
-        "patch",
-        "monkeypatch",
-        "capsys",
-        "capfd",
-        "capsysbinary",
-        "tmp_path",
-        "tmpdir",
-        "redirect_stdout",
-        "redirect_stderr",
-    )
-)
-_ATTRIBUTES = {
+)  # fmt: skip
+_PARTS = {
     "sys": frozenset(
         ("stdin", "stdout", "stderr", "argv", "modules", "setrecursionlimit", "settrace", "setprofile", "exit",
          "set_int_max_str_digits", "path")
     ),
     "random": frozenset(("seed", "setstate")),
+    "numpy.random": frozenset(("seed", "set_state")),
     "unittest": frozenset(("mock",)),
+    "contextlib": frozenset(("redirect_stdout", "redirect_stderr", "chdir")),
+    "decimal": frozenset(("getcontext", "setcontext", "localcontext")),
+    "pytest": frozenset(("warns", "deprecated_call")),
+    "locale": frozenset(("setlocale",)),
 }  # fmt: skip
+# Names that mean one of these wherever they stand: built in, a fixture of pytest's, or a method of unittest's.
+_NAMES = frozenset(
+    (
+        "open", "eval", "exec", "globals", "locals", "patch", "monkeypatch", "capsys", "capfd", "capsysbinary",
+        "caplog", "recwarn", "tmp_path", "tmpdir", "assertWarns", "assertWarnsRegex", "assertLogs", "assertNoLogs",
+    )
+)  # fmt: skip
 _OF_PATHS = frozenset(("path", "sep", "linesep", "fspath"))
+# Attributes that plain values have as well tell of no class.
+_PLAIN_ATTRIBUTES = frozenset(
+    name
+    for kind in (
+        str,
+        bytes,
+        bytearray,
+        list,
+        tuple,
+        dict,
+        set,
+        frozenset,
+        int,
+        float,
+        complex,
+        range,
+    )
+    for name in dir(kind)
+)
 
 
 class Needs:
     """What one body of tests needs."""
 
     def __init__(self, tests: ast.Module) -> None:
-        loaded: set[str] = set()
-        shared: list[str] = []
         nodes = list(_every_node(tests))
-        for node in nodes:
-            if isinstance(node, ast.Name) and type(node.ctx) is ast.Load:
-                loaded.add(node.id)
-            look = _SHARED.get(type(node))
-            if look is not None:
-                shared += look(node)
         uses = _Uses(nodes)
         self.classes = uses.classes
         """Names that the tests use as those of classes, which is theirs to say and not the program's."""
         self.modules = OWN_MODULES & uses.asked - uses.called
         """Names that they use as those of modules which they have, too."""
-        self.names = sorted(loaded - _bound_at_the_top(tests))
+        self.names = sorted(
+            name for name in uses.loaded - _bound_at_the_top(tests) if not name.startswith("__")
+        )
         """What the program may have to bring, built-in names included: a program may define a `sum` that is tested."""
-        self.shared = shared[0] if shared else None
+        self.shared = next(iter(uses.shared), None)
         """What only one process can give, None where messages do."""
+        others = set(self.names) - _BUILTINS - self.modules - uses.local
+        self._may_be_built_in = not others
 
     def chosen(self, found: "dict[str, object]") -> "dict[str, object]":
         """Of what the program has, what the tests are given.
 
-        A name that is built in is the program's only where the tests ask it for no other: else a program could bring
-        an `abs` or an `all` of its own, and they would reckon with it.
+        A name that is built in is the program's only where the tests ask it for no other: else a program could bring an
+        `abs` or an `all` of its own, and they would reckon with it.
         """
-        own = {name: value for name, value in found.items() if name not in _BUILTINS}
-        return own if any(callable(value) for value in own.values()) else found
+        return {
+            name: value
+            for name, value in found.items()
+            if self._may_be_built_in or name not in _BUILTINS
+        }
 
 
 class _Uses:
     """What is done with names."""
 
     def __init__(self, nodes: "list[ast.AST]") -> None:
+        self.loaded: set[str] = set()
+        self.local: set[str] = set()
+        """Those that are bound somewhere: parameters, variables."""
         self.asked: set[str] = set()
         """Those whose attributes are asked for."""
         self.called: set[str] = set()
         self.types: set[str] = set()
         """Those that are asked for as a type, or for attributes of what their call makes."""
+        self.shared: list[str] = []
         self._made: list[tuple[str, str]] = []
+        self._modules: dict[str, str] = {}
+        self._attributes: list[ast.Attribute] = []
         for node in nodes:
-            if isinstance(node, ast.Attribute):
-                self._attribute(node.value)
-            elif isinstance(node, ast.Call):
-                self._call(node)
-            elif isinstance(node, ast.Assign):
-                self._assign(node.targets[0], node.value)
+            look = _LOOKS.get(type(node))
+            if look is not None:
+                look(self, node)
+        for attribute in self._attributes:
+            self._part(attribute)
 
     @property
     def classes(self) -> "frozenset[str]":
@@ -109,8 +125,42 @@ class _Uses:
         made = {name for variable, name in self._made if variable in self.asked}
         return frozenset(self.types | self.asked | made)
 
-    def _attribute(self, value: ast.expr) -> None:
-        match value:
+    def name(self, node: ast.Name) -> None:
+        """A name by itself."""
+        (self.loaded if isinstance(node.ctx, ast.Load) else self.local).add(node.id)
+        if node.id in _NAMES:
+            self.shared.append(node.id)
+
+    def parameter(self, node: ast.arg) -> None:
+        """A parameter, which may be a fixture."""
+        self.local.add(node.arg)
+        if node.arg in _NAMES:
+            self.shared.append(node.arg)
+
+    def imported(self, node: ast.Import) -> None:
+        """`import module as name`."""
+        for each in node.names:
+            self._modules[each.asname or each.name.partition(".")[0]] = (
+                each.name if each.asname else each.name.partition(".")[0]
+            )
+            if each.name in _WHOLE_MODULES or each.name.partition(".")[0] in _WHOLE_MODULES:
+                self.shared.append(f"import {each.name}")
+
+    def imported_from(self, node: ast.ImportFrom) -> None:
+        """`from module import name`."""
+        module = node.module or ""
+        names = {each.name for each in node.names}
+        is_whole = module in _WHOLE_MODULES or module.partition(".")[0] in _WHOLE_MODULES
+        of_os = module == "os" and not names <= _OF_PATHS
+        if is_whole or of_os or names & _PARTS.get(module, frozenset()):
+            self.shared.append(f"from {module} import {', '.join(sorted(names))}")
+
+    def attribute(self, node: ast.Attribute) -> None:
+        """`value.name`; of what module is known when all imports are."""
+        self._attributes.append(node)
+        if node.attr in _PLAIN_ATTRIBUTES:
+            return
+        match node.value:
             case ast.Call(func=ast.Name(id=name)):
                 self.types.add(name)
             case ast.Name(id=name) | ast.Attribute(attr=name):
@@ -118,19 +168,51 @@ class _Uses:
             case _:
                 pass
 
-    def _call(self, node: ast.Call) -> None:
+    def call(self, node: ast.Call) -> None:
+        """`name(…)`."""
         if isinstance(node.func, ast.Name):
             self.called.add(node.func.id)
             if node.func.id in ("isinstance", "issubclass") and len(node.args) > 1:
                 kinds = ast.walk(node.args[1])
                 self.types |= {each.id for each in kinds if isinstance(each, ast.Name)}
 
-    def _assign(self, target: ast.expr, value: ast.expr) -> None:
+    def assign(self, node: ast.Assign) -> None:
+        """`variable = name(…)`."""
+        target, value = node.targets[0], node.value
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
             if isinstance(target, ast.Name):
                 self._made.append((target.id, value.func.id))
             elif isinstance(target, ast.Attribute):
                 self._made.append((target.attr, value.func.id))
+
+    def _part(self, node: ast.Attribute) -> None:
+        module = self._module(node.value)
+        if node.attr in _NAMES or node.attr in _PARTS.get(module, frozenset()):
+            self.shared.append(f"{module}.{node.attr}" if module else node.attr)
+        elif module == "os" and node.attr not in _OF_PATHS:
+            self.shared.append(f"os.{node.attr}")
+
+    def _module(self, value: ast.expr) -> str:
+        """The module that an expression stands for, empty where it stands for none."""
+        match value:
+            case ast.Name(id=name):
+                return self._modules.get(name, name if name in _PARTS or name == "os" else "")
+            case ast.Attribute(value=inner, attr=name):
+                module = self._module(inner)
+                return f"{module}.{name}" if module else ""
+            case _:
+                return ""
+
+
+_LOOKS: "dict[type, Callable[[_Uses, Any], None]]" = {
+    ast.Name: _Uses.name,
+    ast.arg: _Uses.parameter,
+    ast.Import: _Uses.imported,
+    ast.ImportFrom: _Uses.imported_from,
+    ast.Attribute: _Uses.attribute,
+    ast.Call: _Uses.call,
+    ast.Assign: _Uses.assign,
+}
 
 
 def _bound_at_the_top(tests: ast.Module) -> "set[str]":
@@ -163,41 +245,3 @@ def _every_node(tests: ast.Module) -> "Iterator[ast.AST]":
                 todo += [each for each in value if isinstance(each, ast.AST)]
             elif isinstance(value, ast.AST):
                 todo.append(value)
-
-
-def _of_import(node: ast.Import) -> "list[str]":
-    return [f"import {each.name}" for each in node.names if each.name in _MODULES]
-
-
-def _of_import_from(node: ast.ImportFrom) -> "list[str]":
-    is_mock = node.module == "unittest" and any(each.name == "mock" for each in node.names)
-    return [f"from {node.module} import …"] if is_mock or node.module in _MODULES else []
-
-
-def _of_name(node: ast.Name) -> "list[str]":
-    return [node.id] if node.id in _NAMES else []
-
-
-def _of_parameter(node: ast.arg) -> "list[str]":
-    return [node.arg] if node.arg in _NAMES else []
-
-
-def _of_attribute(node: ast.Attribute) -> "list[str]":
-    match node.value:
-        case ast.Name(id="os"):
-            return [] if node.attr in _OF_PATHS else [f"os.{node.attr}"]
-        case ast.Name(id=module):
-            return [f"{module}.{node.attr}"] if node.attr in _ATTRIBUTES.get(module, ()) else []
-        case ast.Attribute(attr="random") if node.attr == "seed":
-            return ["random.seed"]
-        case _:
-            return []
-
-
-_SHARED: "dict[type, Callable[..., list[str]]]" = {
-    ast.Import: _of_import,
-    ast.ImportFrom: _of_import_from,
-    ast.Name: _of_name,
-    ast.arg: _of_parameter,
-    ast.Attribute: _of_attribute,
-}

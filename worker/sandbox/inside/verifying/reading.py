@@ -1,5 +1,6 @@
 """The tests' side of crossing, inwards: what the program says, read by exact type from JSON that nobody trusts."""
 
+import builtins
 import collections
 import datetime as dt
 import decimal
@@ -8,7 +9,7 @@ import importlib
 import json
 import re
 
-from .words import OWN_MODULES, PURE_MODULES
+from .words import OWN_MODULES, PURE_MODULES, is_of_a_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ class Reader:
             "x": lambda number: self._exported[number],
             "g": standins.function,
             "k": self.class_described,
-            "h": lambda number, described: standins.handle(
-                number, self.class_described(*described[1:])
-            ),
+            "h": self._handle,
         }
 
     def message(self, raw: bytes) -> "tuple[str, list[object]]":
@@ -132,6 +131,12 @@ class Reader:
         kind = collections.namedtuple(name, fields)  # type: ignore[misc]  # noqa: PYI024  its fields are known only now
         return kind(*self._list(items))
 
+    def _handle(self, number: int, described: "list[object]") -> object:
+        kind = self.class_described(*described[1:])  # type: ignore[arg-type]
+        if kind.__name__ == "coroutine":
+            return self._standins.coroutine(number)
+        return self._standins.handle(number, kind)
+
     def _module(self, name: str) -> object:
         if name in OWN_MODULES:
             return importlib.import_module(name)
@@ -139,16 +144,20 @@ class Reader:
 
 
 def _builtin_class(name: str) -> object:
-    found = __builtins__[name]  # type: ignore[index]
-    if not isinstance(found, type):
+    found = getattr(builtins, name)
+    if not isinstance(found, type) or name.startswith("_"):
         raise MalformedError(f"class {name}")
     return found
 
 
 def _of_a_library(module: str, name: str) -> object:
+    """What both sides call by the same name, and nothing else that a module happens to hold."""
     if module not in PURE_MODULES:
         raise MalformedError(f"module {module}")
-    return getattr(importlib.import_module(module), name)
+    found = getattr(importlib.import_module(module), name)
+    if not is_of_a_library(found, module, name):
+        raise MalformedError(f"{module}.{name}")
+    return found
 
 
 def _array(dtype: str, shape: "list[int]", content: str, is_scalar: bool) -> object:

@@ -4,7 +4,7 @@ import json
 import os
 import reprlib
 
-from .endings import StoppedError
+from .endings import BrokenTestsError, CannotCrossError, StoppedError
 from .link import words_of
 
 TYPE_CHECKING = False
@@ -48,6 +48,7 @@ class Cases:
         self._missing = missing
         self._source = source
         self._n = 0
+        self._has_written_a_failure = False
         self._times: dict[str, int] = {}
         self.first_failure: tuple[str, str] | None = None
         """Verdict and explanation of the first that was not right."""
@@ -65,6 +66,11 @@ class Cases:
         """One that ended with this error; without a name it is called by its line."""
         if isinstance(error, StoppedError):
             return  # the end of the tests, and told as such
+        if isinstance(error, ModuleNotFoundError) and not self._link.has_raised(error):
+            self._link.stopped = self._link.stopped or BrokenTestsError(
+                f"they need {error.name}: install it into what `sandbox.python.environment` names"
+            )
+            return
         line = line_of(error.__traceback__)
         mismatch = vars(error).get("_promptmill_mismatch")
         name = name or self.at(mismatch.line if mismatch else line)
@@ -78,9 +84,11 @@ class Cases:
         self._write(self._again(name), verdict, expected, actual)
 
     def end(self) -> None:
-        """Say how it all ended; nothing is written after it."""
+        """Say how it all ended; nothing is written after it. What failed before it could not cross has failed."""
         stopped = self._link.stopped
-        if stopped is not None:
+        if stopped is not None and not (
+            isinstance(stopped, CannotCrossError) and self.first_failure is not None
+        ):
             _send({"end": stopped.end, "why": str(stopped)})
         elif self.first_failure is not None:
             verdict, why = self.first_failure
@@ -107,7 +115,9 @@ class Cases:
 
     def _write(self, name: str, verdict: str, expected: "str | None", actual: "str | None") -> None:
         self._n += 1
-        if self._n <= _MOST_CASES or verdict != "accepted":
+        is_first_failure = verdict != "accepted" and not self._has_written_a_failure
+        if self._n <= _MOST_CASES or is_first_failure:
+            self._has_written_a_failure = self._has_written_a_failure or is_first_failure
             _send(
                 {
                     "name": name[:_MOST_WORDS],

@@ -9,7 +9,7 @@ import builtins
 import marshal
 import sys
 
-from .words import OWN_MODULES, PURE_MODULES, SPECIAL
+from .words import OWN_MODULES, SPECIAL, is_of_a_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Speller:
         module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
         if type(value) is type(sys) and name in OWN_MODULES:
             return f'["M",{quoted(str(name))}]'
-        if _is_of_a_library(value, module, name):
+        if is_of_a_library(value, module, name):
             return f'["m",{quoted(str(module))},{quoted(str(name))}]'
         number = self._hold(value)
         if callable(value) and type(value).__module__ in ("builtins", "functools"):
@@ -92,7 +92,7 @@ class Speller:
         """A class that is a value: one that both sides have by its name, another as `_class_of_a_handle`."""
         if kind.__module__ == "builtins" and getattr(builtins, kind.__name__, None) is kind:
             return f'["K",{quoted(kind.__name__)}]'
-        if _is_of_a_library(kind, kind.__module__, kind.__name__):
+        if is_of_a_library(kind, kind.__module__, kind.__name__):
             return f'["m",{quoted(kind.__module__)},{quoted(kind.__name__)}]'
         return self._class_of_a_handle(kind)
 
@@ -140,12 +140,6 @@ class Speller:
                     self, base.__new__(base, value) if base in _COPIED else _copy(base, value)
                 )
         return ""
-
-
-def _is_of_a_library(value: object, module: object, name: object) -> bool:
-    if not isinstance(module, str) or not isinstance(name, str):
-        return False
-    return module in PURE_MODULES and getattr(sys.modules.get(module), name, None) is value
 
 
 # Immutable ones are made whole by `__new__`; the others are filled by their own methods, never by an overridden one.

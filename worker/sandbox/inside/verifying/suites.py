@@ -143,7 +143,10 @@ def _run_pytest(module: types.ModuleType, cases: "Cases") -> None:
                 cases.passed(name)
             return report
 
-    pytest.main(
+    code = pytest.main(
         ["-q", "-p", "no:cacheprovider", "--rootdir=.", "--noconftest", module.__file__],
         plugins=[Plugin()],
     )
+    # An error that a program made up can be one that pytest itself fails of, or ends by.
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        cases.failed(AssertionError(f"pytest ended with {code!r}"), "pytest")

@@ -74,15 +74,9 @@ class _Run:
             self._run_module(cases)
         except StoppedError as error:
             self._link.stopped = self._link.stopped or error
-        except ModuleNotFoundError as error:
-            if self._link.has_raised(error):
-                cases.failed(error)
-            else:
-                self._link.stopped = BrokenTestsError(
-                    f"they need {error.name}: install it into what `sandbox.python.environment` names"
-                )
         except BaseException as error:  # whatever tests let through ends them
-            if not (line_of(error.__traceback__) or self._link.has_raised(error)):
+            is_theirs = line_of(error.__traceback__) or isinstance(error, ModuleNotFoundError)
+            if not (is_theirs or self._link.has_raised(error)):
                 raise  # it is neither theirs nor the program's, but ours
             cases.failed(error)
         cases.end()

@@ -1,5 +1,7 @@
 """What both sides of a conversation know by name."""
 
+import sys
+
 # An object is given these only where its own class has them, so that `callable`, `len` and their like fail where they
 # should. All of them say something of the object alone: none is told a value that somebody may expect.
 ASKED = (
@@ -30,3 +32,12 @@ PURE_MODULES = frozenset(
 """Modules that only compute: where the program has something of one, the tests take their own."""
 OWN_MODULES = PURE_MODULES | {"sys", "os", "numpy", "pandas"}
 """Modules that the tests have too: where the program imported one and they did not, they take their own."""
+
+
+def is_of_a_library(value: object, module: object, name: object) -> bool:
+    """Whether a function or class calls itself by this name in one of the modules that only compute."""
+    if not isinstance(module, str) or not isinstance(name, str) or name.startswith("_"):
+        return False
+    if getattr(value, "__module__", None) != module or getattr(value, "__name__", None) != name:
+        return False
+    return module in PURE_MODULES and getattr(sys.modules.get(module), name, None) is value

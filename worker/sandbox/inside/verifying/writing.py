@@ -12,11 +12,10 @@ import decimal
 import fractions
 import marshal
 import re
-import sys
 import types
 
 from .endings import CannotCrossError
-from .words import OWN_MODULES, PURE_MODULES, SPECIAL
+from .words import OWN_MODULES, SPECIAL, is_of_a_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class Writer:
         name, module = getattr(value, "__name__", ""), getattr(value, "__module__", "")
         if module == "builtins" and getattr(builtins, name, None) is value:
             return ("m", module, name)
-        if module in PURE_MODULES and getattr(sys.modules.get(module), name, None) is value:
+        if is_of_a_library(value, module, name):
             return ("m", module, name)
         return None
 
@@ -123,9 +122,12 @@ class Writer:
     def _export(self, value: object) -> "Item":
         kind = type(value)
         is_class_of_tests = isinstance(value, type) and is_of_tests(value)
-        is_called = isinstance(value, _CALLABLE) or is_class_of_tests
+        is_called = isinstance(value, (*_CALLABLE, types.CoroutineType)) or is_class_of_tests
         if not (is_called or hasattr(kind, "__next__") or is_of_tests(kind)):
             raise CannotCrossError(f"the tests pass an object of type {kind.__name__}")
+        if kind is types.CoroutineType:
+            # One of the program's, which is there and here at once: no program gets its tests beside it by it.
+            raise TypeError("a coroutine cannot be passed to a program")
         self._exported[id(value)] = value
         return ("x", id(value), (id(kind), kind.__name__, special_methods(kind)))
 

@@ -1,0 +1,101 @@
+"""What the tests' side makes of any answer whatever: a value that can be handed back, or an answer that is none."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.sandbox.inside.verifying.endings import CannotCrossError
+from worker.sandbox.inside.verifying.reading import MalformedError, Reader
+from worker.sandbox.inside.verifying.standins import Standins, number_of
+from worker.sandbox.inside.verifying.writing import Writer
+
+_KINDS = (
+    *(
+        "i",
+        "n",
+        "c",
+        "b",
+        "B",
+        "l",
+        "t",
+        "s",
+        "f",
+        "q",
+        "d",
+        "C",
+        "D",
+        "O",
+        "dk",
+        "dv",
+        "di",
+        "r",
+        ".",
+    ),
+    *("N", "v", "p", "K", "M", "m", "x", "g", "k", "h"),
+)
+_WORDS = (
+    *("math", "re", "typing", "collections", "random", "_inst", "__loader__", "_cache", "List", "Counter", "deque"),
+    *("decimal.Decimal", "fractions.Fraction", "datetime.date", "re.Pattern", "type", "Exception", "eval", "1f", "nan"),
+    *("coroutine", "__eq__", "__call__", "<f8", "O", "00ff"),
+)  # fmt: skip
+_leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 9),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(_WORDS),
+    st.text(max_size=3),
+)
+_trees = st.recursive(
+    _leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(st.sampled_from(_KINDS), inner, inner).map(list),
+        st.tuples(st.sampled_from(_KINDS), inner).map(list),
+        st.tuples(st.sampled_from(_KINDS), st.lists(inner, max_size=3)).map(list),
+        st.tuples(st.sampled_from(("m", "K", "M", "v")), st.sampled_from(_WORDS), inner).map(list),
+        st.tuples(
+            st.just("k"),
+            st.integers(0, 9),
+            st.sampled_from(_WORDS),
+            st.lists(inner),
+            st.lists(inner),
+        ).map(list),
+    ),
+    max_leaves=12,
+)
+
+
+def _asked(*question: object) -> object:
+    raise AssertionError(f"nobody is asked here: {question}")
+
+
+@given(_trees)
+def test_any_answer_is_a_value_that_can_be_handed_back_or_none_at_all(tree: object) -> None:
+    """Else a program could end its tests, or have them run where it can cheat, by what it returns."""
+    standins = Standins(_asked, {})
+    reader = Reader(standins)
+    try:
+        value = reader.value(json.loads(json.dumps(tree)))
+    except MalformedError:
+        return
+    writer = Writer(number_of, {})
+    try:
+        writer.item(value)
+    except CannotCrossError as error:
+        pytest.fail(f"{tree!r} came as {value!r}: {error}")
+    except (TypeError, ValueError, RecursionError):
+        pass  # what the tests' own code is told
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_message_or_none(raw: bytes) -> None:
+    """Nobody can trust what comes from the program."""
+    try:
+        kind, parts = Reader(Standins(_asked, {})).message(raw)
+    except MalformedError:
+        return
+    assert isinstance(kind, str)
+    assert isinstance(parts, list)
