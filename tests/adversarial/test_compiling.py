@@ -10,7 +10,13 @@ from jobs.languages import Language
 from jobs.models import ExecutableCode, Execution
 from jobs.verdicts import Verdict
 from tests.requiring import require
-from worker.sandbox import Files, InterpreterMissingError, Sandbox, find_interpreter
+from worker.sandbox import (
+    Files,
+    InterpreterMissingError,
+    Sandbox,
+    ZygoteSandbox,
+    find_interpreter,
+)
 from worker.solver.judge import judge
 
 from .programs import LIMITS
@@ -48,6 +54,23 @@ async def test_a_program_that_is_run_for_several_inputs_is_compiled_once(walled:
     ended = asyncio.get_running_loop().time()
     assert [one.stdout for one in (first, *others)] == ["2\n", "4\n", "6\n", "8\n", "10\n"]
     assert (ended - compiled) / len(others) < compiled - began
+
+
+async def test_two_runs_of_one_program_at_one_time_have_it_compiled_once(
+    walled: ZygoteSandbox,
+) -> None:
+    """Samples of one task are often one program, and compilers share the processors with programs."""
+    code = _c(f"{_READS}/* of two */\n")
+    # A slot for each, so that none is made or ended meanwhile.
+    await asyncio.gather(*(walled.run(_c(_READS), LIMITS, stdin="1") for _ in range(2)))
+    before = _n_runs(walled)
+    runs = [walled.run(code, LIMITS, stdin=str(n)) for n in (1, 2)]
+    assert [one.stdout for one in await asyncio.gather(*runs)] == ["2\n", "4\n"]
+    assert _n_runs(walled) == before + 3
+
+
+def _n_runs(sandbox: ZygoteSandbox) -> int:
+    return sum(slot.n_runs for slot in sandbox._programs._idle)
 
 
 async def test_the_compilers_time_is_not_the_programs(walled: Sandbox) -> None:

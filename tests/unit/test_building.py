@@ -1,5 +1,6 @@
 """What is made of compiled programs, how often, and what is said where nothing is."""
 
+import asyncio
 import base64
 
 import pytest
@@ -9,8 +10,9 @@ from jobs.limits import Limits
 from jobs.models import Artefact, ExecutableCode, Execution
 from tests.requiring import require
 from tests.unit.executions import execution
-from worker.sandbox import NO_HARNESS, Harness, InterpreterMissingError, find_interpreter
-from worker.sandbox.building import Made, Workshop
+from tests.waiting import wait_until
+from worker.sandbox import NO_HARNESS, Files, Harness, InterpreterMissingError, find_interpreter
+from worker.sandbox.building import Workshop
 from worker.sandbox.plan import Plan
 
 
@@ -22,15 +24,18 @@ class _Compiler:
         content = base64.b64encode(bytes(size)).decode()
         made = Artefact(name="program", size_bytes=size, content_base64=content, truncated=False)
         self._ended = ended or execution(artefacts=(made,))
+        self.is_free = asyncio.Event()
+        self.is_free.set()
 
     async def __call__(self, plan: Plan) -> Execution:
         self.plans.append(plan)
+        await self.is_free.wait()
         return self._ended
 
 
 async def _made(
     workshop: Workshop, program: str = "int main;", tests: str | None = None
-) -> Made | Execution:
+) -> Files | Execution:
     try:
         find_interpreter(Language.C)
     except InterpreterMissingError as error:
@@ -45,12 +50,42 @@ async def test_a_program_is_compiled_once_and_with_other_tests_again() -> None:
     compiler = _Compiler()
     workshop = Workshop(compiler)
     first = await _made(workshop)
-    assert isinstance(first, dict)
-    assert first == await _made(workshop) == {"program": bytes(10)}
+    assert first == await _made(workshop) == Files(given={"program": bytes(10)})
     assert len(compiler.plans) == 1
     await _made(workshop, tests="a")
     await _made(workshop, program="int other;")
     assert len(compiler.plans) == 3
+
+
+@pytest.mark.parametrize("ended", [None, execution(exit_code=1)], ids=["made", "not made"])
+async def test_who_asks_for_what_is_being_made_waits_for_it(ended: Execution | None) -> None:
+    """Samples of one task are often one program, and a compiler takes all of a processor."""
+    compiler = _Compiler(ended)
+    compiler.is_free.clear()
+    workshop = Workshop(compiler)
+    askers = [asyncio.create_task(_made(workshop)) for _ in range(3)]
+    await wait_until(lambda: bool(compiler.plans), 5, "the compiler")
+    compiler.is_free.set()
+    first, *others = await asyncio.gather(*askers)
+    assert others == [first, first]
+    assert len(compiler.plans) == 1
+    await _made(workshop)
+    assert len(compiler.plans) == (1 if ended is None else 2)
+
+
+async def test_whoever_gives_up_takes_the_program_from_nobody_else() -> None:
+    """Of two jobs with one program, the one that is cancelled may be the one that has it compiled."""
+    compiler = _Compiler()
+    compiler.is_free.clear()
+    workshop = Workshop(compiler)
+    first, other = (asyncio.create_task(_made(workshop)) for _ in range(2))
+    await wait_until(lambda: bool(compiler.plans), 5, "the compiler")
+    first.cancel()
+    await asyncio.wait([first])
+    assert first.cancelled()
+    compiler.is_free.set()
+    assert await other == Files(given={"program": bytes(10)})
+    assert len(compiler.plans) == 2
 
 
 async def test_few_programs_are_kept() -> None:

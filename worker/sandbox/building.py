@@ -5,11 +5,13 @@ is collected; the program's run is then given these files and nothing else, so t
 is kept for a while: a program that is run for several inputs is compiled for the first.
 """
 
+import asyncio
 import base64
 import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from jobs.languages import Language
 from jobs.limits import Limits
@@ -35,8 +37,15 @@ _LIMIT_OF_A_PART = re.compile(
     re.MULTILINE,
 )
 
-Made = dict[str, bytes]
-"""What a compiler made, by path below the program's working directory."""
+
+@dataclass
+class _Making:
+    """One program, for all who ask for it while it is being made."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Whoever has it compiles. Who is cancelled leaves that to the next."""
+    n_asking: int = 0
+    made: Files | Execution | None = None
 
 
 class Workshop:
@@ -45,12 +54,15 @@ class Workshop:
     def __init__(self, see_through: Callable[[Plan], Awaitable[Execution]]) -> None:
         """`see_through` runs a plan to its end."""
         self._see_through = see_through
-        self._kept: OrderedDict[bytes, Made] = OrderedDict()
+        self._kept: OrderedDict[bytes, Files] = OrderedDict()
+        self._making: dict[bytes, _Making] = {}
 
     async def made_of(
         self, code: ExecutableCode, harness: Harness, limits: Limits, *, for_everybody: bool
-    ) -> Made | Execution:
+    ) -> Files | Execution:
         """What is to lie beside the program's run, or the execution of a program that could not be made.
+
+        Whoever asks for a program that is being made already is given the same.
 
         Raises:
             SandboxError: we failed, and nothing is known about the program.
@@ -63,24 +75,39 @@ class Workshop:
             return self._kept[key]
         ours = _limits(code.language, limits)
         files = Files(most_collected=_MOST_FILES, most_collected_kib=ours.file_size_mib * _KIB)
-        execution = await self._see_through(
-            compilation_of(code.language, source, ours, files, for_everybody=for_everybody)
-        )
-        reason = _why_nothing_was_made(execution, ours)
+        plan = compilation_of(code.language, source, ours, files, for_everybody=for_everybody)
+        return await self._made_once(key, plan)
+
+    async def _made_once(self, key: bytes, plan: Plan) -> Files | Execution:
+        making = self._making.setdefault(key, _Making())
+        making.n_asking += 1
+        try:
+            async with making.turn:
+                if making.made is None:
+                    making.made = await self._made(key, plan)
+                return making.made
+        finally:
+            making.n_asking -= 1
+            if making.n_asking == 0:
+                del self._making[key]
+
+    async def _made(self, key: bytes, plan: Plan) -> Files | Execution:
+        execution = await self._see_through(plan)
+        reason = _why_nothing_was_made(execution, plan.limits)
         if reason is not None:
             return _not_made(execution, reason)
         made = {one.name: base64.b64decode(one.content_base64) for one in execution.artefacts}
-        self._keep(key, made)
-        return made
+        self._keep(key, Files(given=made))
+        return Files(given=made)
 
-    def _keep(self, key: bytes, made: Made) -> None:
+    def _keep(self, key: bytes, made: Files) -> None:
         self._kept[key] = made
         while len(self._kept) > _KEPT_PROGRAMS or self._kept_bytes > _KEPT_BYTES:
             self._kept.popitem(last=False)
 
     @property
     def _kept_bytes(self) -> int:
-        return sum(len(content) for made in self._kept.values() for content in made.values())
+        return sum(len(content) for made in self._kept.values() for content in made.given.values())
 
 
 def _key(language: Language, source: Source) -> bytes:

@@ -119,7 +119,9 @@ async def probe(profile: Profile, packages: PythonPackages = NO_PACKAGES) -> Zyg
     slot = await programs.make(_PROBE_LIMITS.scratch_mib)
     slots = Slots(programs)
     slots.keep(slot)
-    sandbox = ZygoteSandbox(_isolation(profile, slot.layers), slots, Slots(tests))
+    sandbox = ZygoteSandbox(
+        _isolation(profile, slot.layers), slots, Slots(tests), for_everybody=for_everybody
+    )
     probing = ExecutableCode(language=Language.PYTHON, code=_PROBE.format(packages.folders))
     execution = await sandbox.run(probing, _PROBE_LIMITS)
     if execution.exit_code != 0:

@@ -1,7 +1,6 @@
 """The sandbox: a run in a warm slot, and tests of a program in two."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import TracebackType
@@ -33,9 +32,15 @@ class ZygoteSandbox:
     the layers of `isolation` can be had. It has processes of its own until it is closed.
     """
 
-    def __init__(self, isolation: Isolation, programs: Slots, tests: Slots) -> None:
-        """`programs` are the slots for programs, `tests` those for tests that have a slot of their own."""
+    def __init__(
+        self, isolation: Isolation, programs: Slots, tests: Slots, *, for_everybody: bool
+    ) -> None:
+        """`programs` are the slots for programs, `tests` those for tests that have a slot of their own.
+
+        `for_everybody` passes over interpreters that only their owner can reach.
+        """
         self._isolation = isolation
+        self._for_everybody = for_everybody
         self._programs = programs
         self._tests = tests
         self._workshop = Workshop(self._see_through)
@@ -63,7 +68,7 @@ class ZygoteSandbox:
             SandboxError: we failed, and nothing is known about the program.
             InterpreterMissingError: nothing here runs this language.
         """
-        for_everybody = self._is_for_everybody
+        for_everybody = self._for_everybody
         if ROWS[code.language].tool.trial is not None:
             # It may start the tool, and everybody else's job would wait for that.
             await asyncio.to_thread(find_tool, code.language, for_everybody=for_everybody)
@@ -71,15 +76,15 @@ class ZygoteSandbox:
             made = await self._workshop.made_of(code, harness, limits, for_everybody=for_everybody)
             if isinstance(made, Execution):
                 return made
-            files = replace(files, given={**files.given, **made})
+            files = replace(files, given={**files.given, **made.given})
         plan = plan_of(code, limits, stdin, (harness, files), for_everybody=for_everybody)
         return await self._see_through(plan)
 
     async def _see_through(self, plan: Plan) -> Execution:
 
         async def once() -> Execution:
-            async with self._programs.lease(plan.limits.scratch_mib) as lease:
-                return await carry_out(plan, lease.slot)
+            async with self._programs.lend(plan.limits.scratch_mib) as loan:
+                return await carry_out(plan, loan.slot)
 
         return await _insist(once)
 
@@ -98,21 +103,17 @@ class ZygoteSandbox:
 
         async def once() -> Verification:
             async with (
-                self._programs.lease(limits.scratch_mib) as program,
-                self._tests.lease(TESTS_SCRATCH_MIB) as tester,
+                self._programs.lend(limits.scratch_mib) as program,
+                self._tests.lend(TESTS_SCRATCH_MIB) as tester,
             ):
                 return await verified(plans, program, tester)
 
         return await _insist(once)
 
     async def aclose(self) -> None:
-        """End every idle slot; whoever runs a program meanwhile ends its own."""
+        """End every idle slot; whoever runs a program meanwhile ends its own when it is done."""
         await self._programs.aclose()
         await self._tests.aclose()
-
-    @property
-    def _is_for_everybody(self) -> bool:
-        return self._isolation.profile != "strict" and os.geteuid() == 0
 
     async def __aenter__(self) -> Self:
         return self

@@ -41,13 +41,41 @@ class SlotMaker:
         return slot
 
 
-@dataclass
-class Lease:
-    """A slot for one run."""
+class Loan:
+    """A slot that was lent for one run."""
 
-    slot: Slot
-    end: "asyncio.Future[Ended] | None" = None
-    """The end of the run, where nobody waits for it any more: the slot is not used again before."""
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self._end: asyncio.Future[Ended] | None = None
+
+    def lasts_until(self, end: "asyncio.Future[Ended]") -> None:
+        """Have nobody else use the slot before this end of its run, even where the borrower does not wait for it."""
+        self._end = end
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing that outlives the borrower is still going on."""
+        return self._end is None or self._end.done()
+
+    async def over(self) -> None:
+        """Wait until it is.
+
+        Raises:
+            SlotLostError: the slot is not to be used again.
+            SandboxError: nor here.
+        """
+        if self._end is not None:
+            await self._end
+
+    async def break_off(self) -> None:
+        """End the slot, and whatever is going on in it."""
+        try:
+            if self._end is not None:
+                self._end.cancel()
+                # Before its socket is closed: the number of it may soon be another's.
+                await asyncio.gather(self._end, return_exceptions=True)
+        finally:
+            await self.slot.end()
 
 
 class Slots:
@@ -58,26 +86,25 @@ class Slots:
         # First in, first out: the one that was used last may still be making its spare.
         self._idle: deque[Slot] = deque()
         self._ending: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     @asynccontextmanager
-    async def lease(self, scratch_mib: int) -> AsyncIterator[Lease]:
+    async def lend(self, scratch_mib: int) -> AsyncIterator[Loan]:
         """A slot for one run, with a scratch directory of this size. It is not used again if the run raises.
 
         Raises:
             SandboxError: none could be made.
         """
-        lease = Lease(await self._take(scratch_mib))
+        loan = Loan(await self._take(scratch_mib))
         try:
-            yield lease
+            yield loan
         except BaseException:
-            if lease.end is not None:
-                lease.end.cancel()
-            await lease.slot.end()
+            await loan.break_off()
             raise
-        if lease.end is None or lease.end.done():
-            await self._give_back(lease.slot)
+        if loan.is_over:
+            await self._take_back(loan)
         else:
-            task = asyncio.ensure_future(self._give_back_after(lease.slot, lease.end))
+            task = asyncio.ensure_future(self._take_back(loan))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
 
@@ -86,28 +113,31 @@ class Slots:
         self._idle.append(slot)
 
     async def aclose(self) -> None:
-        """End every idle slot; whoever has one meanwhile ends it."""
-        if self._ending:
-            await asyncio.wait(self._ending)
+        """End every idle slot, and every run that nobody waits for; whoever borrowed one ends it by giving it back."""
+        self._is_closed = True
+        ending = tuple(self._ending)
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         while self._idle:
             await self._idle.popleft().end()
 
-    async def _give_back(self, slot: Slot) -> None:
-        if slot.n_runs < _RUNS_PER_SLOT:
-            self.keep(slot)
-        else:
-            await slot.end()
-
-    async def _give_back_after(self, slot: Slot, end: "asyncio.Future[Ended]") -> None:
+    async def _take_back(self, loan: Loan) -> None:
         try:
-            await end
+            await loan.over()
         except (SlotLostError, SandboxError):
-            await slot.end()
+            await loan.slot.end()
         except BaseException:
-            await slot.end()
+            await loan.break_off()
             raise
         else:
-            await self._give_back(slot)
+            await self._give_back(loan.slot)
+
+    async def _give_back(self, slot: Slot) -> None:
+        if self._is_closed or slot.n_runs >= _RUNS_PER_SLOT:
+            await slot.end()
+        else:
+            self.keep(slot)
 
     async def _take(self, scratch_mib: int) -> Slot:
         for slot in self._idle:

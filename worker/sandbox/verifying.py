@@ -3,9 +3,10 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from jobs.languages import Language
 from jobs.limits import Limits
@@ -20,8 +21,8 @@ from .inside.python_program import ANSWERS, TESTS
 from .pipes import CappedReader, Plumbing
 from .plan import Plan, plan_of
 from .reading import execution_of
-from .slot import Ended, Slot, SlotLostError
-from .slots import Lease
+from .slot import Ended, SlotLostError
+from .slots import Loan
 
 TESTS_SCRATCH_MIB = 16
 """The size of the scratch directory of tests."""
@@ -31,13 +32,35 @@ _TESTS_LIMITS = Limits(
     cpu_seconds=_TESTS_CPU_SECONDS, memory_mib=1024, scratch_mib=TESTS_SCRATCH_MIB
 )
 _REPORT_BYTES = 32 << 20
+# Of a report that was not read to its end: what a program made its tests say is not to fill a record.
+_MOST_CASES_OF_A_PART = 500
 # What a program may take to end when its tests have.
 _END_SECONDS = 10.0
+# It was waited for in vain, or how it ends is of interest to nobody.
+_WORDS_THAT_LEAVE_NO_TIME = ("out_of_time", "cannot_cross", "broken_tests")
+_OVER_LIMIT = "tests_over_limit"
 # The zygote's word for a program that was ended because we asked.
 _CANCELLED = "cancelled"
 
 
-async def verified(plans: tuple[Plan, Plan], program: Lease, tests: Lease) -> Verification:
+@dataclass(frozen=True)
+class Plans:
+    """A program and its tests, each on its way to a slot."""
+
+    program: Plan
+    tests: Plan
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What tests reported. Nothing of it was written by the program, but how much there is may be its doing."""
+
+    cases: tuple[CaseResult, ...]
+    last: dict[str, str | None]
+    """The line after them; empty where there is none."""
+
+
+async def verified(plans: Plans, program: Loan, tests: Loan) -> Verification:
     """Run the program in the first slot and its tests in the second. The tests' process may outlive its report.
 
     Raises:
@@ -45,31 +68,34 @@ async def verified(plans: tuple[Plan, Plan], program: Lease, tests: Lease) -> Ve
         SandboxError: we failed, or the tests are none.
     """
     with ExitStack() as undo:
-        plumbing, report = plumbing_of(plans[0]), CappedReader(_REPORT_BYTES)
+        plumbing, report = plumbing_of(plans.program), CappedReader(_REPORT_BYTES)
         undo.callback(plumbing.close)
         undo.callback(report.close)
-        _start_both(plans, (program.slot, tests.slot), plumbing, report)
-        tests.end = asyncio.ensure_future(end_of(plans[1], tests.slot))
+        _start_both(plans, program, tests, plumbing, report)
+        tests_end = asyncio.ensure_future(end_of(plans.tests, tests.slot))
+        tests.lasts_until(tests_end)
 
         def leave(seconds: float) -> None:
             # Never after its end: the slot has another program then.
             stopping = asyncio.get_running_loop().call_later(seconds, program.slot.stop)
             undo.callback(stopping.cancel)
 
-        ended = await _end_of_both(
-            end_of(plans[0], program.slot), _word_of_tests(tests.end, report, leave)
+        ended, told = await _end_of_both(
+            end_of(plans.program, program.slot), _word_of_tests(tests_end, report, leave)
         )
         plumbing.read_what_is_left()
-        execution = execution_of(plans[0], plumbing, ended)
-    verification = _verification(execution, report.kept, tests.end)
+        execution = execution_of(plans.program, plumbing, ended)
+    verification = _verification(execution, told, tests_end)
+    if verification.end == "cannot_cross":
+        return verification
     if verification.end == "out_of_time" or ended.report.reason == _CANCELLED:
         late = execution.model_copy(update={"limit_hit": execution.limit_hit or "wall"})
         return replace(verification, execution=late)
     return verification
 
 
-def plans_of(code: ExecutableCode, tests: str, limits: Limits, stdin: str) -> tuple[Plan, Plan]:
-    """The program's and the tests'.
+def plans_of(code: ExecutableCode, tests: str, limits: Limits, stdin: str) -> Plans:
+    """How the two are run.
 
     Either may wait for the other, so each has the other's time on the clock beside its own.
     """
@@ -78,9 +104,9 @@ def plans_of(code: ExecutableCode, tests: str, limits: Limits, stdin: str) -> tu
     program = plan_of(code, limits, stdin, nothing, for_everybody=False)
     tests_code = ExecutableCode(language=Language.PYTHON, code=tests)
     tester = plan_of(tests_code, _TESTS_LIMITS, "", nothing, for_everybody=False)
-    return (
-        _changed(program, wall_seconds=both_seconds, words=(ANSWERS,)),
-        _changed(tester, wall_seconds=both_seconds, words=(TESTS, str(limits.wall_seconds))),
+    return Plans(
+        program=_changed(program, wall_seconds=both_seconds, words=(ANSWERS,)),
+        tests=_changed(tester, wall_seconds=both_seconds, words=(TESTS, str(limits.wall_seconds))),
     )
 
 
@@ -91,7 +117,7 @@ def _changed(plan: Plan, *, wall_seconds: float, words: tuple[str, ...]) -> Plan
 
 
 def _start_both(
-    plans: tuple[Plan, Plan], slots: tuple[Slot, Slot], plumbing: Plumbing, report: CappedReader
+    plans: Plans, program: Loan, tests: Loan, plumbing: Plumbing, report: CappedReader
 ) -> None:
     with ExitStack() as undo:
         questions, answers = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
@@ -101,17 +127,17 @@ def _start_both(
             undo.callback(os.close, descriptor)
         # The tests first: they have more to do before they can ask.
         streams = (nothing, nothing, nothing)
-        send(plans[1], slots[1], (*streams, answers[0], questions[1], report.write_end))
-        start(plans[0], slots[0], plumbing, (questions[0], answers[1]))
-    report.start(slots[1].stop)
+        send(plans.tests, tests.slot, (*streams, answers[0], questions[1], report.write_end))
+        start(plans.program, program.slot, plumbing, (questions[0], answers[1]))
+    report.start(tests.slot.stop)
 
 
 async def _word_of_tests(
     end: "asyncio.Future[Ended]", report: CappedReader, leave: Callable[[float], None]
-) -> None:
+) -> _Told:
     """Wait for their report, or their end if that comes without one; then leave the program some seconds to end.
 
-    None are left if it was waited for in vain.
+    None are left if it was waited for in vain, or is not to be judged.
     """
     reported = asyncio.ensure_future(report.ended.wait())
     try:
@@ -119,66 +145,85 @@ async def _word_of_tests(
     finally:
         reported.cancel()
     report.read_what_is_left()
-    word = _read(report.kept)[1].get("end")
-    if not word:
+    told = _read(report.kept, is_cut=report.truncated)
+    word = told.last.get("end")
+    if word in (None, _OVER_LIMIT):
+        # It may be that somebody killed them.
         await end
-    leave(0 if word == "out_of_time" else _END_SECONDS)
+    leave(0 if word in _WORDS_THAT_LEAVE_NO_TIME else _END_SECONDS)
+    return told
 
 
 async def _end_of_both(
-    end: Coroutine[None, None, Ended], tests: Coroutine[None, None, None]
-) -> Ended:
+    end: Coroutine[None, None, Ended], tests: Coroutine[None, None, _Told]
+) -> tuple[Ended, _Told]:
     try:
         async with asyncio.TaskGroup() as group:
             ended = group.create_task(end)
-            group.create_task(tests)
+            told = group.create_task(tests)
     except* (SlotLostError, SandboxError) as errors:
         raise errors.exceptions[0] from None
-    return ended.result()
+    return ended.result(), told.result()
 
 
-def _verification(
-    execution: Execution, report: bytes, end: "asyncio.Future[Ended]"
-) -> Verification:
-    cases, last = _read(report)
-    match last:
+def _verification(execution: Execution, told: _Told, end: "asyncio.Future[Ended]") -> Verification:
+    match told.last:
         case {"end": "finished"}:
-            return Verification(execution, "finished", "", None, cases)
+            return Verification(execution, "finished", "", None, told.cases)
         case {"end": "failed", "verdict": str(verdict), "why": str(why)}:
-            return Verification(execution, "failed", why, Verdict(verdict), cases)
+            return Verification(execution, "failed", why, Verdict(verdict), told.cases)
         case {
             "end": "program_ended" | "out_of_time" | "tests_over_limit" | "cannot_cross" as word,
             "why": str(why),
         }:
-            return Verification(execution, word, why, None, cases)
+            return Verification(execution, word, why, None, told.cases)
         case {"end": "broken_tests", "why": str(why)}:
             raise SandboxError("these tests cannot be run", facts={"reason": why})
         case _:
-            return _without_a_word(execution, cases, end.result().report)
+            return _without_a_word(execution, told, end.result().report)
 
 
-def _without_a_word(
-    execution: Execution, cases: tuple[CaseResult, ...], ended: Report
-) -> Verification:
+def _without_a_word(execution: Execution, told: _Told, ended: Report) -> Verification:
     if ended.reason in ("cpu", "wall", "memory", "processes"):
         # Whoever returns what a test chokes on, or never comes to an end with, has not passed it.
         why = f"its tests came to no end: they went over their own limit ({ended.reason})"
-        return Verification(execution, "tests_over_limit", why, None, cases)
+        return Verification(execution, "tests_over_limit", why, None, told.cases)
     raise SandboxError(
         "the tests ended without saying how", facts={"wait status": str(ended.wait_status)}
     )
 
 
-def _read(report: bytes) -> tuple[tuple[CaseResult, ...], dict[str, str | None]]:
-    """The cases, and the line after them, empty where there is none. Nothing of it was written by the program."""
-    lines = [json.loads(line) for line in report.split(b"\n") if line]
-    last = lines.pop() if lines and "end" in lines[-1] else {}
-    return tuple(CaseResult.model_validate(_writable(line)) for line in lines), _writable(last)
+def _read(report: bytes, *, is_cut: bool) -> _Told:
+    """The report as far as it can be read. Where that is not to its end, its last line is that it has none."""
+    *lines, rest = report.split(b"\n")
+    said = list(islice(_readable(lines), _MOST_CASES_OF_A_PART if is_cut else None))
+    cases = tuple(one for one in said if isinstance(one, CaseResult))
+    if is_cut:
+        why = f"its tests reported more than {_REPORT_BYTES >> 20} MiB"
+    elif rest or len(said) < len(lines):
+        why = "its tests were stopped in the middle of their report"
+    else:
+        last = said[-1] if said else None
+        return _Told(cases, last if isinstance(last, dict) else {})
+    return _Told(cases[:_MOST_CASES_OF_A_PART], {"end": _OVER_LIMIT, "why": why})
 
 
-def _writable(line: dict[str, str | None]) -> dict[str, str | None]:
+def _readable(lines: list[bytes]) -> Iterator[CaseResult | dict[str, str | None]]:
+    """Cases, and what is said of the end, up to the first line that is neither."""
+    for line in lines:
+        try:
+            words = json.loads(line)
+            if not isinstance(words, dict):
+                return
+            said = _writable(words)
+            yield said if "end" in said else CaseResult.model_validate(said)
+        except (ValueError, RecursionError):
+            return
+
+
+def _writable(words: dict[str, object]) -> dict[str, str | None]:
     # Half a surrogate pair is text to Python, and to nobody who reads the record.
     return {
-        name: text and text.encode("utf-8", "backslashreplace").decode()
-        for name, text in line.items()
+        name: None if text is None else str(text).encode("utf-8", "backslashreplace").decode()
+        for name, text in words.items()
     }
