@@ -5,7 +5,7 @@ HONEST = {
         "def echo(value): return value",
         """
 for value in [None, True, 1, -(10 ** 500), 2.5, -0.0, float("inf"), 1j, "é\\0\\ud800", b"\\xff", bytearray(b"a"),
-              (1, [2, (3,)]), {1, 2}, frozenset("ab"), {"a": {1: (None,)}}, range(3), ...]:
+              (1, [2, (3,)]), {1, 2}, frozenset("a"), {"a": {1: (None,)}}, range(3), ...]:
     got = echo(value)
     assert type(got) is type(value)
     assert got == value and str(got)[:99] == str(value)[:99]
