@@ -127,7 +127,8 @@ class SandboxSettings(Group):
     require: Literal["strict", "contained", "rlimits"] = "contained"
     """The least isolation a program may run under; the strongest that the machine grants is used, less is refused."""
     slots: Annotated[int | None, Field(ge=1, le=4096)] = None
-    """Programs that run at one time; unset means one for each core."""
+    """Programs that run at one time, each with a process for Python tests beside it (60 s of CPU, 1 GiB); unset means
+    one for each core."""
     python: PythonSettings = PythonSettings()
 
 

@@ -86,8 +86,10 @@ class MatchesOutput(Wire):
 class PassesTests(Wire):
     """Right is a program whose tests run to their end without an error.
 
-    The tests are source code in the job's language and run after the program, in its process and scope. Exit
-    code 0 alone never passes: the end of the tests has to be reached, which a nonce unknown to the program proves.
+    The tests are source code in the job's language, written as if they stood after the program in its file. Exit code 0
+    alone never passes: the end of the tests has to be reached. Python tests run in a process of their own, which says
+    that they did. In other languages, and where Python tests need the program's own process, they run in that, and a
+    nonce unknown to the program proves it.
     """
 
     kind: Literal["passes_tests"] = "passes_tests"
@@ -144,10 +146,10 @@ Checker = Annotated[
 ]
 
 
-def checker_of(*, expect: str | None, tests: str | None, public: bool) -> Checker:
-    """What counts as right where at most one of the two is given: with neither, a program that ends cleanly."""
+def checker_of(*, expect: str | None, tests: str | None) -> Checker:
+    """A public check of at most one of the two: with neither, right is a program that ends cleanly."""
     if tests is not None:
-        return PassesTests(tests=tests, public=public)
+        return PassesTests(tests=tests, public=True)
     if expect is None:
         return ExitsCleanly()
-    return MatchesOutput(cases=(Case(expect=expect),), public=public)
+    return MatchesOutput(cases=(Case(expect=expect),), public=True)

@@ -1,6 +1,7 @@
 """Hidden checks stay hidden: programs that try to tell a model what they were given, by every way out of a run."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -143,7 +144,7 @@ async def test_the_record_has_what_the_model_was_not_told(sandbox: Sandbox, name
             "word = input()\nif len(word) > 1: [][1]\nprint(word)",
             "failed (runtime error): hidden test 2 of 2 failed: "
             "ended with an error: IndexError: list index out of range\n\n"
-            "In your program:\n```text\nline 2, in <module>\n",
+            "In your program:\n```text\nline 2\n\n",
             id="error",
         ),
         pytest.param(
@@ -156,8 +157,14 @@ async def test_the_record_has_what_the_model_was_not_told(sandbox: Sandbox, name
             TESTS,
             "def f(word): return g(word)",
             "ended with an error: NameError: name 'g' is not defined\n\n"
-            "In your program:\n```text\nline 1, in f\n",
+            "In your program:\n```text\nline 1\n\n",
             id="error in tests",
+        ),
+        pytest.param(
+            CALLS,
+            "class Unlucky(Exception): pass\ndef f(word, number): raise Unlucky(word)",
+            "raised an error: Unlucky\n\nIn your program:\n```text\nline 2\n\n",
+            id="error of its own",
         ),
         pytest.param(
             CALLS,
@@ -181,6 +188,72 @@ async def test_a_model_is_told_how_a_hidden_check_failed_and_where(
     feedback = str(model.requests[1].turns[-1].text)  # type: ignore[union-attr]
     assert told in feedback
     assert CANARY not in feedback
+
+
+# Each is given `digits`, and may choose by them from what the program holds.
+NUMBERS_IN_DISGUISE = {
+    "line numbers": (
+        "frames = [frame(5 + digit, 'f') for digit in digits]",
+        "ZeroDivisionError: division by zero",
+    ),
+    "function names": (
+        "frames = [frame(1, words[digit]) for digit in digits]",
+        "ZeroDivisionError: division by zero",
+    ),
+    "one function name": (
+        "frames = [frame(1, '.'.join(words[digit] for digit in digits[1:]))]",
+        "ZeroDivisionError: division by zero",
+    ),
+    "name of the error": (
+        "frames = [frame(1, 'f')]\n    name = '.'.join(words[digit] for digit in digits[1:])",
+        "{name}: division by zero",
+    ),
+    "one word of the error": ("frames = [frame(1, 'f')]\n    name = words[digits[1]]", "{name}"),
+    "words of a message": (
+        "frames = [frame(1, 'f')]\n    name, other = words[digits[1]], words[digits[2]]",
+        "AttributeError: '{name}' object has no attribute '{other}'",
+    ),
+}
+_FORGED = """import os, re, sys
+words = "zero one two three four five six seven eight nine".split()
+def frame(line, function):
+    return f'  File "/x/program.py", line {{line}}, in {{function}}\\n    pass\\n'
+#
+#
+#
+#
+#
+#
+#
+#
+#
+def leak(text):
+    digits = [int(sign) for sign in re.findall('Zq7x([0-9]+)', text)[0]]
+    {frames}
+    sys.stderr.write('Traceback (most recent call last):\\n' + ''.join(frames) + f"{last}\\n")
+    sys.stderr.flush()
+    os._exit(1)
+leak(sys.stdin.read())
+"""
+
+
+@pytest.mark.parametrize("way", NUMBERS_IN_DISGUISE)
+async def test_a_forged_traceback_tells_no_number_that_the_program_was_given(
+    sandbox: Sandbox, way: str
+) -> None:
+    """Five places, or a few names of its own, spell a hidden input: one place is all that a program may choose."""
+    frames, last = NUMBERS_IN_DISGUISE[way]
+    program = fenced(_FORGED.format(frames=frames, last=last))
+    told = []
+    # The innermost place is told, so the last digit is the same.
+    for number in ("31337", "42967"):
+        checker = MatchesOutput(cases=(Case(stdin=f"Zq7x{number}", expect="1"),))
+        model, _ = await solve(sandbox, checker, program, PROSE)
+        told.append(str(model.requests[1].turns[-1].text))  # type: ignore[union-attr]
+    assert told[0] == told[1]
+    assert re.findall(r"^line .*$", told[0], re.MULTILINE) == [
+        "line 12" if way == "line numbers" else "line 1"
+    ]
 
 
 @pytest.mark.parametrize(

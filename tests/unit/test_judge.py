@@ -8,6 +8,7 @@ from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution
 from jobs.verdicts import Outcome, Verdict
 from tests.unit.executions import execution
+from worker.sandbox.contract import Verification, VerificationEnd
 from worker.solver.extraction import extract
 from worker.solver.judge import Judgement, judge, no_program
 
@@ -52,6 +53,13 @@ Error: of one
 
 Node.js v20.20.2
 """
+
+CODE = ExecutableCode(language=Language.PYTHON, code="whatever\n")
+
+
+def verification(ran: Execution, end: VerificationEnd) -> Verification:
+    verdict = Verdict.WRONG_ANSWER if end == "failed" else None
+    return Verification(ran, end, "" if end == "finished" else "because", verdict, ())
 
 
 def judged(
@@ -360,3 +368,29 @@ def test_a_forbidden_call_is_told_with_the_error_it_was_refused_by() -> None:
     judgement = judged(execution(stderr=stderr, exit_code=1, limit_hit="denied"))
     assert judgement.verdict is Verdict.FORBIDDEN_CALL
     assert judgement.explanation.endswith("PermissionError: [Errno 1] Operation not permitted")
+
+
+@pytest.mark.parametrize(
+    ("end", "verdict"),
+    [
+        ("finished", Verdict.ACCEPTED),
+        ("failed", Verdict.WRONG_ANSWER),
+        ("program_ended", Verdict.WRONG_ANSWER),
+        ("out_of_time", Verdict.WRONG_ANSWER),
+        ("tests_over_limit", Verdict.TIME_LIMIT_EXCEEDED),
+    ],
+)
+def test_every_end_of_tests_in_a_slot_of_their_own_has_its_verdict(
+    end: VerificationEnd, verdict: Verdict
+) -> None:
+    """One that nobody thought of must not be taken for a wrong answer."""
+    judgement = judge(CODE, execution(), TESTS, LIMITS, tested=verification(execution(), end))
+    assert (judgement.verdict, judgement.trust) == (verdict, "separate_process")
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_tests_that_cannot_cross_are_no_verdict(exit_code: int) -> None:
+    """They say nothing of the program: whoever has them judged so has forgotten to run them beside it."""
+    ran = execution(exit_code=exit_code)
+    with pytest.raises(ValueError, match="cannot cross"):
+        judge(CODE, ran, TESTS, LIMITS, tested=verification(ran, "cannot_cross"))

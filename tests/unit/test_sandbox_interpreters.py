@@ -1,5 +1,6 @@
 """Finding interpreters, and missing them."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from jobs.languages import Language
-from worker.sandbox import InterpreterMissingError, find_interpreter, interpreters
+from worker.sandbox import (
+    FoundInterpreter,
+    InterpreterMissingError,
+    MissingInterpreter,
+    find_interpreter,
+    interpreters,
+)
 from worker.sandbox.interpreters import find_tool, readable_paths
 
 
@@ -37,8 +44,22 @@ def test_an_interpreter_that_only_its_owner_can_reach_is_passed_over(empty_path:
 def test_python_is_always_found() -> None:
     """We run under one."""
     found = {each.language: each for each in interpreters()}
-    assert found[Language.PYTHON].path is not None
-    assert (found[Language.PYTHON].version or "").startswith("Python 3.")
+    python = found[Language.PYTHON]
+    assert isinstance(python, FoundInterpreter)
+    assert (python.version or "").startswith("Python 3.")
+
+
+def test_each_language_is_tried_once(empty_path: Path) -> None:
+    """A trial starts an interpreter that may take its time to fail, and whoever lists them all waits for each."""
+    tried = empty_path / "tried"
+    _tool(empty_path, "node", f'case "$*" in *trial*) echo >> {tried}; esac; exit 9')
+    found = {each.language: each for each in interpreters()}
+    typescript = found[Language.TYPESCRIPT]
+    if isinstance(typescript, MissingInterpreter):
+        assert str(empty_path / "node") in typescript.error.facts["passed over"]
+        assert len(tried.read_text().splitlines()) == 2, "one for each set of flags"
+    else:
+        assert typescript.path.is_relative_to("/usr")
 
 
 def test_an_interpreter_elsewhere_shows_its_own_files_and_not_its_folder() -> None:
@@ -80,7 +101,13 @@ def test_one_that_cannot_do_what_is_needed_is_passed_over_for_one_that_can(
         found = find_tool(Language.TYPESCRIPT)
     finally:
         find_tool.cache_clear()
-    if not found.path.is_relative_to("/usr"):
+    if found.path.is_relative_to("/usr"):
+        # The system's own is looked at first, and was found to be fit: it has to be.
+        program = tmp_path / "program.cts"
+        program.write_text("const exit: number = 7; process.exit(exit)")
+        ended = subprocess.run([found.path, *found.flags, program], check=False)
+        assert ended.returncode == 7
+    else:
         assert (found.path, found.flags) == (fit.resolve(), ("--experimental-strip-types",))
 
 

@@ -17,7 +17,7 @@ from jobs.presence import live_workers
 from worker.main import gemini_options
 from worker.model.opening import open_model
 from worker.sandbox.errors import SandboxTooWeakError
-from worker.sandbox.interpreters import find_interpreter, interpreters
+from worker.sandbox.interpreters import MissingInterpreter, interpreters
 from worker.sandbox.opening import Profile, open_sandbox
 from worker.sandbox.packages import packages_of
 from worker.sandbox.selfcheck import self_check
@@ -79,15 +79,12 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _languages() -> Iterator[Finding]:
-    for found in interpreters():
-        name = found.language.value
-        if found.path is not None:
-            yield Finding("language", name, "ok", f"{found.path} {found.version or ''}".rstrip())
-            continue
-        try:
-            find_interpreter(found.language)
-        except PromptmillError as error:
-            yield Finding("language", name, "warn", error.message, "\n".join(error.fixes))
+    for one in interpreters():
+        name = one.language.value
+        if isinstance(one, MissingInterpreter):
+            yield Finding("language", name, "warn", one.error.message, "\n".join(one.error.fixes))
+        else:
+            yield Finding("language", name, "ok", f"{one.path} {one.version or ''}".rstrip())
 
 
 async def _redis(settings: Settings) -> AsyncIterator[Finding]:

@@ -9,9 +9,8 @@ from config.settings import Settings
 from jobs.languages import Language
 from worker.sandbox import (
     FoundInterpreter,
-    InterpreterMissingError,
+    MissingInterpreter,
     check_language,
-    find_interpreter,
     interpreters,
     open_sandbox,
     packages_of,
@@ -44,7 +43,7 @@ def survey(settings: Settings, *, check: bool) -> list[Surveyed]:
 
 def _found() -> Iterator[Surveyed]:
     for one in interpreters():
-        yield _missing(one.language) if one.path is None else _present(one)
+        yield _missing(one) if isinstance(one, MissingInterpreter) else _present(one)
 
 
 def _present(one: FoundInterpreter) -> Surveyed:
@@ -52,14 +51,11 @@ def _present(one: FoundInterpreter) -> Surveyed:
     return Surveyed(one.language.value, "found", str(one.path), one.version, f"{one.path}{version}")
 
 
-def _missing(language: Language) -> Surveyed:
-    try:
-        find_interpreter(language)
-    except InterpreterMissingError as error:
-        passed_over = error.facts.get("passed over")
-        detail = f"{error.message} ({passed_over})" if passed_over else error.message
-        return Surveyed(language.value, "missing", None, None, detail, tuple(error.fixes))
-    raise AssertionError(language)
+def _missing(one: MissingInterpreter) -> Surveyed:
+    error = one.error
+    passed_over = error.facts.get("passed over")
+    detail = f"{error.message} ({passed_over})" if passed_over else error.message
+    return Surveyed(one.language.value, "missing", None, None, detail, tuple(error.fixes))
 
 
 async def _checked(settings: Settings, found: list[Surveyed]) -> list[Surveyed]:

@@ -148,4 +148,4 @@ def _checker(job: JobFlags) -> Checker:
         raise UsageError("give either --tests or --expect, not both", note=_NOTHING)
     tests = None if job.tests is None else _read(job.tests, "tests", MAX_SOURCE)
     # Whoever types a check wants the program repaired by it, and measures no model.
-    return checker_of(expect=job.expect, tests=tests, public=True)
+    return checker_of(expect=job.expect, tests=tests)

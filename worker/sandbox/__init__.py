@@ -5,7 +5,7 @@
 
 from .contract import NO_FILES, NO_HARNESS, Files, Harness, Sandbox, Verification
 from .errors import InterpreterMissingError, PackagesError, SandboxError, SandboxTooWeakError
-from .interpreters import FoundInterpreter, find_interpreter, interpreters
+from .interpreters import FoundInterpreter, MissingInterpreter, find_interpreter, interpreters
 from .opening import PROFILES, Profile, open_sandbox
 from .packages import PythonPackages, packages_of
 from .runner import ZygoteSandbox
@@ -20,6 +20,7 @@ __all__ = [
     "FoundInterpreter",
     "Harness",
     "InterpreterMissingError",
+    "MissingInterpreter",
     "PackagesError",
     "Profile",
     "PythonPackages",

@@ -30,10 +30,18 @@ class FoundInterpreter:
     """What a language would be run, or compiled, by here."""
 
     language: Language
-    path: Path | None
-    """None where there is none."""
+    path: Path
     version: str | None
     """By its own word; None where it has no way to say."""
+
+
+@dataclass(frozen=True)
+class MissingInterpreter:
+    """A language that cannot be run here."""
+
+    language: Language
+    error: InterpreterMissingError
+    """What was looked for, what was passed over, and what to type."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +104,14 @@ def found_languages() -> tuple[Language, ...]:
     return tuple(language for language in Language if _is_found(language))
 
 
-def interpreters() -> list[FoundInterpreter]:
+def interpreters() -> list[FoundInterpreter | MissingInterpreter]:
     """Every language and what would run it; starts each interpreter once to ask its version."""
-    found = []
+    found: list[FoundInterpreter | MissingInterpreter] = []
     for language in Language:
         try:
             path = find_interpreter(language)
-        except InterpreterMissingError:
-            found.append(FoundInterpreter(language, None, None))
+        except InterpreterMissingError as error:
+            found.append(MissingInterpreter(language, error))
         else:
             found.append(FoundInterpreter(language, path, _version(language, path)))
     return found

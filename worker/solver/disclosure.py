@@ -2,11 +2,13 @@
 
 A check is hidden unless it says otherwise. Then nothing of its content is told: no input, no argument, no source,
 nothing that was expected. A program that was given such content can say it again, in any disguise, in whatever it
-prints and in each error it raises, so of its words only those are told that stand in the prompt or in the program.
+prints, in each error it raises and in every place it says that it failed in. So of all that it says one line of the
+program is told, and what an interpreter could have said of that line in words that are the same for every input.
 """
 
 import builtins
 import re
+from collections.abc import Sequence
 from enum import Enum
 from typing import assert_never
 
@@ -15,19 +17,18 @@ from jobs.models import PromptJob
 from jobs.verdicts import Verdict
 
 from .judge import Judgement
-from .tracebacks import Failure
+from .tracebacks import Failure, Frame
 
 _WORD = re.compile(r"\w+")
-_NAME = re.compile(r"(?:\w+|<\w+>)(?:\.(?:\w+|<\w+>)){0,3}")
-# What languages call their own errors and places, beside the names that Python has built in.
+_CLASS = re.compile(r"\bclass[ \t]+([^\W\d]\w*)")
+# What languages call their own errors and types, beside the names that Python has built in.
 _NAMES = (
-    *("EvalError", "RangeError", "ReferenceError", "URIError", "JSONDecodeError", "decoder"),
-    *("NoneType", "function", "method", "module", "lambda", "listcomp", "genexpr"),
-    *("Object", "Module", "anonymous"),
+    *("EvalError", "RangeError", "ReferenceError", "URIError"),
+    *("NoneType", "function", "method", "module", "Object"),
 )
-_PUBLIC_WORDS = frozenset((*dir(builtins), *_NAMES))
-# What an interpreter says of every program alike; each group has to be a word that the model knows already. No number
-# is among them: a program could put one there that it was given.
+_BUILT_IN = frozenset((*dir(builtins), *_NAMES))
+# What an interpreter says of every program alike; each group has to be built in or a word of the line that is shown.
+# No number is among them: a program could put one there that it was given.
 _MESSAGES = re.compile(
     r"(?:list|string|tuple|deque) (?:assignment )?index out of range"
     r"|(?:float )?division by zero|integer (?:division or )?modulo by zero"
@@ -94,26 +95,21 @@ def which_failed(job: PromptJob, judgement: Judgement) -> str:
     return "the hidden tests" if isinstance(job.checker, PassesTests) else "the hidden test"
 
 
-def known_words(*texts: str) -> frozenset[str]:
-    """The words that a model knows already, which was told these texts or said them itself."""
-    return _PUBLIC_WORDS.union(*map(_WORD.findall, texts))
+def told_error(failure: Failure, program: str, place: Sequence[Frame]) -> str:
+    """What of an error may be told beside the `place` that is shown: its type and message, its type, or nothing.
 
-
-def known_part(failure: Failure, known: frozenset[str]) -> str:
-    """What of an error says nothing new: its type and its message, the type alone, or nothing."""
-    if not is_known(failure.name, known):
-        return ""
+    The type is built in, or a class of the program's own; a message is told of the former alone.
+    """
+    if failure.name not in _BUILT_IN:
+        return failure.name if failure.name in _CLASS.findall(program) else ""
     message = failure.summary.removeprefix(failure.name).removeprefix(":").strip()
     message = message.partition(". Did you mean")[0]
     found = _MESSAGES.fullmatch(message)
-    if found is None or not known.issuperset(filter(None, found.groups())):
+    lines = program.split("\n")
+    words = _BUILT_IN.union(*(_WORD.findall(lines[frame.line - 1]) for frame in place))
+    if found is None or not words.issuperset(filter(None, found.groups())):
         return failure.name
     return f"{failure.name}: {message}"
-
-
-def is_known(name: str, known: frozenset[str]) -> bool:
-    """Whether a name is made of a few known words."""
-    return _NAME.fullmatch(name) is not None and known.issuperset(_WORD.findall(name))
 
 
 def _told(*, is_public: bool, is_given_something: bool) -> Told:

@@ -77,19 +77,20 @@ def judge(
     `accepted` needs exit code 0, no limit hit and, where there are tests, the proof that they ran to their end; where
     there are calls, each has to have returned what is expected of it. Of cases, `case` is the one that it was run for.
     `tested` is what tests in a slot of their own came to, None where they shared the program's process.
+
+    Raises:
+        ValueError: `tested` says that they could not cross, which is no answer.
     """
     failure = failure_of(execution.stderr, code.language)
-    if tested is not None and tested.verdict is not None:
-        hint = "a test failed" if tested.verdict is Verdict.WRONG_ANSWER else "ended with an error"
-        found: _Finding | None = _Finding(tested.verdict, one_line(tested.why), hint)
-    else:
-        found = _of_end(code.language, execution, failure, checker, limits)
+    found = _of_end(code.language, execution, failure, checker, limits)
+    if tested is not None:
+        found = _of_verification(tested, found)
     match checker:
         case ExitsCleanly():
             found = found or _Finding(Verdict.ACCEPTED, "ended by itself with exit code 0", "")
             cases: tuple[CaseResult, ...] = ()
         case PassesTests():
-            found = found or (_of_tests(execution) if tested is None else _of_verification(tested))
+            found = found or _of_tests(execution)
             cases = _cases_of_tests(found, () if tested is None else tested.cases)
         case MatchesCalls():
             wrong = first_wrong_call(checker, execution.returned or (), code.language)
@@ -218,18 +219,25 @@ def _of_tests(execution: Execution) -> _Finding:
     return _Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
 
 
-def _of_verification(tested: Verification) -> _Finding:
-    if tested.end == "finished":
-        return _Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
-    if tested.end == "tests_over_limit":
-        return _Finding(
-            Verdict.TIME_LIMIT_EXCEEDED,
-            tested.why,
-            "its tests came to no end with what it returned",
-        )
-    return _Finding(
-        Verdict.WRONG_ANSWER, one_line(tested.why), "the program ended before its tests did"
-    )
+def _of_verification(tested: Verification, at_end: _Finding | None) -> _Finding:
+    """By the tests that failed, else `at_end`, which is how the program ended, else by how the tests ended."""
+    match tested.end:
+        case "failed":
+            verdict = tested.verdict or Verdict.WRONG_ANSWER
+            hint = "a test failed" if verdict is Verdict.WRONG_ANSWER else "ended with an error"
+            return _Finding(verdict, one_line(tested.why), hint)
+        case "finished":
+            return at_end or _Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
+        case "program_ended" | "out_of_time":
+            hint = "the program ended before its tests did"
+            return at_end or _Finding(Verdict.WRONG_ANSWER, one_line(tested.why), hint)
+        case "tests_over_limit":
+            hint = "its tests came to no end with what it returned"
+            return at_end or _Finding(Verdict.TIME_LIMIT_EXCEEDED, tested.why, hint)
+        case "cannot_cross":
+            raise ValueError("tests that cannot cross say nothing of a program: run them beside it")
+        case _:
+            assert_never(tested.end)
 
 
 def _cases_of_tests(found: _Finding, tried: tuple[CaseResult, ...]) -> tuple[CaseResult, ...]:

@@ -11,15 +11,7 @@ from jobs.verdicts import Verdict
 from worker.model import ModelTurn, UserTurn
 from worker.sandbox.languages import ROWS
 
-from .disclosure import (
-    Told,
-    deciding_case,
-    is_known,
-    known_part,
-    known_words,
-    told_of,
-    which_failed,
-)
+from .disclosure import Told, deciding_case, told_error, told_of, which_failed
 from .extraction import unusable_because
 from .judge import Judgement
 from .quoting import fenced, shortened
@@ -81,16 +73,17 @@ def feedback(
             case Told.ALL:
                 cause = judgement.explanation
                 parts = [*_check(failure, code, cause), *_public_case(job, judgement)]
-                parts += _place(failure, code)
+                parts += _place(_own_frames(failure, code), code)
                 parts += _outputs(execution, is_shown=_has_shown_output(job, judgement))
             case Told.PROGRAM:
                 words = failure.summary if failure else ""
                 cause = _cause(job, judgement, words)
-                parts = [*_place(failure, code), *_outputs(execution)]
+                parts = [*_place(_own_frames(failure, code), code), *_outputs(execution)]
             case Told.PLACE:
-                known = known_words(first_prompt(job), code.code)
-                cause = _cause(job, judgement, known_part(failure, known) if failure else "")
-                parts = [*_place(failure, code, known), _HIDDEN]
+                place = _innermost(failure, code)
+                words = told_error(failure, code.code, place) if failure else ""
+                cause = _cause(job, judgement, words)
+                parts = [*_place(place, code), _HIDDEN]
             case _:
                 assert_never(told)
     verdict = judgement.verdict.value.replace("_", " ")
@@ -127,8 +120,8 @@ def _contract(checker: Checker) -> str:
             )
         case PassesTests():
             return (
-                "Tests that are not shown here run after the program, in the same file: define the "
-                "names that are asked for at the top level and do not end the process."
+                "Tests that are not shown here run after the program, as if they stood in the same file: define "
+                "the names that are asked for at the top level and do not end the process."
             )
         case MatchesCalls(entry_point=entry_point):
             return (
@@ -186,15 +179,20 @@ def _expected_and_got(result: CaseResult) -> Iterator[str]:
         yield f"Got:\n{fenced(shortened(result.actual))}"
 
 
-def _place(
-    failure: Failure | None, code: ExecutableCode, known: frozenset[str] | None = None
-) -> Iterator[str]:
-    """The place in the program; with `known`, function names are made of these words or left out."""
+def _own_frames(failure: Failure | None, code: ExecutableCode) -> list[Frame]:
     frames = failure.frames if failure else ()
-    own = [frame for frame in frames if 1 <= frame.line <= _n_lines(code)]
-    if own:
-        calls = [_spelled(frame, known) for frame in own[-_FRAMES_SHOWN:]]
-        shown = "\n".join([*calls, "", _excerpt(code.code, own[-1].line)])
+    return [frame for frame in frames if 1 <= frame.line <= _n_lines(code)]
+
+
+def _innermost(failure: Failure | None, code: ExecutableCode) -> list[Frame]:
+    """The line alone: with each call that led there, and each name, a program could say more of what it was given."""
+    return [Frame(frame.line, "", "") for frame in _own_frames(failure, code)[-1:]]
+
+
+def _place(frames: Sequence[Frame], code: ExecutableCode) -> Iterator[str]:
+    if frames:
+        calls = [_spelled(frame) for frame in frames[-_FRAMES_SHOWN:]]
+        shown = "\n".join([*calls, "", _excerpt(code.code, frames[-1].line)])
         yield f"In your program:\n{fenced(shown)}"
 
 
@@ -202,9 +200,8 @@ def _n_lines(code: ExecutableCode) -> int:
     return len(code.code.rstrip("\n").split("\n"))
 
 
-def _spelled(frame: Frame, known: frozenset[str] | None) -> str:
-    is_told = bool(frame.function) and (known is None or is_known(frame.function, known))
-    return f"line {frame.line}, in {frame.function}" if is_told else f"line {frame.line}"
+def _spelled(frame: Frame) -> str:
+    return f"line {frame.line}, in {frame.function}" if frame.function else f"line {frame.line}"
 
 
 def _excerpt(code: str, line: int) -> str:
