@@ -11,6 +11,7 @@ from worker.sandbox.languages import ROWS, ErrorForm
 
 _TAIL_CHARACTERS = 16_384
 _SUMMARY_CHARACTERS = 300
+_LINE_DIGITS = 9
 
 _HEADER = re.compile(r"^(?:Traceback| {2}\+ Exception Group Traceback) \(most recent call last\):$")
 _GROUP_MARGIN = "  | "
@@ -100,12 +101,17 @@ def _python_failure(lines: list[str]) -> Failure | None:
     )
 
 
+def _line_in(digits: str) -> int:
+    """The number of a line. A program may write one that Python would refuse to read."""
+    return int(digits[:_LINE_DIGITS])
+
+
 def _python_frames(report: list[str]) -> tuple[Frame, ...]:
     frames = []
     for line, below in zip(report, [*report[1:], ""], strict=True):
         if found := _PYTHON_FRAME.match(line):
             source = below.strip() if below.startswith("    ") else ""
-            frames.append(Frame(int(found[1]), found[2] or "", source))
+            frames.append(Frame(_line_in(found[1]), found[2] or "", source))
     return tuple(frames)
 
 
@@ -134,14 +140,14 @@ def _is_console_assert(message: list[str], stack: list[str]) -> bool:
 
 def _node_frames(stack: list[str]) -> tuple[Frame, ...]:
     found = (_NODE_FRAME.match(line) for line in reversed(stack))
-    return tuple(Frame(int(one[2]), one[1] or "", "") for one in found if one)
+    return tuple(Frame(_line_in(one[2]), one[1] or "", "") for one in found if one)
 
 
 def _node_place(lines: list[str], place: int | None) -> tuple[Frame, ...]:
     # A syntax error has no stack in the program, only the place above it.
     if place is None:
         return ()
-    return (Frame(int(lines[place].rpartition(":")[2]), "", lines[place + 1].strip()),)
+    return (Frame(_line_in(lines[place].rpartition(":")[2]), "", lines[place + 1].strip()),)
 
 
 def _run_failure(lines: list[str], form: ErrorForm) -> Failure | None:
@@ -157,8 +163,8 @@ def _run_failure(lines: list[str], form: ErrorForm) -> Failure | None:
     said = words or below.get("words") or name or lines[place].strip()
     line = groups.get("line") or below.get("line")
     frames = _frames(lines[place + 1 :], form)
-    if line and not (frames and frames[-1].line == int(line)):
-        frames = (*frames, Frame(int(line), groups.get("function", ""), ""))
+    if line and not (frames and frames[-1].line == _line_in(line)):
+        frames = (*frames, Frame(_line_in(line), groups.get("function", ""), ""))
     return Failure(
         name=name,
         summary=one_line(f"{name}: {said}" if name and name not in said else said),
@@ -189,7 +195,7 @@ def _compile_failure(head: list[str], tail: list[str], form: ErrorForm) -> Failu
         name=name,
         summary=one_line(f"line {line_number}: {said}" if line_number else f"{name}: {said}"),
         report="\n".join(head[place:]).rstrip(),
-        frames=(Frame(int(line_number), "", ""),) if line_number else (),
+        frames=(Frame(_line_in(line_number), "", ""),) if line_number else (),
     )
 
 
@@ -212,7 +218,7 @@ def _frames(lines: list[str], form: ErrorForm) -> tuple[Frame, ...]:
             continue
         named = found if form.frame_name is None else form.frame_name.match(above)
         function = named.groupdict().get("function") if named else ""
-        frames.append(Frame(int(found["line"]), function or "", ""))
+        frames.append(Frame(_line_in(found["line"]), function or "", ""))
     return tuple(reversed(frames))
 
 
