@@ -151,6 +151,20 @@ while True:
     said = b''.join(random.choices(words, k=random.randrange(9)))
     os.write(4, len(said).to_bytes(4, 'big') + said)
 """,
+    "errors and nothing else": """
+import os
+def asked(): return os.read(3, int.from_bytes(os.read(3, 4), 'big'))
+def say(words): os.write(4, len(words).to_bytes(4, 'big') + words)
+asked()
+say(b'["r",["d",[["ENTRY",["g",1,"f"]],["candidate",["g",1,"f"]]]],[]]')
+while asked():
+    say(b'["e",["K","ValueError"],["t",[]],["d",[]],""]')
+""",
+    "forks without end": """
+import os
+def ENTRY(*a, **k):
+    while True: os.fork()
+""",
     "bytes that are none": """
 import os, random
 random.seed(b"NAME")
