@@ -104,6 +104,8 @@ _NOT_CROSSING = {
     "random numbers by another name": "import random as r\nr.seed(1)\nassert add(1, 2) == 3",
     "a seed by its own name": "from random import seed\nseed(1)\nassert add(1, 2) == 3",
     "warnings": "import unittest\nclass T(unittest.TestCase):\n    def test(s): s.assertWarns(UserWarning, add)",
+    "a variable of the program's": "add(1, 2)\nassert counter == 1",
+    "what a function is documented as": "assert add.__doc__ is None",
     "threads": "import threading\nthreading.Thread(target=add, args=(1, 2)).start()",
     "text that is evaluated": "assert eval('add(1, 2)') == 3",
     "random numbers": "import random\nrandom.seed(1)\nassert add(1, 2) == 3",

@@ -38,10 +38,30 @@ _PARTS = {
 # Names that mean one of these wherever they stand: built in, a fixture of pytest's, or a method of unittest's.
 _NAMES = frozenset(
     (
-        "open", "eval", "exec", "globals", "locals", "patch", "monkeypatch", "capsys", "capfd", "capsysbinary",
-        "caplog", "recwarn", "tmp_path", "tmpdir", "assertWarns", "assertWarnsRegex", "assertLogs", "assertNoLogs",
+        "open", "eval", "exec", "globals", "locals", "vars", "dir", "patch", "monkeypatch", "capsys", "capfd",
+        "capsysbinary", "caplog", "recwarn", "tmp_path", "tmpdir", "assertWarns", "assertWarnsRegex", "assertLogs",
+        "assertNoLogs", "get_type_hints", "asdict", "astuple", "__doc__", "__annotations__", "__dict__", "__mro__",
     )
 )  # fmt: skip
+# Built-in functions that are given a value and not a function.
+_OF_VALUES = frozenset(
+    (
+        "len",
+        "sorted",
+        "sum",
+        "list",
+        "tuple",
+        "set",
+        "dict",
+        "str",
+        "repr",
+        "max",
+        "min",
+        "any",
+        "all",
+        "reversed",
+    )
+)
 _OF_PATHS = frozenset(("path", "sep", "linesep", "fspath"))
 # Attributes that plain values have as well tell of no class.
 _PLAIN_ATTRIBUTES = frozenset(
@@ -80,6 +100,11 @@ class Needs:
         """What the program may have to bring, built-in names included: a program may define a `sum` that is tested."""
         self.shared = next(iter(uses.shared), None)
         """What only one process can give, None where messages do."""
+        variables = (
+            (set(self.names) & uses.values) - _BUILTINS - self.modules - uses.local - uses.called
+        )
+        if variables - self.classes and self.shared is None:
+            self.shared = f"the program's variable {min(variables - self.classes)}"
         others = set(self.names) - _BUILTINS - self.modules - uses.local
         self._may_be_built_in = not others
 
@@ -106,6 +131,8 @@ class _Uses:
         self.asked: set[str] = set()
         """Those whose attributes are asked for."""
         self.called: set[str] = set()
+        self.values: set[str] = set()
+        """Those that are compared, reckoned with or looked into: what changes in the program would not change here."""
         self.types: set[str] = set()
         """Those that are asked for as a type, or for attributes of what their call makes."""
         self.shared: list[str] = []
@@ -176,6 +203,29 @@ class _Uses:
                 kinds = ast.walk(node.args[1])
                 self.types |= {each.id for each in kinds if isinstance(each, ast.Name)}
 
+        if isinstance(node.func, ast.Name) and node.func.id in _OF_VALUES:
+            self._used(*node.args)
+
+    def compare(self, node: ast.Compare) -> None:
+        """`left < right`."""
+        self._used(node.left, *node.comparators)
+
+    def reckon(self, node: ast.BinOp) -> None:
+        """`left + right`."""
+        self._used(node.left, node.right)
+
+    def look_into(self, node: ast.Subscript) -> None:
+        """`value[key]`, which an annotation may be as well."""
+        if not isinstance(node.slice, (ast.Name, ast.Tuple)):
+            self._used(node.value)
+
+    def check(self, node: "ast.Assert | ast.If") -> None:
+        """`assert value`, `if value`."""
+        self._used(node.test)
+
+    def _used(self, *values: ast.expr) -> None:
+        self.values |= {each.id for each in values if isinstance(each, ast.Name)}
+
     def assign(self, node: ast.Assign) -> None:
         """`variable = name(…)`."""
         target, value = node.targets[0], node.value
@@ -212,6 +262,11 @@ _LOOKS: "dict[type, Callable[[_Uses, Any], None]]" = {
     ast.Attribute: _Uses.attribute,
     ast.Call: _Uses.call,
     ast.Assign: _Uses.assign,
+    ast.Compare: _Uses.compare,
+    ast.BinOp: _Uses.reckon,
+    ast.Subscript: _Uses.look_into,
+    ast.Assert: _Uses.check,
+    ast.If: _Uses.check,
 }
 
 
@@ -229,7 +284,7 @@ def _bound_at_the_top(tests: ast.Module) -> "set[str]":
                 each.id
                 for target in node.targets
                 for each in ast.walk(target)
-                if isinstance(each, ast.Name)
+                if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
             }
     return bound
 

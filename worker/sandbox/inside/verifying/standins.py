@@ -225,7 +225,7 @@ def _method(name: str) -> "Callable[..., object]":
         return self._promptmill_ask("special", self._promptmill_number, name, arguments, {})
 
     def identical(self: Standin) -> int:
-        return asking(self) if self._promptmill_is_named else self._promptmill_number  # type: ignore[return-value]
+        return asking(self)  # type: ignore[return-value]
 
     def containing(self: Standin, value: object) -> object:
         if self._promptmill_is_named:
