@@ -29,7 +29,8 @@ async def _warm(sandbox: ZygoteSandbox) -> dict[str, int]:
     """The zygote of each of its two slots, once it has both: the test before may have ended one."""
     assert (await sandbox.verify(python(_ADD), _TESTS, LIMITS)).end == "finished"
     await wait_until(lambda: bool(_idle(sandbox._tests)), 5, "the end of the tests")
-    return {"program": _idle(sandbox._programs)[-1], "tests": _idle(sandbox._tests)[-1]}
+    # Those that are taken next.
+    return {"program": _idle(sandbox._programs)[0], "tests": _idle(sandbox._tests)[0]}
 
 
 def _idle(slots: Slots) -> list[int]:
