@@ -236,7 +236,7 @@ def _shown(value: object) -> str:
         case None | bool():
             return "null" if value is None else str(value).lower()
         case _:
-            return _cut(str(value))
+            return excerpt(str(value), 0, _QUOTED_CHARACTERS)
 
 
 def _in_pattern(pattern: str, got: str) -> Difference | None:
@@ -260,7 +260,3 @@ def _quoted(text: str | None, same: int) -> str:
     start = max(0, same - _CONTEXT_CHARACTERS)
     part = text[start : start + _QUOTED_CHARACTERS]
     return f"{'…' if start else ''}{part!r}{'…' if start + len(part) < len(text) else ''}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]}…"

@@ -95,7 +95,7 @@ def call_results(
 def call_name(checker: MatchesCalls, call: Call, language: Language) -> str:
     """A call as the language itself would have it, near enough, and of bounded length."""
     arguments = ", ".join(_spelled(argument, language) for argument in call.arguments)
-    return one_line(f"{checker.entry_point}({_cut(arguments)})")
+    return one_line(f"{checker.entry_point}({excerpt(arguments, 0, _SHOWN_CHARACTERS)})")
 
 
 def _verdict(call: ExpectedCall, answer: Returned, language: Language) -> Verdict:
@@ -130,13 +130,9 @@ def _answer(answer: Returned, language: Language) -> str:
 
 
 def _spelled(value: JsonValue, language: Language) -> str:
-    return _cut(_whole(value, language))
+    return excerpt(_whole(value, language), 0, _SHOWN_CHARACTERS)
 
 
 def _whole(value: JsonValue, language: Language) -> str:
     """As the language itself would have it, near enough."""
     return repr(value) if language is Language.PYTHON else json.dumps(value)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
