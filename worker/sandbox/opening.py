@@ -112,9 +112,9 @@ async def probe(profile: Profile, packages: PythonPackages = NO_PACKAGES) -> Zyg
             cgroups=(),
         )
 
+    places = find_places()
     programs, tests = (
-        SlotMaker(interpreter, partial(setup, role), find_places())
-        for role in ("programs", "tests")
+        SlotMaker(interpreter, partial(setup, role), places) for role in ("programs", "tests")
     )
     slot = await programs.make(_PROBE_LIMITS.scratch_mib)
     slots = Slots(programs)

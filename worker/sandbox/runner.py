@@ -81,7 +81,6 @@ class ZygoteSandbox:
         return await self._see_through(plan)
 
     async def _see_through(self, plan: Plan) -> Execution:
-
         async def once() -> Execution:
             async with self._programs.lend(plan.limits.scratch_mib) as loan:
                 return await carry_out(plan, loan.slot)
