@@ -11,7 +11,7 @@ import pytest
 
 from jobs.verdicts import Verdict
 from tests.requiring import require
-from worker.sandbox import PythonPackages, Sandbox, SandboxError
+from worker.sandbox import PythonPackages, SandboxError, ZygoteSandbox
 from worker.sandbox.opening import probe
 from worker.sandbox.slot import LayerRefused
 
@@ -48,7 +48,7 @@ def _place_of(package: str) -> Path | None:
     return place if place.is_dir() else None
 
 
-async def _sandbox(folder: Path | None) -> Sandbox:
+async def _sandbox(folder: Path | None) -> ZygoteSandbox:
     packages = PythonPackages((str(folder),)) if folder else PythonPackages()
     try:
         return await probe("strict", packages)
@@ -84,12 +84,9 @@ _WRONG = "def double(n): return 4 if n == 2 else n"
 
 async def test_pytests_own_tests_are_run_by_pytest(folder: Path) -> None:
     """Fixtures, parameters and approximations mean what they mean anywhere, and each test is a case by its own name."""
-    sandbox = await _sandbox(folder)
-    try:
+    async with await _sandbox(folder) as sandbox:
         right = await sandbox.verify(python(_RIGHT), _TESTS, LIMITS)
         wrong = await sandbox.verify(python(_WRONG), _TESTS, LIMITS)
-    finally:
-        await sandbox.aclose()
     names = [
         "test_doubles[1]",
         "test_doubles[2]",
@@ -118,11 +115,8 @@ async def test_pytests_own_tests_are_run_by_pytest(folder: Path) -> None:
 )
 async def test_an_error_that_ends_pytest_itself_is_a_failure(folder: Path, program: str) -> None:
     """A runner that was brought down has found nothing right."""
-    sandbox = await _sandbox(folder)
-    try:
+    async with await _sandbox(folder) as sandbox:
         verification = await sandbox.verify(python(program), _TESTS, LIMITS)
-    finally:
-        await sandbox.aclose()
     assert verification.end in ("failed", "program_ended")
 
 
@@ -140,12 +134,9 @@ async def test_packages_that_tests_miss_are_no_fault_of_the_program(
     tests: str, package: str
 ) -> None:
     """It is the operator who can install them, and the error says where."""
-    sandbox = await _sandbox(None)
-    try:
+    async with await _sandbox(None) as sandbox:
         with pytest.raises(SandboxError) as caught:
             await sandbox.verify(python(_RIGHT), tests, LIMITS)
-    finally:
-        await sandbox.aclose()
     reason = caught.value.facts["reason"]
     assert package in reason
     assert "sandbox.python.environment" in reason
@@ -174,9 +165,6 @@ assert fill(a) is None and a[0].tolist() == [9, 9, 9]
 assert scaled(np.int64(4)) == 8 and type(scaled(np.int64(4))) is np.int64
 assert not np.array_equal(loud(a), a + 1)
 """
-    sandbox = await _sandbox(folder)
-    try:
+    async with await _sandbox(folder) as sandbox:
         verification = await sandbox.verify(python(program), tests, LIMITS)
-    finally:
-        await sandbox.aclose()
     assert (verification.end, verification.why) == ("finished", "")

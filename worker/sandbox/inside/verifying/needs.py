@@ -45,43 +45,12 @@ _NAMES = frozenset(
 )  # fmt: skip
 # Built-in functions that are given a value and not a function.
 _OF_VALUES = frozenset(
-    (
-        "len",
-        "sorted",
-        "sum",
-        "list",
-        "tuple",
-        "set",
-        "dict",
-        "str",
-        "repr",
-        "max",
-        "min",
-        "any",
-        "all",
-        "reversed",
-    )
-)
+    ("len", "sorted", "sum", "list", "tuple", "set", "dict", "str", "repr", "max", "min", "any", "all", "reversed")
+)  # fmt: skip
 _OF_PATHS = frozenset(("path", "sep", "linesep", "fspath"))
 # Attributes that plain values have as well tell of no class.
-_PLAIN_ATTRIBUTES = frozenset(
-    name
-    for kind in (
-        str,
-        bytes,
-        bytearray,
-        list,
-        tuple,
-        dict,
-        set,
-        frozenset,
-        int,
-        float,
-        complex,
-        range,
-    )
-    for name in dir(kind)
-)
+_PLAIN = (str, bytes, bytearray, list, tuple, dict, set, frozenset, int, float, complex, range)
+_PLAIN_ATTRIBUTES = frozenset(name for kind in _PLAIN for name in dir(kind))
 
 
 class Needs:
@@ -98,15 +67,12 @@ class Needs:
             name for name in uses.loaded - _bound_at_the_top(tests) if not name.startswith("__")
         )
         """What the program may have to bring, built-in names included: a program may define a `sum` that is tested."""
-        self.shared = next(iter(uses.shared), None)
-        """What only one process can give, None where messages do."""
-        variables = (
-            (set(self.names) & uses.values) - _BUILTINS - self.modules - uses.local - uses.called
-        )
-        if variables - self.classes and self.shared is None:
-            self.shared = f"the program's variable {min(variables - self.classes)}"
         others = set(self.names) - _BUILTINS - self.modules - uses.local
         self._may_be_built_in = not others
+        variables = sorted((others & uses.values) - uses.called - self.classes)
+        shared = [*uses.shared, *(f"the program's variable {name}" for name in variables)]
+        self.shared = shared[0] if shared else None
+        """What only one process can give, None where messages do."""
 
     def chosen(self, found: "dict[str, object]") -> "dict[str, object]":
         """Of what the program has, what the tests are given.
@@ -167,19 +133,17 @@ class _Uses:
     def imported(self, node: ast.Import) -> None:
         """`import module as name`."""
         for each in node.names:
-            self._modules[each.asname or each.name.partition(".")[0]] = (
-                each.name if each.asname else each.name.partition(".")[0]
-            )
-            if each.name in _WHOLE_MODULES or each.name.partition(".")[0] in _WHOLE_MODULES:
+            top = each.name.partition(".")[0]
+            self._modules[each.asname or top] = each.name if each.asname else top
+            if _is_shared_whole(each.name):
                 self.shared.append(f"import {each.name}")
 
     def imported_from(self, node: ast.ImportFrom) -> None:
         """`from module import name`."""
         module = node.module or ""
         names = {each.name for each in node.names}
-        is_whole = module in _WHOLE_MODULES or module.partition(".")[0] in _WHOLE_MODULES
         of_os = module == "os" and not names <= _OF_PATHS
-        if is_whole or of_os or names & _PARTS.get(module, frozenset()):
+        if _is_shared_whole(module) or of_os or names & _PARTS.get(module, frozenset()):
             self.shared.append(f"from {module} import {', '.join(sorted(names))}")
 
     def attribute(self, node: ast.Attribute) -> None:
@@ -197,14 +161,15 @@ class _Uses:
 
     def call(self, node: ast.Call) -> None:
         """`name(…)`."""
-        if isinstance(node.func, ast.Name):
-            self.called.add(node.func.id)
-            if node.func.id in ("isinstance", "issubclass") and len(node.args) > 1:
-                kinds = ast.walk(node.args[1])
-                self.types |= {each.id for each in kinds if isinstance(each, ast.Name)}
-
-        if isinstance(node.func, ast.Name) and node.func.id in _OF_VALUES:
+        if not isinstance(node.func, ast.Name):
+            return
+        name = node.func.id
+        self.called.add(name)
+        if name in _OF_VALUES:
             self._used(*node.args)
+        elif name in ("isinstance", "issubclass") and len(node.args) > 1:
+            kinds = ast.walk(node.args[1])
+            self.types |= {each.id for each in kinds if isinstance(each, ast.Name)}
 
     def compare(self, node: ast.Compare) -> None:
         """`left < right`."""
@@ -268,6 +233,10 @@ _LOOKS: "dict[type, Callable[[_Uses, Any], None]]" = {
     ast.Assert: _Uses.check,
     ast.If: _Uses.check,
 }
+
+
+def _is_shared_whole(module: str) -> bool:
+    return module in _WHOLE_MODULES or module.partition(".")[0] in _WHOLE_MODULES
 
 
 def _bound_at_the_top(tests: ast.Module) -> "set[str]":

@@ -89,7 +89,7 @@ class Cases:
         if stopped is not None and not (
             isinstance(stopped, CannotCrossError) and self.first_failure is not None
         ):
-            _send({"end": stopped.end, "why": str(stopped)})
+            say_stopped(stopped)
         elif self.first_failure is not None:
             verdict, why = self.first_failure
             _send({"end": "failed", "verdict": verdict, "why": why})
@@ -135,9 +135,9 @@ class Unheard(Cases):
         json.dumps({"name": name, "verdict": verdict, "expected": expected, "actual": actual})
 
 
-def broken(why: str) -> None:
-    """Say that these are no tests, whatever the program is."""
-    _send({"end": "broken_tests", "why": why[:_MOST_WORDS]})
+def say_stopped(error: StoppedError) -> None:
+    """Say why there is no more to be said."""
+    _send({"end": error.end, "why": str(error)[:_MOST_WORDS]})
 
 
 def shown(value: object) -> str:

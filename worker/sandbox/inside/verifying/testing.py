@@ -12,9 +12,13 @@ from .asserts import CHECKS, Checks, rewrite
 from .endings import BrokenTestsError, CannotCrossError, StoppedError
 from .link import ANSWERS, Link
 from .needs import PROGRAM_MODULES, Needs
-from .report import REPORT, TESTS_FILE, Cases, Unheard, broken, line_of
+from .report import REPORT, TESTS_FILE, Cases, Unheard, line_of, say_stopped
 from .standins import name_classes
 from .suites import run_suites
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SUCCESS = 0
 _GIVEN_WAY_SECONDS = 0.006
@@ -39,9 +43,9 @@ def verify(source: bytes, path: str, wall_seconds: float) -> None:
     `wall_seconds` is how long the program may be waited for.
     """
     try:
-        tests = ast.parse(source, TESTS_FILE)
-    except (SyntaxError, ValueError, RecursionError) as error:
-        broken(f"the tests do not compile: {error}")
+        tests = _compiled(source, ast.PyCF_ONLY_AST)
+    except BrokenTestsError as error:
+        say_stopped(error)
     else:
         _Run(tests, source, path, wall_seconds).run()
     # Nobody need wait until this process is taken down, which takes a while and a processor.
@@ -52,7 +56,15 @@ def verify(source: bytes, path: str, wall_seconds: float) -> None:
 
 def rehearse() -> None:
     """Go once through what tests go through, so that its memory is this process's own."""
-    _Rehearsal(ast.parse(_SAMPLE, TESTS_FILE), _SAMPLE.encode(), "", 0.0).run()
+    tests = _compiled(_SAMPLE, ast.PyCF_ONLY_AST)
+    _Rehearsal(tests, _SAMPLE.encode(), "", 0.0).run()
+
+
+def _compiled(tests: "bytes | str | ast.Module", flags: int = 0) -> "Any":
+    try:
+        return compile(tests, TESTS_FILE, "exec", flags, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise BrokenTestsError(f"the tests do not compile: {error}") from None
 
 
 class _Run:
@@ -109,10 +121,7 @@ class _Run:
 
     def _compile(self) -> None:
         rewrite(self._tests)
-        try:
-            self._code = compile(self._tests, TESTS_FILE, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError) as error:
-            raise BrokenTestsError(f"the tests do not compile: {error}") from None
+        self._code = _compiled(self._tests)
 
 
 class _Rehearsal(_Run):
