@@ -18,7 +18,7 @@ from . import wire
 from .cancellable import cancellable
 from .embedded import join_server
 from .errors import RedisUnreachableError, UsageError
-from .keys import QUEUED_SECONDS, Keys
+from .keys import Keys
 
 EMBEDDED_SCHEME = "embedded:"
 _CONNECT_TRIES = 3
@@ -103,7 +103,6 @@ def make_client(url: str, keys: Keys) -> ArqRedis:
         job_serializer=wire.encode,
         job_deserializer=wire.decode,
         default_queue_name=keys.queue,
-        expires_extra_ms=QUEUED_SECONDS * 1000,
     )
 
 

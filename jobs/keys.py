@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
-QUEUED_SECONDS = 30 * 24 * 3600
-"""How long a queued job and its checkpoint may wait; arq's own default drops jobs after a day."""
+from .priorities import Priority
 
 EVENT_SECONDS = 3600
 """How long events can be followed after the last one of their stream."""
 
 CANCEL_SECONDS = 24 * 3600
 """How long the wish to stop a running job is kept for a worker to obey it."""
+
+RUN_SECONDS = 30 * 24 * 3600
+"""How long the counters of a run, and a dead letter, are kept after the last change."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +20,28 @@ class Keys:
 
     prefix: str = "promptmill"
 
+    def waiting(self, queue: str, answerer: str, priority: Priority) -> str:
+        """Arq's sorted set of job ids by due time, one for each lane (`jobs.lanes`) of jobs that wait."""
+        return f"{self.prefix}:queue:{queue}:{answerer}:{priority}"
+
+    def leased(self, queue: str, answerer: str, priority: Priority) -> str:
+        """The jobs that workers have taken from such a lane, by the time their lease ends."""
+        return f"{self.prefix}:leased:{queue}:{answerer}:{priority}"
+
     @property
-    def queue(self) -> str:
-        """Arq's sorted set of job ids by due time; lives while jobs are queued or running."""
-        return f"{self.prefix}:queue"
+    def lanes(self) -> str:
+        """The set of the names of all lanes in which jobs wait or are leased."""
+        return f"{self.prefix}:lanes"
+
+    @property
+    def paused(self) -> str:
+        """The hash of paused queues, each with the reason."""
+        return f"{self.prefix}:paused"
+
+    @property
+    def wake(self) -> str:
+        """The channel, no key, on which workers hear that there is something to do."""
+        return f"{self.prefix}:wake"
 
     def events(self, stream: str) -> str:
         """The stream of a run's events, or of one job's that belongs to no run; expires by itself."""
@@ -38,3 +58,25 @@ class Keys:
     def worker(self, worker_id: str) -> str:
         """A worker's heartbeat; expires soon after the worker falls silent."""
         return f"{self.prefix}:worker:{worker_id}"
+
+    @property
+    def runs(self) -> str:
+        """The sorted set of run ids by the time of their first job."""
+        return f"{self.prefix}:runs"
+
+    def run(self, run_id: str) -> str:
+        """The hash of a run: its counters, and whether it is paused or cancelled; expires after the last change."""
+        return f"{self.prefix}:run:{run_id}"
+
+    def held(self, run_id: str) -> str:
+        """The sorted set of jobs of a paused run, by due time, that workers have put aside."""
+        return f"{self.prefix}:held:{run_id}"
+
+    @property
+    def dead(self) -> str:
+        """The sorted set of jobs that ended because of us, by the time of their end."""
+        return f"{self.prefix}:dead"
+
+    def dead_letter(self, job_id: str) -> str:
+        """The hash of such a job: why, and the job as it was queued; expires, or is deleted when it is retried."""
+        return f"{self.prefix}:dead:{job_id}"

@@ -18,12 +18,18 @@ from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
 from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
+from .priorities import Priority
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
 
 # Ids name files and Redis keys, so they hold nothing that either would read as its own.
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 _IDENTIFIERS: TypeAdapter[str] = TypeAdapter(Identifier)
+
+# No colon: it stands between the parts of a key.
+QueueName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+DEFAULT_QUEUE = "default"
+"""Where jobs go that name no queue, and where workers take from that are told of none."""
 
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 TaskId = Annotated[str, Field(min_length=1, max_length=256)]
@@ -61,6 +67,10 @@ class PromptJob(Wire):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     limits: Limits | None = None
     """None takes the worker's default; the worker's ceiling holds either way."""
+    queue: QueueName = DEFAULT_QUEUE
+    """Which workers may take it: those that serve this queue."""
+    priority: Priority = Priority.NORMAL
+    """When it is taken, among the jobs of its queue that are due."""
     metadata: OpaqueJson = Field(default_factory=dict)
     """Carried into the record untouched."""
 
