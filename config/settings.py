@@ -135,8 +135,17 @@ class SandboxSettings(Group):
 class WorkerSettings(Group):
     """How one worker takes and gives back jobs."""
 
-    jobs_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 16
-    """Jobs one worker holds at one time; most of them wait for the model."""
+    queues: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")], ...],
+        BeforeValidator(_named_one_by_one),
+        Field(min_length=1, max_length=100),
+        Allowed("names of queues, with commas between them or as a list"),
+    ] = ("default",)
+    """Queues that jobs are taken from."""
+    jobs_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 128
+    """Jobs one worker holds at one time; most of them wait for the model, or for a slot of the sandbox."""
+    calls_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Calls of the model that one worker has under way at one time."""
     max_deliveries: Annotated[int, Field(ge=1, le=1000)] = 5
     """How often a job is handed over before it is recorded as `internal_error`; deliveries are not attempts."""
     lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 15

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from arq.connections import ArqRedis
-from redis.asyncio import ConnectionPool
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -24,6 +24,9 @@ EMBEDDED_SCHEME = "embedded:"
 _CONNECT_TRIES = 3
 _SOCKET_SECONDS = 5.0
 _ANSWER_SECONDS = 10.0
+# Of one process. Each is busy for as long as one command takes; hundreds of jobs share them.
+_MOST_CONNECTIONS = 64
+_FREE_CONNECTION_SECONDS = 60
 _PASSWORD_OPTION = re.compile(r"(\bpassword=)[^&]*", re.IGNORECASE)
 
 
@@ -81,8 +84,10 @@ def make_client(url: str, keys: Keys) -> ArqRedis:
         UsageError: the URL is of no kind we know.
     """
     try:
-        pool = ConnectionPool.from_url(
+        pool = BlockingConnectionPool.from_url(
             url,
+            max_connections=_MOST_CONNECTIONS,
+            timeout=_FREE_CONNECTION_SECONDS,
             socket_timeout=_SOCKET_SECONDS,
             socket_connect_timeout=_SOCKET_SECONDS,
             health_check_interval=30,
@@ -102,7 +107,7 @@ def make_client(url: str, keys: Keys) -> ArqRedis:
         pool,
         job_serializer=wire.encode,
         job_deserializer=wire.decode,
-        default_queue_name=keys.queue,
+        default_queue_name=keys.host_of_arq,
     )
 
 

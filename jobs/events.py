@@ -13,7 +13,7 @@ from .models import PromptJob
 from .verdicts import Verdict
 from .wire import Wire
 
-_STREAM_LENGTH = 10_000
+EVENTS_KEPT = 10_000
 """Events kept of one stream, about: a follower that falls further behind misses some, never the record."""
 
 
@@ -77,7 +77,7 @@ async def publish(redis: ArqRedis, keys: Keys, stream: str, event: JobEvent) -> 
     """Append an event to a stream, and let the stream expire an hour after its last event."""
     key = keys.events(stream)
     async with redis.pipeline(transaction=True) as pipe:
-        pipe.xadd(key, {"event": event.to_json()}, maxlen=_STREAM_LENGTH, approximate=True)
+        pipe.xadd(key, {"event": event.to_json()}, maxlen=EVENTS_KEPT, approximate=True)
         pipe.expire(key, EVENT_SECONDS)
         await pipe.execute()
 

@@ -43,6 +43,11 @@ class Keys:
         """The channel, no key, on which workers hear that there is something to do."""
         return f"{self.prefix}:wake"
 
+    @property
+    def host_of_arq(self) -> str:
+        """The queue, always empty, of arq's own worker, where its command is the host of one of ours."""
+        return f"{self.prefix}:arq"
+
     def events(self, stream: str) -> str:
         """The stream of a run's events, or of one job's that belongs to no run; expires by itself."""
         return f"{self.prefix}:events:{stream}"

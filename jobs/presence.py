@@ -5,6 +5,7 @@ from arq.connections import ArqRedis
 from .connection import expecting_answer
 from .keys import Keys
 from .languages import Language
+from .models import DEFAULT_QUEUE
 from .wire import Wire
 
 BEAT_SECONDS = 3
@@ -37,6 +38,8 @@ class WorkerPresence(Wire):
     """Its answers are recordings."""
     languages: tuple[Language, ...]
     """Languages it has an interpreter for."""
+    queues: tuple[str, ...] = (DEFAULT_QUEUE,)
+    """Queues it takes jobs from."""
 
     def answers(self, wanted: str | None) -> bool:
         """Whether it takes jobs that name this model; others it leaves alone."""

@@ -10,6 +10,7 @@ PromptmillError                 (jobs.errors)
 │   ├── ModelRejectedError      exit 4: the request can never succeed (malformed, forbidden)
 │   │   └── ModelNotFoundError      there is no such model, or no longer
 │   └── NoRecordingError        exit 2: the replay model has no answer for this prompt and invents none
+├── LeaseLostError              another worker has the job by now; this one leaves it alone
 └── SandboxError                (worker.sandbox.errors) the sandbox failed, not the program
     ├── SandboxTooWeakError     exit 2: the isolation that was asked for cannot be had here
     ├── PackagesError           exit 2: the packages that programs are to have cannot be given to them
@@ -88,3 +89,14 @@ class NoRecordingError(ModelError):
 
     kind = "no-recording"
     exit_code = ExitCode.USAGE
+
+
+class LeaseLostError(PromptmillError):
+    """This worker was silent for so long that another has taken the job; what it does now counts no more."""
+
+    kind = "lease-lost"
+    exit_code = ExitCode.TRANSIENT
+
+    def __init__(self, job_id: str) -> None:
+        """Name the job."""
+        super().__init__(f"another worker has job {job_id!r} by now")

@@ -15,23 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from arq.connections import ArqRedis
-from arq.worker import Function, Worker, func
-from pydantic import JsonValue
 
 from config.loading import load_settings
 from config.logs import configure_logging
 from config.settings import Settings
-from jobs import wire
 from jobs.connection import EMBEDDED_SCHEME, make_client, open_redis
 from jobs.embedded import join_server
-from jobs.keys import QUEUED_SECONDS, Keys
+from jobs.keys import Keys
+from jobs.lanes import lanes_served
 from jobs.presence import WorkerPresence
-from jobs.queue import FUNCTION
 from jobs.records.files import FileRecordStore
+from worker.consumer.cancelling import cancel_until_done
+from worker.consumer.claims import Claims
 from worker.consumer.delivery import Consumer, DeliveryPolicy
+from worker.consumer.endings import Endings
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
-from worker.consumer.serving import run_to_end
+from worker.consumer.worker import JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
@@ -41,16 +41,13 @@ from worker.sandbox.opening import open_sandbox
 from worker.sandbox.packages import packages_of
 from worker.solver.loop import FeedbackLoop
 
-# Ours is `max_deliveries`, after which a record is written. Arq's own limit would drop the job without one.
-_ARQ_TRIES = 1_000_000
-_POLL_SECONDS = 0.1
-
 
 @dataclass(frozen=True)
 class Engine:
     """What is served and shown of a worker, checked and open."""
 
     redis: ArqRedis
+    keys: Keys
     consumer: Consumer
     sandbox: Sandbox
     presence: WorkerPresence
@@ -86,24 +83,27 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             model=model.name,
             simulated=model.simulated,
             languages=found_languages(),
+            queues=settings.worker.queues,
         )
         consumer = Consumer(
             redis,
             keys,
             store,
             FeedbackLoop(
-                model, sandbox, asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1)
+                model,
+                sandbox,
+                calls=asyncio.Semaphore(settings.worker.calls_in_flight),
+                slots=asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1),
             ),
             Provenance(presence.worker_id, model.name, model.simulated, sandbox.isolation),
             DeliveryPolicy(
                 settings.limits,
                 settings.ceiling,
                 settings.worker.max_deliveries,
-                settings.worker.lease_seconds,
             ),
         )
         await stack.enter_async_context(beating(redis, keys, presence))
-        yield Engine(redis, consumer, sandbox, presence)
+        yield Engine(redis, keys, consumer, sandbox, presence)
 
 
 async def serve(
@@ -121,15 +121,7 @@ async def serve(
     Raises:
         ModelClosedError: the model refuses the key, or has no more for it today; the jobs stay queued.
     """
-    worker = Worker(
-        **_arq_options(settings),
-        redis_pool=engine.redis,
-        ctx={"consumer": engine.consumer},
-        burst=burst,
-        handle_signals=handle_signals,
-    )
-    # Arq's claim on a job, until the job's own lease is held.
-    worker.in_progress_timeout_s = settings.worker.lease_seconds
+    worker = make_worker(engine, settings, burst=burst, handle_signals=handle_signals)
     refusals: list[ModelClosedError] = []
 
     def stop(error: ModelClosedError) -> None:
@@ -139,16 +131,28 @@ async def serve(
 
     engine.consumer.on_model_closed = stop
     on_ready()
-    if burst:
-        engine.consumer.on_only_others = lambda: worker.handle_sig(signal.SIGTERM)
-    await run_to_end(worker)
+    await worker.run_to_end()
     if refusals:
         raise refusals[0]
 
 
-async def run_prompt_job(ctx: dict[str, Any], payload: dict[str, JsonValue]) -> None:
-    """The one function that arq runs."""
-    await ctx["consumer"].take(payload, ctx["job_try"], ctx["enqueue_time"])
+def make_worker(
+    engine: Engine, settings: Settings, *, burst: bool = False, handle_signals: bool = False
+) -> JobWorker:
+    """The loop of a worker with these parts."""
+    worker_id = engine.presence.worker_id
+    lanes = lanes_served(engine.presence.queues, engine.presence.model)
+    return JobWorker(
+        Claims(engine.redis, engine.keys, worker_id, lanes, settings.worker.lease_seconds),
+        Endings(engine.redis, engine.keys, worker_id),
+        engine.consumer.take,
+        WorkerOptions(
+            max_jobs=settings.worker.jobs_in_flight,
+            drain_seconds=settings.worker.drain_seconds,
+            burst=burst,
+            handle_signals=handle_signals,
+        ),
+    )
 
 
 def gemini_options(settings: Settings) -> GeminiOptions:
@@ -163,58 +167,44 @@ def gemini_options(settings: Settings) -> GeminiOptions:
         max_output_tokens=model.max_output_tokens,
         temperature=model.temperature,
         max_wait_seconds=model.max_wait_seconds,
-        # Every job may have a call in flight, and a check may come on top.
-        max_connections=settings.worker.jobs_in_flight + 1,
+        # A check may come on top.
+        max_connections=settings.worker.calls_in_flight + 1,
     )
 
 
-def _arq_options(settings: Settings) -> dict[str, Any]:
-    functions: list[Function] = [
-        func(run_prompt_job, name=FUNCTION, keep_result=0, max_tries=_ARQ_TRIES)
-    ]
-    return {
-        "functions": functions,
-        "queue_name": Keys(settings.redis.prefix).queue,
-        "max_jobs": settings.worker.jobs_in_flight,
-        # Every step of a job is bounded by itself, and arq drops what outlasts a time-out of its own. Without one it
-        # also claims a job for ten seconds only, where a worker killed before the job's lease is held would keep the
-        # job from the others for as long as the longest may take.
-        "job_timeout": None,
-        "job_completion_wait": int(settings.worker.drain_seconds),
-        "poll_delay": _POLL_SECONDS,
-        "expires_extra_ms": QUEUED_SECONDS * 1000,
-        "job_serializer": wire.encode,
-        "job_deserializer": wire.decode,
-        # Or arq keeps what it says of a job it cannot read, and takes the next of that id for this one.
-        "keep_result": 0,
-        # Arq would log the beginning of every result and payload, and a payload holds a prompt.
-        "log_results": False,
-    }
-
-
 def _settings_for_arq() -> type:
-    """The class that arq's own command wants. It joins Redis here and opens the rest when arq has started."""
+    """The class that arq's own command wants.
+
+    It knows no worker but arq's, which keeps to no lease and ends with the first hiccup of Redis. So that one is given
+    a queue that nobody uses, and ours works in its process for as long as it runs.
+    """
     settings = load_settings(Path.cwd())
     configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
     url = settings.redis_url
     if url.startswith(EMBEDDED_SCHEME):
         # Held until the process ends; the kernel gives the lease back.
         url = join_server(Path(url.removeprefix(EMBEDDED_SCHEME))).url
+    keys = Keys(settings.redis.prefix)
     stack = AsyncExitStack()
 
-    async def on_startup(ctx: dict[str, Any]) -> None:
+    async def on_startup(_: dict[str, Any]) -> None:
         # Between the import of this class and here, arq's command has put its own logging back, which prints prompts.
         configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
         engine = await stack.enter_async_context(open_engine(settings))
-        engine.consumer.on_model_closed = lambda _: os.kill(os.getpid(), signal.SIGTERM)
-        ctx["consumer"] = engine.consumer
+        serving = asyncio.create_task(serve(engine, settings, handle_signals=False))
+        serving.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        stack.push_async_callback(cancel_until_done, [serving], settings.worker.drain_seconds + 1)
 
     async def on_shutdown(_: dict[str, Any]) -> None:
         await stack.aclose()
 
+    async def nothing(_: dict[str, Any]) -> None:
+        """Never called: nobody puts anything into that queue."""
+
     options = {
-        **_arq_options(settings),
-        "redis_pool": make_client(url, Keys(settings.redis.prefix)),
+        "functions": [nothing],
+        "queue_name": keys.host_of_arq,
+        "redis_pool": make_client(url, keys),
         "on_startup": on_startup,
         "on_shutdown": on_shutdown,
     }

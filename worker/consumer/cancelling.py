@@ -1,8 +1,10 @@
 """Ends tasks that may not hear it the first time."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+_Result = TypeVar("_Result")
 
 
 async def cancel_until_done(tasks: Iterable[asyncio.Task[Any]], patience_seconds: float) -> None:
@@ -19,3 +21,14 @@ async def cancel_until_done(tasks: Iterable[asyncio.Task[Any]], patience_seconds
         _, pending = await asyncio.wait(pending, timeout=patience_seconds)
         for task in pending:
             task.cancel()
+
+
+async def to_its_end(step: Coroutine[Any, Any, _Result]) -> _Result:
+    """The result of a short step that must not be left halfway: a cancellation that comes meanwhile comes too late."""
+    task = asyncio.create_task(step)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise

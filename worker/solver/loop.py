@@ -21,10 +21,18 @@ from .prompts import conversation, feedback, system_instruction
 class FeedbackLoop:
     """Solves jobs, many at a time: model calls overlap freely, runs share the sandbox slots."""
 
-    def __init__(self, model: ModelClient, sandbox: Sandbox, slots: asyncio.Semaphore) -> None:
-        """Use these edges; `slots` bounds how many programs run at once."""
+    def __init__(
+        self,
+        model: ModelClient,
+        sandbox: Sandbox,
+        *,
+        calls: asyncio.Semaphore,
+        slots: asyncio.Semaphore,
+    ) -> None:
+        """Use these edges: `calls` bounds how many calls of the model are under way, `slots` how many programs run."""
         self._model = model
         self._sandbox = sandbox
+        self._calls = calls
         self._slots = slots
 
     async def solve(
@@ -41,13 +49,16 @@ class FeedbackLoop:
         Raises:
             ModelError: no reply could be had.
             SandboxError: our sandbox failed, not the program.
+            LeaseLostError: the job is not ours any more.
         """
         progress = await checkpoint.load()
         attempts, reply = list(progress.attempts), progress.reply
         while not is_over(job, attempts):
             number, started_at = len(attempts) + 1, utcnow()
             if reply is None:
-                reply = await self._ask(job, attempts)
+                async with self._calls:
+                    await checkpoint.make_sure()
+                    reply = await self._ask(job, attempts)
                 await checkpoint.save_reply(number, reply)
             extraction = program_of(reply, job.language)
             code, execution, judgement = await self._check(job, extraction, limits)

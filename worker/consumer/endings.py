@@ -1,0 +1,230 @@
+"""How a worker lets go of a job: in one step of Redis, many jobs at a time, and only while the job is still its own."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias, assert_never
+
+import structlog
+from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
+from pydantic import JsonValue
+from redis.exceptions import RedisError
+
+from jobs.clock import utcnow
+from jobs.events import EVENTS_KEPT, JobCancelled, JobFinished, stream_of
+from jobs.keys import EVENT_SECONDS, RUN_SECONDS, Keys
+from jobs.models import PromptJob
+from jobs.outages import through_outages
+
+from .claims import Claim
+
+_log = structlog.get_logger(__name__)
+_MOST_AT_ONCE = 500
+_PATIENCE_SECONDS = 600.0
+
+# All that ends with a job goes in the step that ends it, and is counted in the same: a worker that dies before has
+# ended nothing, and one that dies afterwards has nothing left to do.
+_END = f"""
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local answers, lanes = {{}}, {{}}
+
+local function over(job)
+    redis.call('DEL', '{job_key_prefix}' .. job.id, '{retry_key_prefix}' .. job.id, job.checkpoint, job.cancelled)
+    if job.counter then redis.call('HINCRBY', job.run, job.counter, 1) end
+    if job.letter then
+        redis.call('HSET', job.letterKey, unpack(job.letter))
+        redis.call('EXPIRE', job.letterKey, {RUN_SECONDS})
+        redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - {RUN_SECONDS} * 1000)
+        redis.call('ZADD', KEYS[2], now, job.id)
+    end
+end
+
+local function back(job)
+    if job.uncount then redis.call('DECR', '{retry_key_prefix}' .. job.id) end
+    if job.aside and redis.call('HGET', job.run, 'state') == 'paused' then
+        redis.call('ZADD', job.held, job.due, job.id)
+    else
+        redis.call('ZADD', job.waiting, job.wait and now + job.wait or job.due, job.id)
+        redis.call('PUBLISH', KEYS[3], 'due')
+    end
+end
+
+for i, job in ipairs(cjson.decode(ARGV[1])) do
+    local running = '{in_progress_key_prefix}' .. job.id
+    if redis.call('GET', running) ~= job.token then
+        answers[i] = 0
+    else
+        redis.call('ZREM', job.leased, job.id)
+        redis.call('DEL', running)
+        if job.isOver then over(job) else back(job) end
+        if job.run then redis.call('EXPIRE', job.run, {RUN_SECONDS}) end
+        if job.event then
+            redis.call('XADD', job.stream, 'MAXLEN', '~', {EVENTS_KEPT}, '*', 'event', job.event)
+            redis.call('EXPIRE', job.stream, {EVENT_SECONDS})
+        end
+        lanes[job.lane] = job
+        answers[i] = 1
+    end
+end
+for name, job in pairs(lanes) do
+    if redis.call('EXISTS', job.waiting, job.leased) == 0 then redis.call('SREM', KEYS[1], name) end
+end
+return answers
+"""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The job has its record."""
+
+    job: PromptJob
+    event: JobFinished
+    failure: str | None = None
+    """Why it failed because of us; then it becomes a dead letter as well."""
+    already_counted: bool = False
+    """The run's counters know of this record already: the job was queued once more after it had ended."""
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """Somebody asked for the job to stop; it has no record."""
+
+    job: PromptJob
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Nobody can say what the job was; it is kept as a dead letter."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class PutBack:
+    """The job is to be delivered again."""
+
+    wait_seconds: float | None = None
+    """None gives it its old place in the queue."""
+    counts: bool = False
+    """The job, or what it needs, may be to blame: the delivery counts."""
+
+
+@dataclass(frozen=True)
+class PutAside:
+    """The job's run is paused."""
+
+    job: PromptJob
+
+
+Ending: TypeAlias = Recorded | Cancelled | Unreadable | PutBack | PutAside
+
+
+class Endings:
+    """Writes endings into Redis: whatever comes while one step is under way goes with the next, together."""
+
+    def __init__(self, redis: ArqRedis, keys: Keys, worker: str) -> None:
+        """Write them in the name of `worker`."""
+        self.patience_seconds = _PATIENCE_SECONDS
+        """How long an outage of Redis is waited out."""
+        self._keys = keys
+        self._worker = worker
+        self._script = redis.register_script(_END)
+        self._waiting: list[tuple[str, asyncio.Future[bool]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def end(self, claim: Claim, ending: Ending) -> bool:
+        """Let go of a job. False if that changed nothing: it was another's by now, or Redis could not be told.
+
+        In the second case its lease ends by itself, and the next delivery ends at once where there is a record.
+        """
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((json.dumps(self._spelled(claim, ending)), written))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        return await written
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._waiting[:_MOST_AT_ONCE]
+                del self._waiting[: len(batch)]
+                await self._write_one(batch)
+        finally:
+            self._writing = None
+
+    async def _write_one(self, batch: Sequence[tuple[str, asyncio.Future[bool]]]) -> None:
+        spelled = f"[{','.join(words for words, _ in batch)}]"
+        keys = [self._keys.lanes, self._keys.dead, self._keys.wake]
+        answers: list[int] | None = None
+        try:
+            # A second time changes nothing: what the first has ended is nobody's claim any more.
+            write = partial(self._script, keys=keys, args=[spelled])
+            answers = await through_outages(write, self.patience_seconds)
+        except (RedisError, OSError) as error:
+            _log.warning("endings not told to Redis", jobs=len(batch), error=str(error))
+        for n, (_, written) in enumerate(batch):
+            if not written.done():
+                written.set_result(answers is not None and bool(answers[n]))
+
+    def _spelled(self, claim: Claim, ending: Ending) -> dict[str, JsonValue]:
+        keys = self._keys
+        common: dict[str, JsonValue] = {
+            "id": claim.job_id,
+            "token": claim.token,
+            "lane": claim.lane.name,
+            "waiting": claim.lane.waiting(keys),
+            "leased": claim.lane.leased(keys),
+            "due": claim.due_ms,
+            "checkpoint": keys.checkpoint(claim.job_id),
+            "cancelled": keys.cancelled(claim.job_id),
+        }
+        match ending:
+            case Recorded():
+                return common | self._recorded(claim, ending)
+            case Cancelled(job):
+                event = JobCancelled(job_id=job.job_id)
+                counted = self._counted(job, "cancelled")
+                return common | self._told(job, event) | counted | {"isOver": True}
+            case Unreadable(reason):
+                return common | self._letter(claim, None, reason) | {"isOver": True}
+            case PutBack(seconds, counts):
+                wait = {} if seconds is None else {"wait": seconds * 1000}
+                return common | wait | {"uncount": not counts}
+            case PutAside(job):
+                run_id = job.run_id or ""
+                held = {"held": keys.held(run_id), "run": keys.run(run_id)}
+                return common | held | {"aside": True, "uncount": True}
+            case _:
+                assert_never(ending)
+
+    def _recorded(self, claim: Claim, ending: Recorded) -> dict[str, JsonValue]:
+        words = self._told(ending.job, ending.event) | {"isOver": True}
+        if not ending.already_counted:
+            words |= self._counted(ending.job, f"verdict:{ending.event.verdict}")
+        if ending.failure is not None:
+            words |= self._letter(claim, ending.job, ending.failure)
+        return words
+
+    def _told(self, job: PromptJob, event: JobFinished | JobCancelled) -> dict[str, JsonValue]:
+        return {"stream": self._keys.events(stream_of(job)), "event": event.to_json()}
+
+    def _counted(self, job: PromptJob, counter: str) -> dict[str, JsonValue]:
+        if job.run_id is None:
+            return {}
+        return {"run": self._keys.run(job.run_id), "counter": counter}
+
+    def _letter(self, claim: Claim, job: PromptJob | None, reason: str) -> dict[str, JsonValue]:
+        told = {
+            "reason": reason,
+            "job": job.to_json() if job else (claim.payload or b"").decode(errors="replace"),
+            "runId": (job and job.run_id) or "",
+            "deliveries": str(claim.delivery),
+            "worker": self._worker,
+            "at": utcnow().isoformat(),
+        }
+        words: list[JsonValue] = [word for pair in told.items() for word in pair]
+        return {"letterKey": self._keys.dead_letter(claim.job_id), "letter": words}
