@@ -31,13 +31,17 @@ def consumer_of(
         redis,
         Keys(settings.redis.prefix),
         store,
-        FeedbackLoop(model, sandbox, asyncio.Semaphore(2)),
+        FeedbackLoop(
+            model,
+            sandbox,
+            calls=asyncio.Semaphore(settings.worker.calls_in_flight),
+            slots=asyncio.Semaphore(2),
+        ),
         Provenance("test-worker", model.name, model.simulated, sandbox.isolation),
         DeliveryPolicy(
             settings.limits,
             settings.ceiling,
             settings.worker.max_deliveries,
-            settings.worker.lease_seconds,
         ),
     )
 
@@ -54,11 +58,15 @@ async def a_worker(
     settings = settings or Settings(redis=RedisSettings(url=url))
     keys = Keys(settings.redis.prefix)
     presence = WorkerPresence(
-        worker_id="test-worker", model=model.name, simulated=True, languages=tuple(Language)
+        worker_id="test-worker",
+        model=model.name,
+        simulated=True,
+        languages=tuple(Language),
+        queues=settings.worker.queues,
     )
     async with open_redis(url, keys) as redis, beating(redis, keys, presence):
         consumer = consumer_of(redis, store, model, sandbox, settings)
-        engine = Engine(redis, consumer, sandbox, presence)
+        engine = Engine(redis, keys, consumer, sandbox, presence)
         serving = asyncio.create_task(serve(engine, settings, handle_signals=False))
         try:
             yield serving

@@ -4,20 +4,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from arq import Retry
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix, retry_key_prefix
+from arq.constants import job_key_prefix, retry_key_prefix
 from typing_extensions import override
 
 from config.settings import RedisSettings, Settings, WorkerSettings
 from jobs.checkers import Case, MatchesOutput
 from jobs.events import JobEvent, follow
 from jobs.keys import Keys
+from jobs.lanes import lane_of
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, Isolation, ModelReply, PromptJob
+from jobs.payloads import payload_of
 from jobs.records.files import FileRecordStore
 from tests.consuming import consumer_of
 from tests.making import NOON
+from worker.consumer.claims import Claim, Claims
+from worker.consumer.endings import Ending, Endings, PutBack
 from worker.errors import (
     ModelUnavailableError,
 )
@@ -89,16 +92,28 @@ class Bench:
 
     async def deliver(
         self, model: ScriptedModel, number: int = 1, job: PromptJob = JOB, at: datetime = NOON
-    ) -> Retry | None:
-        """Hand the job over as arq does; gives the wish to have it back, if there is one."""
-        await self.redis.set(in_progress_key_prefix + job.job_id, "1", ex=86_400)
-        await self.redis.set(retry_key_prefix + job.job_id, number, ex=86_400)
+    ) -> Ending:
+        """Hand the job over as a worker does, and let go of it as its delivery says."""
+        claim = await self.claim(job, number)
         consumer = consumer_of(self.redis, self.store, model, self.sandbox, SETTINGS)
-        try:
-            await consumer.take(job.model_dump(mode="json", by_alias=True), number, at)
-        except Retry as retry:
-            return retry
-        return None
+        ending = await consumer.take(claim, job.model_dump(mode="json", by_alias=True), at)
+        assert await Endings(self.redis, self.keys, "test-worker").end(claim, ending)
+        return ending
+
+    async def claim(self, job: PromptJob = JOB, number: int = 1) -> Claim:
+        """Take the job for the `number`th time, whether or not it was queued."""
+        lane = lane_of(job)
+        async with self.redis.pipeline() as pipe:
+            pipe.set(job_key_prefix + job.job_id, payload_of(job, 0))
+            pipe.set(retry_key_prefix + job.job_id, number - 1)
+            pipe.zadd(lane.waiting(self.keys), {job.job_id: 0})
+            pipe.zrem(lane.leased(self.keys), job.job_id)
+            await pipe.execute()
+        claims = Claims(
+            self.redis, self.keys, "test-worker", [[lane]], SETTINGS.worker.lease_seconds
+        )
+        (claim,) = (await claims.take(1)).claims
+        return claim
 
     async def events(self, stream: str = "j") -> list[JobEvent]:
         """What was told so far."""
@@ -110,12 +125,14 @@ class Bench:
         return told
 
     async def leftovers(self) -> set[str]:
-        """Keys beside the events and arq's own."""
+        """Keys beside the events and what is kept of runs and dead letters."""
+        kept = ("promptmill:events:", "promptmill:run:", "promptmill:dead")
         names = {key.decode() async for key in self.redis.scan_iter()}
-        return {name for name in names if not name.startswith(("arq:", "promptmill:events:"))}
+        return {name for name in names if not name.startswith(kept)}
 
 
-def seconds(retry: Retry | None) -> float:
-    assert retry is not None
-    assert retry.defer_score is not None
-    return retry.defer_score / 1000
+def seconds(ending: Ending) -> float:
+    """How long the job is put back for."""
+    assert isinstance(ending, PutBack)
+    assert ending.wait_seconds is not None
+    return ending.wait_seconds

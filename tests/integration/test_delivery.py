@@ -10,6 +10,7 @@ from jobs.models import Record
 from jobs.verdicts import Verdict
 from tests.making import NOON, a_record
 from tests.programs import CRASH, GOOD, PROSE
+from worker.consumer.endings import Cancelled, Recorded
 from worker.model.scripted import ScriptedModel
 
 from .delivering import JOB, Bench, Elsewhere, Interrupted, busy
@@ -17,7 +18,7 @@ from .delivering import JOB, Bench, Elsewhere, Interrupted, busy
 
 async def test_a_delivery_ends_with_a_record_that_says_everything(bench: Bench) -> None:
     """Whoever reads it later has nothing else."""
-    assert await bench.deliver(ScriptedModel(CRASH, GOOD), number=2) is None
+    assert isinstance(await bench.deliver(ScriptedModel(CRASH, GOOD), number=2), Recorded)
     record = await bench.store.get("j")
     assert record.job == JOB
     assert (record.verdict, record.solved_at, record.error) == (Verdict.ACCEPTED, 2, None)
@@ -60,7 +61,7 @@ async def test_a_job_delivered_after_its_record_exists_changes_nothing(bench: Be
     """A worker may die between the record and saying so."""
     await bench.store.put(a_record(JOB, Verdict.ACCEPTED))
     model = ScriptedModel(CRASH)
-    assert await bench.deliver(model, number=2) is None
+    assert isinstance(await bench.deliver(model, number=2), Recorded)
     assert (await bench.store.get("j"), model.requests) == (a_record(JOB, Verdict.ACCEPTED), [])
     assert [event.kind for event in await bench.events()] == ["finished"]
 
@@ -79,7 +80,7 @@ async def test_a_job_cancelled_before_it_begins_asks_nothing(bench: Bench) -> No
     """It may have waited for its next delivery when the wish came."""
     await bench.redis.set(bench.keys.cancelled("j"), "1")
     model = ScriptedModel(GOOD)
-    assert await bench.deliver(model) is None
+    assert isinstance(await bench.deliver(model), Cancelled)
     assert model.requests == []
     assert [type(event) for event in await bench.events()] == [JobCancelled]
 
@@ -87,7 +88,7 @@ async def test_a_job_cancelled_before_it_begins_asks_nothing(bench: Bench) -> No
 async def test_a_job_is_cancelled_between_two_attempts(bench: Bench) -> None:
     """The next call is not made; there is no record, and nothing is left."""
     model = Interrupted(lambda: bench.redis.set(bench.keys.cancelled("j"), "1"), CRASH, GOOD)
-    assert await bench.deliver(model) is None
+    assert isinstance(await bench.deliver(model), Cancelled)
     assert len(model.requests) == 1
     assert not await bench.store.has("j")
     assert await bench.leftovers() == set()

@@ -1,10 +1,8 @@
 """One delivery of a job when something goes wrong with us: a record in the end, or its way back into the queue."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
-from arq import Retry
 from arq.constants import retry_key_prefix
 from pydantic import JsonValue
 
@@ -12,8 +10,8 @@ from jobs.events import JobDelayed
 from jobs.verdicts import Verdict
 from tests.consuming import consumer_of
 from tests.making import NOON
-from tests.programs import CRASH, ENDLESS, GOOD
-from tests.waiting import wait_until
+from tests.programs import CRASH, GOOD
+from worker.consumer.endings import Endings, PutBack, Recorded
 from worker.errors import (
     ModelClosedError,
     ModelKeyError,
@@ -62,7 +60,7 @@ async def test_no_wish_lets_a_job_wait_for_longer_than_a_day(bench: Bench) -> No
 
 async def test_after_the_last_delivery_the_record_says_that_we_failed(bench: Bench) -> None:
     """The attempts until then were paid for, and belong into it."""
-    assert await bench.deliver(ScriptedModel(CRASH, busy()), number=3) is None
+    assert isinstance(await bench.deliver(ScriptedModel(CRASH, busy()), number=3), Recorded)
     record = await bench.store.get("j")
     assert (record.verdict, record.error) == (Verdict.INTERNAL_ERROR, busy().in_one_line)
     assert [attempt.verdict for attempt in record.attempts] == [Verdict.RUNTIME_ERROR]
@@ -71,7 +69,9 @@ async def test_after_the_last_delivery_the_record_says_that_we_failed(bench: Ben
 
 async def test_an_error_that_no_delivery_can_mend_is_recorded_at_once(bench: Bench) -> None:
     """A malformed request stays malformed."""
-    assert await bench.deliver(ScriptedModel(ModelRejectedError("no such field"))) is None
+    assert isinstance(
+        await bench.deliver(ScriptedModel(ModelRejectedError("no such field"))), Recorded
+    )
     record = await bench.store.get("j")
     assert (record.verdict, record.error) == (Verdict.INTERNAL_ERROR, "no such field")
 
@@ -91,7 +91,7 @@ async def test_a_bug_of_ours_is_named_in_the_record_after_the_last_delivery(benc
 async def test_a_job_that_kills_its_workers_comes_to_an_end(bench: Bench) -> None:
     """Delivered again for ever, it would take one worker after another along."""
     model = ScriptedModel(GOOD)
-    assert await bench.deliver(model, number=4) is None
+    assert isinstance(await bench.deliver(model, number=4), Recorded)
     record = await bench.store.get("j")
     assert record.verdict is Verdict.INTERNAL_ERROR
     assert record.error == "delivered 3 times without coming to an end"
@@ -108,7 +108,7 @@ async def test_a_record_that_cannot_be_stored_never_drops_the_job(
     retry = await bench.deliver(ScriptedModel(), number=number)
     assert 0 < seconds(retry) <= 600
     (tmp_path / "records").unlink()
-    assert await bench.deliver(ScriptedModel(), number=number + 1) is None
+    assert isinstance(await bench.deliver(ScriptedModel(), number=number + 1), Recorded)
     assert (await bench.store.get("j")).verdict is Verdict.ACCEPTED
 
 
@@ -119,7 +119,7 @@ async def test_an_outage_of_the_store_uses_up_no_delivery(bench: Bench, tmp_path
     assert seconds(retry) >= 10, "a count that stands still makes no delay grow"
     assert await bench.redis.get(retry_key_prefix + "j") == b"2"
     (tmp_path / "records").unlink()
-    assert await bench.deliver(ScriptedModel(GOOD), number=3) is None
+    assert isinstance(await bench.deliver(ScriptedModel(GOOD), number=3), Recorded)
     assert (await bench.store.get("j")).verdict is Verdict.ACCEPTED
 
 
@@ -152,26 +152,12 @@ async def test_a_closed_model_hands_the_job_back_as_if_it_had_never_been_deliver
         bench.redis, bench.store, ScriptedModel(refusal), bench.sandbox, SETTINGS
     )
     consumer.on_model_closed = refusals.append
-    await bench.redis.set(retry_key_prefix + "j", 3, ex=60)
-    with pytest.raises(Retry):
-        await consumer.take(JOB.model_dump(mode="json", by_alias=True), 3, NOON)
+    claim = await bench.claim(number=3)
+    ending = await consumer.take(claim, JOB.model_dump(mode="json", by_alias=True), NOON)
+    assert await Endings(bench.redis, bench.keys, "w").end(claim, ending)
     assert refusals == [refusal]
     assert await bench.redis.get(retry_key_prefix + "j") == b"2"
     assert not await bench.store.has("j")
-
-
-async def test_a_worker_that_is_stopped_hands_its_job_back_without_using_a_delivery(
-    bench: Bench,
-) -> None:
-    """Five deploys in the life of a long job would else be its end."""
-    model = ScriptedModel(ENDLESS)
-    taking = asyncio.create_task(bench.deliver(model, number=2))
-    await wait_until(lambda: len(model.requests) == 1, 5, "the request")
-    taking.cancel()
-    await asyncio.wait([taking])
-    assert taking.cancelled()
-    assert await bench.redis.get(retry_key_prefix + "j") == b"1"
-    assert await bench.redis.ttl(retry_key_prefix + "j") > 0
 
 
 async def test_a_payload_of_a_newer_version_waits_for_a_worker_that_understands_it(
@@ -180,8 +166,8 @@ async def test_a_payload_of_a_newer_version_waits_for_a_worker_that_understands_
     """While a fleet is updated, producers may be ahead of some workers."""
     consumer = consumer_of(bench.redis, bench.store, ScriptedModel(GOOD), bench.sandbox, SETTINGS)
     payload: dict[str, JsonValue] = {**JOB.model_dump(mode="json", by_alias=True), "newField": 1}
-    with pytest.raises(Retry):
-        await consumer.take(payload, 1, NOON)
+    ending = await consumer.take(await bench.claim(), payload, NOON)
+    assert ending == PutBack(600)
 
 
 async def test_a_checkpoint_that_cannot_be_read_does_not_keep_a_job_for_ever(
@@ -190,5 +176,5 @@ async def test_a_checkpoint_that_cannot_be_read_does_not_keep_a_job_for_ever(
     """Another version may have written it."""
     await bench.redis.hset(bench.keys.checkpoint("j"), "attempt:1", "{}")  # type: ignore[misc]
     assert seconds(await bench.deliver(ScriptedModel(GOOD), number=1)) > 0
-    assert await bench.deliver(ScriptedModel(GOOD), number=3) is None
+    assert isinstance(await bench.deliver(ScriptedModel(GOOD), number=3), Recorded)
     assert (await bench.store.get("j")).verdict is Verdict.INTERNAL_ERROR

@@ -90,8 +90,13 @@ class JobWorker(Worker):
         self._held: dict[str, Claim] = {}
         self._ending_of: dict[str, Ending] = {}
         self._woken = asyncio.Event()
-        self._obstacle_told: str | None = None
+        self._obstacle_seen: str | None = None
         self._draining: asyncio.Task[None] | None = None
+
+    @property
+    def is_hindered(self) -> bool:
+        """Whether no job is taken, for the reason that `obstacle` gave."""
+        return self._obstacle_seen is not None
 
     @property
     @override
@@ -180,7 +185,7 @@ class JobWorker(Worker):
     async def _take(self) -> float:
         """Start as many jobs as there are free slots and due jobs; gives the seconds until it is worth another look."""
         free = min(self.max_jobs - len(self.tasks), _MOST_AT_ONCE)
-        if free <= 0 or not self.allow_pick_jobs or self._is_hindered():
+        if free <= 0 or not self.allow_pick_jobs or self._look_for_obstacles():
             return _LONGEST_PAUSE_SECONDS
         taken = await through_outages(partial(self._claim, free))
         if len(taken.claims) == free and free < self.max_jobs - len(self.tasks):
@@ -200,14 +205,14 @@ class JobWorker(Worker):
                     self._start(claim)
         return taking.result()
 
-    def _is_hindered(self) -> bool:
+    def _look_for_obstacles(self) -> bool:
         obstacle = self.obstacle()
-        if obstacle != self._obstacle_told:
+        if obstacle != self._obstacle_seen:
             if obstacle:
                 _log.error("no job is taken", reason=obstacle)
             else:
                 _log.info("jobs are taken again")
-            self._obstacle_told = obstacle
+            self._obstacle_seen = obstacle
         return obstacle is not None
 
     def _start(self, claim: Claim) -> None:
