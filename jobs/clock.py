@@ -14,6 +14,11 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+def milliseconds_of(at: datetime) -> int:
+    """A time as Redis and arq keep it: milliseconds since 1970."""
+    return int(at.timestamp() * 1000)
+
+
 def monotonic() -> float:
     """Seconds on a clock that never goes back: for measuring, never for recording."""
     return time.monotonic()

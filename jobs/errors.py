@@ -3,6 +3,7 @@
     PromptmillError             something a person can act on; the command line shows it without a traceback
     ├── UsageError              exit 2: what was typed or written cannot be used as it is
     │   ├── DatasetError        a file of prompts has bad lines
+    │   ├── RunCancelledError   somebody cancelled the run while jobs were submitted to it
     │   └── RecordNotFoundError no record under that id
     ├── RedisUnreachableError   exit 3: no answer, try again later
     ├── ServerStartError        exit 3: the embedded server would not start
@@ -80,6 +81,12 @@ class DatasetError(UsageError):
     """A file of prompts has bad lines; nothing was queued from it."""
 
     kind = "dataset-invalid"
+
+
+class RunCancelledError(UsageError):
+    """Somebody cancelled the run that jobs were submitted to."""
+
+    kind = "run-cancelled"
 
 
 class RecordNotFoundError(UsageError):

@@ -2,59 +2,36 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
-from arq.jobs import DeserializationError, Job
-from arq.jobs import JobStatus as ArqStatus
-from pydantic import ValidationError
-from redis.exceptions import ConnectionError as RedisConnectionError
 
-from . import wire
+from .cancellation import cancel_jobs
 from .clock import monotonic, utcnow
 from .connection import EMBEDDED_SCHEME, expecting_answer, open_redis
 from .errors import UsageError
-from .events import JobCancelled, JobEvent, JobFinished, follow, publish, stream_of
-from .keys import CANCEL_SECONDS, Keys
+from .events import JobCancelled, JobEvent, JobFinished, follow, stream_of
+from .keys import Keys
 from .models import PromptJob, Record
+from .places import Place, place_of
 from .presence import WorkerPresence, live_workers
 from .records import RecordStore
 from .records.files import FileRecordStore
+from .submitting import Jobs, OnTaken, Submission, Submitted
 
-FUNCTION = "run_prompt_job"
-"""The name of the one arq function that workers run."""
-
-# Takes a job out of the queue or, if a worker has it, leaves the wish to stop: 1 if it was taken out, 0 if it is
-# running, -1 if it is not there. In one step, so that the wish never outlives the run it is about.
-_CANCEL = """
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return -1 end
-if redis.call('EXISTS', KEYS[2]) == 1 then
-    redis.call('SET', KEYS[3], '1', 'EX', ARGV[2])
-    return 0
-end
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('DEL', KEYS[3], KEYS[4], KEYS[5], KEYS[6])
-return 1
-"""
-_TAKEN_OUT = 1
-
-# A wish to stop that an earlier life of the job left behind must not stop the next one.
-_FORGET_OLD_WISH = """
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then redis.call('DEL', KEYS[2]) end
-"""
-
-_SUBMIT_TRIES = 3
 _LOOK_SECONDS = 1.0
 
 
 class JobStatus(StrEnum):
-    """Where a job is. The words are arq's."""
+    """Where a job is. The words are arq's, but for one."""
 
     DEFERRED = "deferred"
     QUEUED = "queued"
+    PAUSED = "paused"
+    """Put aside, until somebody lets its run go on."""
     IN_PROGRESS = "in_progress"
     COMPLETE = "complete"
     NOT_FOUND = "not_found"
@@ -113,44 +90,43 @@ class JobQueue:
             raise RuntimeError("the queue is not open: use `async with JobQueue(...) as queue:`")
         return self._redis
 
-    async def submit(self, job: PromptJob) -> "JobHandle":
-        """Queue `job`. Submitting the same job id again changes nothing, queued, running or recorded.
+    async def submit(self, job: PromptJob, *, at: datetime | None = None) -> "JobHandle":
+        """Queue `job`, for now or for `at`.
+
+        Submitting the same job id again changes nothing, be it queued, running or recorded.
 
         Raises:
             RedisUnreachableError: Redis did not take it, or went away before it could say so.
-            UsageError: another installation on the same Redis has a job of this id.
+            RunCancelledError: its run was cancelled.
+            UsageError: another installation on the same Redis has a job of this id; or `at` is in no time zone.
             StoreError: it cannot be told whether there is a record.
         """
-        if not await self.records.has(job.job_id):
-            with expecting_answer(
-                f"Redis did not take job {job.job_id!r}",
-                note="submit it again: that changes nothing if it was queued after all",
-            ):
-                await self._enqueue(job)
+        await Submission(self.redis, self.keys, self.records, at=at).submit_one(job)
         return self.handle(job.job_id, stream=stream_of(job))
 
-    async def _enqueue(self, job: PromptJob) -> None:
-        await self.redis.register_script(_FORGET_OLD_WISH)(
-            keys=[self.keys.queue, self.keys.cancelled(job.job_id)], args=[job.job_id]
-        )
-        payload = job.model_dump(mode="json", by_alias=True)
-        for _ in range(_SUBMIT_TRIES):
-            # Arq says None for a job it has, and also where the connection broke halfway: then nothing is queued.
-            if await self.redis.enqueue_job(FUNCTION, payload, _job_id=job.job_id) is not None:
-                return
-            if await self._is_known(job.job_id):
-                return
-        if await self.redis.exists(job_key_prefix + job.job_id):
-            # Arq's own keys carry no prefix.
-            raise UsageError(
-                f"another installation on this Redis has a job {job.job_id!r}",
-                fixes=["choose another id, or another database of that server"],
-            )
-        raise RedisConnectionError("the connection broke every time")
+    async def submit_all(
+        self,
+        jobs: Jobs,
+        *,
+        at: datetime | None = None,
+        high_water: int | None = None,
+        on_taken: OnTaken = lambda _: None,
+    ) -> Submitted:
+        """Queue jobs as they come, hundreds in one step, however many there are: a few hundred are held in memory.
 
-    async def _is_known(self, job_id: str) -> bool:
-        is_queued = await self.redis.zscore(self.keys.queue, job_id) is not None
-        return is_queued or await self.records.has(job_id)
+        It waits while `high_water` jobs, or more, of the same kind are due. `on_taken` hears the ids of those that are
+        queued by now, in their order. Submitting all of them again changes nothing.
+
+        Raises:
+            RedisUnreachableError: Redis took no more for half a minute, or is full; it says what is queued.
+            RunCancelledError: the run was cancelled.
+            UsageError: another installation on the same Redis has a job of such an id; or `at` is in no time zone.
+            StoreError: it cannot be told what is recorded.
+        """
+        submission = Submission(
+            self.redis, self.keys, self.records, at=at, high_water=high_water, on_taken=on_taken
+        )
+        return await submission.submit_all(jobs)
 
     def handle(self, job_id: str, *, stream: str | None = None) -> "JobHandle":
         """A hold on a job that was submitted earlier; `stream` is its run id if it has one."""
@@ -163,14 +139,11 @@ class JobQueue:
             RedisUnreachableError: Redis did not answer.
             UsageError: there is one, and this version cannot read it.
         """
-        job = Job(job_id, self.redis, _queue_name=self.keys.queue, _deserializer=wire.decode)
+        unless = f"it cannot be told whether job {job_id!r} is queued"
+        place = await place_of(self.redis, self.keys, job_id, unless=unless)
         try:
-            with expecting_answer(f"it cannot be told whether job {job_id!r} is queued"):
-                info = await job.info()
-            # Arq's own keys carry no prefix: without a place in our queue it is of another installation.
-            is_ours = info is not None and info.score is not None
-            return PromptJob.model_validate(info.args[0]) if info and is_ours else None
-        except (DeserializationError, ValidationError):
+            return place.job() if place is not None else None
+        except ValueError:
             raise UsageError(
                 f"job {job_id!r} is queued, and was not queued by this version of promptmill",
                 fixes=["let a worker of that version finish it, or choose another id"],
@@ -208,12 +181,10 @@ class JobHandle:
         """
         if await self._queue.records.has(self.job_id):
             return JobStatus.COMPLETE
-        job = Job(self.job_id, self._queue.redis, _queue_name=self._queue.keys.queue)
-        with expecting_answer(f"it cannot be told where job {self.job_id!r} is"):
-            status = await job.status()
-        # Arq says complete where it kept a result; it keeps none for us, so the record is the only proof.
-        if status not in {ArqStatus.complete, ArqStatus.not_found}:
-            return JobStatus(status.value)
+        queue, unless = self._queue, f"it cannot be told where job {self.job_id!r} is"
+        place = await place_of(queue.redis, queue.keys, self.job_id, unless=unless)
+        if place is not None:
+            return _status_at(place)
         # It may have ended since the first look: a job has its record before it leaves the queue.
         is_recorded = await self._queue.records.has(self.job_id)
         return JobStatus.COMPLETE if is_recorded else JobStatus.NOT_FOUND
@@ -263,21 +234,19 @@ class JobHandle:
         Raises:
             RedisUnreachableError: Redis did not answer.
         """
-        keys, redis = self._queue.keys, self._queue.redis
         if await self._queue.records.has(self.job_id):
             return False
         with expecting_answer(f"job {self.job_id!r} was not cancelled"):
-            found: int = await redis.register_script(_CANCEL)(
-                keys=[
-                    keys.queue,
-                    in_progress_key_prefix + self.job_id,
-                    keys.cancelled(self.job_id),
-                    job_key_prefix + self.job_id,
-                    retry_key_prefix + self.job_id,
-                    keys.checkpoint(self.job_id),
-                ],
-                args=[self.job_id, CANCEL_SECONDS],
-            )
-            if found == _TAKEN_OUT:
-                await publish(redis, keys, self._stream, JobCancelled(job_id=self.job_id))
-        return found >= 0
+            cancelled = await cancel_jobs(self._queue.redis, self._queue.keys, [self.job_id])
+        return cancelled.n_taken + cancelled.n_running > 0
+
+
+def _status_at(place: Place) -> JobStatus:
+    match place.kind:
+        case "waiting":
+            return JobStatus.QUEUED if place.is_over else JobStatus.DEFERRED
+        case "leased":
+            # Of a worker that is gone, the job waits for another.
+            return JobStatus.QUEUED if place.is_over else JobStatus.IN_PROGRESS
+        case "held":
+            return JobStatus.PAUSED

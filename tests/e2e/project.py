@@ -170,7 +170,9 @@ class Project:
     def queued(self) -> int:
         """Jobs in the queue, the running ones included."""
         with self.client() as client:
-            return int(client.zcard(Keys().queue))
+            prefixes = (Keys().waiting("*", "*", "*"), Keys().leased("*", "*", "*"))  # type: ignore[arg-type]
+            names = [name for prefix in prefixes for name in client.scan_iter(prefix)]
+            return sum(int(client.zcard(name)) for name in names)
 
     def kept_in_redis(self) -> set[str]:
         """Every key but the signs of life of workers: nothing was queued where there is none."""

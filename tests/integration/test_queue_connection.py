@@ -13,14 +13,14 @@ from jobs.models import PromptJob
 from jobs.queue import JobQueue
 from jobs.records.memory import MemoryRecordStore
 from tests.cutting import Cutter, cutting
-from tests.queueing import JOB, n_queued
+from tests.queueing import JOB, ids_queued, n_queued
 
 
 async def test_a_job_is_queued_although_the_connection_broke_before_redis_heard_of_it(
     redis_url: str, short_folder: Path
 ) -> None:
     """Arq takes the break for a job that is there already, and the job would be lost in silence."""
-    cutter = Cutter(b"EXEC", 1)
+    cutter = Cutter(b"EVALSHA", 1)
     async with (
         cutting(redis_url, cutter, short_folder) as broken_url,
         JobQueue(broken_url, records=MemoryRecordStore()) as queue,
@@ -33,7 +33,7 @@ async def test_a_job_is_queued_once_although_the_connection_broke_after_redis_to
     redis_url: str, short_folder: Path
 ) -> None:
     """Whoever is told "not queued" submits under another id, and pays twice."""
-    cutter = Cutter(b"EXEC", 1, is_heard=True)
+    cutter = Cutter(b"EVALSHA", 1, is_heard=True)
     async with (
         cutting(redis_url, cutter, short_folder) as broken_url,
         JobQueue(broken_url, records=MemoryRecordStore()) as queue,
@@ -46,7 +46,7 @@ async def test_a_connection_that_breaks_every_time_is_an_error_and_nothing_is_qu
     redis_url: str, short_folder: Path
 ) -> None:
     """Half-queued jobs are found weeks later."""
-    cutter = Cutter(b"EXEC", 1000)
+    cutter = Cutter(b"EVALSHA", 1000)
     async with (
         cutting(redis_url, cutter, short_folder) as broken_url,
         JobQueue(broken_url, records=MemoryRecordStore()) as queue,
@@ -171,5 +171,5 @@ async def test_a_full_redis_refuses_a_job_and_keeps_what_it_has(redis_url: str) 
                 await queue.submit(PromptJob(prompt="x", job_id="k"))
         finally:
             await queue.redis.config_set("maxmemory", "0")
-        assert await queue.redis.zrange(queue.keys.queue, 0, -1) == [b"j"]
+        assert await ids_queued(queue) == ["j"]
         assert not await queue.redis.exists(job_key_prefix + "k")

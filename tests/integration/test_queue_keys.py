@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.keys import CANCEL_SECONDS, EVENT_SECONDS, QUEUED_SECONDS, Keys
+from jobs.keys import CANCEL_SECONDS, EVENT_SECONDS, RUN_SECONDS, Keys
 from jobs.presence import SILENCE_SECONDS
 
-# The key that arq makes from the name of the queue.
-OF_ARQ = {"promptmill:queue:health-check"}
+# The key that arq makes from the name of the queue that it is given.
+OF_ARQ = {f"{Keys().host_of_arq}:health-check"}
+NO_KEYS = {Keys().wake, Keys().host_of_arq}
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,9 @@ def listed(repository: Path) -> dict[str, str]:
 
 
 def keys_in_code() -> set[str]:
-    keys, found = Keys("promptmill"), {Keys("promptmill").queue}
+    keys = Keys("promptmill")
+    named = inspect.getmembers(Keys, lambda member: isinstance(member, property))
+    found = {getattr(keys, name) for name, _ in named} - NO_KEYS
     for name, method in inspect.getmembers(Keys, inspect.isfunction):
         if not name.startswith("_"):
             words = [
@@ -41,10 +44,10 @@ def test_every_key_of_ours_is_listed_and_no_other(listed: dict[str, str]) -> Non
     ("key", "words", "seconds"),
     [
         ("promptmill:events:STREAM", "1 hour", EVENT_SECONDS),
-        ("promptmill:checkpoint:JOB_ID", "30 days", QUEUED_SECONDS),
+        ("promptmill:run:RUN_ID", "30 days", RUN_SECONDS),
+        ("promptmill:dead:JOB_ID", "30 days", RUN_SECONDS),
         ("promptmill:cancelled:JOB_ID", "1 day", CANCEL_SECONDS),
         ("promptmill:worker:WORKER_ID", "10 seconds", SILENCE_SECONDS),
-        ("arq:job:JOB_ID", "30 days", QUEUED_SECONDS),
     ],
 )
 def test_lifetimes_are_those_of_the_code(

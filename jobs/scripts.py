@@ -1,0 +1,148 @@
+"""What our Lua scripts share: the names of keys, the server's clock, where a job is, and how one is queued."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
+
+from .events import EVENTS_KEPT
+from .keys import EVENT_SECONDS, RUN_SECONDS, Keys
+from .lanes import ANYBODY, Lane
+from .priorities import Priority
+
+PAGE = 500
+"""Jobs that one call of a script looks at: about a millisecond in which the server does nothing else."""
+
+# A name that ends in a colon is the beginning of keys. All is done in one step, and by the server's clock, which every
+# producer and every worker shares.
+_PRELUDE = f"""
+local LANES, WAITING, LEASED, HELD, RUN, RUNS, EVENTS, WAKE, JOB, DELIVERIES, CLAIM, CHECKPOINT, WISH, DEAD, LETTER =
+    unpack(KEYS)
+local RUN_SECONDS, EVENT_SECONDS, EVENTS_KEPT = {RUN_SECONDS}, {EVENT_SECONDS}, {EVENTS_KEPT}
+
+local function now()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + time[2] / 1000
+end
+
+local function exact(number)
+    return string.format('%.17g', number)
+end
+
+-- The job as it was queued, or nil; false where it is none that can be read here.
+local function job_of(id)
+    local raw = redis.call('GET', JOB .. id)
+    if not raw then return nil end
+    local is_read, message = pcall(cjson.decode, raw)
+    local job = is_read and type(message) == 'table' and type(message.a) == 'table' and message.a[1]
+    return type(job) == 'table' and job or false
+end
+
+local function run_of(job)
+    return job and type(job.runId) == 'string' and job.runId or nil
+end
+
+-- What a place is, its lane or run, and the score there; nil where the job is in none of ours.
+local function place_of(id)
+    for _, lane in ipairs(redis.call('SMEMBERS', LANES)) do
+        local due = redis.call('ZSCORE', WAITING .. lane, id)
+        if due then return 'waiting', lane, due end
+        local ending = redis.call('ZSCORE', LEASED .. lane, id)
+        if ending then return 'leased', lane, ending end
+    end
+    local run = run_of(job_of(id))
+    local due = run and redis.call('ZSCORE', HELD .. run, id)
+    if due then return 'held', run, due end
+end
+
+local function forget_empty(lane)
+    if redis.call('EXISTS', WAITING .. lane, LEASED .. lane) == 0 then redis.call('SREM', LANES, lane) end
+end
+
+local function count(run, field, n)
+    redis.call('HINCRBY', RUN .. run, field, n)
+    redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
+end
+
+local function state_of(run)
+    return run ~= '' and redis.call('HGET', RUN .. run, 'state') or ''
+end
+
+-- Jobs that are due count against the high-water mark, and those of a paused run, which all will be due at once.
+local function backlog_of(lane, run)
+    if state_of(run) == 'paused' then return redis.call('ZCARD', HELD .. run) end
+    return redis.call('ZCOUNT', WAITING .. lane, '-inf', now() + 1)
+end
+
+-- Queues `words[first]`, an id, with `words[first + 1]`, its payload, and so on. What is queued already stays as it
+-- is. The first write of all is one that a full server refuses, so that it refuses everything.
+local function enqueue(lane, run, due, words, first)
+    local began, places, stale, strangers = now(), {{}}, {{}}, {{}}
+    due = due or began
+    for i = first, #words, 2 do
+        local id, n = words[i], #places / 2
+        if redis.call('SET', JOB .. id, words[i + 1], 'NX') then
+            -- First in, first out: a double holds no smaller part of a millisecond for certain.
+            places[#places + 1] = exact(due + n / 1000)
+            places[#places + 1] = id
+            stale[#stale + 1] = WISH .. id
+            stale[#stale + 1] = DELIVERIES .. id
+        elseif not place_of(id) then
+            strangers[#strangers + 1] = id
+        end
+    end
+    local n_queued = #places / 2
+    if n_queued == 0 then return 0, strangers end
+    if state_of(run) == 'paused' then
+        redis.call('ZADD', HELD .. run, unpack(places))
+    else
+        redis.call('ZADD', WAITING .. lane, unpack(places))
+        redis.call('SADD', LANES, lane)
+        if due <= began then redis.call('PUBLISH', WAKE, 'due') end
+    end
+    redis.call('DEL', unpack(stale))
+    return n_queued, strangers
+end
+
+-- Beside what it counts, `created` is written if the run is new here.
+local function count_queued(run, n, created)
+    if run == '' or n == 0 then return end
+    count(run, 'submitted', n)
+    if redis.call('HSETNX', RUN .. run, 'createdAt', created) == 1 then
+        local ms = now()
+        redis.call('ZADD', RUNS, 'NX', exact(ms), run)
+        redis.call('EXPIRE', RUNS, RUN_SECONDS)
+        redis.call('ZREMRANGEBYSCORE', RUNS, '-inf', exact(ms - RUN_SECONDS * 1000))
+    end
+end
+"""
+
+
+def key_words(keys: Keys) -> list[str]:
+    """The names that every script is given, in the order in which it reads them."""
+    lane = Lane("any", ANYBODY, Priority.NORMAL)
+    return [
+        keys.lanes,
+        lane.waiting(keys).removesuffix(lane.name),
+        lane.leased(keys).removesuffix(lane.name),
+        keys.held(""),
+        keys.run(""),
+        keys.runs,
+        keys.events(""),
+        keys.wake,
+        job_key_prefix,
+        retry_key_prefix,
+        in_progress_key_prefix,
+        keys.checkpoint(""),
+        keys.cancelled(""),
+        keys.dead,
+        keys.dead_letter(""),
+    ]
+
+
+async def run_script(
+    redis: ArqRedis, keys: Keys, script: str, args: Sequence[str | bytes | float | int]
+) -> Any:  # noqa: ANN401  (whatever the script returns)
+    """Run a script that builds on what is shared here; all of it happens, or nothing."""
+    return await redis.register_script(_PRELUDE + script)(keys=key_words(keys), args=args)
