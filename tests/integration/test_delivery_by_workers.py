@@ -2,12 +2,10 @@
 
 import asyncio
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from arq.constants import in_progress_key_prefix, retry_key_prefix
+from arq.constants import retry_key_prefix
 from typing_extensions import override
 
 from config.settings import RedisSettings, Settings, WorkerSettings
@@ -27,23 +25,6 @@ from worker.sandbox import Sandbox
 
 # Longer than a busy machine keeps an event loop waiting, or a lease would end that nobody gave up.
 LEASE_SECONDS = 2.0
-
-# Holds the lease of a job until it is killed.
-HOLDER = """
-import asyncio, sys
-from jobs.connection import open_redis
-from jobs.keys import Keys
-from worker.consumer.lease import hold_lease
-
-async def main():
-    async with open_redis(sys.argv[1], Keys()) as redis:
-        await redis.set("arq:in-progress:j", "1", ex=86_400)
-        async with hold_lease(redis, "j", float(sys.argv[2])):
-            print("held", flush=True)
-            await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
 
 
 def a_job(number: int = 0, **changes: object) -> PromptJob:
@@ -93,50 +74,6 @@ async def test_two_workers_share_a_queue_and_make_one_record_of_each_job(
         records = [await handle.record() for handle in handles]
     assert [record.verdict for record in records] == [Verdict.ACCEPTED] * 8
     assert len(one.requests) + len(other.requests) == 8
-
-
-async def test_a_job_longer_than_its_lease_is_not_taken_by_another_worker(
-    queue: JobQueue, redis_url: str, sandbox: Sandbox, settings: Settings
-) -> None:
-    """The lease is short so that a dead worker is noticed, not so that a slow job is done twice."""
-    model, other = PatientModel(GOOD), ScriptedModel(GOOD)
-    key, seen = in_progress_key_prefix + "j0", [0]
-
-    async def is_renewed_past_its_length() -> bool:
-        left_ms = await queue.redis.pttl(key)
-        assert left_ms <= LEASE_SECONDS * 1000
-        if left_ms > seen[-1]:
-            seen.append(left_ms)
-        seen[-1] = left_ms
-        # Three renewals make one length.
-        return len(seen) > 6
-
-    async with asyncio.timeout(30), a_worker(redis_url, queue.records, model, sandbox, settings):
-        handle = await queue.submit(a_job())
-        await wait_until(lambda: len(model.requests) == 1, 10, "the request")
-        async with a_worker(redis_url, queue.records, other, sandbox, settings):
-            await wait_until(is_renewed_past_its_length, 15, "two lengths of the lease")
-            model.may_answer.set()
-            record = await handle.record()
-    assert (record.deliveries, len(model.requests), other.requests) == (1, 1, [])
-
-
-async def test_a_killed_workers_job_is_free_again_within_its_lease(
-    queue: JobQueue, redis_url: str
-) -> None:
-    """Arq alone would keep it for as long as the longest job may take."""
-    holder = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", HOLDER, redis_url, str(LEASE_SECONDS)), stdout=subprocess.PIPE
-    )
-    assert holder.stdout is not None
-    assert await holder.stdout.readline() == b"held\n"
-    holder.kill()
-    await holder.wait()
-
-    async def is_free() -> bool:
-        return not await queue.redis.exists(in_progress_key_prefix + "j")
-
-    await wait_until(is_free, LEASE_SECONDS + 1, "the end of the lease")
 
 
 async def test_a_job_that_lost_its_worker_goes_to_the_next_and_resumes(
@@ -208,6 +145,7 @@ async def test_a_closed_model_uses_no_delivery(
     await queue.submit(a_job())
     async with a_worker(redis_url, queue.records, model, sandbox, settings) as serving:
         await asyncio.wait([serving], timeout=20)
+        assert serving.done()
     assert await queue.redis.get(retry_key_prefix + "j0") == b"0"
 
 
@@ -265,8 +203,7 @@ async def test_what_is_left_in_redis_is_listed_and_expires(
         await handles[2].cancel()
         for handle in handles[:2]:
             await handle.record()
-        key = queue.keys.queue
-        await wait_until(lambda: _is_empty(queue, key), 10, "an empty queue")
+        await wait_until(lambda: _is_empty(queue, queue.keys.lanes), 10, "an empty queue")
         await _check_keys(queue, _listed_keys(repository))
 
 

@@ -79,7 +79,7 @@ class NoCheckpoint:
 
     async def save_attempt(self, *_: object) -> None: ...
 
-    async def discard(self) -> None: ...
+    async def make_sure(self) -> None: ...
 
 
 async def solve(
@@ -91,7 +91,7 @@ async def solve(
 
     async def ignore(_: Attempt) -> None: ...
 
-    loop = FeedbackLoop(model, sandbox, asyncio.Semaphore(1))
+    loop = FeedbackLoop(model, sandbox, calls=asyncio.Semaphore(1), slots=asyncio.Semaphore(1))
     return model, await loop.solve(job, LIMITS, NoCheckpoint(), ignore)
 
 

@@ -16,6 +16,7 @@ from typing_extensions import override
 from jobs.connection import open_redis
 from jobs.events import JobCancelled, follow
 from jobs.models import PromptJob
+from tests.queueing import answer_of
 from tests.waiting import wait_until
 from worker.consumer.claims import Claim
 from worker.consumer.endings import Ending
@@ -109,6 +110,24 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_holds(floor: Floor
     assert await floor.redis.get(job_key_prefix + "j4") is not None
 
 
+@pytest.mark.parametrize("n_steps", range(12))
+async def test_a_job_that_comes_while_the_worker_stops_is_handed_back(
+    floor: Floor, n_steps: int
+) -> None:
+    """It may be claimed and not begun with: it would wait for a lease to end, and one delivery would be gone."""
+    await floor.put(a_job("j"))
+    handled = Handled()
+    worker = floor.worker(handled)
+    task = asyncio.create_task(worker.run_to_end())
+    for _ in range(n_steps):
+        await asyncio.sleep(0.0005)
+    worker.handle_sig(signal.SIGTERM)
+    await asyncio.wait([task], timeout=5)
+    assert task.done()
+    claims = (await floor.claims("two").take(1)).claims
+    assert [claim.delivery for claim in claims] == ([] if handled.job_ids else [1])
+
+
 @pytest.mark.parametrize("n_signals", [1, 2])
 async def test_what_is_not_finished_in_time_is_handed_back(floor: Floor, n_signals: int) -> None:
     """One signal gives it the time it may have; the second, none."""
@@ -168,8 +187,8 @@ async def test_a_job_that_arq_cannot_read_is_kept_and_no_worker_dies_of_it(floor
     handled = Handled()
     await floor.worker(handled, options=BURST).run_to_end()
     assert handled.job_ids == ["good"]
-    letter = await floor.redis.hgetall(KEYS.dead_letter("bad"))  # type: ignore[misc]
-    assert b"unable to deserialize job" in letter[b"reason"]
+    reason = await answer_of(floor.redis.hget(KEYS.dead_letter("bad"), "reason"))
+    assert "unable to deserialize job" in str(reason)
 
 
 async def test_a_handler_that_raises_hands_the_job_back(floor: Floor) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from arq.connections import ArqRedis
+from arq.constants import in_progress_key_prefix
 from pydantic import JsonValue
 from typing_extensions import override
 
@@ -16,7 +17,7 @@ from jobs.models import Attempt, ModelReply, PromptJob
 from jobs.verdicts import Outcome, Verdict
 from tests.programs import CRASH, ENDLESS, GOOD, PROSE, WRONG, fenced
 from tests.waiting import wait_until
-from worker.errors import ModelUnavailableError
+from worker.errors import LeaseLostError, ModelUnavailableError
 from worker.model import ModelClient, ModelRequest, ModelTurn, UserTurn
 from worker.model.scripted import ScriptedModel, spoken
 from worker.sandbox import Sandbox
@@ -38,8 +39,14 @@ async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
 
 
 @pytest.fixture
-def checkpoint(redis: ArqRedis) -> RedisCheckpoint:
-    return RedisCheckpoint(redis, Keys(), "j")
+async def checkpoint(redis: ArqRedis) -> RedisCheckpoint:
+    return await held(redis, "j")
+
+
+async def held(redis: ArqRedis, job_id: str) -> RedisCheckpoint:
+    """The checkpoint of a job that this worker has."""
+    await redis.set(in_progress_key_prefix + job_id, "ours")
+    return RedisCheckpoint(redis, Keys(), job_id, "ours")
 
 
 @pytest.fixture
@@ -55,7 +62,7 @@ def solve(checkpoint: RedisCheckpoint, sandbox: Sandbox) -> Solve:
         limits: Limits = LIMITS,
         on_attempt: Callable[[Attempt], object] = ignore,
     ) -> "asyncio.Task[tuple[Attempt, ...]]":
-        loop = FeedbackLoop(model, sandbox, asyncio.Semaphore(2))
+        loop = FeedbackLoop(model, sandbox, calls=asyncio.Semaphore(9), slots=asyncio.Semaphore(2))
         return asyncio.create_task(loop.solve(job, limits, checkpoint, on_attempt))  # type: ignore[arg-type]
 
     return begin
@@ -276,15 +283,67 @@ async def test_whoever_hears_of_an_attempt_can_stop_the_job(solve: Solve) -> Non
     assert len(model.requests) == 1
 
 
-async def test_a_checkpoint_expires_and_can_be_discarded_twice(
-    solve: Solve, checkpoint: RedisCheckpoint, redis: ArqRedis
+async def test_a_worker_that_has_lost_its_job_keeps_and_asks_nothing(
+    solve: Solve, redis: ArqRedis
 ) -> None:
-    """It holds prompts and programs, and must not stay where nobody comes for it."""
-    await solve(ScriptedModel(GOOD))
-    assert 0 < await redis.ttl(Keys().checkpoint("j")) <= 30 * 24 * 3600
-    await checkpoint.discard()
-    await checkpoint.discard()
+    """Frozen for a minute, it goes on where it was: what it wrote then would stay for ever, and be paid for twice."""
+    model = ScriptedModel(CRASH, GOOD)
+
+    async def lose(_: Attempt) -> None:
+        await redis.set(in_progress_key_prefix + "j", "another's")
+
+    with pytest.raises(LeaseLostError):
+        await solve(model, on_attempt=lose)
+    assert len(model.requests) == 1
+    with pytest.raises(LeaseLostError):
+        await solve(model)
+    assert len(model.requests) == 1
+
+
+async def test_a_reply_that_comes_after_the_job_was_lost_is_not_kept(
+    solve: Solve, redis: ArqRedis
+) -> None:
+    """Whoever has the job now has deleted its checkpoint, or will."""
+
+    class Losing(ScriptedModel):
+        @override
+        async def generate(self, request: ModelRequest) -> ModelReply:
+            await redis.set(in_progress_key_prefix + "j", "another's")
+            return await super().generate(request)
+
+    with pytest.raises(LeaseLostError):
+        await solve(Losing(GOOD))
     assert not await redis.exists(Keys().checkpoint("j"))
+
+
+async def test_no_more_calls_are_under_way_than_there_may_be(
+    sandbox: Sandbox, redis: ArqRedis
+) -> None:
+    """Jobs that wait for a slot of the sandbox hold no call, and calls have a bound of their own."""
+    under_way, most = 0, 0
+
+    class Counting(ScriptedModel):
+        @override
+        async def generate(self, request: ModelRequest) -> ModelReply:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            under_way -= 1
+            return await super().generate(request)
+
+    loop = FeedbackLoop(
+        Counting(GOOD), sandbox, calls=asyncio.Semaphore(3), slots=asyncio.Semaphore(2)
+    )
+
+    async def ignore(_: Attempt) -> None: ...
+
+    jobs = [JOB.model_copy(update={"job_id": f"j{n}"}) for n in range(8)]
+    await asyncio.gather(
+        *[loop.solve(job, LIMITS, await held(redis, job.job_id), ignore) for job in jobs]
+    )
+    assert most == 3
 
 
 async def test_no_more_programs_run_at_once_than_there_are_slots(
@@ -305,7 +364,12 @@ async def test_no_more_programs_run_at_once_than_there_are_slots(
             finally:
                 running -= 1
 
-    loop = FeedbackLoop(ScriptedModel(GOOD), Counting(), asyncio.Semaphore(2))  # type: ignore[arg-type]
+    loop = FeedbackLoop(
+        ScriptedModel(GOOD),
+        Counting(),  # type: ignore[arg-type]
+        calls=asyncio.Semaphore(9),
+        slots=asyncio.Semaphore(2),
+    )
 
     async def ignore(_: Attempt) -> None: ...
 
@@ -314,7 +378,7 @@ async def test_no_more_programs_run_at_once_than_there_are_slots(
             loop.solve(
                 JOB.model_copy(update={"sample": n}),
                 LIMITS,
-                RedisCheckpoint(redis, Keys(), f"j{n}"),
+                await held(redis, f"j{n}"),
                 ignore,
             )
             for n in range(6)

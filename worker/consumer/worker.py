@@ -87,9 +87,14 @@ class JobWorker(Worker):
         self._claims = claims
         self._endings = endings
         self._handler = handler
+        # By job: those that arq is at. By token and job: all that are not let go of.
         self._held: dict[str, Claim] = {}
+        self._open: dict[tuple[str, str], Claim] = {}
+        self._returning: set[asyncio.Task[None]] = set()
         self._ending_of: dict[str, Ending] = {}
         self._woken = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self.on_stop = lambda _: self._stopped.set()
         self._obstacle_seen: str | None = None
         self._draining: asyncio.Task[None] | None = None
 
@@ -126,10 +131,8 @@ class JobWorker(Worker):
 
     async def run_to_end(self) -> None:
         """Work until the burst is over, a signal came or this call is cancelled; then no task of the worker is left."""
-        stopped = asyncio.Event()
-        self.on_stop = lambda _: stopped.set()
         loop = asyncio.create_task(self.async_run())
-        waiting = asyncio.create_task(stopped.wait())
+        waiting = asyncio.create_task(self._stopped.wait())
         try:
             await asyncio.wait({loop, waiting}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -160,7 +163,7 @@ class JobWorker(Worker):
         """Let go of a job that arq has seen through its function."""
         ending = self._ending_of.pop(job_id, None)
         # Cancelled, since the worker stops or has lost it: whose fault it was, it was not the job's.
-        await self._let_go(job_id, ending or PutBack())
+        await self._let_go(self._held[job_id], ending or PutBack())
 
     @override
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
@@ -168,7 +171,7 @@ class JobWorker(Worker):
         error = wire.decode(result_data)["r"] if result_data else {}
         reason = f"{error.get('error', 'unknown')}: {error.get('message', '')}"
         _log.error("job not understood", job_id=job_id, reason=reason)
-        await self._let_go(job_id, Unreadable(reason))
+        await self._let_go(self._held[job_id], Unreadable(reason))
 
     async def _deliver(self, ctx: dict[str, Any], payload: dict[str, JsonValue]) -> None:
         """The one function that arq runs."""
@@ -177,10 +180,11 @@ class JobWorker(Worker):
             self._held[job_id], payload, ctx["enqueue_time"]
         )
 
-    async def _let_go(self, job_id: str, ending: Ending) -> None:
-        claim = self._held.pop(job_id)
+    async def _let_go(self, claim: Claim, ending: Ending) -> None:
+        self._held.pop(claim.job_id, None)
+        self._open.pop((claim.token, claim.job_id), None)
         if not await self._endings.end(claim, ending):
-            _log.warning("job was somebody else's by then", job_id=job_id)
+            _log.warning("job was somebody else's by then", job_id=claim.job_id)
 
     async def _take(self) -> float:
         """Start as many jobs as there are free slots and due jobs; gives the seconds until it is worth another look."""
@@ -219,7 +223,8 @@ class JobWorker(Worker):
         earlier = self.tasks.get(claim.job_id)
         task = asyncio.create_task(self._see_through(claim, earlier))
         self.tasks[claim.job_id] = task
-        task.add_done_callback(partial(self._forget, claim.job_id))
+        self._open[claim.token, claim.job_id] = claim
+        task.add_done_callback(partial(self._forget, claim))
 
     async def _see_through(self, claim: Claim, earlier: asyncio.Task[Any] | None) -> None:
         if earlier is not None:
@@ -228,17 +233,22 @@ class JobWorker(Worker):
         self._held[claim.job_id] = claim
         await self.run_job(claim.job_id, int(claim.due_ms))
 
-    def _forget(self, job_id: str, task: asyncio.Task[Any]) -> None:
-        if self.tasks.get(job_id) is task:
-            del self.tasks[job_id]
+    def _forget(self, claim: Claim, task: asyncio.Task[Any]) -> None:
+        if self.tasks.get(claim.job_id) is task:
+            del self.tasks[claim.job_id]
         self._woken.set()
+        if (claim.token, claim.job_id) in self._open:
+            # Cancelled before arq had begun with it, or arq has failed with it.
+            returning = asyncio.create_task(self._let_go(claim, PutBack()))
+            self._returning.add(returning)
+            returning.add_done_callback(self._returning.discard)
         if task.cancelled() or (error := task.exception()) is None:
             return
         # Of an outage, a traceback tells nothing that its words do not.
         is_outage = isinstance(error, RedisError | OSError)
         _log.error(
             "arq could not finish a job; it will be delivered again",
-            job_id=job_id,
+            job_id=claim.job_id,
             error=str(error),
             exc_info=None if is_outage else error,
         )
@@ -246,7 +256,7 @@ class JobWorker(Worker):
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._claims.lease_seconds / 3)
-            held = tuple(self._held.values())
+            held = tuple(self._open.values())
             try:
                 answers = await self._claims.renew(held)
             except (RedisError, OSError) as error:
@@ -280,6 +290,8 @@ class JobWorker(Worker):
             # A job whose record is there leaves the queue a moment later.
             await asyncio.wait(tasks, timeout=_FINISHING_SECONDS)
         await cancel_until_done(tasks, _JOB_PATIENCE_SECONDS)
+        if self._returning:
+            await asyncio.wait(tuple(self._returning))
 
 
 class _HandedOver:
