@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
 import pytest
 import redis
@@ -221,6 +222,11 @@ async def test_an_obstacle_keeps_jobs_where_they_are_until_it_is_gone(floor: Flo
         await wait_until(lambda: handled.job_ids == ["j"], 5, "the job")
 
 
+def n_refused(server: redis.Redis) -> int:
+    stats = cast("dict[str, int]", server.info("stats"))
+    return stats["rejected_connections"]
+
+
 async def test_a_server_that_is_started_anew_finds_its_workers_at_work(
     own_redis: redis.Redis, own_redis_url: str
 ) -> None:
@@ -234,9 +240,7 @@ async def test_a_server_that_is_started_anew_finds_its_workers_at_work(
             own_redis.client_kill_filter(_type="pubsub", skipme=True)
             own_redis.config_set("maxclients", "1")
             patient.may_end.set()
-            await wait_until(
-                lambda: own_redis.info("stats")["rejected_connections"] > 0, 5, "a refusal"
-            )
+            await wait_until(lambda: n_refused(own_redis) > 0, 5, "a refusal")
             own_redis.config_set("maxclients", "1000")
             await wait_until(lambda: _is_left(floor, set()), 10, "the end of the job")
             await floor.put(a_job("b"))

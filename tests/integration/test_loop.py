@@ -328,8 +328,7 @@ async def test_no_more_calls_are_under_way_than_there_may_be(
             nonlocal under_way, most
             under_way += 1
             most = max(most, under_way)
-            for _ in range(100):
-                await asyncio.sleep(0)
+            await wait_until(lambda: most >= 3, 10, "three calls at one time")
             under_way -= 1
             return await super().generate(request)
 

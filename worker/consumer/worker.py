@@ -90,6 +90,7 @@ class JobWorker(Worker):
         # By job: those that arq is at. By token and job: all that are not let go of.
         self._held: dict[str, Claim] = {}
         self._open: dict[tuple[str, str], Claim] = {}
+        self._taking: asyncio.Task[Taken] | None = None
         self._returning: set[asyncio.Task[None]] = set()
         self._ending_of: dict[str, Ending] = {}
         self._woken = asyncio.Event()
@@ -197,17 +198,13 @@ class JobWorker(Worker):
         return min(taken.next_due_seconds or _LONGEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
 
     async def _claim(self, free: int) -> Taken:
-        taking = asyncio.create_task(self._claims.take(free))
-        try:
-            await asyncio.wait([taking])
-        finally:
-            # Also where this worker is stopped just now: the jobs would else wait for the end of their leases.
-            if not taking.done():
-                await asyncio.wait([taking], timeout=_LOOP_PATIENCE_SECONDS)
-            if taking.done() and taking.exception() is None:
-                for claim in taking.result().claims:
-                    self._start(claim)
-        return taking.result()
+        # A task of its own, so that what it takes is known even where this worker is stopped meanwhile.
+        self._taking = asyncio.create_task(self._claims.take(free))
+        taken = await asyncio.shield(self._taking)
+        self._taking = None
+        for claim in taken.claims:
+            self._start(claim)
+        return taken
 
     def _look_for_obstacles(self) -> bool:
         obstacle = self.obstacle()
@@ -290,8 +287,19 @@ class JobWorker(Worker):
             # A job whose record is there leaves the queue a moment later.
             await asyncio.wait(tasks, timeout=_FINISHING_SECONDS)
         await cancel_until_done(tasks, _JOB_PATIENCE_SECONDS)
+        await self._return_late_claims()
         if self._returning:
             await asyncio.wait(tuple(self._returning))
+
+    async def _return_late_claims(self) -> None:
+        """Hand back what was on its way when this worker was stopped: it would wait for the end of a lease."""
+        if self._taking is None:
+            return
+        await asyncio.wait([self._taking], timeout=_JOB_PATIENCE_SECONDS)
+        if not self._taking.done() or self._taking.exception() is not None:
+            return
+        for claim in self._taking.result().claims:
+            await self._let_go(claim, PutBack())
 
 
 class _HandedOver:
