@@ -338,7 +338,7 @@ async def test_no_more_calls_are_under_way_than_there_may_be(
 
     async def ignore(_: Attempt) -> None: ...
 
-    jobs = [JOB.model_copy(update={"job_id": f"j{n}"}) for n in range(8)]
+    jobs = [JOB.model_copy(update={"job_id": f"j{n}", "sample": n}) for n in range(8)]
     await asyncio.gather(
         *[loop.solve(job, LIMITS, await held(redis, job.job_id), ignore) for job in jobs]
     )
