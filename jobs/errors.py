@@ -4,6 +4,7 @@
     ├── UsageError              exit 2: what was typed or written cannot be used as it is
     │   ├── DatasetError        a file of prompts has bad lines
     │   ├── RunCancelledError   somebody cancelled the run while jobs were submitted to it
+    │   ├── RunNotFoundError    nobody knows of a run of that name
     │   └── RecordNotFoundError no record under that id
     ├── RedisUnreachableError   exit 3: no answer, try again later
     ├── ServerStartError        exit 3: the embedded server would not start
@@ -87,6 +88,12 @@ class RunCancelledError(UsageError):
     """Somebody cancelled the run that jobs were submitted to."""
 
     kind = "run-cancelled"
+
+
+class RunNotFoundError(UsageError):
+    """Neither Redis nor the record store knows of a run of that name."""
+
+    kind = "run-not-found"
 
 
 class RecordNotFoundError(UsageError):

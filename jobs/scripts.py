@@ -43,6 +43,12 @@ local function run_of(job)
     return job and type(job.runId) == 'string' and job.runId or nil
 end
 
+-- Whether a queued job is of this run. It is only read where the words are: in no text of a job, but in its metadata.
+local function is_of(id, run)
+    local raw = redis.call('GET', JOB .. id)
+    return raw and string.find(raw, '"runId":"' .. run .. '"', 1, true) and run_of(job_of(id)) == run
+end
+
 -- What a place is, its lane or run, and the score there; nil where the job is in none of ours.
 local function place_of(id)
     for _, lane in ipairs(redis.call('SMEMBERS', LANES)) do

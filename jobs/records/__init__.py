@@ -39,3 +39,10 @@ class RecordStore(Protocol):
         Raises:
             StoreError: a record cannot be read; the message names it.
         """
+
+    async def discard(self, job_id: str) -> None:
+        """Forget the record of a job, if there is one: the job is to run again.
+
+        Raises:
+            StoreError: it may still be there.
+        """

@@ -76,6 +76,11 @@ class FileRecordStore:
             if run_id is None or record.job.run_id == run_id:
                 yield record
 
+    async def discard(self, job_id: str) -> None:
+        """Forget the record of a job, if there is one."""
+        if is_identifier(job_id):
+            await asyncio.to_thread(_remove, self.path_of(job_id))
+
     def _paths(self) -> list[Path]:
         return sorted(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json"))
 
@@ -159,6 +164,16 @@ def _read(path: Path) -> Record:
             facts={"faults": str(error.error_count())},
             fixes=["put it back from a copy, or remove it and submit the job again"],
         ) from error
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+        _flush_folder(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"the record {path} cannot be removed: {error.strerror}") from error
 
 
 def _exists(path: Path) -> bool:

@@ -36,3 +36,7 @@ class MemoryRecordStore:
         for record in tuple(self._records.values()):
             if run_id is None or record.job.run_id == run_id:
                 yield record
+
+    async def discard(self, job_id: str) -> None:
+        """Forget the record of a job, if there is one."""
+        self._records.pop(job_id, None)

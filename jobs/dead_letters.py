@@ -1,0 +1,172 @@
+"""Jobs that ended because of us, and how they are tried again."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from .clock import milliseconds_of, utcnow
+from .connection import expecting_answer
+from .errors import RecordNotFoundError, RunCancelledError, UsageError
+from .lanes import lane_of
+from .models import PromptJob
+from .payloads import payload_of
+from .queue import JobQueue
+from .scripts import PAGE, run_script
+from .verdicts import Verdict
+
+# Lane, run or nothing, the time now, then a job's id and payload. It takes the place of its own dead letter: in the
+# counters of its run, where it counts as ended; as one more job where those are gone.
+_RETRY = """
+local lane, run, created, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+if redis.call('EXISTS', LETTER .. id) == 0 then return 0 end
+if state_of(run) == 'cancelled' then return -1 end
+local n, strangers = enqueue(lane, run, nil, ARGV, 4)
+if #strangers > 0 then return 0 end
+if n == 1 and run ~= '' then
+    local failed = redis.call('HGET', RUN .. run, 'verdict:internal_error')
+    if failed and tonumber(failed) > 0 then
+        count(run, 'verdict:internal_error', -1)
+    else
+        count_queued(run, 1, created)
+    end
+end
+redis.call('ZREM', DEAD, id)
+redis.call('DEL', LETTER .. id)
+return n
+"""
+_CANCELLED = -1
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A job that ended because of us."""
+
+    job_id: str
+    reason: str
+    job: PromptJob | None
+    """None where this version cannot read it."""
+    raw: str
+    """The job as it was kept."""
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What came of trying dead letters again."""
+
+    job_ids: tuple[str, ...]
+    """Queued again."""
+    unreadable: tuple[str, ...]
+    """Left, since no job can be made of them here."""
+
+
+async def letters_of_run(queue: JobQueue, run_id: str) -> AsyncIterator[DeadLetter]:
+    """The dead letters of a run; of those that cannot be read, the ones in which it is named.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    cursor = None
+    while cursor != 0:
+        with expecting_answer("the dead letters cannot be read"):
+            cursor, found = await queue.redis.zscan(queue.keys.dead, cursor or 0, count=PAGE)
+            letters = await _letters(queue, [job_id.decode() for job_id, _ in found])
+        for letter in letters:
+            if letter.job.run_id == run_id if letter.job else f'"{run_id}"' in letter.raw:
+                yield letter
+
+
+async def find_letter(queue: JobQueue, job_id: str) -> DeadLetter:
+    """The dead letter of a job.
+
+    Raises:
+        UsageError: there is none.
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer(f"it cannot be told whether job {job_id!r} failed because of us"):
+        found = await _letters(queue, [job_id])
+    if not found:
+        raise UsageError(
+            f"job {job_id!r} has not failed because of us within the last 30 days",
+            fixes=["only such jobs are tried again; see which: promptmill job list"],
+        )
+    return found[0]
+
+
+async def retry_letter(queue: JobQueue, letter: DeadLetter) -> bool:
+    """Let the job run again as if it had never ended. False if somebody has done that by now.
+
+    Its record goes first. Broken off anywhere, it is done by the next retry.
+
+    Raises:
+        UsageError: this version cannot read the job, or it has another record than that of its failure.
+        RunCancelledError: its run was cancelled.
+        StoreError: its record cannot be read, or removed.
+        RedisUnreachableError: Redis did not answer; retry it again.
+    """
+    job = letter.job
+    if job is None:
+        raise UsageError(
+            f"job {letter.job_id!r} was not queued by this version of promptmill, and stays as it is",
+            fixes=["retry it with that version"],
+        )
+    await _discard_failure(queue, letter.job_id)
+    now = utcnow()
+    words = [
+        lane_of(job).name,
+        job.run_id or "",
+        now.isoformat(),
+        job.job_id,
+        payload_of(job, milliseconds_of(now)).decode(),
+    ]
+    with expecting_answer(f"job {job.job_id!r} is not queued again", note="retry it again"):
+        n: int = await run_script(queue.redis, queue.keys, _RETRY, words)
+    if n == _CANCELLED:
+        raise RunCancelledError(
+            f"run {job.run_id!r} was cancelled",
+            fixes=["to go on with it, start it again by its name"],
+        )
+    return n == 1
+
+
+async def retry_run(queue: JobQueue, run_id: str) -> Retried:
+    """Let all jobs of a run that failed because of us run again.
+
+    Raises:
+        as `retry_letter` does, but for jobs that cannot be read, which are left and named.
+    """
+    retried: list[str] = []
+    unreadable: list[str] = []
+    async for letter in letters_of_run(queue, run_id):
+        if letter.job is None:
+            unreadable.append(letter.job_id)
+        elif await retry_letter(queue, letter):
+            retried.append(letter.job_id)
+    return Retried(tuple(retried), tuple(dict.fromkeys(unreadable)))
+
+
+async def _discard_failure(queue: JobQueue, job_id: str) -> None:
+    try:
+        record = await queue.records.get(job_id)
+    except RecordNotFoundError:
+        return
+    if record.verdict is not Verdict.INTERNAL_ERROR:
+        raise UsageError(f"job {job_id!r} has been judged {record.verdict} since it failed")
+    await queue.records.discard(job_id)
+
+
+async def _letters(queue: JobQueue, job_ids: Sequence[str]) -> list[DeadLetter]:
+    async with queue.redis.pipeline(transaction=False) as pipe:
+        for job_id in job_ids:
+            pipe.hmget(queue.keys.dead_letter(job_id), ["reason", "job"])
+        answers = await pipe.execute()
+    return [
+        _read(job_id, reason.decode(), raw.decode())
+        for job_id, (reason, raw) in zip(job_ids, answers, strict=True)
+        if reason is not None and raw is not None
+    ]
+
+
+def _read(job_id: str, reason: str, raw: str) -> DeadLetter:
+    try:
+        return DeadLetter(job_id, reason, PromptJob.model_validate_json(raw), raw)
+    except ValueError:
+        return DeadLetter(job_id, reason, None, raw)

@@ -1,0 +1,185 @@
+"""Holds a run, lets it go on, or ends it, wherever its jobs are."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from arq.constants import job_key_prefix
+
+from .cancellation import Cancelled, cancel_jobs
+from .connection import expecting_answer
+from .errors import UsageError
+from .lanes import Lane, lane_of
+from .payloads import job_in
+from .queue import JobQueue
+from .runs import RunState, get_run, unknown_run
+from .scanning import all_of_run, waiting_of_run
+from .scripts import PAGE, run_script
+
+# A run, the state that it is to be in, and why; gives the state that it was in, or nothing where there is no such run.
+_SET_STATE = """
+local run, state, reason = unpack(ARGV)
+if redis.call('EXISTS', RUN .. run) == 0 then return false end
+local was = state_of(run)
+if was == 'cancelled' or was == state then return was end
+redis.call('HSET', RUN .. run, 'state', state, 'reason', reason)
+redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
+return was
+"""
+
+# A run and a state: takes that state, and no other, from it.
+_CLEAR_STATE = """
+if state_of(ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HDEL', RUN .. ARGV[1], 'state', 'reason')
+redis.call('EXPIRE', RUN .. ARGV[1], RUN_SECONDS)
+return 1
+"""
+
+# A run, a lane, and ids of jobs of that run: sets those aside that wait there, for as long as the run is paused.
+_HOLD = """
+local run, lane = ARGV[1], ARGV[2]
+if state_of(run) ~= 'paused' then return 0 end
+local n = 0
+for i = 3, #ARGV do
+    local due = redis.call('ZSCORE', WAITING .. lane, ARGV[i])
+    if due then
+        redis.call('ZADD', HELD .. run, due, ARGV[i])
+        redis.call('ZREM', WAITING .. lane, ARGV[i])
+        n = n + 1
+    end
+end
+forget_empty(lane)
+return n
+"""
+
+# A run, a lane, and ids of jobs that are to wait there: lets them, unless the run is paused again, or cancelled.
+_LET_GO = """
+local run, lane = ARGV[1], ARGV[2]
+if state_of(run) ~= '' then return -1 end
+local n = 0
+for i = 3, #ARGV do
+    local due = redis.call('ZSCORE', HELD .. run, ARGV[i])
+    if due and redis.call('EXISTS', JOB .. ARGV[i]) == 1 then
+        redis.call('ZADD', WAITING .. lane, due, ARGV[i])
+        n = n + 1
+    end
+    if n == 1 then redis.call('SADD', LANES, lane) end
+    redis.call('ZREM', HELD .. run, ARGV[i])
+end
+redis.call('PUBLISH', WAKE, 'due')
+return n
+"""
+_NOT_ANY_MORE = -1
+
+
+async def pause_run(queue: JobQueue, run_id: str, reason: str) -> int:
+    """Let no job of the run be started, and set aside those that wait; gives the number of those.
+
+    Those that are running stop before their next attempt, and lose nothing. Jobs that are still to be submitted to the
+    run are set aside as well.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        UsageError: it was cancelled.
+        RedisUnreachableError: Redis did not answer; pausing it again sets aside the rest.
+    """
+    with expecting_answer(f"run {run_id!r} is not paused as a whole", note="pause it again"):
+        await _set_state(queue, run_id, RunState.PAUSED, reason)
+        n = 0
+        async for page in waiting_of_run(queue, run_id):
+            if page.lane is not None:
+                words = [run_id, page.lane.name, *page.job_ids]
+                n += await run_script(queue.redis, queue.keys, _HOLD, words)
+    return n
+
+
+async def resume_run(queue: JobQueue, run_id: str) -> int:
+    """Let a paused run go on; gives the number of the jobs that had been set aside.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        UsageError: it is not paused; or jobs of it are left, because this version cannot read them.
+        RedisUnreachableError: Redis did not answer; resuming it again lets go of the rest.
+    """
+    run = await get_run(queue, run_id)
+    if run.state is not RunState.PAUSED and not run.held:
+        raise UsageError(f"run {run_id!r} is {run.state}, not paused")
+    with expecting_answer(f"run {run_id!r} is not resumed as a whole", note="resume it again"):
+        await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, RunState.PAUSED])
+        n, unreadable = 0, 0
+        while job_ids := await _first_held(queue, run_id, unreadable):
+            lanes = await _lanes_of(queue, job_ids)
+            unreadable += len(job_ids) - sum(map(len, lanes.values()))
+            for lane, ids in lanes.items():
+                n_moved = await run_script(
+                    queue.redis, queue.keys, _LET_GO, [run_id, lane.name, *ids]
+                )
+                if n_moved == _NOT_ANY_MORE:
+                    return n
+                n += n_moved
+    if unreadable:
+        raise UsageError(
+            f"{unreadable} jobs of run {run_id!r} were not queued by this version of promptmill, and stay held",
+            fixes=["resume the run with that version"],
+            note=f"{n} jobs go on",
+        )
+    return n
+
+
+async def cancel_run(queue: JobQueue, run_id: str, reason: str) -> Cancelled:
+    """Take every job of the run out of the queue, and have workers stop those that they have.
+
+    What is recorded stays. Who is still submitting to the run is told that it was cancelled.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        RedisUnreachableError: Redis did not answer; cancelling it again does the rest.
+    """
+    with expecting_answer(f"run {run_id!r} is not cancelled as a whole", note="cancel it again"):
+        await _set_state(queue, run_id, RunState.CANCELLED, reason)
+        total, running = Cancelled(0, 0), 0
+        while True:
+            found = Cancelled(0, 0)
+            async for page in all_of_run(queue, run_id):
+                found += await cancel_jobs(queue.redis, queue.keys, page.job_ids)
+            running = found.n_running
+            total += Cancelled(found.n_taken, 0)
+            # A job may have moved from where it was still to be looked for to where it was looked for before.
+            if not found.n_taken:
+                return total + Cancelled(0, running)
+
+
+async def begin_run(queue: JobQueue, run_id: str) -> None:
+    """Take back that the run was cancelled: somebody starts it again under its name.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer(f"run {run_id!r} was not begun again"):
+        await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, RunState.CANCELLED])
+
+
+async def _set_state(queue: JobQueue, run_id: str, state: RunState, reason: str) -> None:
+    was = await run_script(queue.redis, queue.keys, _SET_STATE, [run_id, state, reason])
+    if was is None:
+        raise unknown_run(run_id)
+    if was == RunState.CANCELLED.encode() and state is not RunState.CANCELLED:
+        raise UsageError(
+            f"run {run_id!r} was cancelled", fixes=["to go on with it, start it again by its name"]
+        )
+
+
+async def _first_held(queue: JobQueue, run_id: str, n_skipped: int) -> list[bytes]:
+    place, last = queue.keys.held(run_id), n_skipped + PAGE - 1
+    found: list[bytes] = await queue.redis.zrange(place, n_skipped, last)
+    return found
+
+
+async def _lanes_of(queue: JobQueue, job_ids: Sequence[bytes]) -> dict[Lane, list[str]]:
+    payloads = await queue.redis.mget([job_key_prefix.encode() + job_id for job_id in job_ids])
+    lanes: dict[Lane, list[str]] = defaultdict(list)
+    for job_id, payload in zip(job_ids, payloads, strict=True):
+        try:
+            lanes[lane_of(job_in(payload or b""))].append(job_id.decode())
+        except ValueError:
+            continue
+    return lanes

@@ -1,0 +1,123 @@
+"""Runs as Redis knows them: how many jobs, how many have ended and how, and whether they are paused or cancelled."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import AwareDatetime, Field
+
+from .connection import expecting_answer
+from .errors import RunNotFoundError
+from .queue import JobQueue
+from .scanning import run_ids
+from .verdicts import Verdict
+from .wire import Wire
+
+_VERDICT = "verdict:"
+
+
+class RunState(StrEnum):
+    """Whether the jobs of a run are worked on."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+class Run(Wire):
+    """A run in numbers. Each job is counted in the step that queues, ends or cancels it."""
+
+    run_id: str
+    state: RunState = RunState.ACTIVE
+    reason: str = ""
+    """Why it is paused or cancelled."""
+    created_at: AwareDatetime | None = None
+    submitted: int = 0
+    """Jobs that were queued, those that were queued again among them."""
+    cancelled: int = 0
+    verdicts: dict[Verdict, int] = Field(default_factory=dict)
+    """How jobs ended."""
+    held: int = 0
+    """Jobs that were put aside while it is paused."""
+    to_feed: int = 0
+    """Jobs that wait in the record store for workers to queue them."""
+
+    @property
+    def ended(self) -> int:
+        """Jobs that have their record."""
+        return sum(self.verdicts.values())
+
+    @property
+    def open(self) -> int:
+        """Jobs that are still to end."""
+        return max(0, self.submitted - self.ended - self.cancelled) + self.to_feed
+
+
+async def find_run(queue: JobQueue, run_id: str) -> Run | None:
+    """What Redis knows of a run: None if nothing, or nothing any more.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer(f"it cannot be told how run {run_id!r} is"):
+        [run] = await _runs_named(queue, [run_id])
+    return run
+
+
+async def get_run(queue: JobQueue, run_id: str) -> Run:
+    """What Redis knows of a run.
+
+    Raises:
+        RunNotFoundError: nothing.
+        RedisUnreachableError: Redis did not answer.
+    """
+    run = await find_run(queue, run_id)
+    if run is None:
+        raise unknown_run(run_id)
+    return run
+
+
+def unknown_run(run_id: str) -> RunNotFoundError:
+    """The error that says so."""
+    return RunNotFoundError(
+        f"there is no run {run_id!r}", fixes=["see which there are: promptmill run list"]
+    )
+
+
+async def list_runs(queue: JobQueue, limit: int) -> list[Run]:
+    """The runs of the last weeks, the newest first, so many at most.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer("the runs cannot be listed"):
+        found = await _runs_named(queue, await run_ids(queue, limit))
+    return [run for run in found if run is not None]
+
+
+async def _runs_named(queue: JobQueue, names: list[str]) -> list[Run | None]:
+    async with queue.redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.hgetall(queue.keys.run(name))
+            pipe.zcard(queue.keys.held(name))
+        answers = await pipe.execute()
+    pairs = zip(names, answers[::2], answers[1::2], strict=True)
+    return [_read(name, fields, held) if fields or held else None for name, fields, held in pairs]
+
+
+def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
+    fields = {name.decode(): value.decode() for name, value in raw.items()}
+    return Run(
+        run_id=run_id,
+        state=RunState(fields.get("state", RunState.ACTIVE)),
+        reason=fields.get("reason", ""),
+        created_at=fields.get("createdAt"),  # type: ignore[arg-type]  # read from its text
+        submitted=int(fields.get("submitted", 0)),
+        cancelled=int(fields.get("cancelled", 0)),
+        verdicts={
+            Verdict(name.removeprefix(_VERDICT)): int(n)
+            for name, n in fields.items()
+            if name.startswith(_VERDICT) and int(n)
+        },
+        held=held,
+        to_feed=int(fields.get("toFeed", 0)),
+    )

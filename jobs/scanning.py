@@ -1,0 +1,102 @@
+"""Goes through the queue a page at a time: queues are longer than memory."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from .lanes import Lane
+from .queue import JobQueue
+from .scripts import PAGE, run_script
+
+# A run, or nothing, then ids: those of them that are of that run.
+_OF_RUN = """
+local found = {}
+for i = 2, #ARGV do
+    if is_of(ARGV[i], ARGV[1]) then found[#found + 1] = ARGV[i] end
+end
+return found
+"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some jobs that are in one place."""
+
+    lane: Lane | None
+    """None where they are held with their paused run."""
+    job_ids: tuple[str, ...]
+
+
+async def waiting_of_run(queue: JobQueue, run_id: str) -> AsyncIterator[Page]:
+    """The jobs of a run that wait in a lane.
+
+    Here and below, a job that waits, runs or is held for the whole time is found, perhaps twice; others may be.
+
+    Raises:
+        RedisError, OSError: Redis did not answer.
+    """
+    for lane in await lanes_of(queue):
+        async for ids in _pages(queue, lane.waiting(queue.keys)):
+            if found := await run_script(queue.redis, queue.keys, _OF_RUN, [run_id, *ids]):
+                yield Page(lane, _names(found))
+
+
+async def all_of_run(queue: JobQueue, run_id: str) -> AsyncIterator[Page]:
+    """The jobs of a run that have not ended: waiting, running, held.
+
+    Raises:
+        RedisError, OSError: Redis did not answer.
+    """
+    # In the order in which a job moves, or it could slip past.
+    async for page in waiting_of_run(queue, run_id):
+        yield page
+    for lane in await lanes_of(queue):
+        async for ids in _pages(queue, lane.leased(queue.keys)):
+            if found := await run_script(queue.redis, queue.keys, _OF_RUN, [run_id, *ids]):
+                yield Page(lane, _names(found))
+    async for ids in _pages(queue, queue.keys.held(run_id)):
+        yield Page(None, _names(ids))
+
+
+async def all_of_queues(queue: JobQueue, name: str | None) -> AsyncIterator[Page]:
+    """All jobs of the queue of this name, or of all, that have not ended; those of paused runs, too.
+
+    Raises:
+        RedisError, OSError: Redis did not answer.
+    """
+    lanes = [lane for lane in await lanes_of(queue) if name in {None, lane.queue}]
+    for place_of in (Lane.waiting, Lane.leased):
+        for lane in lanes:
+            async for ids in _pages(queue, place_of(lane, queue.keys)):
+                yield Page(lane, _names(ids))
+    for run_id in await run_ids(queue):
+        async for ids in _pages(queue, queue.keys.held(run_id)):
+            yield Page(None, _names(ids))
+
+
+async def lanes_of(queue: JobQueue) -> list[Lane]:
+    """The lanes that hold something, by name."""
+    async with queue.redis.pipeline(transaction=False) as pipe:
+        pipe.smembers(queue.keys.lanes)
+        [names] = await pipe.execute()
+    return [Lane.named(name) for name in sorted(_names(names))]
+
+
+async def run_ids(queue: JobQueue, limit: int | None = None) -> list[str]:
+    """The runs that Redis knows of, the newest first, so many at most."""
+    found: list[bytes] = await queue.redis.zrevrange(queue.keys.runs, 0, (limit or 0) - 1)
+    return list(_names(found))
+
+
+async def _pages(queue: JobQueue, place: str) -> AsyncIterator[list[bytes]]:
+    cursor = None
+    while cursor != 0:
+        cursor, found = await queue.redis.zscan(place, cursor or 0, count=PAGE)
+        # A short set comes as a whole, whatever is asked for.
+        ids = [job_id for job_id, _ in found]
+        for start in range(0, len(ids), PAGE):
+            yield ids[start : start + PAGE]
+
+
+def _names(found: Any) -> tuple[str, ...]:  # noqa: ANN401  (what the client says is a list of anything)
+    return tuple(name.decode() for name in found)
