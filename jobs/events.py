@@ -10,11 +10,17 @@ from .clock import utcnow
 from .connection import expecting_answer
 from .keys import EVENT_SECONDS, Keys
 from .models import PromptJob
+from .pipelining import Commands
 from .verdicts import Verdict
 from .wire import Wire
 
 EVENTS_KEPT = 10_000
 """Events kept of one stream, about: a follower that falls further behind misses some, never the record."""
+
+_PUBLISH = f"""
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', {EVENTS_KEPT}, '*', 'event', ARGV[1])
+redis.call('EXPIRE', KEYS[1], {EVENT_SECONDS})
+"""
 
 
 class _Event(Wire):
@@ -73,13 +79,13 @@ def stream_of(job: PromptJob) -> str:
     return job.run_id or job.job_id
 
 
-async def publish(redis: ArqRedis, keys: Keys, stream: str, event: JobEvent) -> None:
-    """Append an event to a stream, and let the stream expire an hour after its last event."""
-    key = keys.events(stream)
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.xadd(key, {"event": event.to_json()}, maxlen=EVENTS_KEPT, approximate=True)
-        pipe.expire(key, EVENT_SECONDS)
-        await pipe.execute()
+async def publish(redis: Commands, keys: Keys, stream: str, event: JobEvent) -> None:
+    """Append an event to a stream, and let the stream expire an hour after its last event.
+
+    Raises:
+        RedisError, OSError: it could not be told.
+    """
+    await redis.execute_command("EVAL", _PUBLISH, 1, keys.events(stream), event.to_json())
 
 
 async def follow(redis: ArqRedis, keys: Keys, stream: str) -> AsyncGenerator[JobEvent | None]:

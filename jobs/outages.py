@@ -38,8 +38,18 @@ async def through_outages(
     Raises:
         RedisError, OSError: it is no outage, or lasted longer.
     """
+
+    def is_waited_out(error: Exception) -> bool:
+        return is_outage(error) and not isinstance(error, unless)
+
+    try:
+        # Nearly always the only time, and most of what a repetition costs is to be ready for it.
+        return await step()
+    except (RedisError, OSError) as error:
+        if not is_waited_out(error):
+            raise
     async for attempt in stamina.retry_context(
-        on=lambda error: is_outage(error) and not isinstance(error, unless),
+        on=is_waited_out,
         attempts=None,
         timeout=seconds,
         wait_initial=_FIRST_WAIT_SECONDS,

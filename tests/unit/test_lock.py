@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 _REPOSITORY = Path(__file__).parents[2]
 _LOCK = (_REPOSITORY / "requirements.lock").read_text()
 # What a developer may install into another environment; nothing of ours needs it.
-_OUTSIDE = ("bench",)
+_OUTSIDE = ("bench", "bench-queues")
 _PINS = dict(re.findall(r"^([a-z0-9.-]+)==([^ ;\\]+)", _LOCK, re.MULTILINE))
 
 

@@ -1,5 +1,6 @@
 """One delivery of a job: from arq's hand-over to a stored record, or back into the queue."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ from jobs.keys import Keys
 from jobs.limits import Limits
 from jobs.models import Attempt, PromptJob, Record
 from jobs.outages import through_outages
+from jobs.pipelining import Pipelining
 from jobs.records import RecordStore
 from worker.errors import LeaseLostError, ModelClosedError, ModelUnavailableError
 from worker.solver.checkpoints import RedisCheckpoint
@@ -76,7 +78,7 @@ class Consumer:
         policy: DeliveryPolicy,
     ) -> None:
         """Use these; `on_model_closed` may be set to whatever stops the worker."""
-        self._redis = redis
+        self._redis = Pipelining(redis)
         self._keys = keys
         self._store = store
         self._loop = loop
@@ -168,10 +170,11 @@ class Consumer:
             raise _PausedError
 
     async def _wishes(self, job: PromptJob) -> tuple[int, bytes | None]:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.exists(self._keys.cancelled(job.job_id))
-            pipe.hget(self._keys.run(job.run_id or ""), "state")
-            is_cancelled, state = await pipe.execute()
+        ask = self._redis.execute_command
+        is_cancelled, state = await asyncio.gather(
+            ask("EXISTS", self._keys.cancelled(job.job_id)),
+            ask("HGET", self._keys.run(job.run_id or ""), "state"),
+        )
         return is_cancelled, state
 
     async def _end_or_put_back(

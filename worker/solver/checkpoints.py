@@ -1,18 +1,17 @@
 """What a job has come to so far, kept in Redis until its record is stored, so that a redelivered job resumes."""
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, cast
+from typing import Protocol
 
 import structlog
-from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix
 from redis.exceptions import OutOfMemoryError
 
 from jobs.keys import Keys
 from jobs.models import Attempt, ModelReply
 from jobs.outages import through_outages
+from jobs.pipelining import Commands
 from worker.errors import LeaseLostError
 
 _log = structlog.get_logger(__name__)
@@ -61,7 +60,7 @@ return 1
 class RedisCheckpoint:
     """One hash per job: `reply:N` and `attempt:N` as JSON. It goes in the step that ends the job."""
 
-    def __init__(self, redis: ArqRedis, keys: Keys, job_id: str, token: str) -> None:
+    def __init__(self, redis: Commands, keys: Keys, job_id: str, token: str) -> None:
         """Keep the progress of a job that is held by this token."""
         self._redis = redis
         self._key = keys.checkpoint(job_id)
@@ -79,13 +78,14 @@ class RedisCheckpoint:
         reply = fields.get(f"reply:{len(attempts) + 1}")
         return Progress(tuple(attempts), ModelReply.model_validate_json(reply) if reply else None)
 
-    def _read(self) -> Awaitable[dict[bytes, bytes]]:
-        # redis-py types what it awaits and what it returns as one union.
-        return cast("Awaitable[dict[bytes, bytes]]", self._redis.hgetall(self._key))
+    async def _read(self) -> dict[bytes, bytes]:
+        fields: dict[bytes, bytes] = await self._redis.execute_command("HGETALL", self._key)
+        return fields
 
     async def make_sure(self) -> None:
         """Make sure that the job is still ours."""
-        token = await through_outages(lambda: self._redis.get(self._running), _PATIENCE_SECONDS)
+        ask = partial(self._redis.execute_command, "GET", self._running)
+        token = await through_outages(ask, _PATIENCE_SECONDS)
         if token != self._token.encode():
             raise LeaseLostError(self._job_id)
 
@@ -101,9 +101,9 @@ class RedisCheckpoint:
 
     async def _save(self, name: str, value: str, *, drop: str = "") -> None:
         save = partial(
-            self._redis.register_script(_SAVE),
-            keys=[self._running, self._key],
-            args=[self._token, name, value, drop],
+            self._redis.execute_command,
+            *("EVAL", _SAVE, 2, self._running, self._key),
+            *(self._token, name, value, drop),
         )
         try:
             is_ours = await through_outages(save, _PATIENCE_SECONDS, unless=OutOfMemoryError)
