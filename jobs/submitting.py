@@ -21,7 +21,7 @@ from .outages import through_outages
 from .payloads import payload_of
 from .recorded import recorded_of
 from .records import RecordStore
-from .scripts import PAGE, run_script
+from .scripts import PAGE, PAGE_BYTES, run_script
 
 Jobs = Iterable[PromptJob] | AsyncIterable[PromptJob]
 OnTaken = Callable[[Sequence[str], int], None]
@@ -37,8 +37,6 @@ return {n, backlog_of(lane, run), strangers}
 _CANCELLED = -1
 _BACKLOG = "return backlog_of(ARGV[1], ARGV[2])"
 
-_CHUNK_BYTES = 4 * 2**20
-"""What a chunk holds at most, should its jobs be long ones."""
 _PATIENCE_SECONDS = 30.0
 """For how long a Redis that is gone is asked again: it may be restarting."""
 _LOOK_SECONDS = 0.2
@@ -67,7 +65,7 @@ class _Chunk:
     n_bytes: int = 0
 
     def is_full(self, n_jobs: int) -> bool:
-        return len(self.ids) >= n_jobs or self.n_bytes >= _CHUNK_BYTES
+        return len(self.ids) >= n_jobs or self.n_bytes >= PAGE_BYTES
 
 
 class Submission:

@@ -11,10 +11,19 @@ from cyclopts import Parameter, validators
 
 from config.escaping import escaped
 from jobs.clock import new_id
-from jobs.errors import ExitCode
+from jobs.errors import ExitCode, UsageError
 
 from .errors import StoppedError
-from .flags import NO_FLAGS, NO_LANE_FLAGS, AsJson, Attempts, LaneFlags, SettingFlags, read_settings
+from .flags import (
+    NO_FLAGS,
+    NO_LANE_FLAGS,
+    AsJson,
+    Attempts,
+    Detach,
+    LaneFlags,
+    SettingFlags,
+    read_settings,
+)
 from .output import counted, emit, emit_json, show_error, talk
 from .resuming import same_command
 
@@ -46,6 +55,7 @@ class RunFlags:
         str | None,
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
     ] = None
+    detach: Detach = False
     fail_under: Annotated[
         float | None,
         Parameter(
@@ -92,6 +102,8 @@ def evaluate(
         samples=run.samples,
         max_attempts=run.max_attempts,
     )
+    if run.detach:
+        return _detach(settings, batch, run, as_json=json)
     resume = same_command(*(() if run.run is not None else ("--run", run_id)))
     try:
         report = run_and_report(
@@ -112,6 +124,17 @@ def evaluate(
         return ExitCode.GATE_FAILED
     # A gate is about the jobs that were judged, and passes no run of which some were not.
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
+
+
+def _detach(settings: Settings, batch: Batch, run: RunFlags, *, as_json: bool) -> int:
+    from .detaching import detach
+
+    if run.fail_under is not None:
+        raise UsageError(
+            "--fail-under goes with a run that is waited for, not with --detach",
+            note="nothing was queued",
+        )
+    return asyncio.run(detach(settings, batch, None, as_json=as_json))
 
 
 def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:

@@ -51,6 +51,12 @@ NO_FLAGS = SettingFlags()
 
 Switch = Annotated[bool, Parameter(negative=())]
 Attempts = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=MAX_ATTEMPTS))]
+Detach = Annotated[
+    bool,
+    Parameter(
+        negative=(), help="leave the jobs to the workers, which queue them, and return at once"
+    ),
+]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSON, errors too")]
 
 
@@ -117,6 +123,7 @@ class JobFlags:
     run: Annotated[
         str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
     ] = None
+    detach: Detach = False
     id: Annotated[
         str | None,
         Parameter(help="id of one prompt's job; what has an id is queued only once"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from config.escaping import escaped, escaped_block
-from jobs.errors import ExitCode
+from jobs.errors import ExitCode, UsageError
 from jobs.verdicts import Verdict
 
 from .flags import (
@@ -68,8 +68,24 @@ def submit(  # noqa: PLR0913  (groups of flags)
     settings = read_settings(flags, quiet=True)
     place, at = place_of(lane), time_of(times)
     batch = wanted(prompt, job, place, settings)
+    if job.detach:
+        return _detach(settings, batch, at, wait=wait, as_json=json)
     how = _how_to_go_on(job, batch)
     return asyncio.run(_Submit(settings, at, wait=wait, as_json=json).submit(batch, how))
+
+
+def _detach(
+    settings: Settings, batch: Batch, at: datetime | None, *, wait: bool, as_json: bool
+) -> int:
+    from .detaching import detach
+
+    if wait or batch.run_id is None:
+        raise UsageError(
+            "--detach goes with --jsonl, and not with --wait",
+            fixes=["follow the run later:  promptmill run show RUN"],
+            note="nothing was queued",
+        )
+    return asyncio.run(detach(settings, batch, at, as_json=as_json))
 
 
 def _how_to_go_on(job: JobFlags, batch: Batch) -> str:
@@ -98,6 +114,7 @@ class _Submit:
         from jobs.run_control import begin_run
 
         from .checking import check_languages, model_meant, nothing_queued_yet, refuse_mixed_run
+        from .detaching import tell_who_works
         from .opening import open_queue
         from .resuming import going_on
 
@@ -119,7 +136,7 @@ class _Submit:
                     with JsonArray() as array:
                         for job in batch.jobs():
                             array.add({"jobId": job.job_id})
-                _tell_who_works(workers, batch)
+                tell_who_works(workers, batch)
                 return ExitCode.OK
 
     async def _queue(self, queue: JobQueue, batch: Batch) -> Submitted:
@@ -141,6 +158,7 @@ class _Submit:
     async def _see_through(
         self, queue: JobQueue, batch: Batch, workers: Sequence[WorkerPresence]
     ) -> None:
+        from .detaching import tell_who_works
         from .errors import NobodyWorksError
         from .following import Follower
         from .progress import RunProgress
@@ -150,7 +168,7 @@ class _Submit:
             submitting = asyncio.create_task(self._queue(queue, batch))
             try:
                 await asyncio.wait({submitting}, timeout=_QUICK_SECONDS)
-                _tell_who_works(workers, batch)
+                tell_who_works(workers, batch)
                 while True:
                     try:
                         return await follower.follow_to_the_end(submitting)
@@ -171,21 +189,6 @@ class _Submit:
                 if array is not None:
                     array.add(record.model_dump(mode="json", by_alias=True))
         return _exit_code(verdicts, batch.n_jobs)
-
-
-def _tell_who_works(workers: Sequence[WorkerPresence], batch: Batch) -> None:
-    from jobs.presence import is_replayed
-    from jobs.reports.text import SIMULATED_NOTE
-
-    from .checking import models_of
-    from .resuming import worker_command
-
-    if not any(batch.is_for(worker) for worker in workers):
-        who = f"the running workers answer with {models_of(workers)}"
-        nobody = who if workers else "no worker has been heard of yet"
-        talk(f"queued for {batch.model}; {nobody}. Start one:  {worker_command(batch)}")
-    if is_replayed(batch.model or ""):
-        talk(SIMULATED_NOTE)
 
 
 def _tell_record(settings: Settings, record: Record, *, is_alone: bool) -> None:
