@@ -57,6 +57,13 @@ class StoreSettings(Group):
     """Holds records and the embedded server's data; relative to the project directory."""
 
 
+class QueueSettings(Group):
+    """How much waits in Redis."""
+
+    high_water: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
+    """Jobs of one kind that are due at most, about: a producer that has more waits for workers to take some."""
+
+
 class ModelSettings(Group):
     """Who answers prompts, and how long we wait."""
 
@@ -175,6 +182,7 @@ class Settings(BaseSettings):
     )
 
     redis: RedisSettings = RedisSettings()
+    queue: QueueSettings = QueueSettings()
     store: StoreSettings = StoreSettings()
     model: ModelSettings = ModelSettings()
     attempts: AttemptSettings = AttemptSettings()

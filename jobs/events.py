@@ -88,13 +88,26 @@ async def publish(redis: Commands, keys: Keys, stream: str, event: JobEvent) -> 
     await redis.execute_command("EVAL", _PUBLISH, 1, keys.events(stream), event.to_json())
 
 
-async def follow(redis: ArqRedis, keys: Keys, stream: str) -> AsyncGenerator[JobEvent | None]:
-    """The stream's events from its first kept one on, for ever; None whenever a second passed without one.
+async def last_of(redis: ArqRedis, keys: Keys, stream: str) -> str:
+    """Where the stream ends now: `follow` can begin there.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer("the events cannot be followed"):
+        entries = await redis.xrevrange(keys.events(stream), count=1)
+    return entries[0][0].decode() if entries else "0"
+
+
+async def follow(
+    redis: ArqRedis, keys: Keys, stream: str, *, after: str = "0"
+) -> AsyncGenerator[JobEvent | None]:
+    """The stream's events from its first kept one on, or from `after`; None whenever a second passed without one.
 
     Raises:
         RedisUnreachableError: Redis stopped answering.
     """
-    key, last = keys.events(stream), "0"
+    key, last = keys.events(stream), after
     while True:
         with expecting_answer("the events cannot be followed any further"):
             entries = await redis.xread({key: last}, block=1000, count=500)

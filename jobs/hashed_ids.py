@@ -1,10 +1,10 @@
-"""Which ids there are, in eight bytes each: a run may have millions of them."""
+"""Which ids there are, in eight bytes each: there may be millions of them."""
 
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from .records import RecordStore
+_PARTS = 64
 
 
 class HashedIds:
@@ -16,20 +16,28 @@ class HashedIds:
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
         """Keep the hashes of `ids`."""
-        self._hashes = array("q", sorted(array("q", map(hash, ids))))
+        # In parts, so that no step needs memory for all of them twice.
+        self._parts = [array("q") for _ in range(_PARTS)]
+        for each in ids:
+            digest = hash(each)
+            self._parts[digest % _PARTS].append(digest)
+        for number, part in enumerate(self._parts):
+            self._parts[number] = array("q", sorted(part))
 
-    def __contains__(self, job_id: str) -> bool:
-        place = bisect_left(self._hashes, hash(job_id))
-        return place < len(self._hashes) and self._hashes[place] == hash(job_id)
+    def __contains__(self, each: str) -> bool:
+        digest = hash(each)
+        part = self._parts[digest % _PARTS]
+        place = bisect_left(part, digest)
+        return place < len(part) and part[place] == digest
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return sum(map(len, self._parts))
 
-
-async def recorded_ids(store: RecordStore, run_id: str) -> HashedIds:
-    """The jobs of a run that have their record.
-
-    Raises:
-        StoreError: it cannot be told.
-    """
-    return HashedIds([record.job_id async for record in store.find(run_id=run_id)])
+    def repeated(self) -> frozenset[int]:
+        """The hashes that came more than once."""
+        return frozenset(
+            part[place]
+            for part in self._parts
+            for place in range(1, len(part))
+            if part[place] == part[place - 1]
+        )

@@ -78,6 +78,15 @@ class Keys:
         return f"{self.prefix}:held:{run_id}"
 
     @property
+    def feeding(self) -> str:
+        """The set of runs whose jobs lie in the record store, for workers to queue them."""
+        return f"{self.prefix}:feeding"
+
+    def feeder(self, run_id: str) -> str:
+        """Who queues the jobs of such a run now; expires soon after that worker falls silent."""
+        return f"{self.prefix}:feeder:{run_id}"
+
+    @property
     def dead(self) -> str:
         """The sorted set of jobs that ended because of us, by the time of their end."""
         return f"{self.prefix}:dead"

@@ -28,6 +28,7 @@ _IDENTIFIERS: TypeAdapter[str] = TypeAdapter(Identifier)
 
 # No colon: it stands between the parts of a key.
 QueueName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+_QUEUE_NAMES: TypeAdapter[str] = TypeAdapter(QueueName)
 DEFAULT_QUEUE = "default"
 """Where jobs go that name no queue, and where workers take from that are told of none."""
 
@@ -40,6 +41,15 @@ def is_identifier(text: str) -> bool:
     """Whether a job or a run could have this id: for ids that a person typed."""
     try:
         _IDENTIFIERS.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def is_queue_name(text: str) -> bool:
+    """Whether a queue could have this name: for names that a person typed."""
+    try:
+        _QUEUE_NAMES.validate_python(text)
     except ValidationError:
         return False
     return True

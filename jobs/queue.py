@@ -110,12 +110,12 @@ class JobQueue:
         *,
         at: datetime | None = None,
         high_water: int | None = None,
-        on_taken: OnTaken = lambda _: None,
+        on_taken: OnTaken = lambda *_: None,
     ) -> Submitted:
         """Queue jobs as they come, hundreds in one step, however many there are: a few hundred are held in memory.
 
         It waits while `high_water` jobs, or more, of the same kind are due. `on_taken` hears the ids of those that are
-        queued by now, in their order. Submitting all of them again changes nothing.
+        queued by now, in their order, and how many are due. Submitting all of them again changes nothing.
 
         Raises:
             RedisUnreachableError: Redis took no more for half a minute, or is full; it says what is queued.
@@ -124,7 +124,12 @@ class JobQueue:
             StoreError: it cannot be told what is recorded.
         """
         submission = Submission(
-            self.redis, self.keys, self.records, at=at, high_water=high_water, on_taken=on_taken
+            self.redis,
+            self.keys,
+            self.records,
+            at=at,
+            high_water=high_water,
+            on_taken=on_taken,
         )
         return await submission.submit_all(jobs)
 

@@ -1,21 +1,17 @@
 """What waits in the queues, for how long, and who works on it; and how a queue is held."""
 
-from pydantic import TypeAdapter, ValidationError
-
 from .clock import milliseconds_of, utcnow
 from .connection import expecting_answer
 from .errors import UsageError
 from .keys import RUN_SECONDS
 from .lanes import Lane
-from .models import QueueName
+from .models import is_queue_name
 from .presence import WorkerPresence, live_workers
 from .priorities import Priority
 from .queue import JobQueue
 from .scanning import run_ids
 from .scripts import run_script
 from .wire import Wire
-
-_NAMES: TypeAdapter[str] = TypeAdapter(QueueName)
 
 _STATUS = """
 local ms, lanes = now(), {}
@@ -93,13 +89,11 @@ async def pause_queue(queue: JobQueue, name: str, reason: str) -> None:
         UsageError: no queue can have this name.
         RedisUnreachableError: Redis did not answer.
     """
-    try:
-        _NAMES.validate_python(name)
-    except ValidationError:
+    if not is_queue_name(name):
         raise UsageError(
             f"{name!r} cannot be the name of a queue",
             fixes=["see which there are: promptmill queue status"],
-        ) from None
+        )
     with expecting_answer(f"queue {name!r} is not paused"):
         async with queue.redis.pipeline(transaction=False) as pipe:
             pipe.hset(queue.keys.paused, name, reason)

@@ -22,6 +22,7 @@ if redis.call('EXISTS', RUN .. run) == 0 then return false end
 local was = state_of(run)
 if was == 'cancelled' or was == state then return was end
 redis.call('HSET', RUN .. run, 'state', state, 'reason', reason)
+if state == 'cancelled' then end_feeding(run) end
 redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
 return was
 """
@@ -133,9 +134,11 @@ async def cancel_run(queue: JobQueue, run_id: str, reason: str) -> Cancelled:
     Raises:
         RunNotFoundError: there is no such run.
         RedisUnreachableError: Redis did not answer; cancelling it again does the rest.
+        StoreError: jobs that were still to be queued cannot be removed; cancelling it again does.
     """
     with expecting_answer(f"run {run_id!r} is not cancelled as a whole", note="cancel it again"):
         await _set_state(queue, run_id, RunState.CANCELLED, reason)
+        await queue.records.drop_batches(run_id)
         total, running = Cancelled(0, 0), 0
         while True:
             found = Cancelled(0, 0)

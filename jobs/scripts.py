@@ -14,11 +14,14 @@ from .priorities import Priority
 PAGE = 500
 """Jobs that one call of a script looks at: about a millisecond in which the server does nothing else."""
 
+PAGE_BYTES = 4 * 2**20
+"""Their size in one call that queues them, about, should they be long ones."""
+
 # A name that ends in a colon is the beginning of keys. All is done in one step, and by the server's clock, which every
 # producer and every worker shares.
 _PRELUDE = f"""
-local LANES, WAITING, LEASED, HELD, RUN, RUNS, EVENTS, WAKE, JOB, DELIVERIES, CLAIM, CHECKPOINT, WISH, DEAD, LETTER =
-    unpack(KEYS)
+local LANES, WAITING, LEASED, HELD, RUN, RUNS, EVENTS, WAKE, JOB, DELIVERIES, CLAIM, CHECKPOINT, WISH, DEAD, LETTER,
+    FEEDING, FEEDER = unpack(KEYS)
 local RUN_SECONDS, EVENT_SECONDS, EVENTS_KEPT = {RUN_SECONDS}, {EVENT_SECONDS}, {EVENTS_KEPT}
 
 local function now()
@@ -75,6 +78,11 @@ local function state_of(run)
     return run ~= '' and redis.call('HGET', RUN .. run, 'state') or ''
 end
 
+local function end_feeding(run)
+    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due')
+    redis.call('SREM', FEEDING, run)
+end
+
 -- Jobs that are due count against the high-water mark, and those of a paused run, which all will be due at once.
 local function backlog_of(lane, run)
     if state_of(run) == 'paused' then return redis.call('ZCARD', HELD .. run) end
@@ -111,16 +119,21 @@ local function enqueue(lane, run, due, words, first)
     return n_queued, strangers
 end
 
--- Beside what it counts, `created` is written if the run is new here.
-local function count_queued(run, n, created)
-    if run == '' or n == 0 then return end
-    count(run, 'submitted', n)
+-- Lists a run with its beginning, if it is new here.
+local function note_run(run, created)
     if redis.call('HSETNX', RUN .. run, 'createdAt', created) == 1 then
         local ms = now()
         redis.call('ZADD', RUNS, 'NX', exact(ms), run)
         redis.call('EXPIRE', RUNS, RUN_SECONDS)
         redis.call('ZREMRANGEBYSCORE', RUNS, '-inf', exact(ms - RUN_SECONDS * 1000))
     end
+    redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
+end
+
+local function count_queued(run, n, created)
+    if run == '' or n == 0 then return end
+    count(run, 'submitted', n)
+    note_run(run, created)
 end
 """
 
@@ -144,6 +157,8 @@ def key_words(keys: Keys) -> list[str]:
         keys.cancelled(""),
         keys.dead,
         keys.dead_letter(""),
+        keys.feeding,
+        keys.feeder(""),
     ]
 
 

@@ -13,17 +13,18 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from .clock import milliseconds_of, utcnow
 from .connection import expecting_answer
 from .errors import RedisUnreachableError, RunCancelledError, UsageError
-from .hashed_ids import HashedIds, recorded_ids
+from .hashed_ids import HashedIds
 from .keys import Keys
 from .lanes import Lane, lane_of
 from .models import PromptJob
 from .outages import through_outages
 from .payloads import payload_of
+from .recorded import recorded_of
 from .records import RecordStore
-from .scripts import PAGE, run_script
+from .scripts import PAGE, PAGE_BYTES, run_script
 
 Jobs = Iterable[PromptJob] | AsyncIterable[PromptJob]
-OnTaken = Callable[[Sequence[str]], None]
+OnTaken = Callable[[Sequence[str], int], None]
 
 # Lane, run or nothing, milliseconds when the jobs are due or nothing, the time now as text, then ids and jobs.
 _SUBMIT = """
@@ -36,8 +37,6 @@ return {n, backlog_of(lane, run), strangers}
 _CANCELLED = -1
 _BACKLOG = "return backlog_of(ARGV[1], ARGV[2])"
 
-_CHUNK_BYTES = 4 * 2**20
-"""What a chunk holds at most, should its jobs be long ones."""
 _PATIENCE_SECONDS = 30.0
 """For how long a Redis that is gone is asked again: it may be restarting."""
 _LOOK_SECONDS = 0.2
@@ -66,7 +65,7 @@ class _Chunk:
     n_bytes: int = 0
 
     def is_full(self, n_jobs: int) -> bool:
-        return len(self.ids) >= n_jobs or self.n_bytes >= _CHUNK_BYTES
+        return len(self.ids) >= n_jobs or self.n_bytes >= PAGE_BYTES
 
 
 class Submission:
@@ -80,11 +79,11 @@ class Submission:
         *,
         at: datetime | None = None,
         high_water: int | None = None,
-        on_taken: OnTaken = lambda _: None,
+        on_taken: OnTaken = lambda *_: None,
     ) -> None:
         """Queue jobs for now or for `at`; wait while `high_water` jobs of their lane are due.
 
-        `on_taken` hears the ids of each chunk when it is in the queue, in the order of the jobs.
+        When a chunk is in the queue, `on_taken` hears its ids, in the order of the jobs, and how many jobs are due.
 
         Raises:
             UsageError: `at` is in no time zone.
@@ -143,7 +142,7 @@ class Submission:
         if job.run_id is None:
             return await self._store.has(job.job_id)
         if self._known_run is None or self._known_run[0] != job.run_id:
-            self._known_run = job.run_id, await recorded_ids(self._store, job.run_id)
+            self._known_run = job.run_id, (await recorded_of(self._store, job.run_id)).ids
         return job.job_id in self._known_run[1]
 
     async def submit_one(self, job: PromptJob) -> None:
@@ -161,7 +160,7 @@ class Submission:
     async def _put(self, chunk: _Chunk) -> None:
         backlog = await self._queue(chunk) if chunk.words else 0
         self._n_jobs += len(chunk.ids)
-        self._on_taken(chunk.ids)
+        self._on_taken(chunk.ids, backlog)
         while self._high_water is not None and backlog >= self._high_water:
             await asyncio.sleep(_LOOK_SECONDS)
             backlog = await self._ask(chunk, _BACKLOG, [chunk.lane.name, chunk.run_id or ""])

@@ -1,12 +1,17 @@
-"""JSON Lines as people send them: gzipped or not, and what is told of those that cannot be used."""
+"""JSON Lines as people send them: gzipped or not, read line by line, and what is told of those that cannot be used."""
 
 import gzip
+import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from jobs.errors import DatasetError
 
+MAX_LINE_MIB = 256
+"""Room for a row with each of its texts at its longest, every character escaped."""
+_GZIP = b"\x1f\x8b"
 _SHOWN_PROBLEMS = 20
 
 
@@ -19,44 +24,99 @@ class Problem:
     what: str
 
 
-def lines_of(raw: bytes, name: str, *, note: str = "") -> list[str]:
-    """The lines of a document, gzipped or not; `name` is what messages call it.
+def lines_in(file: IO[bytes], name: str, *, note: str = "") -> Iterator[str]:
+    """The lines of a document from its beginning, gzipped or not; `name` is what messages call it.
 
     Raises:
-        DatasetError: it is no text.
+        DatasetError: it is no text, or it cannot be read any further.
     """
+    file.seek(0)
+    is_gzipped = file.read(len(_GZIP)) == _GZIP
+    file.seek(0)
+    source: IO[bytes] | gzip.GzipFile = gzip.GzipFile(fileobj=file) if is_gzipped else file
+    encoding = "utf-8-sig"
     try:
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error) as error:
+        for number, line in enumerate(_raw_lines(source, name, note), 1):
+            try:
+                yield line.decode(encoding)
+            except UnicodeDecodeError:
+                raise DatasetError(
+                    f"{name} is not UTF-8 text: the first bad byte is on line {number}",
+                    fixes=["save it as UTF-8, such as by  iconv -f UTF-16 -t UTF-8 FILE"],
+                    note=note,
+                ) from None
+            encoding = "utf-8"
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DatasetError(
             f"{name} is a damaged gzip file: {error}",
             fixes=["make it again:  gzip -k FILE"],
             note=note,
         ) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
+    except OSError as error:
+        raise _unreadable(name, error, note) from None
+
+
+def kept_in_a_file(file: IO[bytes], name: str, *, note: str = "") -> IO[bytes]:
+    """What comes from `file`, which cannot be read twice, in a temporary one without a name, which can.
+
+    Raises:
+        DatasetError: a line is too long, and nothing beyond it was read; or there is no room for it.
+    """
+    kept = tempfile.TemporaryFile()  # noqa: SIM115  (for whoever reads it)
+    try:
+        for line in _raw_lines(file, name, note):
+            kept.write(line)
+        kept.seek(0)
+    except OSError as error:
         raise DatasetError(
-            f"{name} is not UTF-8 text: the first bad byte is on line {line}",
-            fixes=["save it as UTF-8, such as by  iconv -f UTF-16 -t UTF-8 FILE"],
+            f"{name} cannot be kept in {tempfile.gettempdir()}: {error.strerror or error}",
+            fixes=["make room there, or name another folder with TMPDIR, or give a file"],
             note=note,
         ) from None
-    # Not splitlines: JSON strings may hold U+2028, which is no line end in JSONL.
-    return text.split("\n")
+    return kept
 
 
-def refusal(name: str, problems: Sequence[Problem], n_rows: int, *, note: str = "") -> DatasetError:
-    """The error that names everything that is wrong at once, in the order given, up to a bearable length."""
-    n_bad = len({problem.place.partition(",")[0] for problem in problems})
+def refusal(
+    name: str, problems: Sequence[Problem], n_rows: int, *, note: str = "", n_left_out: int = 0
+) -> DatasetError:
+    """The error that names everything that is wrong at once, in the order given, up to a bearable length.
+
+    `n_left_out` lines are bad as well.
+    """
+    n_bad = len({problem.place.partition(",")[0] for problem in problems}) + n_left_out
     facts: dict[str, str] = {}
     for problem in problems[:_SHOWN_PROBLEMS]:
         facts[problem.place] = (
             f"{facts[problem.place]}; {problem.what}" if problem.place in facts else problem.what
         )
-    if len(problems) > _SHOWN_PROBLEMS:
-        facts["and"] = f"{len(problems) - _SHOWN_PROBLEMS} more"
+    n_more = len(problems[_SHOWN_PROBLEMS:]) + n_left_out
+    if n_more:
+        facts["and"] = f"{n_more} more"
     return DatasetError(
         f"{name} has {n_bad} bad line{'s' if n_bad > 1 else ''} of {n_rows}",
         facts=facts,
         fixes=["mend these lines and run the same command again"],
         note=note,
     )
+
+
+def _unreadable(name: str, error: OSError, note: str) -> DatasetError:
+    return DatasetError(
+        f"{name} cannot be read: {error.strerror or error}",
+        fixes=["name a JSONL file that is there and may be read"],
+        note=note,
+    )
+
+
+def _raw_lines(file: IO[bytes] | gzip.GzipFile, name: str, note: str) -> Iterator[bytes]:
+    # Not splitlines: JSON strings may hold U+2028, which is no line end in JSONL.
+    number = 0
+    while line := file.readline(MAX_LINE_MIB * 2**20 + 1):
+        number += 1
+        if len(line) > MAX_LINE_MIB * 2**20:
+            raise DatasetError(
+                f"{name} cannot be read: line {number} is longer than {MAX_LINE_MIB} MiB",
+                fixes=["write one JSON object a line"],
+                note=note or "nothing was queued",
+            )
+        yield line

@@ -3,25 +3,103 @@
 import difflib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import IO
 
 from pydantic import ValidationError
 
 from jobs.checkers import Case, ExpectedCall
 from jobs.errors import DatasetError
+from jobs.hashed_ids import HashedIds
+from jobs.languages import Language
 from jobs.wire import Wire
 
 from . import PartialLimits, Task
-from .documents import read_document
-from .lines import Problem, lines_of, refusal
+from .lines import Problem, kept_in_a_file, lines_in, refusal
 
 _SHOWN_CHARACTERS = 100
+_KEPT_PROBLEMS = 1000
 _NOTHING = "nothing was queued"
 
 
-def read_tasks(path: Path) -> list[Task]:
+class Dataset:
+    """Tasks that were all checked when it was made, and are read again, one by one, each time they are gone through.
+
+    However many there are, none is kept in memory.
+    """
+
+    def __init__(self, read: Callable[[], Iterable[str]], name: str) -> None:
+        """Check the lines that `read` gives, the same ones each time; empty lines count as lines but hold no task.
+
+        Raises:
+            DatasetError: some lines are bad, an id comes twice, or there is no task at all.
+        """
+        self.name = name
+        self.languages: Counter[Language] = Counter()
+        """How many tasks are to be solved in each."""
+        self._read = read
+        self._problems: list[Problem] = []
+        self._n_left_out = self._n_rows = 0
+        self._check_ids(HashedIds(self._good_ids()))
+        if self._problems:
+            problems, n_left_out = self._problems, self._n_left_out
+            raise refusal(name, problems, self._n_rows, note=_NOTHING, n_left_out=n_left_out)
+        if not self._n_rows:
+            raise DatasetError(
+                f"{name} holds no task",
+                fixes=['write one JSON object a line, such as {"prompt": "Print 1."}'],
+                note=_NOTHING,
+            )
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    def __iter__(self) -> Iterator[Task]:
+        for number, line in self._rows():
+            try:
+                yield _named(Task.model_validate_json(line), number)
+            except ValidationError:
+                raise DatasetError(
+                    f"{self.name} has changed since it was checked: line {number} is no task any more",
+                    fixes=["let it be, and run the same command again"],
+                ) from None
+
+    def _rows(self) -> Iterator[tuple[int, str]]:
+        return ((number, line) for number, line in enumerate(self._read(), 1) if line.strip())
+
+    def _good_ids(self) -> Iterator[str]:
+        for number, line in self._rows():
+            self._n_rows += 1
+            try:
+                task = _task(line, number)
+            except ValidationError as error:
+                self._refuse(_problems_of(line, number, error))
+                continue
+            self.languages[task.language] += 1
+            yield task.id or ""
+
+    def _check_ids(self, ids: HashedIds) -> None:
+        suspected, first = ids.repeated(), dict[str, int]()
+        for number, line in self._rows() if suspected else ():
+            try:
+                task_id = _named(Task.model_validate_json(line), number).id or ""
+            except ValidationError:
+                continue
+            if hash(task_id) in suspected and first.setdefault(task_id, number) != number:
+                what = f"id {task_id!r} was already used on line {first[task_id]}"
+                self._refuse([Problem(f"line {number}", what)])
+
+    def _refuse(self, problems: Iterable[Problem]) -> None:
+        if len(self._problems) < _KEPT_PROBLEMS:
+            self._problems += problems
+        else:
+            self._n_left_out += 1
+
+
+def read_tasks(path: Path | Traversable) -> Dataset:
     """The tasks of a JSONL file, gzipped or not.
 
     Raises:
@@ -29,64 +107,44 @@ def read_tasks(path: Path) -> list[Task]:
     """
     try:
         with path.open("rb") as file:
-            raw = read_document(file, str(path))
+            if not file.seekable():
+                return piped_tasks(file, str(path))
     except OSError as error:
         raise DatasetError(
             f"{path} cannot be read: {error.strerror or error}",
             fixes=["name a JSONL file that is there and may be read"],
             note=_NOTHING,
         ) from None
-    return tasks_in(raw, str(path))
+    return Dataset(lambda: _lines_of(path), str(path))
 
 
-def tasks_in(raw: bytes, name: str) -> list[Task]:
-    """The tasks of a JSONL document, gzipped or not; `name` is what messages call it.
+def piped_tasks(file: IO[bytes], name: str) -> Dataset:
+    """The tasks of a JSONL document, gzipped or not, that can be read only once; `name` is what messages call it.
 
     Raises:
         DatasetError: it is no text, or it has bad lines; all of them are named by line.
     """
-    return parse_tasks(lines_of(raw, name, note=_NOTHING), name)
+    kept = kept_in_a_file(file, name, note=_NOTHING)
+    return Dataset(lambda: lines_in(kept, name, note=_NOTHING), name)
 
 
-def demo_tasks() -> list[Task]:
+def demo_tasks() -> Dataset:
     """The tasks that ship with promptmill."""
-    raw = resources.files("jobs.datasets").joinpath("demo.jsonl").read_bytes()
-    return tasks_in(raw, "the built-in demo")
+    return read_tasks(resources.files("jobs.datasets").joinpath("demo.jsonl"))
 
 
-def parse_tasks(lines: Iterable[str], name: str) -> list[Task]:
-    """The tasks of JSONL lines; empty lines count as lines but hold no task.
+def parse_tasks(lines: Sequence[str], name: str) -> Dataset:
+    """The tasks of JSONL lines.
 
     Raises:
         DatasetError: some lines are bad, an id comes twice, or there is no task at all.
     """
-    tasks: list[Task] = []
-    problems: list[Problem] = []
-    seen: dict[str, int] = {}
-    n_rows = 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        n_rows += 1
-        try:
-            task = _task(line, number)
-        except ValidationError as error:
-            problems += _problems_of(line, number, error)
-            continue
-        tasks.append(task)
-        first = seen.setdefault(task.id or "", number)
-        if first != number:
-            what = f"id {task.id!r} was already used on line {first}"
-            problems.append(Problem(f"line {number}", what))
-    if problems:
-        raise refusal(name, problems, n_rows, note=_NOTHING)
-    if not tasks:
-        raise DatasetError(
-            f"{name} holds no task",
-            fixes=['write one JSON object a line, such as {"prompt": "Print 1."}'],
-            note=_NOTHING,
-        )
-    return tasks
+    return Dataset(lambda: lines, name)
+
+
+def _lines_of(path: Path | Traversable) -> Iterator[str]:
+    with path.open("rb") as file:
+        yield from lines_in(file, str(path), note=_NOTHING)
 
 
 def _task(line: str, number: int) -> Task:
@@ -96,6 +154,10 @@ def _task(line: str, number: int) -> Task:
         raise ValidationError.from_exception_data(
             "Task", [{"type": "value_error", "ctx": why, "input": None}]
         )
+    return _named(task, number)
+
+
+def _named(task: Task, number: int) -> Task:
     return task if task.id is not None else task.model_copy(update={"id": f"line-{number}"})
 
 

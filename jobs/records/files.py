@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -80,6 +81,30 @@ class FileRecordStore:
         """Forget the record of a job, if there is one."""
         if is_identifier(job_id):
             await asyncio.to_thread(_remove, self.path_of(job_id))
+
+    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
+        """Keep some jobs of a run until workers have queued them, in `DIRECTORY/batches/RUN_ID`."""
+        await asyncio.to_thread(_replace, self._batch(run_id, number), content)
+
+    async def get_batch(self, run_id: str, number: int) -> bytes:
+        """What was kept under this number."""
+        path = self._batch(run_id, number)
+        try:
+            return await asyncio.to_thread(path.read_bytes)
+        except OSError as error:
+            raise StoreError(f"the jobs in {path} cannot be read: {error.strerror}") from error
+
+    async def drop_batches(self, run_id: str) -> None:
+        """Forget everything that was kept of the run in this way."""
+        folder = self._batch(run_id, 0).parent
+        try:
+            if folder.is_dir():
+                await asyncio.to_thread(shutil.rmtree, folder)
+        except OSError as error:
+            raise StoreError(f"the jobs in {folder} cannot be removed: {error.strerror}") from error
+
+    def _batch(self, run_id: str, number: int) -> Path:
+        return self.directory / "batches" / run_id / f"{number:06}.jsonl.gz"
 
     def _paths(self) -> list[Path]:
         return sorted(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json"))
@@ -163,6 +188,22 @@ def _read(path: Path) -> Record:
             f"the record {path} cannot be read: {place}: {first['msg']}",
             facts={"faults": str(error.error_count())},
             fixes=["put it back from a copy, or remove it and submit the job again"],
+        ) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
+    try:
+        _make_folder(path.parent)
+        try:
+            _write_through(partial, content)
+            partial.replace(path)
+            _flush_folder(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"jobs could not be written to {path}: {error.strerror}", fixes=_FIXES
         ) from error
 
 

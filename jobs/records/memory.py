@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from jobs.errors import RecordNotFoundError
+from jobs.errors import RecordNotFoundError, StoreError
 from jobs.models import Record
 
 
@@ -12,6 +12,7 @@ class MemoryRecordStore:
     def __init__(self) -> None:
         """Start empty."""
         self._records: dict[str, Record] = {}
+        self._batches: dict[str, dict[int, bytes]] = {}
 
     async def put(self, record: Record) -> bool:
         """Keep `record` unless the job already has one."""
@@ -40,3 +41,18 @@ class MemoryRecordStore:
     async def discard(self, job_id: str) -> None:
         """Forget the record of a job, if there is one."""
         self._records.pop(job_id, None)
+
+    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
+        """Keep some jobs of a run until workers have queued them."""
+        self._batches.setdefault(run_id, {})[number] = content
+
+    async def get_batch(self, run_id: str, number: int) -> bytes:
+        """What was kept under this number."""
+        try:
+            return self._batches[run_id][number]
+        except KeyError:
+            raise StoreError(f"batch {number} of run {run_id!r} is not there") from None
+
+    async def drop_batches(self, run_id: str) -> None:
+        """Forget everything that was kept of the run in this way."""
+        self._batches.pop(run_id, None)

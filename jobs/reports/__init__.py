@@ -3,12 +3,15 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal, Self
+from operator import itemgetter
+from typing import Literal, Self, TypeAlias
 
 from jobs.models import Record, Usage
 from jobs.stats import wilson_interval
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
+
+_Order: TypeAlias = tuple[list[tuple[int, str]], int, str]
 
 
 class Rate(Wire):
@@ -70,36 +73,73 @@ class Report(Wire):
         return self.solved_within[-1] if self.solved_within else Rate.of(0, self.n_scored)
 
 
+class ReportBuilder:
+    """Counts records as they come, in any order, and keeps none of them."""
+
+    def __init__(self) -> None:
+        self._verdicts: Counter[Verdict] = Counter()
+        self._solved_at: Counter[int] = Counter()
+        self._most_attempts = 0
+        self._open: list[tuple[_Order, OpenJob]] = []
+        self._usage = Usage()
+        self._simulated = False
+        self._requested: set[str] = set()
+        self._served: set[str] = set()
+        self._profiles: set[str] = set()
+        self._layers: set[str] | None = None
+
+    def add(self, record: Record) -> None:
+        """Count a record."""
+        self._verdicts[record.verdict] += 1
+        if record.verdict.is_scored:
+            self._most_attempts = max(self._most_attempts, record.job.max_attempts)
+        if record.solved_at is not None:
+            self._solved_at[record.solved_at] += 1
+        else:
+            self._open.append((_in_reading_order(record), _open(record)))
+        self._usage += record.usage
+        self._simulated |= record.simulated
+        self._requested.add(record.requested_model)
+        self._served |= {record.served_model} if record.served_model else set()
+        self._profiles.add(record.isolation.profile)
+        layers = set(record.isolation.layers)
+        self._layers = layers if self._layers is None else self._layers & layers
+
+    def report(self) -> Report:
+        """What they came to."""
+        n_scored = sum(n for verdict, n in self._verdicts.items() if verdict.is_scored)
+        open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
+        return Report(
+            n_jobs=self._verdicts.total(),
+            n_scored=n_scored,
+            solved_within=tuple(
+                Rate.of(self._n_solved(within), n_scored)
+                for within in range(1, self._most_attempts + 1)
+            ),
+            verdicts=dict(self._verdicts),
+            never_solved=tuple(job for job in open_jobs if job.verdict.is_scored),
+            unscored=tuple(job for job in open_jobs if not job.verdict.is_scored),
+            usage=self._usage,
+            simulated=self._simulated,
+            requested_models=tuple(sorted(self._requested)),
+            served_models=tuple(sorted(self._served)),
+            isolation_profiles=tuple(sorted(self._profiles)),
+            isolation_layers=tuple(sorted(self._layers or ())),
+        )
+
+    def _n_solved(self, within: int) -> int:
+        return sum(n for attempt, n in self._solved_at.items() if attempt <= within)
+
+
 def build_report(records: Iterable[Record]) -> Report:
     """Count a run's records; their order does not matter."""
-    kept = sorted(records, key=_in_reading_order)
-    scored = [record for record in kept if record.verdict.is_scored]
-    most_attempts = max((record.job.max_attempts for record in scored), default=0)
-    layers = [set(record.isolation.layers) for record in kept]
-    return Report(
-        n_jobs=len(kept),
-        n_scored=len(scored),
-        solved_within=tuple(
-            Rate.of(sum(_is_solved(record, within) for record in scored), len(scored))
-            for within in range(1, most_attempts + 1)
-        ),
-        verdicts=dict(Counter(record.verdict for record in kept)),
-        never_solved=tuple(
-            _open(record) for record in scored if record.verdict is not Verdict.ACCEPTED
-        ),
-        unscored=tuple(_open(record) for record in kept if not record.verdict.is_scored),
-        usage=sum((record.usage for record in kept), Usage()),
-        simulated=any(record.simulated for record in kept),
-        requested_models=tuple(sorted({record.requested_model for record in kept})),
-        served_models=tuple(
-            sorted({record.served_model for record in kept if record.served_model})
-        ),
-        isolation_profiles=tuple(sorted({record.isolation.profile for record in kept})),
-        isolation_layers=tuple(sorted(set.intersection(*layers))) if layers else (),
-    )
+    builder = ReportBuilder()
+    for record in records:
+        builder.add(record)
+    return builder.report()
 
 
-def _in_reading_order(record: Record) -> tuple[list[tuple[int, str]], int, str]:
+def _in_reading_order(record: Record) -> _Order:
     """By task, in which 2 comes before 10, then by sample."""
     pieces = re.split(r"(\d+)", record.job.task_id or "")
     numbered = [
@@ -107,10 +147,6 @@ def _in_reading_order(record: Record) -> tuple[list[tuple[int, str]], int, str]:
         for piece in pieces
     ]
     return numbered, record.job.sample, record.job_id
-
-
-def _is_solved(record: Record, within: int) -> bool:
-    return record.solved_at is not None and record.solved_at <= within
 
 
 def _open(record: Record) -> OpenJob:

@@ -186,7 +186,7 @@ def test_a_reader_that_has_gone_already_is_no_error(
 
 def test_the_examples_are_solved_without_a_key_by_their_words_alone(bare_project: Project) -> None:
     """Somebody who pastes an example's prompt gets its recorded answer, and is told that it is one."""
-    task = demo_tasks()[0]
+    task = next(iter(demo_tasks()))
     bare_project.write_rows("one.jsonl", [{"prompt": task.prompt, "expect": task.expect}])
     ended = bare_project.run("eval", "one.jsonl")
     assert ended.code == 0, ended.err

@@ -83,11 +83,11 @@ async def test_a_run_that_was_stopped_is_left_alone_by_those_that_come_after(two
 
 def test_what_was_queued_for_gemini_is_never_answered_by_recordings(project: Project) -> None:
     """A wrong key must not turn into an answer that nobody asked for."""
-    prompt = demo_tasks()[0].prompt
+    prompt = next(iter(demo_tasks())).prompt
     queued = project.run("submit", prompt, GEMINI_API_KEY="wrong")
     assert queued.code == 0, queued.err
     assert _models_in_queue(project) == ["gemini-3.8-flash"]
-    project.write_rows("other.jsonl", [{"id": "o", "prompt": demo_tasks()[1].prompt}])
+    project.write_rows("other.jsonl", [{"id": "o", "prompt": list(demo_tasks())[1].prompt}])
     assert project.run("eval", "other.jsonl", "--run", "other").code == 0
     assert [record.job.run_id for record in project.records()] == ["other"]
     # The evaluation's own job may not have left the queue yet when its record is there.
@@ -96,7 +96,7 @@ def test_what_was_queued_for_gemini_is_never_answered_by_recordings(project: Pro
 
 def test_a_burst_ends_when_only_jobs_for_others_are_left(project: Project) -> None:
     """It cannot do them, and whoever started it waits for its end."""
-    tasks = demo_tasks()
+    tasks = list(demo_tasks())
     project.submit(tasks[0].prompt, "--model", "gemini-3.8-flash")
     mine = project.submit(tasks[1].prompt, "--model", "replay")
     ended = project.run("worker", "--burst")

@@ -51,7 +51,7 @@ async def test_jobs_may_come_one_by_one_from_somewhere_else(queue: JobQueue) -> 
             yield job
 
     heard: list[str] = []
-    await queue.submit_all(coming(), on_taken=heard.extend)
+    await queue.submit_all(coming(), on_taken=lambda ids, _: heard.extend(ids))
     assert heard == await ids_queued(queue) == ["j0", "j1", "j2"]
 
 
@@ -98,7 +98,7 @@ async def test_what_is_recorded_of_a_run_is_not_queued_again(queue: JobQueue) ->
     """A run that was stopped goes on; it does not begin anew."""
     await queue.records.put(a_record(a_job(1), Verdict.WRONG_ANSWER))
     heard: list[str] = []
-    submitted = await queue.submit_all(some_jobs(3), on_taken=heard.extend)
+    submitted = await queue.submit_all(some_jobs(3), on_taken=lambda ids, _: heard.extend(ids))
     assert (submitted.n_jobs, submitted.n_queued, heard) == (3, 2, ["j0", "j1", "j2"])
     assert await ids_queued(queue) == ["j0", "j2"]
 
@@ -143,7 +143,7 @@ async def test_a_producer_waits_while_enough_jobs_are_due(queue: JobQueue) -> No
     """A million prompts would fill the memory of the server."""
     heard: list[str] = []
     submitting = asyncio.create_task(
-        queue.submit_all(some_jobs(35), high_water=10, on_taken=heard.extend)
+        queue.submit_all(some_jobs(35), high_water=10, on_taken=lambda ids, _: heard.extend(ids))
     )
     done: list[str] = []
     while len(done) < 35:

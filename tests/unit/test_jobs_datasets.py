@@ -354,7 +354,7 @@ def test_a_task_that_was_not_read_from_a_file_has_to_be_named() -> None:
 
 def test_the_tasks_that_ship_are_good_tasks() -> None:
     """They are the first thing anybody runs."""
-    tasks = demo_tasks()
+    tasks = list(demo_tasks())
     assert len(tasks) == len({task.id for task in tasks}) == 12
 
 

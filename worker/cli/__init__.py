@@ -56,10 +56,49 @@ app.command(
     help="What programs can be written in here, and what runs them.",
 )
 
-_job = App(name="job", help="Look at finished jobs.")
+_job = App(name="job", help="Look at finished jobs, end others, or let them run again.")
 _job.command("worker.cli.job:list_jobs", name="list", help="Finished jobs, the newest first.")
 _job.command("worker.cli.job:show_job", name="show", help="One job with all its attempts.")
+_job.command(
+    "worker.cli.job_control:cancel_jobs",
+    name="cancel",
+    help="Take jobs out of the queue, and stop running ones.",
+)
+_job.command(
+    "worker.cli.job_control:retry_jobs",
+    name="retry",
+    help="Queue jobs again that failed because of us.",
+)
 app.command(_job)
+
+_run_app = App(name="run", help="Runs as a whole: how far they are; hold, end or repair them.")
+_run_app.command("worker.cli.run:list_runs", name="list", help="Runs, the newest first.")
+_run_app.command(
+    "worker.cli.run:show_run", name="show", help="How far a run is, and how its jobs ended."
+)
+_run_app.command("worker.cli.run:pause_run", name="pause", help="Start no more jobs of a run.")
+_run_app.command("worker.cli.run:resume_run", name="resume", help="Let a paused run go on.")
+_run_app.command(
+    "worker.cli.run:cancel_run", name="cancel", help="Take every job of a run out of the queue."
+)
+_run_app.command(
+    "worker.cli.run:retry_run",
+    name="retry",
+    help="Queue the jobs again that failed because of us.",
+)
+app.command(_run_app)
+
+_queue = App(name="queue", help="What waits, and who works.")
+_queue.command(
+    "worker.cli.queue:show_queues", name="status", help="What waits, for how long, and who works."
+)
+_queue.command(
+    "worker.cli.queue:pause_queue", name="pause", help="Let no worker take jobs from a queue."
+)
+_queue.command(
+    "worker.cli.queue:resume_queue", name="resume", help="Let workers take from it again."
+)
+app.command(_queue)
 
 _sandbox = App(name="sandbox", help="Try what a worker runs programs in.")
 _sandbox.command(

@@ -2,18 +2,29 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
+
+from arq.constants import job_key_prefix
 
 from config.settings import Settings
+from jobs.connection import expecting_answer
 from jobs.errors import PromptmillError, RedisUnreachableError
 from jobs.models import PromptJob
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
+from jobs.recorded import recorded_of
+from jobs.runs import find_run
+from jobs.scripts import PAGE
 from worker.errors import ModelKeyError
 from worker.sandbox.errors import InterpreterMissingError, PackagesError
 from worker.sandbox.interpreters import find_interpreter
 
+from .batch import Batch
 from .errors import MixedRunError, WorkerMismatchError
 from .output import counted
+
+# When a job is run says nothing of what comes of it.
+_CONDITIONS = PromptJob.model_fields.keys() - {"queue", "priority"}
 
 
 @contextmanager
@@ -33,18 +44,17 @@ def nothing_queued_yet(settings: Settings) -> Iterator[None]:
         raise
 
 
-def check_own_interpreters(jobs: Sequence[PromptJob]) -> None:
+def check_own_interpreters(batch: Batch) -> None:
     """Make sure that a worker on this machine could run each of the jobs.
 
     Raises:
         InterpreterMissingError: it could not.
     """
-    for language in sorted({job.language for job in jobs}):
-        n_jobs = sum(job.language is language for job in jobs)
+    for language, n_jobs in sorted(batch.languages.items()):
         try:
             find_interpreter(language)
         except InterpreterMissingError as error:
-            wanted_by = f"{counted(n_jobs, 'job')} of {len(jobs)}"
+            wanted_by = f"{counted(n_jobs, 'job')} of {batch.n_jobs}"
             error.note = f"{language.value} is wanted by {wanted_by}; nothing was queued"
             raise
 
@@ -69,28 +79,18 @@ def model_meant(settings: Settings, workers: Sequence[WorkerPresence]) -> str:
     return asked[0]
 
 
-def for_model(jobs: Sequence[PromptJob], model: str) -> list[PromptJob]:
-    """The jobs, to be answered by this model and by no worker that asks another."""
-    return [job.model_copy(update={"model": model}) for job in jobs]
-
-
-def that_answer(workers: Sequence[WorkerPresence], model: str) -> list[WorkerPresence]:
-    """Those that will take jobs of this model."""
-    return [worker for worker in workers if worker.answers(model)]
-
-
 def models_of(workers: Sequence[WorkerPresence]) -> str:
     """What they answer with, as it is told."""
     return " and ".join(sorted({worker.model for worker in workers}))
 
 
-def check_languages(jobs: Sequence[PromptJob], workers: Sequence[WorkerPresence]) -> None:
+def check_languages(batch: Batch, workers: Sequence[WorkerPresence]) -> None:
     """Make sure that each of the workers can run each of the jobs.
 
     Raises:
         InterpreterMissingError: one has no interpreter for some job, and any of them may be given any job.
     """
-    wanted = {job.language for job in jobs}
+    wanted = set(batch.languages)
     lacking = [worker for worker in workers if not wanted <= set(worker.languages)]
     if lacking:
         missing = sorted({name for worker in lacking for name in wanted - set(worker.languages)})
@@ -106,43 +106,60 @@ def _names(workers: Sequence[WorkerPresence]) -> str:
     return ", ".join(worker.worker_id for worker in workers)
 
 
-async def refuse_mixed_run(queue: JobQueue, jobs: Sequence[PromptJob]) -> None:
+async def refuse_mixed_run(queue: JobQueue, batch: Batch) -> None:
     """Refuse to go on with a run under other conditions: its numbers would be of nothing in particular.
 
     Raises:
         MixedRunError: a job is queued or has its record, and would not be the same one now.
     """
-    for job in jobs:
-        changed = await _changed_since(queue, job)
-        if changed:
-            what, flag = ("job", "--id") if job.run_id is None else ("run", "--run")
-            raise MixedRunError(
-                f"{what} {(job.run_id or job.job_id)!r} was made under other conditions",
-                facts={
-                    "task": job.task_id or job.job_id,
-                    "differs in": ", ".join(
-                        _told(name, *values) for name, values in changed.items()
-                    ),
-                },
-                fixes=[
-                    f"give this {what} another name with {flag}",
-                    *(["ask the same model as before, with --model"] if "model" in changed else []),
-                ],
-                note="nothing was queued",
-            )
+    if batch.run_id is None:
+        job = batch.first()
+        _refuse_if_changed(job, await _earlier(queue, job))
+        return
+    recorded = (await recorded_of(queue.records, batch.run_id)).ids
+    if not len(recorded) and await find_run(queue, batch.run_id) is None:
+        return
+    jobs = batch.jobs()
+    while page := list(islice(jobs, PAGE)):
+        with expecting_answer("it cannot be told which jobs are queued"):
+            payloads = await queue.redis.mget([job_key_prefix + job.job_id for job in page])
+        for job, payload in zip(page, payloads, strict=True):
+            if payload is not None or job.job_id in recorded:
+                _refuse_if_changed(job, await _earlier(queue, job))
 
 
-async def _changed_since(queue: JobQueue, job: PromptJob) -> dict[str, tuple[object, object]]:
+def _refuse_if_changed(job: PromptJob, earlier: PromptJob | None) -> None:
+    pairs = {name: (getattr(earlier or job, name), getattr(job, name)) for name in _CONDITIONS}
+    changed = {
+        name: pairs[name]
+        for name in PromptJob.model_fields
+        if name in pairs and pairs[name][0] != pairs[name][1]
+    }
+    if changed:
+        what, flag = ("job", "--id") if job.run_id is None else ("run", "--run")
+        raise MixedRunError(
+            f"{what} {(job.run_id or job.job_id)!r} was made under other conditions",
+            facts={
+                "task": job.task_id or job.job_id,
+                "differs in": ", ".join(_told(name, *values) for name, values in changed.items()),
+            },
+            fixes=[
+                f"give this {what} another name with {flag}",
+                *(["ask the same model as before, with --model"] if "model" in changed else []),
+            ],
+            note="nothing was queued",
+        )
+
+
+async def _earlier(queue: JobQueue, job: PromptJob) -> PromptJob | None:
+    """The job that has this id by now, queued or recorded."""
     # In this order: a job that ends between the two looks has its record by then.
     earlier = await queue.find(job.job_id)
-    if earlier is None:
-        if not await queue.records.has(job.job_id):
-            return {}
+    if earlier is None and await queue.records.has(job.job_id):
         record = await queue.records.get(job.job_id)
         # It may have left open who answers, which is known by now.
         earlier = record.job.model_copy(update={"model": record.requested_model})
-    pairs = {name: (getattr(earlier, name), getattr(job, name)) for name in PromptJob.model_fields}
-    return {name: (before, now) for name, (before, now) in pairs.items() if before != now}
+    return earlier
 
 
 def _told(name: str, before: object, now: object) -> str:

@@ -3,8 +3,8 @@
 from jobs.clock import new_id
 from jobs.errors import ExitCode
 
-from .evaluate import make_jobs, run_and_report
-from .flags import AsJson, read_settings
+from .evaluate import run_and_report
+from .flags import NO_LANE_FLAGS, AsJson, read_settings
 from .output import talk, talk_box
 
 
@@ -18,6 +18,9 @@ def demo(*, json: AsJson = False) -> int:
     """
     from jobs.connection import EMBEDDED_SCHEME
     from jobs.datasets.readers import demo_tasks
+
+    from .batch import batch_of
+    from .placing import place_of
 
     # The recorded programs ship with promptmill and were read, so any isolation will do for them; and neither a
     # configured Redis nor a worker with a key has any part in the tour.
@@ -38,10 +41,9 @@ def demo(*, json: AsJson = False) -> int:
             "Ask Gemini instead:  export GEMINI_API_KEY=...  and  promptmill eval FILE",
         ],
     )
-    run_id = new_id("demo")
-    jobs = make_jobs(demo_tasks(), run_id, settings)
+    batch = batch_of(demo_tasks(), new_id("demo"), settings, place=place_of(NO_LANE_FLAGS))
     report = run_and_report(
-        settings, run_id, jobs, as_json=json, how_to_go_on="start again:  promptmill demo"
+        settings, batch, as_json=json, how_to_go_on="start again:  promptmill demo"
     )
     talk("next     promptmill job list     promptmill job show ID     promptmill eval --help")
     return ExitCode.INCOMPLETE if report.unscored else ExitCode.OK

@@ -14,15 +14,24 @@ from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
 from .errors import StoppedError
-from .flags import NO_FLAGS, AsJson, Attempts, SettingFlags, read_settings
+from .flags import (
+    NO_FLAGS,
+    NO_LANE_FLAGS,
+    AsJson,
+    Attempts,
+    Detach,
+    LaneFlags,
+    SettingFlags,
+    read_settings,
+)
 from .output import counted, emit, emit_json, show_error, talk
 from .resuming import same_command
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from jobs.datasets import Task
-    from jobs.models import PromptJob, Record
     from jobs.reports import Report
+
+    from .batch import Batch
 
 
 @Parameter(name="*")
@@ -46,6 +55,7 @@ class RunFlags:
         str | None,
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
     ] = None
+    detach: Detach = False
     fail_under: Annotated[
         float | None,
         Parameter(
@@ -57,11 +67,6 @@ class RunFlags:
 
 ONE_OF_EACH = RunFlags()
 
-NAMES = (
-    "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
-)
-"""What a run may be called, and the id of a job."""
-
 
 def evaluate(
     dataset: Path,
@@ -69,6 +74,7 @@ def evaluate(
     *,
     json: AsJson = False,
     run: RunFlags = ONE_OF_EACH,
+    lane: LaneFlags = NO_LANE_FLAGS,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
     """Run every task of a dataset, then report.
@@ -82,28 +88,53 @@ def evaluate(
     """
     from jobs.datasets.readers import read_tasks
 
+    from .batch import batch_of
+    from .placing import place_of
+
     settings = read_settings(flags, quiet=True)
-    tasks = read_tasks(dataset)
+    place = place_of(lane)
     run_id = new_id("run") if run.run is None else run.run
-    jobs = make_jobs(tasks, run_id, settings, samples=run.samples, max_attempts=run.max_attempts)
+    batch = batch_of(
+        read_tasks(dataset),
+        run_id,
+        settings,
+        place=place,
+        samples=run.samples,
+        max_attempts=run.max_attempts,
+    )
+    if run.detach:
+        return _detach(settings, batch, run, as_json=json)
     resume = same_command(*(() if run.run is not None else ("--run", run_id)))
     try:
         report = run_and_report(
-            settings, run_id, jobs, as_json=json, how_to_go_on=f"go on with:  {resume}"
+            settings, batch, as_json=json, how_to_go_on=f"go on with:  {resume}"
         )
     except (KeyboardInterrupt, asyncio.CancelledError):
-        talk(f"\nstopped; what is recorded stays, the rest is still queued. Go on with:  {resume}")
+        talk(
+            f"\nstopped; what is recorded stays, what was queued is still queued. Go on with:  {resume}"
+        )
         if json:
-            note = "what is recorded stays, the rest is still queued"
+            note = "what is recorded stays, what was queued is still queued"
             error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=note)
             show_error(error, as_json=True)
         return ExitCode.INTERRUPTED
-    is_complete = _tell_what_is_missing(report, len(jobs), resume)
+    is_complete = _tell_what_is_missing(report, batch.n_jobs, resume)
     if run.fail_under is not None and (report.solved.value or 0.0) < run.fail_under:
         talk(f"gate     --fail-under {run.fail_under}: FAILED")
         return ExitCode.GATE_FAILED
     # A gate is about the jobs that were judged, and passes no run of which some were not.
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
+
+
+def _detach(settings: Settings, batch: Batch, run: RunFlags, *, as_json: bool) -> int:
+    from .detaching import detach
+
+    if run.fail_under is not None:
+        raise UsageError(
+            "--fail-under goes with a run that is waited for, not with --detach",
+            note="nothing was queued",
+        )
+    return asyncio.run(detach(settings, batch, None, as_json=as_json))
 
 
 def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:
@@ -120,62 +151,28 @@ def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:
     return not report.unscored and not n_unrecorded
 
 
-def make_jobs(
-    tasks: list[Task],
-    run_id: str,
-    settings: Settings,
-    *,
-    samples: int = 1,
-    max_attempts: int | None = None,
-) -> list[PromptJob]:
-    """The jobs of a run: every task, so many times.
-
-    Raises:
-        UsageError: the run's name cannot be one.
-    """
-    from jobs.models import is_identifier
-
-    if not is_identifier(run_id):
-        raise UsageError(
-            f"{run_id!r} cannot name a run",
-            fixes=[NAMES],
-            note="nothing was queued",
-        )
-    return [
-        task.to_job(
-            run_id,
-            sample=sample,
-            max_attempts=max_attempts or settings.attempts.max,
-            limits=settings.limits,
-        )
-        for task in tasks
-        for sample in range(samples)
-    ]
-
-
-def run_and_report(
-    settings: Settings, run_id: str, jobs: list[PromptJob], *, as_json: bool, how_to_go_on: str
-) -> Report:
-    """Run the jobs, show how far they are, and print the report.
+def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go_on: str) -> Report:
+    """Run the jobs of a run, show how far they are, and print the report.
 
     Raises:
         PromptmillError: nothing was queued, or it says what was, and how to go on.
     """
-    from jobs.reports import build_report
     from jobs.reports.text import report_lines
 
     from .progress import RunProgress
     from .running import run_jobs
 
-    async def records() -> list[Record]:
-        with RunProgress(run_id, len(jobs)) as progress:
-            return await run_jobs(settings, jobs, progress, how_to_go_on)
+    name = batch.run_id or ""
 
-    report = build_report(asyncio.run(records()))
+    async def run() -> Report:
+        with RunProgress(name, batch.n_jobs) as progress:
+            return await run_jobs(settings, batch, progress, how_to_go_on)
+
+    report = asyncio.run(run())
     if as_json:
-        emit_json({"runId": run_id, **report.model_dump(mode="json", by_alias=True)})
+        emit_json({"runId": name, **report.model_dump(mode="json", by_alias=True)})
     else:
-        emit(f"run {run_id}   {counted(report.n_jobs, 'record')} in {settings.records_directory}\n")
+        emit(f"run {name}   {counted(report.n_jobs, 'record')} in {settings.records_directory}\n")
         for line in report_lines(report):
             emit(escaped(line))
     return report

@@ -10,6 +10,7 @@ from cyclopts import Parameter, validators
 from jobs.bounds import MAX_ATTEMPTS
 from jobs.errors import UsageError
 from jobs.languages import Language
+from jobs.priorities import Priority
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -50,7 +51,47 @@ NO_FLAGS = SettingFlags()
 
 Switch = Annotated[bool, Parameter(negative=())]
 Attempts = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=MAX_ATTEMPTS))]
+Detach = Annotated[
+    bool,
+    Parameter(
+        negative=(), help="leave the jobs to the workers, which queue them, and return at once"
+    ),
+]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSON, errors too")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class LaneFlags:
+    """Where jobs wait, and what goes first there."""
+
+    queue: Annotated[
+        str | None,
+        Parameter(help="name of the queue (default); workers take from those of worker.queues"),
+    ] = None
+    priority: Annotated[
+        Priority, Parameter(help="what goes first in its queue: high, normal or low")
+    ] = Priority.NORMAL
+
+
+NO_LANE_FLAGS = LaneFlags()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TimeFlags:
+    """When jobs are due."""
+
+    at: Annotated[str | None, Parameter(help="not before this time, such as 2027-01-31T22:00Z")] = (
+        None
+    )
+    in_: Annotated[
+        str | None,
+        Parameter(name="--in", help="not before so long from now, such as 90s, 10m, 2h or 1d"),
+    ] = None
+
+
+NO_TIME_FLAGS = TimeFlags()
 
 
 @Parameter(name="*")
@@ -82,6 +123,7 @@ class JobFlags:
     run: Annotated[
         str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
     ] = None
+    detach: Detach = False
     id: Annotated[
         str | None,
         Parameter(help="id of one prompt's job; what has an id is queued only once"),

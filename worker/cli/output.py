@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import Self, TextIO
 
 from config.escaping import escaped_block, escaped_json
 from jobs.errors import PromptmillError
@@ -28,6 +28,26 @@ def emit(text: str) -> None:
 def emit_json(value: object) -> None:
     """Write one JSON value as data."""
     _print(escaped_json(json.dumps(value, ensure_ascii=False, indent=2)))
+
+
+class JsonArray:
+    """Writes one JSON array as data, value by value: it may hold more than memory does."""
+
+    def __init__(self) -> None:
+        self._n = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            _print("\n]" if self._n else "[]")
+
+    def add(self, value: object) -> None:
+        """Write the next value."""
+        text = json.dumps(value, ensure_ascii=False, indent=2).replace("\n", "\n  ")
+        _print(f"{',' if self._n else '['}\n  {escaped_json(text)}", end="")
+        self._n += 1
 
 
 def talk(text: str = "") -> None:
@@ -85,17 +105,17 @@ def show_error(error: PromptmillError, *, as_json: bool) -> None:
     talk(f"  {f'{error.note}; ' if error.note else ''}exit {error.exit_code.value}{retry}")
 
 
-def _print(text: str) -> None:
+def _print(text: str, end: str = "\n") -> None:
     try:
-        _write(text, sys.stdout)
+        _write(text, sys.stdout, end)
     except OSError as error:
         raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
 
-def _write(text: str, stream: TextIO) -> None:
+def _write(text: str, stream: TextIO, end: str = "\n") -> None:
     try:
         # Flushed here, where an error still finds somebody to tell it to.
-        print(text, file=stream, flush=True)
+        print(text, file=stream, flush=True, end=end)
     except BrokenPipeError:
         _forget(stream)
 

@@ -1,13 +1,14 @@
 """How far a run is: a bar redrawn on a terminal, a plain line now and then elsewhere."""
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from config.escaping import escaped
 from jobs.clock import monotonic
-from jobs.events import AttemptFinished, JobCancelled, JobDelayed, JobEvent, JobFinished
+from jobs.events import AttemptFinished, JobDelayed, JobEvent
 from jobs.reports.text import SIMULATED_NOTE
 from jobs.verdicts import Verdict
 
@@ -21,7 +22,7 @@ _PLAIN_SHARE = 0.05
 
 
 class RunProgress:
-    """Counts a run's events and shows them on standard error; as a context manager it ends its bar."""
+    """Shows on standard error how far a run is; as a context manager it ends its bar."""
 
     def __init__(self, name: str, n_jobs: int, *, details: bool = False) -> None:
         """Show the progress of `n_jobs` jobs; with `details`, every attempt gets a line of its own."""
@@ -30,8 +31,7 @@ class RunProgress:
         self._details = details
         self._began = self._shown_at = monotonic()
         self._shown_done = 0
-        # By job: an end may be told twice.
-        self._results: dict[str, str] = {}
+        self._counted: tuple[int, dict[str, int]] = (0, {})
         self._stack = ExitStack()
         self._bar: Progress | None = None
 
@@ -55,13 +55,9 @@ class RunProgress:
             self._bar = self._stack.enter_context(_new_bar())
             self._bar.add_task("", total=self._n_jobs, results="")
 
-    def show(self, event: JobEvent) -> None:
-        """Count an event, and show it if it is time to."""
+    def tell(self, event: JobEvent) -> None:
+        """Say what a person wants to know of at once."""
         match event:
-            case JobFinished():
-                self._count(event.job_id, _result_of(event.verdict))
-            case JobCancelled():
-                self._count(event.job_id, "cancelled")
             case JobDelayed():
                 self._tell(f"{event.job_id}  delayed {event.seconds:.0f} s: {event.reason}")
             case AttemptFinished() if self._details:
@@ -71,19 +67,23 @@ class RunProgress:
             case _:
                 pass
 
-    def _count(self, job_id: str, result: str) -> None:
-        self._results[job_id] = result
-        counts = sorted(Counter(self._results.values()).items())
-        results = "  ".join(f"{name}={count}" for name, count in counts)
-        done, now = len(self._results), monotonic()
-        if self._n_jobs == 1 and self._details:
-            # Its one attempt after the other has been shown.
+    def count(self, verdicts: Mapping[Verdict, int], n_cancelled: int, n_done: int) -> None:
+        """Show that so many jobs have ended, and how, if it is time to."""
+        counts = Counter({"cancelled": n_cancelled})
+        for verdict, n in verdicts.items():
+            counts[_result_of(verdict)] += n
+        shown = {name: n for name, n in sorted(counts.items()) if n}
+        if self._counted == (n_done, shown) or (self._n_jobs == 1 and self._details):
+            # Of one job, its attempts have been shown one after the other.
             return
+        self._counted = n_done, shown
+        results = "  ".join(f"{name}={n}" for name, n in shown.items())
+        now = monotonic()
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done, results=results)
-        elif self._is_time(done, now):
-            self._shown_at, self._shown_done = now, done
-            talk(f"{self._name}  {done}/{self._n_jobs}  {results}  {now - self._began:.1f} s")
+            self._bar.update(self._bar.task_ids[0], completed=n_done, results=results)
+        elif self._is_time(n_done, now):
+            self._shown_at, self._shown_done = now, n_done
+            talk(f"{self._name}  {n_done}/{self._n_jobs}  {results}  {now - self._began:.1f} s")
 
     def _is_time(self, done: int, now: float) -> bool:
         return (

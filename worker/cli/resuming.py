@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from config.escaping import escaped
 from config.redaction import redact_known_forms
 from jobs.errors import PromptmillError
+from jobs.models import DEFAULT_QUEUE
+
+from .batch import Batch
 
 
 def same_command(*more: str) -> str:
@@ -19,9 +22,12 @@ def same_command(*more: str) -> str:
     return escaped(shlex.join(words))
 
 
-def worker_command(model: str | None) -> str:
-    """What to type for a worker that answers jobs of this model."""
-    return escaped(shlex.join(["promptmill", "worker", *(("--model", model) if model else ())]))
+def worker_command(batch: Batch) -> str:
+    """What to type for a worker that takes these jobs."""
+    queue = batch.place.queue
+    where = "" if queue == DEFAULT_QUEUE else f"PROMPTMILL_WORKER__QUEUES={queue} "
+    words = ["promptmill", "worker", *(("--model", batch.model) if batch.model else ())]
+    return escaped(where + shlex.join(words))
 
 
 @contextmanager

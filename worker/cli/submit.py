@@ -3,35 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from config.escaping import escaped, escaped_block
-from jobs.errors import ExitCode
+from jobs.errors import ExitCode, UsageError
 from jobs.verdicts import Verdict
 
-from .flags import NO_FLAGS, NO_JOB_FLAGS, AsJson, JobFlags, SettingFlags, Switch, read_settings
-from .output import emit, emit_json, talk
+from .flags import (
+    NO_FLAGS,
+    NO_JOB_FLAGS,
+    NO_LANE_FLAGS,
+    NO_TIME_FLAGS,
+    AsJson,
+    JobFlags,
+    LaneFlags,
+    SettingFlags,
+    Switch,
+    TimeFlags,
+    read_settings,
+)
+from .output import JsonArray, emit, talk
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from config.settings import Settings
-    from jobs.models import PromptJob, Record
+    from jobs.models import Record
     from jobs.presence import WorkerPresence
     from jobs.queue import JobQueue
+    from jobs.submitting import Submitted
+
+    from .batch import Batch
 
 _SHOWN_LINES, _SHOWN_CHARACTERS = 20, 200
+_QUICK_SECONDS = 1.0
 
 
-def submit(
+def submit(  # noqa: PLR0913  (groups of flags)
     prompt: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     /,
     *,
     wait: Switch = False,
     json: AsJson = False,
     job: JobFlags = NO_JOB_FLAGS,
+    lane: LaneFlags = NO_LANE_FLAGS,
+    times: TimeFlags = NO_TIME_FLAGS,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
     """Queue one prompt or a file of them; the ids go to standard output, one a line.
@@ -41,113 +62,142 @@ def submit(
         wait: wait for the records; exit with 0 if all are accepted, 1 if some are not, 5 if we failed with some.
         json: ids, and with --wait the records, as JSON.
     """
-    from .wanted import jobs_wanted
+    from .placing import place_of, time_of
+    from .wanted import wanted
 
     settings = read_settings(flags, quiet=True)
-    jobs = jobs_wanted(prompt, job, settings)
-    how_to_go_on = _how_to_go_on(job, jobs[0])
-    records = asyncio.run(
-        _submit(settings, jobs, wait=wait, as_json=json, how_to_go_on=how_to_go_on)
-    )
-    if not wait:
-        return ExitCode.OK
-    if json:
-        emit_json([record.model_dump(mode="json", by_alias=True) for record in records])
-    return _exit_code(records, len(jobs))
+    place, at = place_of(lane), time_of(times)
+    batch = wanted(prompt, job, place, settings)
+    if job.detach:
+        return _detach(settings, batch, at, wait=wait, as_json=json)
+    how = _how_to_go_on(job, batch)
+    return asyncio.run(_Submit(settings, at, wait=wait, as_json=json).submit(batch, how))
 
 
-def _how_to_go_on(job: JobFlags, first: PromptJob) -> str:
+def _detach(
+    settings: Settings, batch: Batch, at: datetime | None, *, wait: bool, as_json: bool
+) -> int:
+    from .detaching import detach
+
+    if wait or batch.run_id is None:
+        raise UsageError(
+            "--detach goes with --jsonl, and not with --wait",
+            fixes=["follow the run later:  promptmill run show RUN"],
+            note="nothing was queued",
+        )
+    return asyncio.run(detach(settings, batch, at, as_json=as_json))
+
+
+def _how_to_go_on(job: JobFlags, batch: Batch) -> str:
     from .resuming import same_command
 
-    if first.run_id is None:
-        return f"type it again with --id {first.job_id}: nothing is queued twice"
-    again = same_command(*(() if job.run is not None else ("--run", first.run_id)))
+    if batch.run_id is None:
+        return f"type it again with --id {batch.first().job_id}: nothing is queued twice"
+    again = same_command(*(() if job.run is not None else ("--run", batch.run_id)))
     with_what = " with the same standard input" if str(job.jsonl) == "-" else ""
     return f"nothing is queued twice if you{with_what} go on with:  {again}"
 
 
-async def _submit(
-    settings: Settings,
-    jobs: Sequence[PromptJob],
-    *,
-    wait: bool,
-    as_json: bool,
-    how_to_go_on: str,
-) -> list[Record]:
-    from .checking import (
-        check_languages,
-        for_model,
-        model_meant,
-        nothing_queued_yet,
-        refuse_mixed_run,
-        that_answer,
-    )
-    from .following import records_of
-    from .resuming import going_on
-    from .running import open_queue
+class _Submit:
+    """One call of the command."""
 
-    async with AsyncExitStack() as stack:
-        with nothing_queued_yet(settings):
-            queue = await stack.enter_async_context(open_queue(settings))
-            workers = await queue.live_workers()
-            model = model_meant(settings, workers)
-            jobs = for_model(jobs, model)
-            check_languages(jobs, that_answer(workers, model))
-            await refuse_mixed_run(queue, jobs)
-        with going_on(how_to_go_on):
-            for job in jobs:
-                await queue.submit(job)
-                if not as_json:
-                    # At once: should the next one fail, this one stays queued.
-                    emit(job.job_id)
-            if as_json and not wait:
-                emit_json([{"jobId": job.job_id} for job in jobs])
-            _tell_who_works(workers, model)
-            if not wait:
-                return []
-            await _wait(queue, jobs)
-            records = await records_of(queue, jobs)
-    _tell_what_came_of_it(settings, records)
-    return records
+    def __init__(
+        self, settings: Settings, at: datetime | None, *, wait: bool, as_json: bool
+    ) -> None:
+        self._settings = settings
+        self._at = at
+        self._wait = wait
+        self._as_json = as_json
+        self._is_wait_told = False
 
+    async def submit(self, batch: Batch, how_to_go_on: str) -> int:
+        from jobs.run_control import begin_run
 
-async def _wait(queue: JobQueue, jobs: Sequence[PromptJob]) -> None:
-    from .errors import NobodyWorksError
-    from .following import follow_to_the_end
-    from .progress import RunProgress
+        from .checking import check_languages, model_meant, nothing_queued_yet, refuse_mixed_run
+        from .detaching import tell_who_works
+        from .opening import open_queue
+        from .resuming import going_on
 
-    with RunProgress(jobs[0].run_id or jobs[0].job_id, len(jobs), details=True) as progress:
-        while True:
+        async with AsyncExitStack() as stack:
+            with nothing_queued_yet(self._settings):
+                queue = await stack.enter_async_context(open_queue(self._settings))
+                workers = await queue.live_workers()
+                batch = batch.for_model(model_meant(self._settings, workers))
+                check_languages(batch, [worker for worker in workers if batch.is_for(worker)])
+                await refuse_mixed_run(queue, batch)
+            with going_on(how_to_go_on):
+                if batch.run_id is not None:
+                    await begin_run(queue, batch.run_id)
+                if self._wait:
+                    await self._see_through(queue, batch, workers)
+                    return await self._tell_what_came_of_it(queue, batch)
+                await self._queue(queue, batch)
+                if self._as_json:
+                    with JsonArray() as array:
+                        for job in batch.jobs():
+                            array.add({"jobId": job.job_id})
+                tell_who_works(workers, batch)
+                return ExitCode.OK
+
+    async def _queue(self, queue: JobQueue, batch: Batch) -> Submitted:
+        return await queue.submit_all(
+            batch.jobs(),
+            at=self._at,
+            high_water=self._settings.queue.high_water,
+            on_taken=self._tell_taken,
+        )
+
+    def _tell_taken(self, job_ids: Sequence[str], n_due: int) -> None:
+        if not self._as_json:
+            # At once: should the next ones fail, these stay queued.
+            emit("\n".join(job_ids))
+        if n_due >= self._settings.queue.high_water and not self._is_wait_told:
+            self._is_wait_told = True
+            talk(f"{n_due} jobs are due by now; more are queued as workers take them")
+
+    async def _see_through(
+        self, queue: JobQueue, batch: Batch, workers: Sequence[WorkerPresence]
+    ) -> None:
+        from .detaching import tell_who_works
+        from .errors import NobodyWorksError
+        from .following import Follower
+        from .progress import RunProgress
+
+        with RunProgress(batch.run_id or "", batch.n_jobs, details=True) as progress:
+            follower = await Follower.of(queue, batch, progress)
+            submitting = asyncio.create_task(self._queue(queue, batch))
             try:
-                return await follow_to_the_end(queue, jobs, progress)
-            except NobodyWorksError as error:
-                talk(f"{error.in_one_line}; still waiting")
+                await asyncio.wait({submitting}, timeout=_QUICK_SECONDS)
+                tell_who_works(workers, batch)
+                while True:
+                    try:
+                        return await follower.follow_to_the_end(submitting)
+                    except NobodyWorksError as error:
+                        talk(f"{error.in_one_line}; still waiting")
+            finally:
+                submitting.cancel()
+                await asyncio.wait({submitting})
+
+    async def _tell_what_came_of_it(self, queue: JobQueue, batch: Batch) -> int:
+        from .following import records_of
+
+        verdicts: Counter[Verdict] = Counter()
+        with JsonArray() if self._as_json else nullcontext() as array:
+            async for record in records_of(queue, batch):
+                verdicts[record.verdict] += 1
+                _tell_record(self._settings, record, is_alone=batch.n_jobs == 1)
+                if array is not None:
+                    array.add(record.model_dump(mode="json", by_alias=True))
+        return _exit_code(verdicts, batch.n_jobs)
 
 
-def _tell_who_works(workers: Sequence[WorkerPresence], model: str) -> None:
-    from jobs.presence import is_replayed
-    from jobs.reports.text import SIMULATED_NOTE
-
-    from .checking import models_of, that_answer
-    from .resuming import worker_command
-
-    if not that_answer(workers, model):
-        who = f"the running workers answer with {models_of(workers)}"
-        nobody = who if workers else "no worker has been heard of yet"
-        talk(f"queued for {model}; {nobody}. Start one:  {worker_command(model)}")
-    if is_replayed(model):
-        talk(SIMULATED_NOTE)
-
-
-def _tell_what_came_of_it(settings: Settings, records: Sequence[Record]) -> None:
+def _tell_record(settings: Settings, record: Record, *, is_alone: bool) -> None:
     from jobs.records.files import FileRecordStore
 
-    store = FileRecordStore(settings.records_directory)
-    for record in records:
-        talk(escaped(f"{record.job_id}  {record.verdict}  {record.explanation}".rstrip()))
-        if len(records) == 1 and record.output:
-            talk(escaped_block(_first_lines(record.output)))
-        talk(f"record  {store.path_of(record.job_id)}")
+    talk(escaped(f"{record.job_id}  {record.verdict}  {record.explanation}".rstrip()))
+    if is_alone and record.output:
+        talk(escaped_block(_first_lines(record.output)))
+    talk(f"record  {FileRecordStore(settings.records_directory).path_of(record.job_id)}")
 
 
 def _first_lines(text: str) -> str:
@@ -158,11 +208,7 @@ def _first_lines(text: str) -> str:
     return "\n".join(shown)
 
 
-def _exit_code(records: Sequence[Record], n_jobs: int) -> int:
-    if len(records) < n_jobs or any(not record.verdict.is_scored for record in records):
+def _exit_code(verdicts: Counter[Verdict], n_jobs: int) -> int:
+    if verdicts.total() < n_jobs or any(not verdict.is_scored for verdict in verdicts):
         return ExitCode.INCOMPLETE
-    return (
-        ExitCode.OK
-        if all(record.verdict is Verdict.ACCEPTED for record in records)
-        else ExitCode.GATE_FAILED
-    )
+    return ExitCode.OK if set(verdicts) == {Verdict.ACCEPTED} else ExitCode.GATE_FAILED

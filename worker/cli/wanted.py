@@ -11,20 +11,20 @@ from config.settings import Settings
 from jobs.bounds import MAX_PROMPT, MAX_SOURCE
 from jobs.checkers import Checker, checker_of
 from jobs.clock import new_id
-from jobs.datasets.documents import read_document
-from jobs.datasets.readers import read_tasks, tasks_in
+from jobs.datasets.readers import piped_tasks, read_tasks
 from jobs.errors import UsageError
 from jobs.languages import Language
 from jobs.models import PromptJob, is_identifier
 
-from .evaluate import NAMES, make_jobs
+from .batch import NAMES, Batch, batch_of
 from .flags import JobFlags
+from .placing import Place
 
 _STDIN = "standard input"
 _NOTHING = "nothing was queued"
 
 
-def jobs_wanted(prompt: str | None, job: JobFlags, settings: Settings) -> list[PromptJob]:
+def wanted(prompt: str | None, job: JobFlags, place: Place, settings: Settings) -> Batch:
     """The jobs of one prompt or of a file of them; nothing is queued yet.
 
     Raises:
@@ -46,18 +46,19 @@ def jobs_wanted(prompt: str | None, job: JobFlags, settings: Settings) -> list[P
             note=_NOTHING,
         )
     if job.jsonl is not None:
-        return _jobs_of_file(job.jsonl, job, settings)
+        return _batch_of_file(job.jsonl, job, place, settings)
     if job.run is not None:
         raise UsageError(
             "--run goes with --jsonl: a single prompt belongs to no run", note=_NOTHING
         )
     try:
-        return [_job_of_prompt(_text_of(prompt or ""), job, settings)]
+        one = _job_of_prompt(_text_of(prompt or ""), job, settings)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         words = fault["msg"].removeprefix("Value error, ")
         why = f"{words[:1].lower()}{words[1:]}"
         raise UsageError(f"{fault['loc'][-1]!r} cannot be used: {why}", note=_NOTHING) from None
+    return Batch(None, 1, {one.language: 1}, lambda: iter([one]), place)
 
 
 def _job_of_prompt(text: str, job: JobFlags, settings: Settings) -> PromptJob:
@@ -76,7 +77,7 @@ def _job_of_prompt(text: str, job: JobFlags, settings: Settings) -> PromptJob:
     )
 
 
-def _jobs_of_file(path: Path, job: JobFlags, settings: Settings) -> list[PromptJob]:
+def _batch_of_file(path: Path, job: JobFlags, place: Place, settings: Settings) -> Batch:
     if job.tests or job.expect is not None or job.language:
         raise UsageError(
             "--tests, --expect and --language go with one prompt",
@@ -84,13 +85,11 @@ def _jobs_of_file(path: Path, job: JobFlags, settings: Settings) -> list[PromptJ
             note=_NOTHING,
         )
     is_piped = str(path) == "-"
-    tasks = (
-        tasks_in(read_document(sys.stdin.buffer, _STDIN), _STDIN) if is_piped else read_tasks(path)
-    )
-    return make_jobs(
-        tasks,
+    return batch_of(
+        piped_tasks(sys.stdin.buffer, _STDIN) if is_piped else read_tasks(path),
         new_id("run") if job.run is None else job.run,
         settings,
+        place=place,
         max_attempts=job.max_attempts,
     )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from jobs.datasets.lines import Problem, lines_of, refusal
+from jobs.datasets.lines import Problem, lines_in, refusal
 from jobs.errors import UsageError
 from jobs.models import ModelReply
 from jobs.wire import Wire
@@ -74,21 +74,21 @@ def load_recordings(path: Path | Traversable) -> Recordings:
         UsageError: the file cannot be read.
         DatasetError: it has bad lines; all are told at once, by number.
     """
+    recordings: dict[int, Recording] = {}
+    problems: dict[int, str] = {}
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            for number, line in enumerate(lines_in(file, str(path)), start=1):
+                if line.strip():
+                    try:
+                        recordings[number] = Recording.model_validate_json(line)
+                    except ValidationError as error:
+                        problems[number] = _told(error)
     except OSError as error:
         raise UsageError(
             f"cannot read the recordings in {str(path)!r}: {error.strerror}",
             fixes=("name a JSON Lines file of recordings:  --model replay:FILE",),
         ) from error
-    recordings: dict[int, Recording] = {}
-    problems: dict[int, str] = {}
-    for number, line in enumerate(lines_of(raw, str(path)), start=1):
-        if line.strip():
-            try:
-                recordings[number] = Recording.model_validate_json(line)
-            except ValidationError as error:
-                problems[number] = _told(error)
     n_rows = len(recordings) + len(problems)
     by_place = _grouped(recordings, problems)
     if problems:

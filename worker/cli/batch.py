@@ -1,0 +1,93 @@
+"""What is queued by one command: jobs that are made when they are needed, however many there are."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from jobs.errors import UsageError
+from jobs.languages import Language
+from jobs.models import PromptJob, is_identifier
+from jobs.presence import WorkerPresence
+
+from .placing import Place
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from jobs.datasets.readers import Dataset
+
+NAMES = (
+    "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
+)
+"""What a run may be called, and the id of a job."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One prompt, or the tasks of a dataset under one configuration."""
+
+    run_id: str | None
+    """None of one prompt, which belongs to no run."""
+    n_jobs: int
+    languages: Mapping[Language, int]
+    """How many of the jobs are to be solved in each."""
+    make: Callable[[], Iterator[PromptJob]]
+    """The jobs, but for what stands here."""
+    place: Place
+    model: str | None = None
+
+    def jobs(self) -> Iterator[PromptJob]:
+        """The jobs, made anew each time, and the same ones each time."""
+        changes = {
+            "model": self.model,
+            "queue": self.place.queue,
+            "priority": self.place.priority,
+        }
+        for job in self.make():
+            yield job.model_copy(update=changes)
+
+    def first(self) -> PromptJob:
+        """The first of the jobs."""
+        return next(self.jobs())
+
+    def for_model(self, model: str) -> "Batch":
+        """The same jobs, to be answered by this model and by no worker that asks another."""
+        return replace(self, model=model)
+
+    def is_for(self, worker: WorkerPresence) -> bool:
+        """Whether this worker will take the jobs."""
+        return worker.answers(self.model) and self.place.queue in worker.queues
+
+
+def batch_of(
+    tasks: "Dataset",
+    run_id: str,
+    settings: "Settings",
+    *,
+    place: Place,
+    samples: int = 1,
+    max_attempts: int | None = None,
+) -> Batch:
+    """The jobs of a run: every task, so many times.
+
+    Raises:
+        UsageError: the run's name cannot be one.
+    """
+    if not is_identifier(run_id):
+        raise UsageError(
+            f"{run_id!r} cannot name a run",
+            fixes=[NAMES],
+            note="nothing was queued",
+        )
+
+    def make() -> Iterator[PromptJob]:
+        for task in tasks:
+            for sample in range(samples):
+                yield task.to_job(
+                    run_id,
+                    sample=sample,
+                    max_attempts=max_attempts or settings.attempts.max,
+                    limits=settings.limits,
+                )
+
+    languages = {language: n * samples for language, n in tasks.languages.items()}
+    return Batch(run_id, len(tasks) * samples, languages, make, place)

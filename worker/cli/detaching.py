@@ -1,0 +1,62 @@
+"""Leaves a run to the workers, and says who they are."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from config.escaping import escaped
+from config.settings import Settings
+from jobs.errors import ExitCode
+from jobs.feeding import hand_over
+from jobs.presence import WorkerPresence, is_replayed
+from jobs.reports.text import SIMULATED_NOTE
+from jobs.run_control import begin_run
+
+from .batch import Batch
+from .checking import (
+    check_languages,
+    model_meant,
+    models_of,
+    nothing_queued_yet,
+    refuse_mixed_run,
+)
+from .opening import open_queue
+from .output import counted, emit, emit_json, talk
+from .resuming import worker_command
+
+
+async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_json: bool) -> int:
+    """Hand the jobs of a run over to the workers, which queue them; its name goes to standard output.
+
+    Raises:
+        PromptmillError: nothing was queued.
+    """
+    run_id = batch.run_id or ""
+    with nothing_queued_yet(settings):
+        async with open_queue(settings) as queue:
+            workers = await queue.live_workers()
+            batch = batch.for_model(model_meant(settings, workers))
+            check_languages(batch, [worker for worker in workers if batch.is_for(worker)])
+            await refuse_mixed_run(queue, batch)
+            await begin_run(queue, run_id)
+            n_jobs = await hand_over(queue, run_id, batch.jobs(), at=at)
+    if as_json:
+        emit_json({"runId": run_id, "jobs": n_jobs})
+    else:
+        emit(run_id)
+    tell_who_works(workers, batch)
+    talk(
+        escaped(
+            f"{counted(n_jobs, 'job')} left to the workers; watch them:  promptmill run show {run_id}"
+        )
+    )
+    return ExitCode.OK
+
+
+def tell_who_works(workers: Sequence[WorkerPresence], batch: Batch) -> None:
+    """Say how to start a worker where none takes the jobs, and that recordings are no model."""
+    if not any(batch.is_for(worker) for worker in workers):
+        who = f"the running workers answer with {models_of(workers)}"
+        nobody = who if workers else "no worker has been heard of yet"
+        talk(f"queued for {batch.model}; {nobody}. Start one:  {worker_command(batch)}")
+    if is_replayed(batch.model or ""):
+        talk(SIMULATED_NOTE)

@@ -1,0 +1,92 @@
+"""Where and when jobs are to wait, from what was typed."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jobs.clock import utcnow
+from jobs.errors import UsageError
+from jobs.models import DEFAULT_QUEUE, is_queue_name
+from jobs.priorities import Priority
+
+from .flags import LaneFlags, TimeFlags
+
+_NOTHING = "nothing was queued"
+_SPAN = re.compile(r"(\d+)([smhd])", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_MOST_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where jobs wait."""
+
+    queue: str
+    priority: Priority
+
+
+def place_of(lane: LaneFlags) -> Place:
+    """What was typed, once it is clear that there can be such a queue.
+
+    Raises:
+        UsageError: there cannot.
+    """
+    name = DEFAULT_QUEUE if lane.queue is None else lane.queue
+    if not is_queue_name(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a queue",
+            fixes=[
+                "use up to 64 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
+            ],
+            note=_NOTHING,
+        )
+    return Place(name, lane.priority)
+
+
+def time_of(times: TimeFlags) -> datetime | None:
+    """When jobs are due; None is now.
+
+    Raises:
+        UsageError: it cannot be told from what was typed.
+    """
+    if times.at is not None and times.in_ is not None:
+        raise UsageError("give either --at or --in, not both", note=_NOTHING)
+    if times.in_ is not None:
+        return utcnow() + _span(times.in_)
+    return None if times.at is None else _time(times.at)
+
+
+def _span(text: str) -> timedelta:
+    match = _SPAN.fullmatch(text.strip())
+    if match is None or len(match[1]) > _MOST_DIGITS:
+        raise UsageError(
+            f"--in {text!r} is no length of time",
+            fixes=["write a number and a unit: 90s, 10m, 2h or 1d"],
+            note=_NOTHING,
+        )
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _time(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"--at {text!r} is no time",
+            fixes=[f"write it as in  --at {_example(utcnow())}"],
+            note=_NOTHING,
+        ) from None
+    if at.tzinfo is None:
+        raise UsageError(
+            f"--at {text!r} is in no time zone",
+            fixes=[
+                f"if it is meant as the time here:  --at {_example(at.astimezone())}",
+                f"if it is meant as UTC:  --at {_example(at)}Z",
+            ],
+            note=_NOTHING,
+        )
+    return at
+
+
+def _example(at: datetime) -> str:
+    return at.isoformat(timespec="minutes")

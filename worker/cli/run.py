@@ -1,0 +1,212 @@
+"""`promptmill run`: a run as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from cyclopts import Parameter, validators
+
+from config.escaping import escaped
+from jobs.errors import ExitCode
+from jobs.verdicts import Verdict
+
+from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
+from .output import counted, emit, emit_json, talk
+
+if TYPE_CHECKING:
+    from jobs.queue import JobQueue
+    from jobs.runs import Run
+
+_Answer = TypeVar("_Answer")
+Reason = Annotated[str, Parameter(help="why, for whoever looks at it later")]
+
+
+def list_runs(
+    *,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 50,
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Runs of the last 30 days, the newest first.
+
+    Args:
+        limit: runs at most.
+        json: as JSON.
+    """
+    from jobs.runs import list_runs as runs_in
+
+    runs = with_queue(flags, lambda queue: runs_in(queue, limit))
+    if json:
+        emit_json([_numbers(run) for run in runs])
+        return ExitCode.OK
+    if not runs:
+        talk("there are no runs here yet; start one with: promptmill eval FILE")
+    for run in runs:
+        began = "-" if run.created_at is None else f"{run.created_at:%Y-%m-%d %H:%M}"
+        n_jobs = run.ended + run.open
+        solved = run.verdicts.get(Verdict.ACCEPTED, 0)
+        ended = f"{run.ended:>7} of {n_jobs:<7} ended  {solved:>7} solved"
+        emit(escaped(f"{run.run_id:<28}  {run.state:<9}  {began}  {ended}  {run.reason}".rstrip()))
+    return ExitCode.OK
+
+
+def show_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """How far a run is, and how its jobs ended.
+
+    Args:
+        run_id: its name.
+        json: as JSON.
+    """
+    run, recorded = with_queue(flags, lambda queue: _look(queue, run_id))
+    if json:
+        emit_json({**_numbers(run), "recorded": dict(sorted(recorded.items()))})
+    else:
+        for line in _lines(run, recorded):
+            emit(escaped(line))
+    return ExitCode.OK
+
+
+def pause_run(
+    run_id: str,
+    /,
+    *,
+    reason: Reason = "",
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Start no more jobs of a run; running ones stop before their next attempt, and lose nothing.
+
+    Args:
+        run_id: its name.
+        json: as JSON.
+    """
+    from jobs.run_control import pause_run as pause
+
+    n = with_queue(flags, lambda queue: pause(queue, run_id, reason))
+    if json:
+        emit_json({"runId": run_id, "state": "paused", "held": n})
+    else:
+        go_on = f"let it go on with:  promptmill run resume {run_id}"
+        talk(escaped(f"run {run_id} is paused, {counted(n, 'job')} set aside; {go_on}"))
+    return ExitCode.OK
+
+
+def resume_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """Let a paused run go on.
+
+    Args:
+        run_id: its name.
+        json: as JSON.
+    """
+    from jobs.run_control import resume_run as resume
+
+    n = with_queue(flags, lambda queue: resume(queue, run_id))
+    if json:
+        emit_json({"runId": run_id, "state": "active", "resumed": n})
+    else:
+        talk(escaped(f"run {run_id} goes on, with {counted(n, 'job')} that had been set aside"))
+    return ExitCode.OK
+
+
+def cancel_run(
+    run_id: str,
+    /,
+    *,
+    reason: Reason = "",
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Take every job of a run out of the queue, and stop the running ones; records stay.
+
+    Args:
+        run_id: its name.
+        json: as JSON.
+    """
+    from jobs.run_control import cancel_run as cancel
+
+    done = with_queue(flags, lambda queue: cancel(queue, run_id, reason))
+    if json:
+        words = {"cancelled": done.n_taken, "stopping": done.n_running}
+        emit_json({"runId": run_id, "state": "cancelled", **words})
+    else:
+        stopping = f", {done.n_running} more stop before their next step" if done.n_running else ""
+        talk(
+            escaped(
+                f"run {run_id} is cancelled: {counted(done.n_taken, 'job')} taken out{stopping}"
+            )
+        )
+    return ExitCode.OK
+
+
+def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """Queue the jobs of a run again that failed because of us.
+
+    Args:
+        run_id: its name.
+        json: as JSON.
+    """
+    from jobs.dead_letters import retry_run as retry
+
+    done = with_queue(flags, lambda queue: retry(queue, run_id))
+    if json:
+        words = {"retried": list(done.job_ids), "unreadable": list(done.unreadable)}
+        emit_json({"runId": run_id, **words})
+    else:
+        for job_id in done.job_ids:
+            emit(job_id)
+        talk(escaped(f"{counted(len(done.job_ids), 'job')} of run {run_id} queued again"))
+    if done.unreadable and not json:
+        names = ", ".join(done.unreadable)
+        talk(escaped(f"left as they are, since this version cannot read the jobs: {names}"))
+    return ExitCode.INCOMPLETE if done.unreadable else ExitCode.OK
+
+
+def with_queue(
+    flags: SettingFlags, ask: Callable[[JobQueue], Coroutine[None, None, _Answer]]
+) -> _Answer:
+    """What `ask` gives of the queue that is meant."""
+    from .opening import open_queue
+
+    async def asked() -> _Answer:
+        async with open_queue(read_settings(flags, quiet=True)) as queue:
+            return await ask(queue)
+
+    return asyncio.run(asked())
+
+
+async def _look(queue: JobQueue, run_id: str) -> tuple[Run, Counter[Verdict]]:
+    from jobs.recorded import recorded_of
+    from jobs.runs import Run, find_run, unknown_run
+
+    run = await find_run(queue, run_id)
+    recorded = (await recorded_of(queue.records, run_id)).verdicts
+    if run is None and not recorded:
+        raise unknown_run(run_id)
+    # Redis forgets what ended long ago.
+    return run or Run(run_id=run_id, verdicts=dict(recorded)), recorded
+
+
+def _numbers(run: Run) -> dict[str, object]:
+    return {**run.model_dump(mode="json", by_alias=True), "ended": run.ended, "open": run.open}
+
+
+def _lines(run: Run, recorded: Counter[Verdict]) -> Iterator[str]:
+    began = "" if run.created_at is None else f"   since {run.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    why = f": {run.reason}" if run.reason else ""
+    yield f"run        {run.run_id}   {run.state}{why}{began}"
+    parts = [
+        f"{run.open} open",
+        *([f"{run.held} of them set aside"] if run.held else []),
+        *([f"{run.to_feed} of them still to be queued"] if run.to_feed else []),
+        f"{recorded.total()} recorded",
+        *([f"{run.cancelled} cancelled"] if run.cancelled else []),
+    ]
+    yield f"jobs       {', '.join(parts)}"
+    for verdict, n in sorted(recorded.items(), key=lambda item: -item[1]):
+        yield f"           {verdict:<22}{n:>8}"
+    if recorded[Verdict.INTERNAL_ERROR]:
+        yield f"retry      promptmill run retry {run.run_id}"
+    yield f"records    promptmill job list --run {run.run_id}"
