@@ -31,6 +31,7 @@ from jobs.verdicts import Verdict
 from worker.consumer.claims import Claim, Claims
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Ending, Endings, Recorded
+from worker.consumer.feeder import Feeder
 from worker.consumer.records import Provenance
 from worker.consumer.worker import Handler, JobWorker, WorkerOptions
 from worker.main import Engine, make_worker
@@ -269,5 +270,12 @@ def _solving(
     presence = WorkerPresence(
         worker_id="w", model=model.name, simulated=True, languages=tuple(Language)
     )
-    engine = Engine(queue.redis, queue.keys, consumer, sandbox, presence)
+    engine = Engine(
+        queue.redis,
+        queue.keys,
+        consumer,
+        Feeder(queue.redis, queue.keys, store, settings.queue.high_water),
+        sandbox,
+        presence,
+    )
     return make_worker(engine, settings, burst=True)

@@ -13,6 +13,7 @@ from jobs.languages import Language
 from jobs.presence import WorkerPresence
 from jobs.records import RecordStore
 from worker.consumer.delivery import Consumer, DeliveryPolicy
+from worker.consumer.feeder import Feeder
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.main import Engine, serve
@@ -66,7 +67,7 @@ async def a_worker(
     )
     async with open_redis(url, keys) as redis, beating(redis, keys, presence):
         consumer = consumer_of(redis, store, model, sandbox, settings)
-        engine = Engine(redis, keys, consumer, sandbox, presence)
+        engine = Engine(redis, keys, consumer, Feeder(redis, keys, store, 5000), sandbox, presence)
         serving = asyncio.create_task(serve(engine, settings, handle_signals=False))
         try:
             yield serving

@@ -29,6 +29,7 @@ from worker.consumer.cancelling import cancel_until_done
 from worker.consumer.claims import Claims
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Endings
+from worker.consumer.feeder import Feeder
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.consumer.worker import JobWorker, WorkerOptions
@@ -41,6 +42,8 @@ from worker.sandbox.opening import open_sandbox
 from worker.sandbox.packages import packages_of
 from worker.solver.loop import FeedbackLoop
 
+_PATIENCE_SECONDS = 0.2
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -49,6 +52,7 @@ class Engine:
     redis: ArqRedis
     keys: Keys
     consumer: Consumer
+    feeder: Feeder
     sandbox: Sandbox
     presence: WorkerPresence
 
@@ -103,7 +107,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             ),
         )
         await stack.enter_async_context(beating(redis, keys, presence))
-        yield Engine(redis, keys, consumer, sandbox, presence)
+        feeder = Feeder(redis, keys, store, settings.queue.high_water)
+        yield Engine(redis, keys, consumer, feeder, sandbox, presence)
 
 
 async def serve(
@@ -131,7 +136,11 @@ async def serve(
 
     engine.consumer.on_model_closed = stop
     on_ready()
-    await worker.run_to_end()
+    feeding = asyncio.create_task(engine.feeder.run())
+    try:
+        await worker.run_to_end()
+    finally:
+        await cancel_until_done([feeding], _PATIENCE_SECONDS)
     if refusals:
         raise refusals[0]
 
@@ -142,7 +151,7 @@ def make_worker(
     """The loop of a worker with these parts."""
     worker_id = engine.presence.worker_id
     lanes = lanes_served(engine.presence.queues, engine.presence.model)
-    return JobWorker(
+    worker = JobWorker(
         Claims(engine.redis, engine.keys, worker_id, lanes, settings.worker.lease_seconds),
         Endings(engine.redis, engine.keys, worker_id),
         engine.consumer.take,
@@ -153,6 +162,8 @@ def make_worker(
             handle_signals=handle_signals,
         ),
     )
+    worker.more_to_come = engine.feeder.has_more
+    return worker
 
 
 def gemini_options(settings: Settings) -> GeminiOptions:

@@ -49,6 +49,14 @@ class Feeder:
                 _log.warning("runs not fed", error=str(error))
             await asyncio.sleep(_LOOK_SECONDS)
 
+    async def has_more(self) -> bool:
+        """Whether there are runs whose jobs are still to be queued.
+
+        Raises:
+            RedisError, OSError: it cannot be told.
+        """
+        return bool(await runs_to_feed(self._redis, self._keys))
+
     async def _look_after(self, run_id: str) -> None:
         try:
             # Elections spare work. That no batch is skipped or fed twice is seen to by the step that feeds it.

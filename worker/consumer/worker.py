@@ -84,6 +84,8 @@ class JobWorker(Worker):
         )
         self.obstacle: Callable[[], str | None] = lambda: None
         """Why no job may be taken now, if there is a reason."""
+        self.more_to_come: Callable[[], Awaitable[bool]] = _nothing_to_come
+        """Whether a burst is to wait for jobs that are not in the queue yet."""
         self._claims = claims
         self._endings = endings
         self._handler = handler
@@ -271,6 +273,8 @@ class JobWorker(Worker):
             task.cancel()
 
     async def _is_done(self) -> bool:
+        if await through_outages(self.more_to_come):
+            return False
         return await through_outages(partial(self._claims.n_due, _BURST_AHEAD_SECONDS)) == 0
 
     async def _drain(self, signum: Signals) -> None:
@@ -300,6 +304,10 @@ class JobWorker(Worker):
             return
         for claim in self._taking.result().claims:
             await self._let_go(claim, PutBack())
+
+
+async def _nothing_to_come() -> bool:
+    return False
 
 
 class _HandedOver:
