@@ -38,6 +38,7 @@ from jobs.limits import (
     WallSeconds,
 )
 from jobs.models import Prompt, PromptJob, Stdin, TaskId
+from jobs.python_tests import fault_of
 from jobs.wire import OpaqueJson, Wire
 
 _BOTH_OR_ALL = {2: "both", 3: "all three", 4: "all four"}
@@ -127,6 +128,14 @@ class Task(_Written):
             )
         if self.calls is not None and self.language not in CALLABLE:
             raise ValueError(f'"calls" {no_calls(self.language)}')
+        return self
+
+    @model_validator(mode="after")
+    def _has_tests_that_say_something(self) -> "Task":
+        if self.tests is not None and self.language is Language.PYTHON:
+            fault = fault_of(self.tests)
+            if fault:
+                raise ValueError(f'"tests" cannot be used: {fault}')
         return self
 
     @model_validator(mode="after")

@@ -153,6 +153,16 @@ def test_two_faults_of_one_line_are_told_together() -> None:
             "JSON has no word for NaN",
             id="NaN is expected",
         ),
+        pytest.param(
+            '{"prompt": "x", "tests": "assert f(\\n"}',
+            "\"tests\" cannot be used: they do not compile: line 1: '(' was never closed",
+            id="tests that do not compile",
+        ),
+        pytest.param(
+            '{"prompt": "x", "tests": "def check(f): assert f()"}',
+            '"tests" cannot be used: they hold no case',
+            id="tests without a case",
+        ),
         pytest.param('{"prompt": "a", "prompt": "b"}', 'the key "prompt" comes twice', id="twice"),
         pytest.param(
             '{"prompt": "a", "limits": {"cpuSeconds": 1, "cpuSeconds": 2}}',
