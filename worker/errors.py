@@ -12,6 +12,7 @@ PromptmillError                 (jobs.errors)
 │   └── NoRecordingError        exit 2: the replay model has no answer for this prompt and invents none
 └── SandboxError                (worker.sandbox.errors) the sandbox failed, not the program
     ├── SandboxTooWeakError     exit 2: the isolation that was asked for cannot be had here
+    ├── UnusableTestsError      exit 2: the tests of a job say nothing of any program
     ├── PackagesError           exit 2: the packages that programs are to have cannot be given to them
     └── InterpreterMissingError exit 2: a language's interpreter is not on this machine
 """

@@ -11,7 +11,7 @@ import pytest
 
 from jobs.verdicts import Verdict
 from tests.requiring import require
-from worker.sandbox import PythonPackages, SandboxError, ZygoteSandbox
+from worker.sandbox import PythonPackages, UnusableTestsError, ZygoteSandbox
 from worker.sandbox.opening import probe
 from worker.sandbox.slot import LayerRefused
 
@@ -135,9 +135,9 @@ async def test_packages_that_tests_miss_are_no_fault_of_the_program(
 ) -> None:
     """It is the operator who can install them, and the error says where."""
     async with await _sandbox(None) as sandbox:
-        with pytest.raises(SandboxError) as caught:
+        with pytest.raises(UnusableTestsError) as caught:
             await sandbox.verify(python(_RIGHT), tests, LIMITS)
-    reason = caught.value.facts["reason"]
+    reason = caught.value.in_one_line
     assert package in reason
     assert "sandbox.python.environment" in reason
 

@@ -9,8 +9,9 @@ from jobs.checkers import ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, PromptJob
+from jobs.python_tests import fault_of
 from jobs.verdicts import Verdict
-from worker.sandbox import NO_HARNESS, Harness, Verification
+from worker.sandbox import NO_HARNESS, Harness, UnusableTestsError, Verification
 
 from .judge import Judgement, judge
 from .tracebacks import one_line
@@ -44,6 +45,7 @@ async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Ru
 
     Raises:
         SandboxError: our sandbox failed, and nothing is known about the program.
+        UnusableTestsError: the job's tests say nothing of any program.
     """
     match job.checker:
         case ExitsCleanly():
@@ -68,10 +70,16 @@ async def _by_its_end(
 async def _by_tests(
     job: PromptJob, checker: PassesTests, code: ExecutableCode, limits: Limits, runner: Runner
 ) -> Checked:
-    """Python's in two processes, unless they say that they cannot; others, and those, in the program's own."""
+    """Python's in two processes, unless they say that they cannot; others, and those, in the program's own.
+
+    Raises:
+        UnusableTestsError: the tests are Python, and say nothing of any program.
+    """
     reason = None
     if code.language is Language.PYTHON:
         tested = await runner.verify(code, checker.tests, limits, stdin=job.stdin)
+        if tested.end in ("untried", "cannot_cross") and (fault := fault_of(checker.tests)):
+            raise UnusableTestsError(fault)
         if tested.end != "cannot_cross":
             judgement = judge(code, tested.execution, checker, limits, tested=tested)
             return Checked(tested.execution, judgement)

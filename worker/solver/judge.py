@@ -91,7 +91,7 @@ def judge(
             cases: tuple[CaseResult, ...] = ()
         case PassesTests():
             found = found or _of_tests(execution)
-            cases = _cases_of_tests(found, () if tested is None else tested.cases)
+            cases = _cases_of_tests(found, tested)
         case MatchesCalls():
             wrong = first_wrong_call(checker, execution.returned or (), code.language)
             found = found or _of_calls(wrong)
@@ -228,6 +228,8 @@ def _of_verification(tested: Verification, at_end: _Finding | None) -> _Finding:
             return _Finding(verdict, one_line(tested.why), hint)
         case "finished":
             return at_end or _Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
+        case "untried":
+            return at_end or _of_untried(tested)
         case "program_ended" | "out_of_time":
             hint = "the program ended before its tests did"
             return at_end or _Finding(Verdict.WRONG_ANSWER, one_line(tested.why), hint)
@@ -240,12 +242,22 @@ def _of_verification(tested: Verification, at_end: _Finding | None) -> _Finding:
             assert_never(tested.end)
 
 
-def _cases_of_tests(found: _Finding, tried: tuple[CaseResult, ...]) -> tuple[CaseResult, ...]:
-    """Those that were tried, and if none of them says why it was not accepted, one more that does."""
+def _of_untried(tested: Verification) -> _Finding:
+    """Of tests that asked the program nothing: that it was loaded, where they looked at what it has."""
+    if tested.cases:
+        return _Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
+    why = "its tests ended without having tried anything of it: look whether they call or assert anything"
+    return _Finding(Verdict.WRONG_ANSWER, why, "its tests came to try nothing of it")
+
+
+def _cases_of_tests(found: _Finding, tested: Verification | None) -> tuple[CaseResult, ...]:
+    """Those that were tried and the one that was running, or one more if none says why it was not accepted."""
+    tried, running = ((), None) if tested is None else (tested.cases, tested.stopped_in)
     is_told = any(case.verdict is not Verdict.ACCEPTED for case in tried)
-    if found.verdict is Verdict.ACCEPTED or is_told:
+    if running is None and (found.verdict is Verdict.ACCEPTED or is_told):
         return tried or (CaseResult(name=_TESTS, verdict=found.verdict),)
-    return (*tried, CaseResult(name=_TESTS, verdict=found.verdict, actual=found.explanation))
+    last = CaseResult(name=running or _TESTS, verdict=found.verdict, actual=found.explanation)
+    return (*tried, last)
 
 
 def _of_calls(wrong: WrongCall | None) -> _Finding:

@@ -48,6 +48,7 @@ class Link:
         self.stopped: StoppedError | None = None
         """Why there are no more answers. It is kept, since a test may have caught it."""
         self._left_seconds = wall_seconds
+        self._n_asked = 0
         self._exported: dict[int, object] = {}
         self._standins = Standins(self.ask, self._exported)
         self._reader = Reader(self._standins)
@@ -80,6 +81,11 @@ class Link:
         if kind == "setattr":
             return self._exchange(kind, number, rest[0], self._written(rest[1]))
         return self._exchange(kind, number, *rest)
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether anything was asked of the program beside the names that every conversation begins with."""
+        return self._n_asked > 1
 
     def show_last_error(self) -> None:
         """Have the program print the error it raised last, as it would have if nobody had called it."""
@@ -123,6 +129,7 @@ class Link:
     ) -> object:
         try:
             with self._turn:
+                self._n_asked += 1
                 self._send(question)
                 meanwhile()
                 return self._answered(given)
