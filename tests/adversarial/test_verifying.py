@@ -94,6 +94,31 @@ async def test_the_error_of_a_program_is_printed_as_if_nobody_had_called_it(
     assert "answering" not in stderr
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("F()", "<program.F object>"),
+        ("F", "<class 'program.F'>"),
+        ("Odd", "<class 'program.Odd'>"),
+        ("get", "<function get>"),
+        ("[F()]", "[<program.F object>]"),
+        ("Named()", "my own words"),
+    ],
+)
+async def test_a_value_of_the_programs_is_shown_as_the_program_would_call_it(
+    strict: Sandbox, value: str, shown: str
+) -> None:
+    """A model that reads a name of ours looks for it in its program, and an address is another one each time."""
+    program = (
+        "class F: pass\nclass Odd(Exception): pass\n"
+        "class Named:\n    def __repr__(self): return 'my own words'\n"
+        f"def get(): return {value}"
+    )
+    verification = await strict.verify(python(program), "assert get() == 1", LIMITS)
+    (case,) = verification.cases
+    assert case.actual == shown
+
+
 _NOT_CROSSING = {
     "the source of a function": "import inspect\nassert 'return' in inspect.getsource(add)",
     "the code of a function": "assert add.__code__.co_argcount == 2",
