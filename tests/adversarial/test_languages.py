@@ -40,6 +40,7 @@ async def _run(
     limits = _LIMITS if program == PROGRAMS[language].endless else _ENOUGH
     job = PromptJob(prompt="x", language=language, checker=checker)
     found = await check(job, code, limits, sandbox)
+    assert found.execution is not None
     return found.judgement, found.execution
 
 

@@ -256,6 +256,28 @@ async def test_a_forged_traceback_tells_no_number_that_the_program_was_given(
     ]
 
 
+async def test_a_public_case_that_failed_is_shown_though_a_hidden_one_failed_before_it(
+    sandbox: Sandbox,
+) -> None:
+    """All cases were run, and one that may be shown says more than any that may not."""
+    checker = MatchesOutput(
+        cases=(
+            Case(stdin=f"{CANARY}\n", expect=CANARY * 2),
+            Case(stdin="1\n", expect="1"),
+            Case(name="sample", stdin="4\n", expect="8", public=True),
+        ),
+        run_all=True,
+    )
+    program = "import sys\nword = input()\nprint(word, file=sys.stderr)\nif 'Zq' in word: [][1]\nprint(word)"
+    model, (attempt, _) = await solve(sandbox, checker, fenced(program), PROSE)
+    assert attempt.verdict is Verdict.RUNTIME_ERROR
+    assert attempt.explanation.startswith("case 1: IndexError")
+    said = str(model.requests[1].turns[-1].text)  # type: ignore[union-attr]
+    assert "failed (wrong answer): sample: line 1: expected '8', got '4'" in said
+    assert "Its input:\n```text\n4\n```\n\nExpected:\n```text\n8\n```" in said
+    assert CANARY not in _everything_said(model)
+
+
 @pytest.mark.parametrize(
     ("checker", "program", "shown"),
     [

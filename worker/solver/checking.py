@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol, assert_never
 
-from jobs.checkers import ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.checkers import Case, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, PromptJob
@@ -13,6 +13,7 @@ from jobs.python_tests import fault_of
 from jobs.verdicts import Verdict
 from worker.sandbox import NO_HARNESS, Harness, UnusableTestsError, Verification
 
+from .disclosure import deciding_case
 from .judge import Judgement, judge
 from .tracebacks import one_line
 
@@ -35,9 +36,16 @@ class Runner(Protocol):
 class Checked:
     """What came of a program."""
 
-    execution: Execution
-    """Of the run that decided: that of the first case that failed, else the last run."""
+    execution: Execution | None
+    """Of the run that decided: that of the first case that failed, else the last run. None where nothing was run."""
     judgement: Judgement
+    shown: "Checked | None" = None
+    """What a model is told of instead: a public case that failed after hidden ones had."""
+
+    @property
+    def told(self) -> "Checked":
+        """What a model is told of."""
+        return self.shown or self
 
 
 async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Runner) -> Checked:
@@ -110,7 +118,16 @@ async def _by_its_output(
         done.append(Checked(execution, judgement))
         if judgement.verdict is not Verdict.ACCEPTED and not checker.run_all:
             break
-    failed = (one for one in done if one.judgement.verdict is not Verdict.ACCEPTED)
-    decided = next(failed, done[-1])
     results = tuple(chain.from_iterable(one.judgement.cases for one in done))
-    return replace(decided, judgement=replace(decided.judgement, cases=results))
+    done = [
+        replace(one, judgement=replace(one.judgement, cases=results, decided_by=number))
+        for number, one in enumerate(done)
+    ]
+    failed = [one for one in done if one.judgement.verdict is not Verdict.ACCEPTED]
+    public = (one for one in failed if checker.is_public(_case_of(checker, one)))
+    decided = failed[0] if failed else done[-1]
+    return replace(decided, shown=next(public, None))
+
+
+def _case_of(checker: MatchesOutput, one: Checked) -> Case:
+    return checker.cases[deciding_case(one.judgement)]

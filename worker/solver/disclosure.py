@@ -75,7 +75,9 @@ def told_of(job: PromptJob, judgement: Judgement) -> Told:
 
 
 def deciding_case(judgement: Judgement) -> int:
-    """The place of the first case that failed, else of the last one."""
+    """The place of the case that a judgement is of."""
+    if judgement.decided_by is not None:
+        return judgement.decided_by
     failed = (n for n, case in enumerate(judgement.cases) if case.verdict is not Verdict.ACCEPTED)
     return next(failed, len(judgement.cases) - 1)
 

@@ -54,6 +54,8 @@ class Judgement:
     """The explanation without a word of the check, and without one that the program said."""
     cases: tuple[CaseResult, ...] = ()
     """What each case came to that was tried."""
+    decided_by: int | None = None
+    """The place of the case that this is of; None where that is the first that failed, else the last one."""
 
 
 @dataclass(frozen=True)
