@@ -2,14 +2,17 @@
 
 import asyncio
 import re
+from shutil import which
 
 import pytest
 
 from jobs.checkers import Case, Checker, ExpectedCall, MatchesCalls, MatchesOutput, PassesTests
+from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import Attempt, PromptJob
 from jobs.verdicts import Verdict
 from tests.programs import PROSE, fenced
+from tests.requiring import require
 from worker.model.scripted import ScriptedModel
 from worker.sandbox import Sandbox
 from worker.solver.checkpoints import Progress
@@ -83,10 +86,15 @@ class NoCheckpoint:
 
 
 async def solve(
-    sandbox: Sandbox, checker: Checker, *replies: str
+    sandbox: Sandbox, checker: Checker, *replies: str, language: Language = Language.PYTHON
 ) -> tuple[ScriptedModel, tuple[Attempt, ...]]:
     """What came of a job for which the model gives these replies."""
-    job = PromptJob(prompt="Do as you are told.", checker=checker, max_attempts=len(replies))
+    job = PromptJob(
+        prompt="Do as you are told.",
+        language=language,
+        checker=checker,
+        max_attempts=len(replies),
+    )
     model = ScriptedModel(*replies)
 
     async def ignore(_: Attempt) -> None: ...
@@ -254,6 +262,31 @@ async def test_a_forged_traceback_tells_no_number_that_the_program_was_given(
     assert re.findall(r"^line .*$", told[0], re.MULTILINE) == [
         "line 12" if way == "line numbers" else "line 1"
     ]
+
+
+async def test_a_compiler_that_saw_nothing_hidden_is_quoted(sandbox: Sandbox) -> None:
+    """It ran before there was any input, and its words are what a repair is made of."""
+    require("gcc", available=which("gcc") is not None)
+    hidden = MatchesOutput(cases=OUTPUT.cases[1:])
+    program = "int main(void) {\n  int n = x;\n  return n;\n}"
+    model, (attempt, _) = await solve(
+        sandbox, hidden, fenced(program, "c"), PROSE, language=Language.C
+    )
+    assert attempt.verdict is Verdict.COMPILE_ERROR
+    said = str(model.requests[1].turns[-1].text)  # type: ignore[union-attr]
+    assert re.search("failed: it does not compile: line 2: .x. undeclared", said), said
+    assert "Standard error (" in said
+
+
+async def test_a_compiler_that_saw_hidden_tests_is_not_quoted(sandbox: Sandbox) -> None:
+    """They stand in the same file, and a compiler shows the lines it complains of."""
+    require("gcc", available=which("gcc") is not None)
+    tests = PassesTests(tests=f'int main(void) {{ return f("{CANARY}", 31337); }}')
+    program = fenced("int f(char *word) { return 0; }", "c")
+    model, (attempt, _) = await solve(sandbox, tests, program, PROSE, language=Language.C)
+    assert attempt.verdict is Verdict.COMPILE_ERROR
+    assert CANARY in str(attempt.execution)
+    assert "31337" not in _everything_said(model)
 
 
 async def test_a_public_case_that_failed_is_shown_though_a_hidden_one_failed_before_it(

@@ -15,6 +15,7 @@ from typing import assert_never
 from jobs.checkers import ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from jobs.models import PromptJob
 from jobs.verdicts import Verdict
+from worker.sandbox.languages import ROWS
 
 from .judge import Judgement
 from .tracebacks import Failure, Frame
@@ -69,9 +70,17 @@ def told_of(job: PromptJob, judgement: Judgement) -> Told:
             return _told(is_public=checker.public, is_given_something=is_given)
         case MatchesOutput():
             case = checker.cases[deciding_case(judgement)]
-            return _told(is_public=checker.is_public(case), is_given_something=bool(case.stdin))
+            # A compiler ends before there is any input.
+            is_given = bool(case.stdin) and not _is_of_compiler(job, judgement)
+            return _told(is_public=checker.is_public(case), is_given_something=is_given)
         case _:
             assert_never(checker)
+
+
+def _is_of_compiler(job: PromptJob, judgement: Judgement) -> bool:
+    """Whether it was refused in a run of the compiler's own: elsewhere a running program can say the same."""
+    is_refused = judgement.verdict is Verdict.COMPILE_ERROR
+    return is_refused and ROWS[job.language].compiling is not None
 
 
 def deciding_case(judgement: Judgement) -> int:
