@@ -146,6 +146,9 @@ class Task(_Written):
             raise ValueError('"runAll" goes with "cases"')
         if self._how and self._expected is None:
             raise ValueError(f'"{next(iter(self._how))}" goes with "expect" or "cases"')
+        tolerance = next((name for name in self._how if name.endswith("Tolerance")), None)
+        if tolerance and not any(each is Compare.FLOAT for each in self._ways):
+            raise ValueError(f'"{tolerance}" goes with "compare": "float"')
         try:
             _ = self.checker
         except ValidationError as error:
@@ -157,6 +160,11 @@ class Task(_Written):
         if self.expect is not None:
             return (Case(stdin=self.stdin, expect=self.expect),)
         return self.cases
+
+    @property
+    def _ways(self) -> list[Compare | None]:
+        """How each output is compared."""
+        return [case.compare or self.compare for case in self._expected or ()]
 
     @property
     def _how(self) -> dict[str, object]:

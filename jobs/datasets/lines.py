@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jobs.errors import DatasetError
 
 _SHOWN_PROBLEMS = 20
+_SHOWN_SPANS = 20
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,28 @@ def refusal(name: str, problems: Sequence[Problem], n_rows: int, *, note: str = 
         facts[problem.place] = (
             f"{facts[problem.place]}; {problem.what}" if problem.place in facts else problem.what
         )
-    if len(problems) > _SHOWN_PROBLEMS:
-        facts["and"] = f"{len(problems) - _SHOWN_PROBLEMS} more"
+    others = problems[_SHOWN_PROBLEMS:]
+    if others:
+        facts["and"] = f"{len(others)} more, on {_lines_in_words(others)}"
     return DatasetError(
         f"{name} has {n_bad} bad line{'s' if n_bad > 1 else ''} of {n_rows}",
         facts=facts,
         fixes=["mend these lines and run the same command again"],
         note=note,
     )
+
+
+def _lines_in_words(problems: Sequence[Problem]) -> str:
+    """The lines that these are on, in their order; those that follow each other as one span."""
+    spans: list[list[int]] = []
+    for number in sorted(
+        {int(problem.place.partition(",")[0].split()[-1]) for problem in problems}
+    ):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
+    is_one = len(spans) == 1 and spans[0][0] == spans[0][1]
+    rest = ", …" if len(shown) > _SHOWN_SPANS else ""
+    return f"line{'' if is_one else 's'} {', '.join(shown[:_SHOWN_SPANS])}{rest}"

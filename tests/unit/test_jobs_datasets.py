@@ -59,8 +59,19 @@ def test_of_many_bad_lines_the_first_are_shown_and_the_rest_counted() -> None:
         parse_tasks(["{}"] * 25, "tasks")
     facts = caught.value.facts
     assert len(facts) == 21
-    assert facts["and"] == "5 more"
+    assert facts["and"] == "5 more, on lines 21-25"
     assert facts["line 20"] == 'the field "prompt" is missing'
+
+
+def test_the_lines_that_are_not_shown_are_named_as_far_as_anybody_would_read() -> None:
+    """Whoever mends the first twenty wants to mend the others on the same visit."""
+    scattered = ["{}"] * 20 + [GOOD, "{}", GOOD, "{}", "{}"]
+    with pytest.raises(DatasetError) as caught:
+        parse_tasks(scattered, "tasks")
+    assert caught.value.facts["and"] == "3 more, on lines 22, 24-25"
+    with pytest.raises(DatasetError) as caught:
+        parse_tasks(["{}", GOOD] * 1_000, "tasks")
+    assert len(caught.value.facts["and"]) < 200
 
 
 def test_two_faults_of_one_line_are_told_together() -> None:
@@ -90,6 +101,11 @@ def test_two_faults_of_one_line_are_told_together() -> None:
         ),
         pytest.param(
             '{"prompt": "x", "limits": {"cpuSeconds": 1e9}}', "3600", id="limit beyond all bounds"
+        ),
+        pytest.param(
+            '{"prompt": "x", "limits": {"memoryMib": 999999}}',
+            'field "limits.memoryMib" is 999999: input should be less than or equal to 65536',
+            id="more memory than a machine has",
         ),
         pytest.param(
             '{"prompt": "x", "language": "cobol"}',
@@ -125,7 +141,7 @@ def test_two_faults_of_one_line_are_told_together() -> None:
         ),
         pytest.param(
             '{"prompt": "x", "entryPoint": "f", "calls": []}',
-            'field "calls" is []: ',
+            'field "calls" is []: at least 1 of them is needed',
             id="no calls",
         ),
         pytest.param(

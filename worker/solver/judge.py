@@ -310,7 +310,7 @@ def _case_of_output(
     at = difference or Difference("")
     has_output = is_right or difference is not None
     return CaseResult(
-        name=case.name or f"case {number + 1}",
+        name=checker.name_of(number),
         verdict=found.verdict,
         expected=excerpt(case.expect, at.expected_at, room),
         actual=excerpt(execution.stdout, at.got_at, room) if has_output else found.explanation,
