@@ -164,6 +164,11 @@ _RETURNED = [
     "{1: 2}.keys()",
     "collections.namedtuple('N', 'a')(1)",
     "ValueError('a')",
+    "__import__('decimal').InvalidOperation('a')",
+    "ExceptionGroup('a', [ValueError(n)])",
+    "KeyboardInterrupt()",
+    "OSError(1, 'a', f)",
+    "ModuleNotFoundError(name='nosuch')",
     "slice(1)",
     "memoryview(b'')",
     "NotImplemented",
@@ -187,6 +192,33 @@ import asyncio, collections, math, os, random, re, sys
 class Odd(int): __name__, __module__ = "_inst", "random"
 random._inst.__name__ = "_inst"
 def f(n): return {value}
+"""
+    tests = "first = f(1)\ntry: first = f(first)\nfinally: assert first == 3"
+    verification = await strict.verify(python(program), tests, LIMITS)
+    assert verification.end in ("failed", "program_ended")
+
+
+_FORGED_VALUES = [
+    '["g",null,"f"]',
+    '["h",null,["k",7,"X",[],[]]]',
+    '["h",1,["k",null,"X",[],[]]]',
+    '["k",null,"X",[],[]]',
+    '["E",["m","decimal","InvalidOperation"],["t",[]],["d",[]],""]',
+    '["E",["k",7,"X",[["K","OSError"]],[]],["t",[["g",null,"f"]]],["d",[]],""]',
+]
+
+
+@pytest.mark.parametrize("value", _FORGED_VALUES)
+async def test_a_program_that_speaks_for_itself_cannot_either(strict: Sandbox, value: str) -> None:
+    """A stand-in that stands for nothing could not be handed back, and that would look like a need of the tests'."""
+    program = f"""
+import os
+def asked(): return os.read(3, int.from_bytes(os.read(3, 4), 'big'))
+def say(words): os.write(4, len(words).to_bytes(4, 'big') + words)
+asked()
+say(b'["r",["d",[["f",["g",1,"f"]]]],[]]')
+while asked():
+    say(b'["r",{value},[]]')
 """
     tests = "first = f(1)\ntry: first = f(first)\nfinally: assert first == 3"
     verification = await strict.verify(python(program), tests, LIMITS)
@@ -230,6 +262,17 @@ async def test_no_name_of_a_program_changes_what_its_tests_mean(
     """Which names are the program's is for the tests to say."""
     verification = await strict.verify(python(program), tests, LIMITS)
     assert verification.end == "failed"
+
+
+async def test_an_error_that_a_program_returns_is_its_own_when_its_tests_raise_it(
+    strict: Sandbox,
+) -> None:
+    """Else it could make a missing package of it, and have its job end as a fault of its tests."""
+    program = python(
+        "def f():\n    error = ModuleNotFoundError('no')\n    vars(error)['name'] = 'nosuch'\n    return error"
+    )
+    verification = await strict.verify(program, "assert f().name == 'nosuch'\nraise f()", LIMITS)
+    assert (verification.end, verification.verdict) == ("failed", Verdict.RUNTIME_ERROR)
 
 
 async def test_thousands_of_failures_are_failures_and_no_more_than_can_be_kept(
