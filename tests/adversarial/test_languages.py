@@ -134,6 +134,61 @@ async def test_a_program_that_leaves_its_tests_has_not_passed_them(
     assert not execution.tests_finished
 
 
+# Programs that subtract, fail themselves, and have no `add`; and tests that raise by other means than an assertion.
+_RAISING = {
+    Language.JAVASCRIPT: (
+        ("const add = (a, b) => a - b", "const add = (a, b) => { throw new Error('mine') }", "const sum = 1"),
+        "if (add(1, 2) !== 3) throw new Error('wrong')",
+    ),
+    Language.RUBY: (
+        ("def add(a, b) a - b end", "def add(a, b) raise 'mine' end", "def sum(a) a end"),
+        "raise 'wrong' unless add(1, 2) == 3",
+    ),
+    Language.PERL: (
+        ("sub add { $_[0] - $_[1] }", "sub add { die 'mine' }", "sub sum { 1 }"),
+        "die 'wrong' unless add(1, 2) == 3;",
+    ),
+    Language.PHP: (
+        (
+            "<?php function add($a, $b) { return $a - $b; }",
+            "<?php function add($a, $b) { throw new Exception('mine'); }",
+            "<?php function sum() {}",
+        ),
+        "if (add(1, 2) !== 3) throw new Exception('wrong');",
+    ),
+    Language.LUA: (
+        ("function add(a, b) return a - b end", "function add(a, b) error('mine', 2) end", "function sum() end"),
+        "assert(add(1, 2) == 3, 'wrong')",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", _RAISING, ids=str)
+async def test_what_tests_raise_themselves_is_a_test_that_failed(
+    strict: Sandbox, language: Language
+) -> None:
+    """Many tests have no assertions; an error of the program, or a name it lacks, is another matter."""
+    programs, tests = _RAISING[language]
+    judged = [
+        (await _run(strict, language, program, PassesTests(tests=tests)))[0] for program in programs
+    ]
+    assert [each.verdict for each in judged] == [
+        Verdict.WRONG_ANSWER,
+        Verdict.RUNTIME_ERROR,
+        Verdict.RUNTIME_ERROR,
+    ], [each.explanation for each in judged]
+
+
+async def test_an_error_that_perl_reports_where_a_function_was_called_is_the_programs(
+    strict: Sandbox,
+) -> None:
+    """`croak` names a line of the tests for what the program raised."""
+    program = "use Carp;\nsub add { croak 'mine' }"
+    checker = PassesTests(tests="die 'wrong' unless add(1, 2) == 3;")
+    judgement, _ = await _run(strict, Language.PERL, program, checker)
+    assert judgement.verdict is Verdict.RUNTIME_ERROR
+
+
 _CLOSED_BY_TESTS = {
     Language.C: (
         "#include <assert.h>\nlong add(long a, long b) {\n  return a + b;",

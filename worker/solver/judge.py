@@ -84,7 +84,7 @@ def judge(
         ValueError: `tested` says that they could not cross, which is no answer.
     """
     failure = failure_of(execution.stderr, code.language)
-    found = _of_end(code.language, execution, failure, checker, limits)
+    found = _of_end(code, execution, failure, checker, limits)
     if tested is not None:
         found = _of_verification(tested, found)
     match checker:
@@ -123,7 +123,7 @@ def no_program(extraction: Extraction) -> Judgement:
 
 
 def _of_end(
-    language: Language,
+    code: ExecutableCode,
     execution: Execution,
     failure: Failure | None,
     checker: Checker,
@@ -138,7 +138,7 @@ def _of_end(
     if execution.compile_failed:
         return _Finding(Verdict.COMPILE_ERROR, _cause(execution, failure), "it does not compile")
     if execution.exit_code != 0:
-        return _of_failure(language, execution, failure, checker)
+        return _of_failure(code, execution, failure, checker)
     if isinstance(checker, MatchesOutput) and execution.stdout_truncated:
         verdict, hint = _of_limit("output", limits)
         return _Finding(verdict, hint, hint)
@@ -178,10 +178,10 @@ def _of_limit(limit_hit: LimitHit, limits: Limits) -> tuple[Verdict, str]:
 
 
 def _of_failure(
-    language: Language, execution: Execution, failure: Failure | None, checker: Checker
+    code: ExecutableCode, execution: Execution, failure: Failure | None, checker: Checker
 ) -> _Finding:
     cause = _cause(execution, failure)
-    if isinstance(checker, PassesTests) and _is_failed_test(language, execution, failure):
+    if isinstance(checker, PassesTests) and _is_failed_test(code, execution, failure):
         return _Finding(Verdict.WRONG_ANSWER, cause, "a test failed")
     return _Finding(Verdict.RUNTIME_ERROR, cause, _hint_of_failure(execution, failure))
 
@@ -199,10 +199,10 @@ def _hint_of_failure(execution: Execution, failure: Failure | None) -> str:
     return f"exit code {execution.exit_code}" if is_usual else "an exit code other than 0"
 
 
-def _is_failed_test(language: Language, execution: Execution, failure: Failure | None) -> bool:
-    if failure is not None and failure.is_assertion:
+def _is_failed_test(code: ExecutableCode, execution: Execution, failure: Failure | None) -> bool:
+    if failure is not None and (failure.is_assertion or _is_of_tests(code, failure)):
         return True
-    match ROWS[language].tests_fail_by:
+    match ROWS[code.language].tests_fail_by:
         case "assertion":
             return False
         case "exit code":
@@ -212,6 +212,16 @@ def _is_failed_test(language: Language, execution: Execution, failure: Failure |
             return execution.exit_code is not None and failure is None
         case never:
             assert_never(never)
+
+
+def _is_of_tests(code: ExecutableCode, failure: Failure) -> bool:
+    """Whether the tests raised it, below the program's last line, over a value that they were given."""
+    form, n_lines = ROWS[code.language].errors, code.code.count("\n") + 1
+    if form.missing is None or form.missing.search(failure.summary):
+        return False
+    if form.misplaced is not None and form.misplaced.search(code.code):
+        return False
+    return bool(failure.frames) and all(frame.line > n_lines for frame in failure.frames)
 
 
 def _of_tests(execution: Execution) -> _Finding:
