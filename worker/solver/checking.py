@@ -12,6 +12,7 @@ from jobs.models import ExecutableCode, Execution, PromptJob
 from jobs.python_tests import fault_of
 from jobs.verdicts import Verdict
 from worker.sandbox import NO_HARNESS, Harness, UnusableTestsError, Verification
+from worker.sandbox.languages import ROWS
 
 from .disclosure import deciding_case
 from .judge import Judgement, judge
@@ -81,9 +82,14 @@ async def _by_tests(
     """Python's in two processes, unless they say that they cannot; others, and those, in the program's own.
 
     Raises:
-        UnusableTestsError: the tests are Python, and say nothing of any program.
+        UnusableTestsError: they say nothing of any program.
     """
-    reason = None
+    reason, start = None, ROWS[code.language].tests_begin_at
+    if start is not None and not start.search(checker.tests):
+        title = ROWS[code.language].title
+        raise UnusableTestsError(
+            f"they hold no `main`, and nothing else of tests in {title} is run"
+        )
     if code.language is Language.PYTHON:
         tested = await runner.verify(code, checker.tests, limits, stdin=job.stdin)
         if tested.end in ("untried", "cannot_cross") and (fault := fault_of(checker.tests)):
