@@ -264,6 +264,36 @@ async def test_a_forged_traceback_tells_no_number_that_the_program_was_given(
     ]
 
 
+@pytest.mark.parametrize(
+    ("language", "tool", "program", "told"),
+    [
+        (
+            "javascript", "node", "const x = null;\nx.foo;",
+            "ended with an error: TypeError: Cannot read properties of null (reading 'foo')\n",
+        ),
+        ("ruby", "ruby", "x = nil\nx.foo", "ended with an error: NoMethodError: undefined method "),
+        ("ruby", "ruby", "raise KeyError, gets", "ended with an error: KeyError\n"),
+        ("php", "php", "<?php\necho intdiv(1, 0);", "ended with an error: DivisionByZeroError: Division by zero\n"),
+        ("perl", "perl", "my $x = 0;\nprint 1 / $x;", "an exit code other than 0: Illegal division by zero\n"),
+        ("perl", "perl", "die scalar <STDIN>;", "an exit code other than 0\n"),
+        ("lua", "lua5.4", "local t\nprint(t.x)", "exit code 1: attempt to index a nil value (local 't')\n"),
+        ("lua", "lua5.4", "error(io.read())", "exit code 1\n"),
+    ],
+)  # fmt: skip
+async def test_what_another_interpreter_says_of_every_program_alike_is_told(
+    sandbox: Sandbox, language: str, tool: str, program: str, told: str
+) -> None:
+    """A model that repairs Ruby needs the name of the error no less, and no more of what the program says."""
+    require(tool, available=which(tool) is not None)
+    hidden = MatchesOutput(cases=OUTPUT.cases[1:])
+    model, _ = await solve(
+        sandbox, hidden, fenced(program, language), PROSE, language=Language(language)
+    )
+    said = str(model.requests[1].turns[-1].text)  # type: ignore[union-attr]
+    assert f"the hidden test failed: {told}" in said
+    assert CANARY not in said
+
+
 async def test_a_compiler_that_saw_nothing_hidden_is_quoted(sandbox: Sandbox) -> None:
     """It ran before there was any input, and its words are what a repair is made of."""
     require("gcc", available=which("gcc") is not None)
