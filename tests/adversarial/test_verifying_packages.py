@@ -11,7 +11,7 @@ import pytest
 
 from jobs.verdicts import Verdict
 from tests.requiring import require
-from worker.sandbox import PythonPackages, UnusableTestsError, ZygoteSandbox
+from worker.sandbox import Harness, PythonPackages, UnusableTestsError, ZygoteSandbox
 from worker.sandbox.opening import probe
 from worker.sandbox.slot import LayerRefused
 
@@ -101,6 +101,23 @@ async def test_pytests_own_tests_are_run_by_pytest(folder: Path) -> None:
     assert verdicts["test_doubles[1]"] == (Verdict.WRONG_ANSWER, "2", "1")
     assert verdicts["test_doubles[2]"][0] is Verdict.ACCEPTED
     assert list(verdicts) == names
+
+
+@pytest.mark.parametrize(
+    ("word", "is_right"), [("hi", True), ("ho", False)], ids=["right", "wrong"]
+)
+async def test_pytests_own_tests_are_run_beside_a_program_as_well(
+    folder: Path, word: str, *, is_right: bool
+) -> None:
+    """What a program prints is known in its own process alone, and `capsys` is how most tests ask for it."""
+    tests = "def test_words(capsys):\n    greet()\n    assert capsys.readouterr().out == 'hi\\n'"
+    program = python(f"def greet(): print('{word}')\ndef test_mine(nosuch): pass")
+    async with await _sandbox(folder) as sandbox:
+        assert (await sandbox.verify(program, tests, LIMITS)).end == "cannot_cross"
+        execution = await sandbox.run(program, LIMITS, harness=Harness(tests=tests))
+    assert execution.tests_finished is is_right, execution.stderr
+    assert ("AssertionError" in execution.stderr) is not is_right
+    assert execution.stdout == ""
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,15 @@ def _run_pytest(module: types.ModuleType, cases: "Told") -> None:
             return report
 
     code = pytest.main(
-        ["-q", "-p", "no:cacheprovider", "--rootdir=.", "--noconftest", module.__file__],
+        [
+            "-p",
+            "no:terminal",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir=.",
+            "--noconftest",
+            module.__file__,
+        ],
         plugins=[Plugin()],
     )
     # An error that a program made up can be one that pytest itself fails of, or ends by.
