@@ -67,12 +67,23 @@ class MatchesOutput(Wire):
             why = unusable_because(case.expect, self.compare_of(case))
             if why:
                 raise ValueError(f"what case {number} expects is {why}")
+        seen: dict[str, int] = {}
+        for number in range(len(self.cases)):
+            first = seen.setdefault(self.name_of(number), number)
+            if first != number:
+                raise ValueError(
+                    f"cases {first + 1} and {number + 1} are both called {self.name_of(number)!r}"
+                )
         n_characters = sum(len(case.stdin) + len(case.expect) for case in self.cases)
         if n_characters > MAX_CASES_TEXT:
             raise ValueError(
                 f"the cases hold {n_characters:,} characters in all, of at most {MAX_CASES_TEXT:,}"
             )
         return self
+
+    def name_of(self, number: int) -> str:
+        """What the case at this place is called: by its place, counted from 1, where it has no name."""
+        return self.cases[number].name or f"case {number + 1}"
 
     def compare_of(self, case: Case) -> Compare:
         """How the output of this case is compared."""

@@ -8,7 +8,7 @@ from .wire import Wire
 
 CpuSeconds = Annotated[float, Field(gt=0, le=3600)]
 WallSeconds = Annotated[float, Field(gt=0, le=7200)]
-MemoryMib = Annotated[int, Field(ge=16, le=1_048_576)]
+MemoryMib = Annotated[int, Field(ge=16, le=65_536)]
 OutputKib = Annotated[int, Field(ge=1, le=65_536)]
 FileSizeMib = Annotated[int, Field(ge=0, le=65_536)]
 ScratchMib = Annotated[int, Field(ge=1, le=65_536)]

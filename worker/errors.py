@@ -13,6 +13,7 @@ PromptmillError                 (jobs.errors)
 ├── LeaseLostError              another worker has the job by now; this one leaves it alone
 └── SandboxError                (worker.sandbox.errors) the sandbox failed, not the program
     ├── SandboxTooWeakError     exit 2: the isolation that was asked for cannot be had here
+    ├── UnusableTestsError      exit 2: the tests of a job say nothing of any program
     ├── PackagesError           exit 2: the packages that programs are to have cannot be given to them
     └── InterpreterMissingError exit 2: a language's interpreter is not on this machine
 """

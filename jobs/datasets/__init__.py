@@ -38,6 +38,7 @@ from jobs.limits import (
     WallSeconds,
 )
 from jobs.models import Prompt, PromptJob, Stdin, TaskId
+from jobs.python_tests import fault_of
 from jobs.wire import OpaqueJson, Wire
 
 _BOTH_OR_ALL = {2: "both", 3: "all three", 4: "all four"}
@@ -130,6 +131,14 @@ class Task(_Written):
         return self
 
     @model_validator(mode="after")
+    def _has_tests_that_say_something(self) -> "Task":
+        if self.tests is not None and self.language is Language.PYTHON:
+            fault = fault_of(self.tests)
+            if fault:
+                raise ValueError(f'"tests" cannot be used: {fault}')
+        return self
+
+    @model_validator(mode="after")
     def _compares_an_output(self) -> "Task":
         if self.cases is not None and self.stdin:
             raise ValueError('"stdin" goes into each of the "cases"')
@@ -137,6 +146,9 @@ class Task(_Written):
             raise ValueError('"runAll" goes with "cases"')
         if self._how and self._expected is None:
             raise ValueError(f'"{next(iter(self._how))}" goes with "expect" or "cases"')
+        tolerance = next((name for name in self._how if name.endswith("Tolerance")), None)
+        if tolerance and not any(each is Compare.FLOAT for each in self._ways):
+            raise ValueError(f'"{tolerance}" goes with "compare": "float"')
         try:
             _ = self.checker
         except ValidationError as error:
@@ -148,6 +160,11 @@ class Task(_Written):
         if self.expect is not None:
             return (Case(stdin=self.stdin, expect=self.expect),)
         return self.cases
+
+    @property
+    def _ways(self) -> list[Compare | None]:
+        """How each output is compared."""
+        return [case.compare or self.compare for case in self._expected or ()]
 
     @property
     def _how(self) -> dict[str, object]:

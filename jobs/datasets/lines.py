@@ -13,6 +13,7 @@ MAX_LINE_MIB = 256
 """Room for a row with each of its texts at its longest, every character escaped."""
 _GZIP = b"\x1f\x8b"
 _SHOWN_PROBLEMS = 20
+_SHOWN_SPANS = 20
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,10 @@ def refusal(
         facts[problem.place] = (
             f"{facts[problem.place]}; {problem.what}" if problem.place in facts else problem.what
         )
-    n_more = len(problems[_SHOWN_PROBLEMS:]) + n_left_out
-    if n_more:
-        facts["and"] = f"{n_more} more"
+    others = problems[_SHOWN_PROBLEMS:]
+    if others:
+        rest = ", and beyond" if n_left_out else ""
+        facts["and"] = f"{len(others) + n_left_out} more, on {_lines_in_words(others)}{rest}"
     return DatasetError(
         f"{name} has {n_bad} bad line{'s' if n_bad > 1 else ''} of {n_rows}",
         facts=facts,
@@ -120,3 +122,19 @@ def _raw_lines(file: IO[bytes] | gzip.GzipFile, name: str, note: str) -> Iterato
                 note=note or "nothing was queued",
             )
         yield line
+
+
+def _lines_in_words(problems: Sequence[Problem]) -> str:
+    """The lines that these are on, in their order; those that follow each other as one span."""
+    spans: list[list[int]] = []
+    for number in sorted(
+        {int(problem.place.partition(",")[0].split()[-1]) for problem in problems}
+    ):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
+    is_one = len(spans) == 1 and spans[0][0] == spans[0][1]
+    rest = ", …" if len(shown) > _SHOWN_SPANS else ""
+    return f"line{'' if is_one else 's'} {', '.join(shown[:_SHOWN_SPANS])}{rest}"

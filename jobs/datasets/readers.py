@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from jobs.checkers import Case, ExpectedCall
 from jobs.errors import DatasetError
@@ -202,8 +203,19 @@ def _problems_of(line: str, number: int, invalid: ValidationError) -> Iterator[P
         ):
             continue
         yield Problem(
-            f"line {number}", _in_words(detail["loc"], detail["type"], detail["msg"], row)
+            f"line {number}", _in_words(detail["loc"], detail["type"], _message_of(detail), row)
         )
+
+
+def _message_of(detail: ErrorDetails) -> str:
+    """What is wrong, without the words for what became of a list on its way."""
+    match detail:
+        case {"type": "too_short", "ctx": {"min_length": least}}:
+            return f"at least {least} of them is needed"
+        case {"type": "too_long", "ctx": {"max_length": most}}:
+            return f"at most {most:,} of them are allowed"
+        case _:
+            return detail["msg"]
 
 
 def _is_below(location: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:

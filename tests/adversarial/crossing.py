@@ -68,6 +68,38 @@ else:
     assert False, "no error"
 """,
     ),
+    "errors as values": (
+        """
+import decimal
+class Refused(ValueError):
+    def __init__(self, code): super().__init__(f'code {code}'); self.code = code
+def attempt(kind):
+    try:
+        if kind == 'own': raise Refused(7)
+        if kind == 'decimal': raise decimal.InvalidOperation('no number')
+        return {}[kind]
+    except Exception as error:
+        return error
+def kind_of(error): return type(error).__name__
+def all_errors(): return [KeyError('a'), (Refused(1), None)]
+""",
+        """
+import decimal
+error = attempt("x")
+assert type(error) is KeyError and error.args == ("x",) and repr(error) == "KeyError('x')"
+own = attempt("own")
+assert isinstance(own, Refused) and own.code == 7 and str(own) == "code 7"
+assert isinstance(attempt("decimal"), decimal.InvalidOperation)
+assert [kind_of(each) for each in (error, own, attempt("decimal"))] == ["KeyError", "Refused", "InvalidOperation"]
+assert all_errors()[1][0].code == 1 and isinstance(all_errors()[0], KeyError)
+try:
+    raise attempt("own")
+except Refused as caught:
+    assert caught.code == 7
+else:
+    assert False
+""",
+    ),
     "classes": (
         """
 class Shape:

@@ -8,7 +8,7 @@ from jobs.models import ExecutableCode, Execution, PromptJob
 from jobs.verdicts import Verdict
 from tests.programs_by_language import PROGRAMS
 from tests.requiring import require
-from worker.sandbox import InterpreterMissingError, Sandbox, find_interpreter
+from worker.sandbox import InterpreterMissingError, Sandbox, UnusableTestsError, find_interpreter
 from worker.sandbox.languages import ROWS
 from worker.solver.checking import check
 from worker.solver.judge import Judgement
@@ -40,6 +40,7 @@ async def _run(
     limits = _LIMITS if program == PROGRAMS[language].endless else _ENOUGH
     job = PromptJob(prompt="x", language=language, checker=checker)
     found = await check(job, code, limits, sandbox)
+    assert found.execution is not None
     return found.judgement, found.execution
 
 
@@ -133,6 +134,61 @@ async def test_a_program_that_leaves_its_tests_has_not_passed_them(
     assert not execution.tests_finished
 
 
+# Programs that subtract, fail themselves, and have no `add`; and tests that raise by other means than an assertion.
+_RAISING = {
+    Language.JAVASCRIPT: (
+        ("const add = (a, b) => a - b", "const add = (a, b) => { throw new Error('mine') }", "const sum = 1"),
+        "if (add(1, 2) !== 3) throw new Error('wrong')",
+    ),
+    Language.RUBY: (
+        ("def add(a, b) a - b end", "def add(a, b) raise 'mine' end", "def sum(a) a end"),
+        "raise 'wrong' unless add(1, 2) == 3",
+    ),
+    Language.PERL: (
+        ("sub add { $_[0] - $_[1] }", "sub add { die 'mine' }", "sub sum { 1 }"),
+        "die 'wrong' unless add(1, 2) == 3;",
+    ),
+    Language.PHP: (
+        (
+            "<?php function add($a, $b) { return $a - $b; }",
+            "<?php function add($a, $b) { throw new Exception('mine'); }",
+            "<?php function sum() {}",
+        ),
+        "if (add(1, 2) !== 3) throw new Exception('wrong');",
+    ),
+    Language.LUA: (
+        ("function add(a, b) return a - b end", "function add(a, b) error('mine', 2) end", "function sum() end"),
+        "assert(add(1, 2) == 3, 'wrong')",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", _RAISING, ids=str)
+async def test_what_tests_raise_themselves_is_a_test_that_failed(
+    strict: Sandbox, language: Language
+) -> None:
+    """Many tests have no assertions; an error of the program, or a name it lacks, is another matter."""
+    programs, tests = _RAISING[language]
+    judged = [
+        (await _run(strict, language, program, PassesTests(tests=tests)))[0] for program in programs
+    ]
+    assert [each.verdict for each in judged] == [
+        Verdict.WRONG_ANSWER,
+        Verdict.RUNTIME_ERROR,
+        Verdict.RUNTIME_ERROR,
+    ], [each.explanation for each in judged]
+
+
+async def test_an_error_that_perl_reports_where_a_function_was_called_is_the_programs(
+    strict: Sandbox,
+) -> None:
+    """`croak` names a line of the tests for what the program raised."""
+    program = "use Carp;\nsub add { croak 'mine' }"
+    checker = PassesTests(tests="die 'wrong' unless add(1, 2) == 3;")
+    judgement, _ = await _run(strict, Language.PERL, program, checker)
+    assert judgement.verdict is Verdict.RUNTIME_ERROR
+
+
 _CLOSED_BY_TESTS = {
     Language.C: (
         "#include <assert.h>\nlong add(long a, long b) {\n  return a + b;",
@@ -179,6 +235,83 @@ async def test_tests_may_close_what_the_program_left_open(
     judgement, execution = await _run(strict, language, program, PassesTests(tests=tests))
     assert (judgement.verdict is Verdict.ACCEPTED) is is_right, execution.stderr
     assert execution.tests_finished is is_right
+
+
+# Programs with a `main` of their own, which is as often there as it was asked for; and tests that bring one, too.
+_TWO_MAINS = {
+    Language.C: (
+        "int add(int a, int b) { return a + b; }\nint main(void) { return 0; }",
+        "#include <assert.h>\nint main(void) { assert(add(1, 2) == 3); return 0; }",
+    ),
+    Language.CPP: (
+        "int add(int a, int b) { return a + b; }\nint main() {}",
+        "#include <cassert>\nint main() { assert(add(1, 2) == 3); }",
+    ),
+    Language.RUST: (
+        "fn add(a: i32, b: i32) -> i32 { a + b }\nfn main() {}",
+        "fn main() { assert_eq!(add(1, 2), 3); }",
+    ),
+    Language.GO: (
+        "package main\n\nfunc add(a, b int) int { return a + b }\n\nfunc main() {}",
+        'import "os"\n\nfunc main() {\n\tif add(1, 2) != 3 {\n\t\tos.Exit(1)\n\t}\n}',
+    ),
+    Language.JAVA: (
+        (
+            "public class Main {\n  static int add(int a, int b) { return a + b; }\n"
+            "  public static void main(String[] words) {}\n}"
+        ),
+        "public class Test {\n  public static void main(String[] words) { assert Main.add(1, 2) == 3; }\n}",
+    ),
+}
+_GO_TEST = "func TestAdd(t *testing.T) {\n\tif add(1, 2) != 3 {\n\t\tt.Fatal(add(1, 2))\n\t}\n}\n"
+_GO_STYLES = {
+    "a file": f'// Tests.\npackage main\n\nimport "testing"\n\n{_GO_TEST}',
+    "imports": f'import (\n\t"testing"\n)\n\n{_GO_TEST}',
+}
+
+
+@pytest.mark.parametrize("is_right", [True, False], ids=["right", "wrong"])
+@pytest.mark.parametrize("language", _TWO_MAINS, ids=str)
+async def test_the_main_of_the_tests_is_run_and_not_the_programs(
+    strict: Sandbox, language: Language, *, is_right: bool
+) -> None:
+    """Else every program with a `main` would pass, or none would compile."""
+    program, tests = _TWO_MAINS[language]
+    program = program if is_right else program.replace("a + b", "a - b")
+    judgement, execution = await _run(strict, language, program, PassesTests(tests=tests))
+    assert (judgement.verdict is Verdict.ACCEPTED) is is_right, execution.stderr
+    assert judgement.verdict is not Verdict.COMPILE_ERROR, execution.stderr
+
+
+@pytest.mark.parametrize("is_right", [True, False], ids=["right", "wrong"])
+@pytest.mark.parametrize("tests", _GO_STYLES.values(), ids=_GO_STYLES)
+async def test_tests_as_go_test_has_them_are_run_beside_a_program_with_a_main(
+    strict: Sandbox, tests: str, *, is_right: bool
+) -> None:
+    """They are written as a file of their own, and a program for the command line has its own `main`."""
+    program = f"package main\n\nfunc add(a, b int) int {{ return a {'+' if is_right else '-'} b }}\n\nfunc main() {{}}"
+    judgement, execution = await _run(strict, Language.GO, program, PassesTests(tests=tests))
+    verdict = Verdict.ACCEPTED if is_right else Verdict.WRONG_ANSWER
+    assert judgement.verdict is verdict, execution.stderr
+
+
+@pytest.mark.parametrize("language", _TWO_MAINS, ids=str)
+async def test_tests_without_a_main_are_a_fault_of_the_check(
+    strict: Sandbox, language: Language
+) -> None:
+    """The program's own would be run in its place, and pass."""
+    program, _ = _TWO_MAINS[language]
+    with pytest.raises(UnusableTestsError, match="they hold no `main`"):
+        await _run(strict, language, program, PassesTests(tests="// check add later"))
+
+
+async def test_what_does_not_compile_for_its_tests_says_what_to_do(strict: Sandbox) -> None:
+    """The line is none of the program's, so its place tells a model nothing."""
+    tests = "class T { public static void main(String[] words) { assert Main.add(1, 2) == 3; } }"
+    program = "class Main { static int sum(int a, int b) { return a + b; } }"
+    judgement, _ = await _run(strict, Language.JAVA, program, PassesTests(tests=tests))
+    assert judgement.verdict is Verdict.COMPILE_ERROR
+    assert judgement.hint.endswith("define each name that they ask for, and none of theirs")
 
 
 async def test_a_main_of_go_that_leaves_its_tests_has_not_passed_them(strict: Sandbox) -> None:

@@ -58,6 +58,53 @@ async def test_wrong_programs_do_not(sandbox: Sandbox, program: object, tests: s
     assert "after" not in execution.stdout
 
 
+_SUITES = {
+    "unittest": "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(add(1, 2), 3)",
+    "unittest that is started": (
+        "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(add(1, 2), 3)\n"
+        "if __name__ == '__main__':\n    unittest.main()"
+    ),
+    "functions": "def test_a(): assert add(1, 2) == 3",
+    "a function that is called": (
+        "n = []\ndef test_a():\n    n.append(1)\n    assert len(n) == 1 and add(1, 2) == 3\ntest_a()"
+    ),
+    "patched functions": (
+        "from unittest.mock import patch\n@patch('builtins.print')\ndef test_a(_): assert add(1, 2) == 3"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tests", _SUITES.values(), ids=_SUITES)
+async def test_suites_are_run_beside_the_program_as_well(sandbox: Sandbox, tests: str) -> None:
+    """Who writes tests for a runner does not call them, and tests that nobody runs pass every program."""
+    # A model brings tests of its own, which are none of ours.
+    own = "\nimport unittest\ndef test_mine(): assert False\nclass Mine(unittest.TestCase):\n    test = test_mine"
+    harness = Harness(tests=tests)
+    right = await sandbox.run(python(f"def add(a, b): return a + b{own}"), LIMITS, harness=harness)
+    assert (right.tests_finished, right.exit_code) == (True, 0), right.stderr
+    wrong = await sandbox.run(python(f"def add(a, b): return a - b{own}"), LIMITS, harness=harness)
+    assert (wrong.tests_finished, wrong.exit_code) == (False, 1)
+    assert "AssertionError" in wrong.stderr
+    assert "inside" not in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("def add(a, b): return 3", "AssertionError: the tests ended themselves"),
+        ("import sys\ndef add(a, b): sys.exit(0)", ""),
+    ],
+    ids=["tests", "program"],
+)
+async def test_who_ended_the_process_is_told(sandbox: Sandbox, program: str, words: str) -> None:
+    """Neither is a pass, and only one is the program's fault."""
+    harness = Harness(tests="assert add(1, 2) == 3\nraise SystemExit(0)")
+    execution = await sandbox.run(python(program), LIMITS, harness=harness)
+    assert execution.tests_finished is False
+    assert words in execution.stderr
+    assert ("the tests ended" in execution.stderr) == bool(words)
+
+
 _FORGERIES = {
     "exits at once": python("import os; os._exit(0)"),
     "exits when called": python("import sys\ndef add(a, b): sys.exit(0)"),

@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.verdicts import Verdict
-from worker.sandbox import Sandbox, SandboxError
+from worker.sandbox import Sandbox
 
 from .crossing import HONEST
 from .programs import LIMITS, python
@@ -94,6 +94,31 @@ async def test_the_error_of_a_program_is_printed_as_if_nobody_had_called_it(
     assert "answering" not in stderr
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("F()", "<program.F object>"),
+        ("F", "<class 'program.F'>"),
+        ("Odd", "<class 'program.Odd'>"),
+        ("get", "<function get>"),
+        ("[F()]", "[<program.F object>]"),
+        ("Named()", "my own words"),
+    ],
+)
+async def test_a_value_of_the_programs_is_shown_as_the_program_would_call_it(
+    strict: Sandbox, value: str, shown: str
+) -> None:
+    """A model that reads a name of ours looks for it in its program, and an address is another one each time."""
+    program = (
+        "class F: pass\nclass Odd(Exception): pass\n"
+        "class Named:\n    def __repr__(self): return 'my own words'\n"
+        f"def get(): return {value}"
+    )
+    verification = await strict.verify(python(program), "assert get() == 1", LIMITS)
+    (case,) = verification.cases
+    assert case.actual == shown
+
+
 _NOT_CROSSING = {
     "the source of a function": "import inspect\nassert 'return' in inspect.getsource(add)",
     "the code of a function": "assert add.__code__.co_argcount == 2",
@@ -139,6 +164,11 @@ _RETURNED = [
     "{1: 2}.keys()",
     "collections.namedtuple('N', 'a')(1)",
     "ValueError('a')",
+    "__import__('decimal').InvalidOperation('a')",
+    "ExceptionGroup('a', [ValueError(n)])",
+    "KeyboardInterrupt()",
+    "OSError(1, 'a', f)",
+    "ModuleNotFoundError(name='nosuch')",
     "slice(1)",
     "memoryview(b'')",
     "NotImplemented",
@@ -162,6 +192,33 @@ import asyncio, collections, math, os, random, re, sys
 class Odd(int): __name__, __module__ = "_inst", "random"
 random._inst.__name__ = "_inst"
 def f(n): return {value}
+"""
+    tests = "first = f(1)\ntry: first = f(first)\nfinally: assert first == 3"
+    verification = await strict.verify(python(program), tests, LIMITS)
+    assert verification.end in ("failed", "program_ended")
+
+
+_FORGED_VALUES = [
+    '["g",null,"f"]',
+    '["h",null,["k",7,"X",[],[]]]',
+    '["h",1,["k",null,"X",[],[]]]',
+    '["k",null,"X",[],[]]',
+    '["E",["m","decimal","InvalidOperation"],["t",[]],["d",[]],""]',
+    '["E",["k",7,"X",[["K","OSError"]],[]],["t",[["g",null,"f"]]],["d",[]],""]',
+]
+
+
+@pytest.mark.parametrize("value", _FORGED_VALUES)
+async def test_a_program_that_speaks_for_itself_cannot_either(strict: Sandbox, value: str) -> None:
+    """A stand-in that stands for nothing could not be handed back, and that would look like a need of the tests'."""
+    program = f"""
+import os
+def asked(): return os.read(3, int.from_bytes(os.read(3, 4), 'big'))
+def say(words): os.write(4, len(words).to_bytes(4, 'big') + words)
+asked()
+say(b'["r",["d",[["f",["g",1,"f"]]]],[]]')
+while asked():
+    say(b'["r",{value},[]]')
 """
     tests = "first = f(1)\ntry: first = f(first)\nfinally: assert first == 3"
     verification = await strict.verify(python(program), tests, LIMITS)
@@ -207,6 +264,17 @@ async def test_no_name_of_a_program_changes_what_its_tests_mean(
     assert verification.end == "failed"
 
 
+async def test_an_error_that_a_program_returns_is_its_own_when_its_tests_raise_it(
+    strict: Sandbox,
+) -> None:
+    """Else it could make a missing package of it, and have its job end as a fault of its tests."""
+    program = python(
+        "def f():\n    error = ModuleNotFoundError('no')\n    vars(error)['name'] = 'nosuch'\n    return error"
+    )
+    verification = await strict.verify(program, "assert f().name == 'nosuch'\nraise f()", LIMITS)
+    assert (verification.end, verification.verdict) == ("failed", Verdict.RUNTIME_ERROR)
+
+
 async def test_thousands_of_failures_are_failures_and_no_more_than_can_be_kept(
     strict: Sandbox,
 ) -> None:
@@ -218,15 +286,6 @@ async def test_thousands_of_failures_are_failures_and_no_more_than_can_be_kept(
     assert len(verification.cases) == 500
 
 
-@pytest.mark.parametrize("tests", ["assert f( ==", "assert f()\nreturn", "x = '\0'"])
-async def test_tests_that_do_not_compile_are_no_fault_of_the_program(
-    strict: Sandbox, tests: str
-) -> None:
-    """A dataset with a broken row must not count against a model."""
-    with pytest.raises(SandboxError, match="tests cannot be run"):
-        await strict.verify(python("def f(): pass"), tests, LIMITS)
-
-
 async def test_a_program_that_does_not_read_is_waited_for_no_longer_than_one_that_does_not_answer(
     strict: Sandbox,
 ) -> None:
@@ -236,14 +295,6 @@ async def test_a_program_that_does_not_read_is_waited_for_no_longer_than_one_tha
     verification = await strict.verify(program, "assert f('x' * 10**7) == 10**7", limits)
     assert verification.end == "out_of_time"
     assert verification.execution.limit_hit == "wall"
-
-
-async def test_the_death_of_tests_is_no_fault_of_the_program(strict: Sandbox) -> None:
-    """Whatever kills them, nothing was found out about the program."""
-    with pytest.raises(SandboxError, match="ended without saying how"):
-        await strict.verify(
-            python("def f(): pass"), "import faulthandler; faulthandler._sigsegv()", LIMITS
-        )
 
 
 async def test_tests_that_never_end_by_a_programs_doing_are_not_passed(strict: Sandbox) -> None:

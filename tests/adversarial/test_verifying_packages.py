@@ -11,7 +11,7 @@ import pytest
 
 from jobs.verdicts import Verdict
 from tests.requiring import require
-from worker.sandbox import PythonPackages, SandboxError, ZygoteSandbox
+from worker.sandbox import Harness, PythonPackages, UnusableTestsError, ZygoteSandbox
 from worker.sandbox.opening import probe
 from worker.sandbox.slot import LayerRefused
 
@@ -104,6 +104,23 @@ async def test_pytests_own_tests_are_run_by_pytest(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "is_right"), [("hi", True), ("ho", False)], ids=["right", "wrong"]
+)
+async def test_pytests_own_tests_are_run_beside_a_program_as_well(
+    folder: Path, word: str, *, is_right: bool
+) -> None:
+    """What a program prints is known in its own process alone, and `capsys` is how most tests ask for it."""
+    tests = "def test_words(capsys):\n    greet()\n    assert capsys.readouterr().out == 'hi\\n'"
+    program = python(f"def greet(): print('{word}')\ndef test_mine(nosuch): pass")
+    async with await _sandbox(folder) as sandbox:
+        assert (await sandbox.verify(program, tests, LIMITS)).end == "cannot_cross"
+        execution = await sandbox.run(program, LIMITS, harness=Harness(tests=tests))
+    assert execution.tests_finished is is_right, execution.stderr
+    assert ("AssertionError" in execution.stderr) is not is_right
+    assert execution.stdout == ""
+
+
+@pytest.mark.parametrize(
     "program",
     [
         "class Ending(ValueError, KeyboardInterrupt): pass\ndef double(n): raise Ending",
@@ -135,9 +152,9 @@ async def test_packages_that_tests_miss_are_no_fault_of_the_program(
 ) -> None:
     """It is the operator who can install them, and the error says where."""
     async with await _sandbox(None) as sandbox:
-        with pytest.raises(SandboxError) as caught:
+        with pytest.raises(UnusableTestsError) as caught:
             await sandbox.verify(python(_RIGHT), tests, LIMITS)
-    reason = caught.value.facts["reason"]
+    reason = caught.value.in_one_line
     assert package in reason
     assert "sandbox.python.environment" in reason
 

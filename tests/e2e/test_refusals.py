@@ -133,6 +133,11 @@ REFUSALS = {
     "empty-tests": Refusal(
         ("submit", "Print 1.", "--tests", "tests.py"), ("'tests'", "1"), files={"tests.py": b""}
     ),
+    "tests-without-a-case": Refusal(
+        ("submit", "Print 1.", "--tests", "tests.py"),
+        ("tests.py", "they hold no case"),
+        files={"tests.py": b"x = 1\n"},
+    ),
     "missing-tests-file": Refusal(
         ("submit", "Print 1.", "--tests", "tests.py"), ("tests.py", "No such file")
     ),

@@ -6,7 +6,9 @@ import pytest
 from arq.constants import retry_key_prefix
 from pydantic import JsonValue
 
+from jobs.checkers import PassesTests
 from jobs.events import JobDelayed
+from jobs.models import PromptJob
 from jobs.verdicts import Verdict
 from tests.consuming import consumer_of
 from tests.making import NOON
@@ -74,6 +76,20 @@ async def test_an_error_that_no_delivery_can_mend_is_recorded_at_once(bench: Ben
     )
     record = await bench.store.get("j")
     assert (record.verdict, record.error) == (Verdict.INTERNAL_ERROR, "no such field")
+
+
+async def test_tests_that_cannot_be_used_end_their_job_at_once_with_the_reason(
+    bench: Bench,
+) -> None:
+    """Another delivery finds the same tests; whoever wrote them has to be told what is wrong with them."""
+    job = PromptJob(prompt="x", job_id="j", checker=PassesTests(tests="assert double(2) ==="))
+    assert await bench.deliver(ScriptedModel(GOOD), job=job) is None
+    record = await bench.store.get("j")
+    assert (record.verdict, record.deliveries) == (Verdict.INTERNAL_ERROR, 1)
+    assert record.error == (
+        "the job's tests cannot be used: they do not compile: line 1: invalid syntax "
+        "(mend them and queue the task again, in a run of another name)"
+    )
 
 
 async def test_a_bug_of_ours_costs_no_job(bench: Bench) -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import re
+from shutil import which
 
 import pytest
 
 from jobs.checkers import Case, Checker, ExpectedCall, MatchesCalls, MatchesOutput, PassesTests
+from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import Attempt, PromptJob
 from jobs.verdicts import Verdict
 from tests.programs import PROSE, fenced
+from tests.requiring import require
 from worker.model.scripted import ScriptedModel
 from worker.sandbox import Sandbox
 from worker.solver.checkpoints import Progress
@@ -83,10 +86,15 @@ class NoCheckpoint:
 
 
 async def solve(
-    sandbox: Sandbox, checker: Checker, *replies: str
+    sandbox: Sandbox, checker: Checker, *replies: str, language: Language = Language.PYTHON
 ) -> tuple[ScriptedModel, tuple[Attempt, ...]]:
     """What came of a job for which the model gives these replies."""
-    job = PromptJob(prompt="Do as you are told.", checker=checker, max_attempts=len(replies))
+    job = PromptJob(
+        prompt="Do as you are told.",
+        language=language,
+        checker=checker,
+        max_attempts=len(replies),
+    )
     model = ScriptedModel(*replies)
 
     async def ignore(_: Attempt) -> None: ...
@@ -254,6 +262,83 @@ async def test_a_forged_traceback_tells_no_number_that_the_program_was_given(
     assert re.findall(r"^line .*$", told[0], re.MULTILINE) == [
         "line 12" if way == "line numbers" else "line 1"
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "tool", "program", "told"),
+    [
+        (
+            "javascript", "node", "const x = null;\nx.foo;",
+            "ended with an error: TypeError: Cannot read properties of null (reading 'foo')\n",
+        ),
+        ("ruby", "ruby", "x = nil\nx.foo", "ended with an error: NoMethodError: undefined method "),
+        ("ruby", "ruby", "raise KeyError, gets", "ended with an error: KeyError\n"),
+        ("php", "php", "<?php\necho intdiv(1, 0);", "ended with an error: DivisionByZeroError: Division by zero\n"),
+        ("perl", "perl", "my $x = 0;\nprint 1 / $x;", "an exit code other than 0: Illegal division by zero\n"),
+        ("perl", "perl", "die scalar <STDIN>;", "an exit code other than 0\n"),
+        ("lua", "lua5.4", "local t\nprint(t.x)", "exit code 1: attempt to index a nil value (local 't')\n"),
+        ("lua", "lua5.4", "error(io.read())", "exit code 1\n"),
+    ],
+)  # fmt: skip
+async def test_what_another_interpreter_says_of_every_program_alike_is_told(
+    sandbox: Sandbox, language: str, tool: str, program: str, told: str
+) -> None:
+    """A model that repairs Ruby needs the name of the error no less, and no more of what the program says."""
+    require(tool, available=which(tool) is not None)
+    hidden = MatchesOutput(cases=OUTPUT.cases[1:])
+    model, _ = await solve(
+        sandbox, hidden, fenced(program, language), PROSE, language=Language(language)
+    )
+    said = str(model.requests[1].turns[-1].text)  # type: ignore[union-attr]
+    assert f"the hidden test failed: {told}" in said
+    assert CANARY not in said
+
+
+async def test_a_compiler_that_saw_nothing_hidden_is_quoted(sandbox: Sandbox) -> None:
+    """It ran before there was any input, and its words are what a repair is made of."""
+    require("gcc", available=which("gcc") is not None)
+    hidden = MatchesOutput(cases=OUTPUT.cases[1:])
+    program = "int main(void) {\n  int n = x;\n  return n;\n}"
+    model, (attempt, _) = await solve(
+        sandbox, hidden, fenced(program, "c"), PROSE, language=Language.C
+    )
+    assert attempt.verdict is Verdict.COMPILE_ERROR
+    said = str(model.requests[1].turns[-1].text)  # type: ignore[union-attr]
+    assert re.search("failed: it does not compile: line 2: .x. undeclared", said), said
+    assert "Standard error (" in said
+
+
+async def test_a_compiler_that_saw_hidden_tests_is_not_quoted(sandbox: Sandbox) -> None:
+    """They stand in the same file, and a compiler shows the lines it complains of."""
+    require("gcc", available=which("gcc") is not None)
+    tests = PassesTests(tests=f'int main(void) {{ return f("{CANARY}", 31337); }}')
+    program = fenced("int f(char *word) { return 0; }", "c")
+    model, (attempt, _) = await solve(sandbox, tests, program, PROSE, language=Language.C)
+    assert attempt.verdict is Verdict.COMPILE_ERROR
+    assert CANARY in str(attempt.execution)
+    assert "31337" not in _everything_said(model)
+
+
+async def test_a_public_case_that_failed_is_shown_though_a_hidden_one_failed_before_it(
+    sandbox: Sandbox,
+) -> None:
+    """All cases were run, and one that may be shown says more than any that may not."""
+    checker = MatchesOutput(
+        cases=(
+            Case(stdin=f"{CANARY}\n", expect=CANARY * 2),
+            Case(stdin="1\n", expect="1"),
+            Case(name="sample", stdin="4\n", expect="8", public=True),
+        ),
+        run_all=True,
+    )
+    program = "import sys\nword = input()\nprint(word, file=sys.stderr)\nif 'Zq' in word: [][1]\nprint(word)"
+    model, (attempt, _) = await solve(sandbox, checker, fenced(program), PROSE)
+    assert attempt.verdict is Verdict.RUNTIME_ERROR
+    assert attempt.explanation.startswith("case 1: IndexError")
+    said = str(model.requests[1].turns[-1].text)  # type: ignore[union-attr]
+    assert "failed (wrong answer): sample: line 1: expected '8', got '4'" in said
+    assert "Its input:\n```text\n4\n```\n\nExpected:\n```text\n8\n```" in said
+    assert CANARY not in _everything_said(model)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from jobs.limits import Limits
 from jobs.models import ExecutableCode, PromptJob
 from jobs.verdicts import Verdict
 from tests.requiring import require
-from worker.sandbox import Sandbox, SandboxTooWeakError, open_sandbox
+from worker.sandbox import Sandbox, SandboxTooWeakError, UnusableTestsError, open_sandbox
 from worker.solver.checking import Checked, check
 
 _LIMITS = Limits(cpu_seconds=5, wall_seconds=20)
@@ -60,6 +60,45 @@ async def test_tests_that_cannot_cross_run_beside_the_program_and_say_why(sandbo
     assert judgement.trust_reason == (
         "the tests use import inspect, which only one process can share"
     )
+
+
+@pytest.mark.parametrize(
+    ("tests", "reason"),
+    [
+        ("assert add(", "they do not compile: line 1: "),
+        ("import nosuch\nassert add(1, 2) == 3", "they need nosuch: "),
+        ("x = 1", "they hold no case"),
+        ("def check(f):\n    assert f(1, 2) == 3", "they hold no case"),
+        ("import inspect\ndef check(f):\n    assert f(1, 2) == 3", "they hold no case"),
+    ],
+    ids=["syntax", "package", "nothing", "never called", "never called beside"],
+)
+async def test_tests_that_say_nothing_are_a_fault_of_the_check(
+    sandbox: Sandbox, tests: str, reason: str
+) -> None:
+    """No program is right or wrong by them."""
+    with pytest.raises(UnusableTestsError, match=reason):
+        await _checked(sandbox, tests)
+
+
+async def test_tests_that_came_to_try_nothing_are_never_passed(sandbox: Sandbox) -> None:
+    """By their text it cannot be told whether that was the program's doing."""
+    judgement = (await _checked(sandbox, "for a in []: assert add(a, a) == 0")).judgement
+    assert judgement.verdict is Verdict.WRONG_ANSWER
+    assert "without having tried anything" in judgement.explanation
+
+
+async def test_the_case_that_a_program_never_came_back_from_is_in_the_record(
+    sandbox: Sandbox,
+) -> None:
+    """Those before it were right, and the limit says nothing of which input was too much."""
+    program = "def add(a, b):\n    while a > 1: pass\n    return a + b"
+    found = await _checked(sandbox, "assert add(1, 1) == 2\nassert add(2, 2) == 4", program)
+    assert found.judgement.verdict is Verdict.TIME_LIMIT_EXCEEDED
+    assert [(case.name, case.verdict) for case in found.judgement.cases] == [
+        ("line 1: assert add(1, 1) == 2", Verdict.ACCEPTED),
+        ("line 2: assert add(2, 2) == 4", Verdict.TIME_LIMIT_EXCEEDED),
+    ]
 
 
 async def test_a_failed_assertion_is_no_reason_to_run_beside_the_program(sandbox: Sandbox) -> None:

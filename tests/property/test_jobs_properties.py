@@ -31,7 +31,7 @@ limits = st.builds(
     Limits,
     cpu_seconds=st.floats(0, 3600, exclude_min=True),
     wall_seconds=st.floats(0, 7200, exclude_min=True),
-    memory_mib=st.integers(16, 1_048_576),
+    memory_mib=st.integers(16, 65_536),
     output_kib=st.integers(1, 65_536),
     file_size_mib=st.integers(0, 65_536),
     scratch_mib=st.integers(1, 65_536),
@@ -42,6 +42,7 @@ cases = st.lists(
     st.builds(Case, name=st.none() | texts.filter(bool), stdin=texts, expect=texts),
     min_size=1,
     max_size=3,
+    unique_by=lambda case: case.name or id(case),
 ).map(tuple)
 checkers: st.SearchStrategy[Checker] = (
     st.just(ExitsCleanly())

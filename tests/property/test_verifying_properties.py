@@ -32,12 +32,16 @@ _KINDS = (
         "r",
         ".",
     ),
-    *("N", "v", "p", "K", "M", "m", "x", "g", "k", "h"),
+    *("N", "v", "p", "K", "M", "m", "x", "g", "k", "h", "E"),
 )
 _WORDS = (
     *("math", "re", "typing", "collections", "random", "_inst", "__loader__", "_cache", "List", "Counter", "deque"),
     *("decimal.Decimal", "fractions.Fraction", "datetime.date", "re.Pattern", "type", "Exception", "eval", "1f", "nan"),
     *("coroutine", "__eq__", "__call__", "<f8", "O", "00ff"),
+)  # fmt: skip
+_ERRORS = (
+    *(["K", name] for name in ("ValueError", "OSError", "ExceptionGroup", "SyntaxError", "KeyboardInterrupt", "type")),
+    *(["m", "decimal", "InvalidOperation"], ["m", "re", "error"], ["k", 1, "Odd", [["K", "KeyError"]], []], ["k", 1]),
 )  # fmt: skip
 _leaves = st.one_of(
     st.none(),
@@ -55,6 +59,17 @@ _trees = st.recursive(
         st.tuples(st.sampled_from(_KINDS), inner).map(list),
         st.tuples(st.sampled_from(_KINDS), st.lists(inner, max_size=3)).map(list),
         st.tuples(st.sampled_from(("m", "K", "M", "v")), st.sampled_from(_WORDS), inner).map(list),
+        st.tuples(st.sampled_from(("g", "h", "k")), inner, inner, inner).map(list),
+        st.tuples(
+            st.just("E"),
+            st.sampled_from(_ERRORS),
+            st.tuples(st.just("t"), st.lists(inner, max_size=3)).map(list),
+            st.tuples(
+                st.just("d"),
+                st.lists(st.tuples(st.sampled_from(("args", "name", "code")), inner), max_size=2),
+            ).map(list),
+            st.text(max_size=3),
+        ).map(list),
         st.tuples(
             st.just("k"),
             st.integers(0, 9),

@@ -41,6 +41,11 @@ async def checked(runs: Runs, *, run_all: bool = False) -> Checked:
     return await check(PromptJob(prompt="x", checker=checker), CODE, Limits(), runs)
 
 
+def printed(found: Checked) -> str:
+    assert found.execution is not None
+    return found.execution.stdout
+
+
 def verdicts(found: Checked) -> list[Verdict]:
     return [case.verdict for case in found.judgement.cases]
 
@@ -52,7 +57,7 @@ async def test_a_program_is_right_if_it_is_for_each_of_its_inputs() -> None:
     assert runs.inputs == ["0", "1", "2", "3"]
     assert found.judgement.verdict is Verdict.ACCEPTED
     assert verdicts(found) == [Verdict.ACCEPTED] * 4
-    assert found.execution.stdout == "3\n"
+    assert printed(found) == "3\n"
     assert [case.name for case in found.judgement.cases][2:] == ["case 3", "case 4"]
 
 
@@ -61,7 +66,7 @@ async def test_the_first_case_that_fails_decides_and_ends_the_check() -> None:
     runs = Runs(on_1=[execution("7\n")])
     found = await checked(runs)
     assert runs.inputs == ["0", "1"]
-    assert (found.judgement.verdict, found.execution.stdout) == (Verdict.WRONG_ANSWER, "7\n")
+    assert (found.judgement.verdict, printed(found)) == (Verdict.WRONG_ANSWER, "7\n")
     assert found.judgement.explanation == "case 2: line 1: expected '1', got '7'"
     case = found.judgement.cases[-1]
     assert (case.expected, case.actual) == ("1", "7\n")

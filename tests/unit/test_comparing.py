@@ -30,7 +30,9 @@ def test_what_a_way_to_compare_overlooks(compare: Compare, expected: str, got: s
 @pytest.mark.parametrize(
     ("compare", "expected", "got", "explanation"),
     [
-        (Compare.EXACT, "1\n", "1", "line 2: expected '', got the end of the output"),
+        (Compare.EXACT, "1\n", "1", "line breaks at the end of the output: expected 1, got 0"),
+        (Compare.EXACT, "1", "1\n\n", "line breaks at the end of the output: expected 0, got 2"),
+        (Compare.EXACT, "1\n2\n", "1\n", "line 2: expected '2', got ''"),
         (Compare.EXACT, "1 ", "1", "line 1: expected '1 ', got '1'"),
         (Compare.LINES, "1\n2", "1\n3", "line 2: expected '2', got '3'"),
         (Compare.TOKENS, "1 2", "1\n3", "token 2: expected '2', got '3'"),

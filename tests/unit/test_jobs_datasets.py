@@ -53,16 +53,6 @@ def test_all_bad_lines_are_named_at_once_with_line_and_column(tmp_path: Path) ->
     assert (error.exit_code, error.note) == (ExitCode.USAGE, "nothing was queued")
 
 
-def test_of_many_bad_lines_the_first_are_shown_and_the_rest_counted() -> None:
-    """A file of the wrong kind has as many errors as lines, and the first ones say it all."""
-    with pytest.raises(DatasetError, match="has 25 bad lines of 25") as caught:
-        parse_tasks(["{}"] * 25, "tasks")
-    facts = caught.value.facts
-    assert len(facts) == 21
-    assert facts["and"] == "5 more"
-    assert facts["line 20"] == 'the field "prompt" is missing'
-
-
 def test_two_faults_of_one_line_are_told_together() -> None:
     """One visit to a line should mend it."""
     assert problem_of('{"promt": "x"}') == {
@@ -90,6 +80,11 @@ def test_two_faults_of_one_line_are_told_together() -> None:
         ),
         pytest.param(
             '{"prompt": "x", "limits": {"cpuSeconds": 1e9}}', "3600", id="limit beyond all bounds"
+        ),
+        pytest.param(
+            '{"prompt": "x", "limits": {"memoryMib": 999999}}',
+            'field "limits.memoryMib" is 999999: input should be less than or equal to 65536',
+            id="more memory than a machine has",
         ),
         pytest.param(
             '{"prompt": "x", "language": "cobol"}',
@@ -125,7 +120,7 @@ def test_two_faults_of_one_line_are_told_together() -> None:
         ),
         pytest.param(
             '{"prompt": "x", "entryPoint": "f", "calls": []}',
-            'field "calls" is []: ',
+            'field "calls" is []: at least 1 of them is needed',
             id="no calls",
         ),
         pytest.param(
@@ -152,6 +147,16 @@ def test_two_faults_of_one_line_are_told_together() -> None:
             '{"prompt": "x", "entryPoint": "f", "calls": [{"arguments": [], "expected": NaN}]}',
             "JSON has no word for NaN",
             id="NaN is expected",
+        ),
+        pytest.param(
+            '{"prompt": "x", "tests": "assert f(\\n"}',
+            "\"tests\" cannot be used: they do not compile: line 1: '(' was never closed",
+            id="tests that do not compile",
+        ),
+        pytest.param(
+            '{"prompt": "x", "tests": "def check(f): assert f()"}',
+            '"tests" cannot be used: they hold no case',
+            id="tests without a case",
         ),
         pytest.param('{"prompt": "a", "prompt": "b"}', 'the key "prompt" comes twice', id="twice"),
         pytest.param(
@@ -208,21 +213,6 @@ def test_a_long_value_is_not_shown_whole() -> None:
     """A prompt of a megabyte would bury the message it stands in."""
     (what,) = problem_of(json.dumps({"prompt": "x", "language": "y" * 10_000})).values()
     assert len(what) < 300
-
-
-def test_an_id_used_twice_is_an_error_that_names_both_lines() -> None:
-    """The second task would count as done as soon as the first one is."""
-    line = '{"id": "a", "prompt": "x"}'
-    with pytest.raises(DatasetError) as caught:
-        parse_tasks([line, GOOD, line], "tasks")
-    assert caught.value.facts == {"line 3": "id 'a' was already used on line 1"}
-
-
-def test_a_given_id_that_is_another_lines_default_is_used_twice() -> None:
-    """A row without an id is called by its line, and that name may be taken."""
-    with pytest.raises(DatasetError) as caught:
-        parse_tasks(['{"id": "line-2", "prompt": "x"}', GOOD], "tasks")
-    assert caught.value.facts == {"line 2": "id 'line-2' was already used on line 1"}
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,26 @@ def test_the_input_of_a_row_goes_into_its_one_case() -> None:
             id="unknown field of a case",
         ),
         pytest.param(
+            '{"prompt": "x", "cases": []}',
+            'field "cases" is []: at least 1 of them is needed',
+            id="no case",
+        ),
+        pytest.param(
+            '{"prompt": "x", "expect": "1", "relativeTolerance": 0.1}',
+            '"relativeTolerance" goes with "compare": "float"',
+            id="tolerance of nothing",
+        ),
+        pytest.param(
+            '{"prompt": "x", "cases": [{"name": "a", "expect": "1"}, {"expect": "2"}, {"name": "a", "expect": "3"}]}',
+            "cases 1 and 3 are both called 'a'",
+            id="two cases of one name",
+        ),
+        pytest.param(
+            '{"prompt": "x", "cases": [{"name": "case 2", "expect": "1"}, {"expect": "2"}]}',
+            "cases 1 and 2 are both called 'case 2'",
+            id="the name of another case",
+        ),
+        pytest.param(
             '{"prompt": "x", "compare": "regexp", "expect": "1"}',
             'field "compare" is "regexp": input should be',
             id="unknown way to compare",
@@ -124,6 +144,14 @@ def test_a_list_is_not_called_too_short_for_what_is_wrong_with_an_item() -> None
     """Whoever is told that ten cases are none looks in the wrong place."""
     problem = problem_of('{"prompt": "x", "cases": [{"expect": 1}]}')
     assert problem == 'field "cases.0.expect" is 1: input should be a valid string'
+
+
+def test_a_tolerance_may_be_for_one_case_alone() -> None:
+    """The way to compare is a case's own where it says so."""
+    row = '{"prompt": "x", "absoluteTolerance": 0.1, "cases": [{"expect": "a"}, {"expect": "1", "compare": "float"}]}'
+    (task,) = parse_tasks([row], "tasks")
+    assert isinstance(task.checker, MatchesOutput)
+    assert task.checker.absolute_tolerance == 0.1
 
 
 @pytest.mark.parametrize(

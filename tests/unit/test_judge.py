@@ -374,6 +374,7 @@ def test_a_forbidden_call_is_told_with_the_error_it_was_refused_by() -> None:
     ("end", "verdict"),
     [
         ("finished", Verdict.ACCEPTED),
+        ("untried", Verdict.WRONG_ANSWER),
         ("failed", Verdict.WRONG_ANSWER),
         ("program_ended", Verdict.WRONG_ANSWER),
         ("out_of_time", Verdict.WRONG_ANSWER),

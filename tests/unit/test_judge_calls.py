@@ -87,6 +87,29 @@ def test_the_first_call_that_is_not_right_is_named_and_a_hint_is_given_without_i
     assert not any(word in judgement.hint for word in ("77", "78", "true", "two", "f("))
 
 
+@pytest.mark.parametrize(
+    ("language", "error"),
+    [
+        (Language.PYTHON, "NameError: name 'f' is not defined"),
+        (Language.JAVASCRIPT, "ReferenceError: f is not defined"),
+    ],
+)
+def test_an_entry_point_that_is_missing_is_said_to_be(language: Language, error: str) -> None:
+    """Nothing of the function is wrong: there is none of that name, and its name is no secret."""
+    judgement = judged(execution(returned=(Returned(error=error),), exit_code=0), language)
+    assert judgement.verdict is Verdict.RUNTIME_ERROR
+    assert judgement.explanation == judgement.hint == "the program defines no 'f' at its top level"
+    assert judgement.cases[0].actual == error
+
+
+def test_a_name_that_is_missing_in_a_function_is_its_own_error() -> None:
+    """The function was there, and what it lacks is another name."""
+    error = "NameError: name 'g' is not defined"
+    judgement = judged(execution(returned=(Returned(error=error),)))
+    assert judgement.explanation == f"f('a\\n', True) failed: {error}"
+    assert judgement.hint == "the function raised an error"
+
+
 def test_right_values_do_not_excuse_a_program_that_failed() -> None:
     """The answers may be right and the program still have broken off."""
     assert judged(execution(returned=RIGHT, exit_code=1)).verdict is Verdict.RUNTIME_ERROR

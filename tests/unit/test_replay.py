@@ -124,7 +124,7 @@ def test_a_long_list_of_bad_lines_is_cut_and_says_so(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         replay(tmp_path, *["no"] * 30)
     assert caught.value.message.endswith("has 30 bad lines of 30")
-    assert caught.value.facts["and"] == "10 more"
+    assert caught.value.facts["and"] == "10 more, on lines 21-30"
 
 
 def test_bytes_that_are_no_text_are_told_by_line(tmp_path: Path) -> None:

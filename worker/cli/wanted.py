@@ -15,6 +15,7 @@ from jobs.datasets.readers import piped_tasks, read_tasks
 from jobs.errors import UsageError
 from jobs.languages import Language
 from jobs.models import PromptJob, is_identifier
+from jobs.python_tests import fault_of
 
 from .batch import NAMES, Batch, batch_of
 from .flags import JobFlags
@@ -146,5 +147,9 @@ def _checker(job: JobFlags) -> Checker:
     if job.tests is not None and job.expect is not None:
         raise UsageError("give either --tests or --expect, not both", note=_NOTHING)
     tests = None if job.tests is None else _read(job.tests, "tests", MAX_SOURCE)
+    is_python = (job.language or Language.PYTHON) is Language.PYTHON
+    fault = fault_of(tests) if tests and is_python else None
+    if fault:
+        raise UsageError(f"{job.tests} cannot be used: {fault}", note=_NOTHING)
     # Whoever types a check wants the program repaired by it, and measures no model.
     return checker_of(expect=job.expect, tests=tests)

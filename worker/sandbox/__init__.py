@@ -4,7 +4,13 @@
 """
 
 from .contract import NO_FILES, NO_HARNESS, Files, Harness, Sandbox, Verification
-from .errors import InterpreterMissingError, PackagesError, SandboxError, SandboxTooWeakError
+from .errors import (
+    InterpreterMissingError,
+    PackagesError,
+    SandboxError,
+    SandboxTooWeakError,
+    UnusableTestsError,
+)
 from .interpreters import FoundInterpreter, MissingInterpreter, find_interpreter, interpreters
 from .opening import PROFILES, Profile, open_sandbox
 from .packages import PythonPackages, packages_of
@@ -27,6 +33,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "SandboxTooWeakError",
+    "UnusableTestsError",
     "Verification",
     "ZygoteSandbox",
     "check_language",

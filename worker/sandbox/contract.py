@@ -35,10 +35,17 @@ class Harness:
 
 
 VerificationEnd = Literal[
-    "finished", "failed", "program_ended", "out_of_time", "tests_over_limit", "cannot_cross"
+    "finished",
+    "untried",
+    "failed",
+    "program_ended",
+    "out_of_time",
+    "tests_over_limit",
+    "cannot_cross",
 ]
-"""How tests in a slot of their own ended: all passed; some did not; the program was gone before their end, or was
-waited for too long; they went over a limit of their own; they need to share a process with the program."""
+"""How tests in a slot of their own ended: all passed; all passed, and the program was asked nothing; some did not; the
+program was gone before their end, or was waited for too long; they went over a limit of their own; they need to share a
+process with the program."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,8 @@ class Verification:
     verdict: Verdict | None
     """Of the first case that failed, None where none did."""
     cases: tuple[CaseResult, ...]
+    stopped_in: str | None = None
+    """The case that was running when there was no going on; None where that is not known."""
 
 
 NO_FILES = Files()
@@ -91,7 +100,8 @@ class Sandbox(Protocol):
         It promises what `run` promises. The limits are the program's; the tests have their own.
 
         Raises:
-            SandboxError: we failed, or the tests are none, and nothing is known about the program.
+            SandboxError: we failed, and nothing is known about the program.
+            UnusableTestsError: the tests say nothing of any program.
         """
 
     async def aclose(self) -> None:

@@ -27,6 +27,21 @@ class PackagesError(SandboxError):
     retryable = False
 
 
+class UnusableTestsError(SandboxError):
+    """These tests say nothing of any program. It is a fault of the check, and none of the program's or of ours."""
+
+    kind = "tests-unusable"
+    exit_code = ExitCode.USAGE
+    retryable = False
+
+    def __init__(self, why: str) -> None:
+        """Say what is wrong with them, in one line."""
+        super().__init__(
+            f"the job's tests cannot be used: {why}",
+            fixes=["mend them and queue the task again, in a run of another name"],
+        )
+
+
 class InterpreterMissingError(SandboxError):
     """A language's interpreter is not on this machine; nothing was run."""
 

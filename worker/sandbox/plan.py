@@ -132,7 +132,7 @@ def _command(
 ) -> tuple[str, ...]:
     """These words of the table, as they are for this program on this machine."""
     if words[0] == PYTHON:
-        return (PYTHON,)
+        return (PYTHON, *_filled(words[1:], source.words))
     tool = find_tool(row.language, for_everybody=for_everybody)
     values: dict[str, Sequence[str]] = {
         "{tool}": (str(tool.path),),

@@ -96,7 +96,8 @@ class ZygoteSandbox:
         raise.
 
         Raises:
-            SandboxError: we failed, or the tests are none, and nothing is known about the program.
+            SandboxError: we failed, and nothing is known about the program.
+            UnusableTestsError: the tests say nothing of any program.
         """
         plans = plans_of(code, tests, limits, stdin)
 

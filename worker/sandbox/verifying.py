@@ -15,7 +15,7 @@ from jobs.verdicts import Verdict
 
 from .carrying import end_of, plumbing_of, send, start
 from .contract import NO_FILES, NO_HARNESS, Verification
-from .errors import SandboxError
+from .errors import SandboxError, UnusableTestsError
 from .inside.protocol import Report, Request
 from .inside.python_program import ANSWERS, TESTS
 from .pipes import CappedReader, Plumbing
@@ -65,7 +65,8 @@ async def verified(plans: Plans, program: Loan, tests: Loan) -> Verification:
 
     Raises:
         SlotLostError: neither slot is to be used again; the program may be run again.
-        SandboxError: we failed, or the tests are none.
+        SandboxError: we failed.
+        UnusableTestsError: the tests say nothing of any program.
     """
     with ExitStack() as undo:
         plumbing, report = plumbing_of(plans.program), CappedReader(_REPORT_BYTES)
@@ -168,17 +169,17 @@ async def _end_of_both(
 
 def _verification(execution: Execution, told: _Told, end: "asyncio.Future[Ended]") -> Verification:
     match told.last:
-        case {"end": "finished"}:
-            return Verification(execution, "finished", "", None, told.cases)
+        case {"end": "finished" | "untried" as word}:
+            return Verification(execution, word, "", None, told.cases)
         case {"end": "failed", "verdict": str(verdict), "why": str(why)}:
             return Verification(execution, "failed", why, Verdict(verdict), told.cases)
         case {
             "end": "program_ended" | "out_of_time" | "tests_over_limit" | "cannot_cross" as word,
             "why": str(why),
         }:
-            return Verification(execution, word, why, None, told.cases)
+            return Verification(execution, word, why, None, told.cases, told.last.get("case"))
         case {"end": "broken_tests", "why": str(why)}:
-            raise SandboxError("these tests cannot be run", facts={"reason": why})
+            raise UnusableTestsError(" ".join(why.split()))
         case _:
             return _without_a_word(execution, told, end.result().report)
 

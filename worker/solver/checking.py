@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol, assert_never
 
-from jobs.checkers import ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.checkers import Case, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, PromptJob
+from jobs.python_tests import fault_of
 from jobs.verdicts import Verdict
-from worker.sandbox import NO_HARNESS, Harness, Verification
+from worker.sandbox import NO_HARNESS, Harness, UnusableTestsError, Verification
+from worker.sandbox.languages import ROWS
 
+from .disclosure import deciding_case
 from .judge import Judgement, judge
 from .tracebacks import one_line
 
@@ -34,9 +37,16 @@ class Runner(Protocol):
 class Checked:
     """What came of a program."""
 
-    execution: Execution
-    """Of the run that decided: that of the first case that failed, else the last run."""
+    execution: Execution | None
+    """Of the run that decided: that of the first case that failed, else the last run. None where nothing was run."""
     judgement: Judgement
+    shown: "Checked | None" = None
+    """What a model is told of instead: a public case that failed after hidden ones had."""
+
+    @property
+    def told(self) -> "Checked":
+        """What a model is told of."""
+        return self.shown or self
 
 
 async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Runner) -> Checked:
@@ -44,6 +54,7 @@ async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Ru
 
     Raises:
         SandboxError: our sandbox failed, and nothing is known about the program.
+        UnusableTestsError: the job's tests say nothing of any program.
     """
     match job.checker:
         case ExitsCleanly():
@@ -68,10 +79,21 @@ async def _by_its_end(
 async def _by_tests(
     job: PromptJob, checker: PassesTests, code: ExecutableCode, limits: Limits, runner: Runner
 ) -> Checked:
-    """Python's in two processes, unless they say that they cannot; others, and those, in the program's own."""
-    reason = None
+    """Python's in two processes, unless they say that they cannot; others, and those, in the program's own.
+
+    Raises:
+        UnusableTestsError: they say nothing of any program.
+    """
+    reason, start = None, ROWS[code.language].tests_begin_at
+    if start is not None and not start.search(checker.tests):
+        title = ROWS[code.language].title
+        raise UnusableTestsError(
+            f"they hold no `main`, and nothing else of tests in {title} is run"
+        )
     if code.language is Language.PYTHON:
         tested = await runner.verify(code, checker.tests, limits, stdin=job.stdin)
+        if tested.end in ("untried", "cannot_cross") and (fault := fault_of(checker.tests)):
+            raise UnusableTestsError(fault)
         if tested.end != "cannot_cross":
             judgement = judge(code, tested.execution, checker, limits, tested=tested)
             return Checked(tested.execution, judgement)
@@ -102,7 +124,16 @@ async def _by_its_output(
         done.append(Checked(execution, judgement))
         if judgement.verdict is not Verdict.ACCEPTED and not checker.run_all:
             break
-    failed = (one for one in done if one.judgement.verdict is not Verdict.ACCEPTED)
-    decided = next(failed, done[-1])
     results = tuple(chain.from_iterable(one.judgement.cases for one in done))
-    return replace(decided, judgement=replace(decided.judgement, cases=results))
+    done = [
+        replace(one, judgement=replace(one.judgement, cases=results, decided_by=number))
+        for number, one in enumerate(done)
+    ]
+    failed = [one for one in done if one.judgement.verdict is not Verdict.ACCEPTED]
+    public = (one for one in failed if checker.is_public(_case_of(checker, one)))
+    decided = failed[0] if failed else done[-1]
+    return replace(decided, shown=next(public, None))
+
+
+def _case_of(checker: MatchesOutput, one: Checked) -> Case:
+    return checker.cases[deciding_case(one.judgement)]

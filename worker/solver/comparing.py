@@ -46,7 +46,9 @@ def first_difference(expected: str, got: str, how: Comparison) -> Difference | N
     """
     match how.compare:
         case Compare.EXACT:
-            return _in_lines(expected, got, expected.split("\n"), got.split("\n"))
+            return _in_line_breaks(expected, got) or _in_lines(
+                expected, got, expected.split("\n"), got.split("\n")
+            )
         case Compare.LINES:
             return _in_lines(expected, got, _trimmed(expected), _trimmed(got))
         case Compare.TOKENS:
@@ -104,6 +106,16 @@ def _in_lines(
                 _start_of_line(got, number) + same,
             )
     return None
+
+
+def _in_line_breaks(expected: str, got: str) -> Difference | None:
+    """Of two texts that differ in nothing but how many there are at their ends: shown, they would look the same."""
+    ours, theirs = expected.rstrip("\n"), got.rstrip("\n")
+    n_ours, n_theirs = len(expected) - len(ours), len(got) - len(theirs)
+    if ours != theirs or n_ours == n_theirs:
+        return None
+    words = f"line breaks at the end of the output: expected {n_ours}, got {n_theirs}"
+    return Difference(words, len(ours), len(theirs))
 
 
 def _start_of_line(text: str, number: int) -> int:

@@ -6,41 +6,23 @@ prints, in each error it raises and in every place it says that it failed in. So
 program is told, and what an interpreter could have said of that line in words that are the same for every input.
 """
 
-import builtins
 import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import assert_never
 
 from jobs.checkers import ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
-from jobs.models import PromptJob
+from jobs.models import ExecutableCode, PromptJob
 from jobs.verdicts import Verdict
+from worker.sandbox.languages import ROWS
 
 from .judge import Judgement
+from .phrases import MESSAGES, WORDS
 from .tracebacks import Failure, Frame
 
 _WORD = re.compile(r"\w+")
 _CLASS = re.compile(r"\bclass[ \t]+([^\W\d]\w*)")
-# What languages call their own errors and types, beside the names that Python has built in.
-_NAMES = (
-    *("EvalError", "RangeError", "ReferenceError", "URIError"),
-    *("NoneType", "function", "method", "module", "Object"),
-)
-_BUILT_IN = frozenset((*dir(builtins), *_NAMES))
-# What an interpreter says of every program alike; each group has to be built in or a word of the line that is shown.
-# No number is among them: a program could put one there that it was given.
-_MESSAGES = re.compile(
-    r"(?:list|string|tuple|deque) (?:assignment )?index out of range"
-    r"|(?:float )?division by zero|integer (?:division or )?modulo by zero"
-    r"|maximum recursion depth exceeded(?: in comparison| while calling a Python object)?"
-    r"|Maximum call stack size exceeded|EOF when reading a line|math domain error"
-    r"|pop from (?:an )?empty (?:list|deque|set)"
-    r"|(?:max|min)\(\) (?:arg|iterable argument) is (?:an )?empty(?: sequence)?"
-    r"|invalid syntax|unexpected indent|expected ':'|'[(\[{]' was never closed|unmatched '[)\]}]'"
-    r"|name '(\w+)' is not defined|(\w+) is not (?:defined|a function)"
-    r"|'(\w+)' object is not (?:iterable|subscriptable|callable)"
-    r"|'(\w+)' object has no attribute '(\w+)'"
-)
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Told(Enum):
@@ -69,13 +51,23 @@ def told_of(job: PromptJob, judgement: Judgement) -> Told:
             return _told(is_public=checker.public, is_given_something=is_given)
         case MatchesOutput():
             case = checker.cases[deciding_case(judgement)]
-            return _told(is_public=checker.is_public(case), is_given_something=bool(case.stdin))
+            # A compiler ends before there is any input.
+            is_given = bool(case.stdin) and not _is_of_compiler(job, judgement)
+            return _told(is_public=checker.is_public(case), is_given_something=is_given)
         case _:
             assert_never(checker)
 
 
+def _is_of_compiler(job: PromptJob, judgement: Judgement) -> bool:
+    """Whether it was refused in a run of the compiler's own: elsewhere a running program can say the same."""
+    is_refused = judgement.verdict is Verdict.COMPILE_ERROR
+    return is_refused and ROWS[job.language].compiling is not None
+
+
 def deciding_case(judgement: Judgement) -> int:
-    """The place of the first case that failed, else of the last one."""
+    """The place of the case that a judgement is of."""
+    if judgement.decided_by is not None:
+        return judgement.decided_by
     failed = (n for n, case in enumerate(judgement.cases) if case.verdict is not Verdict.ACCEPTED)
     return next(failed, len(judgement.cases) - 1)
 
@@ -95,21 +87,23 @@ def which_failed(job: PromptJob, judgement: Judgement) -> str:
     return "the hidden tests" if isinstance(job.checker, PassesTests) else "the hidden test"
 
 
-def told_error(failure: Failure, program: str, place: Sequence[Frame]) -> str:
+def told_error(failure: Failure, program: ExecutableCode, place: Sequence[Frame]) -> str:
     """What of an error may be told beside the `place` that is shown: its type and message, its type, or nothing.
 
-    The type is built in, or a class of the program's own; a message is told of the former alone.
+    The type is built in, or a class of the program's own; a message is told of the former alone, and where a language
+    has no types of errors.
     """
-    if failure.name not in _BUILT_IN:
-        return failure.name if failure.name in _CLASS.findall(program) else ""
+    words, messages = WORDS.get(program.language, _NOTHING), MESSAGES.get(program.language)
+    if failure.name and failure.name not in words:
+        return failure.name if failure.name in _CLASS.findall(program.code) else ""
     message = failure.summary.removeprefix(failure.name).removeprefix(":").strip()
     message = message.partition(". Did you mean")[0]
-    found = _MESSAGES.fullmatch(message)
-    lines = program.split("\n")
-    words = _BUILT_IN.union(*(_WORD.findall(lines[frame.line - 1]) for frame in place))
-    if found is None or not words.issuperset(filter(None, found.groups())):
+    found = None if messages is None else messages.fullmatch(message)
+    lines = program.code.split("\n")
+    shown = words.union(*(_WORD.findall(lines[frame.line - 1]) for frame in place))
+    if found is None or not shown.issuperset(filter(None, found.groups())):
         return failure.name
-    return f"{failure.name}: {message}"
+    return f"{failure.name}: {message}" if failure.name else message
 
 
 def _told(*, is_public: bool, is_given_something: bool) -> Told:

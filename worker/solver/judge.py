@@ -1,7 +1,6 @@
 """Turns what a program did into how it did against its job."""
 
 from dataclasses import dataclass, replace
-from signal import Signals
 from typing import assert_never
 
 from jobs.checkers import Case, Checker, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
@@ -12,14 +11,13 @@ from jobs.models import (
     CodeExecutionResult,
     ExecutableCode,
     Execution,
-    LimitHit,
     Trust,
 )
 from jobs.verdicts import Verdict
 from worker.sandbox import Verification
-from worker.sandbox.languages import ROWS
 
 from .comparing import Comparison, Difference, excerpt, first_difference
+from .ends import Finding, finding_of_end
 from .extraction import Extraction
 from .tracebacks import Failure, failure_of, one_line
 from .values import WrongCall, call_name, call_results, first_wrong_call
@@ -30,11 +28,6 @@ _SHOWN_AT_LENGTH = 2_000
 _SHOWN_CHARACTERS = 200
 """Of an output that was right."""
 _TESTS = "tests"
-_USUAL_EXIT_CODES = (1, 2, 126, 127)
-_USUAL_SIGNALS = (
-    *(Signals.SIGABRT, Signals.SIGBUS, Signals.SIGFPE, Signals.SIGILL),
-    *(Signals.SIGKILL, Signals.SIGPIPE, Signals.SIGSEGV),
-)
 
 
 @dataclass(frozen=True)
@@ -54,13 +47,8 @@ class Judgement:
     """The explanation without a word of the check, and without one that the program said."""
     cases: tuple[CaseResult, ...] = ()
     """What each case came to that was tried."""
-
-
-@dataclass(frozen=True)
-class _Finding:
-    verdict: Verdict
-    explanation: str
-    hint: str
+    decided_by: int | None = None
+    """The place of the case that this is of; None where that is the first that failed, else the last one."""
 
 
 def judge(
@@ -82,16 +70,16 @@ def judge(
         ValueError: `tested` says that they could not cross, which is no answer.
     """
     failure = failure_of(execution.stderr, code.language)
-    found = _of_end(code.language, execution, failure, checker, limits)
+    found = finding_of_end(code, execution, failure, checker, limits)
     if tested is not None:
         found = _of_verification(tested, found)
     match checker:
         case ExitsCleanly():
-            found = found or _Finding(Verdict.ACCEPTED, "ended by itself with exit code 0", "")
+            found = found or Finding(Verdict.ACCEPTED, "ended by itself with exit code 0", "")
             cases: tuple[CaseResult, ...] = ()
         case PassesTests():
             found = found or _of_tests(execution)
-            cases = _cases_of_tests(found, () if tested is None else tested.cases)
+            cases = _cases_of_tests(found, tested)
         case MatchesCalls():
             wrong = first_wrong_call(checker, execution.returned or (), code.language)
             found = found or _of_calls(wrong)
@@ -120,143 +108,63 @@ def no_program(extraction: Extraction) -> Judgement:
     return Judgement(Verdict.NO_CODE, extraction.reason, result=None, trust="separate_process")
 
 
-def _of_end(
-    language: Language,
-    execution: Execution,
-    failure: Failure | None,
-    checker: Checker,
-    limits: Limits,
-) -> _Finding | None:
-    """Why it did not end well; None where it did, and its check decides."""
-    if execution.limit_hit is not None:
-        verdict, hint = _of_limit(execution.limit_hit, limits)
-        if verdict is Verdict.FORBIDDEN_CALL and failure is not None:
-            return _Finding(verdict, f"{hint}: {failure.summary}", hint)
-        return _Finding(verdict, hint, hint)
-    if execution.compile_failed:
-        return _Finding(Verdict.COMPILE_ERROR, _cause(execution, failure), "it does not compile")
-    if execution.exit_code != 0:
-        return _of_failure(language, execution, failure, checker)
-    if isinstance(checker, MatchesOutput) and execution.stdout_truncated:
-        verdict, hint = _of_limit("output", limits)
-        return _Finding(verdict, hint, hint)
-    return None
-
-
-def _of_limit(limit_hit: LimitHit, limits: Limits) -> tuple[Verdict, str]:
-    match limit_hit:
-        case "cpu":
-            return Verdict.TIME_LIMIT_EXCEEDED, f"killed after {limits.cpu_seconds:g} s of CPU time"
-        case "wall":
-            return (
-                Verdict.TIME_LIMIT_EXCEEDED,
-                f"killed after {limits.wall_seconds:g} s on the clock",
-            )
-        case "memory":
-            return (
-                Verdict.MEMORY_LIMIT_EXCEEDED,
-                f"needed more than {limits.memory_mib} MiB of memory",
-            )
-        case "output":
-            return Verdict.OUTPUT_LIMIT_EXCEEDED, f"printed more than {limits.output_kib} KiB"
-        case "file_size":
-            return Verdict.RUNTIME_ERROR, f"wrote a file larger than {limits.file_size_mib} MiB"
-        case "processes":
-            return (
-                Verdict.RUNTIME_ERROR,
-                f"started more than {limits.processes} processes and threads",
-            )
-        case "denied":
-            return (
-                Verdict.FORBIDDEN_CALL,
-                "asked the system for something that no program may do here",
-            )
-        case _:
-            assert_never(limit_hit)
-
-
-def _of_failure(
-    language: Language, execution: Execution, failure: Failure | None, checker: Checker
-) -> _Finding:
-    cause = _cause(execution, failure)
-    if isinstance(checker, PassesTests) and _is_failed_test(language, execution, failure):
-        return _Finding(Verdict.WRONG_ANSWER, cause, "a test failed")
-    return _Finding(Verdict.RUNTIME_ERROR, cause, _hint_of_failure(execution, failure))
-
-
-def _hint_of_failure(execution: Execution, failure: Failure | None) -> str:
-    # A program chooses these numbers, and could choose one that it was given.
-    if execution.signal is not None:
-        is_usual = execution.signal in _USUAL_SIGNALS
-        return (
-            f"ended by signal {_signal_name(execution.signal)}" if is_usual else "ended by a signal"
-        )
-    if failure is not None and failure.name:
-        return "ended with an error"
-    is_usual = execution.exit_code in _USUAL_EXIT_CODES
-    return f"exit code {execution.exit_code}" if is_usual else "an exit code other than 0"
-
-
-def _is_failed_test(language: Language, execution: Execution, failure: Failure | None) -> bool:
-    if failure is not None and failure.is_assertion:
-        return True
-    match ROWS[language].tests_fail_by:
-        case "assertion":
-            return False
-        case "exit code":
-            # A shell has no assertions.
-            return execution.exit_code is not None
-        case "either":
-            return execution.exit_code is not None and failure is None
-        case never:
-            assert_never(never)
-
-
-def _of_tests(execution: Execution) -> _Finding:
+def _of_tests(execution: Execution) -> Finding:
     if execution.tests_finished is not True:
         why = "the program ended before its tests did"
-        return _Finding(Verdict.WRONG_ANSWER, why, why)
-    return _Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
+        return Finding(Verdict.WRONG_ANSWER, why, why)
+    return Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
 
 
-def _of_verification(tested: Verification, at_end: _Finding | None) -> _Finding:
+def _of_verification(tested: Verification, at_end: Finding | None) -> Finding:
     """By the tests that failed, else `at_end`, which is how the program ended, else by how the tests ended."""
     match tested.end:
         case "failed":
             verdict = tested.verdict or Verdict.WRONG_ANSWER
             hint = "a test failed" if verdict is Verdict.WRONG_ANSWER else "ended with an error"
-            return _Finding(verdict, one_line(tested.why), hint)
+            return Finding(verdict, one_line(tested.why), hint)
         case "finished":
-            return at_end or _Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
+            return at_end or Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
+        case "untried":
+            return at_end or _of_untried(tested)
         case "program_ended" | "out_of_time":
             hint = "the program ended before its tests did"
-            return at_end or _Finding(Verdict.WRONG_ANSWER, one_line(tested.why), hint)
+            return at_end or Finding(Verdict.WRONG_ANSWER, one_line(tested.why), hint)
         case "tests_over_limit":
             hint = "its tests came to no end with what it returned"
-            return at_end or _Finding(Verdict.TIME_LIMIT_EXCEEDED, tested.why, hint)
+            return at_end or Finding(Verdict.TIME_LIMIT_EXCEEDED, tested.why, hint)
         case "cannot_cross":
             raise ValueError("tests that cannot cross say nothing of a program: run them beside it")
         case _:
             assert_never(tested.end)
 
 
-def _cases_of_tests(found: _Finding, tried: tuple[CaseResult, ...]) -> tuple[CaseResult, ...]:
-    """Those that were tried, and if none of them says why it was not accepted, one more that does."""
+def _of_untried(tested: Verification) -> Finding:
+    """Of tests that asked the program nothing: that it was loaded, where they looked at what it has."""
+    if tested.cases:
+        return Finding(Verdict.ACCEPTED, "its tests ran to their end", "")
+    why = "its tests ended without having tried anything of it: look whether they call or assert anything"
+    return Finding(Verdict.WRONG_ANSWER, why, "its tests came to try nothing of it")
+
+
+def _cases_of_tests(found: Finding, tested: Verification | None) -> tuple[CaseResult, ...]:
+    """Those that were tried and the one that was running, or one more if none says why it was not accepted."""
+    tried, running = ((), None) if tested is None else (tested.cases, tested.stopped_in)
     is_told = any(case.verdict is not Verdict.ACCEPTED for case in tried)
-    if found.verdict is Verdict.ACCEPTED or is_told:
+    if running is None and (found.verdict is Verdict.ACCEPTED or is_told):
         return tried or (CaseResult(name=_TESTS, verdict=found.verdict),)
-    return (*tried, CaseResult(name=_TESTS, verdict=found.verdict, actual=found.explanation))
+    last = CaseResult(name=running or _TESTS, verdict=found.verdict, actual=found.explanation)
+    return (*tried, last)
 
 
-def _of_calls(wrong: WrongCall | None) -> _Finding:
+def _of_calls(wrong: WrongCall | None) -> Finding:
     if wrong is None:
-        return _Finding(Verdict.ACCEPTED, "every call returned what it had to", "")
+        return Finding(Verdict.ACCEPTED, "every call returned what it had to", "")
     verdict = Verdict.RUNTIME_ERROR if wrong.is_error else Verdict.WRONG_ANSWER
-    return _Finding(verdict, wrong.explanation, wrong.hint)
+    return Finding(verdict, wrong.explanation, wrong.hint)
 
 
 def _cases_of_calls(
-    checker: MatchesCalls, execution: Execution, found: _Finding, language: Language
+    checker: MatchesCalls, execution: Execution, found: Finding, language: Language
 ) -> tuple[CaseResult, ...]:
     returned = execution.returned or ()
     results = tuple(call_results(checker, returned, language))
@@ -275,10 +183,10 @@ def _difference(checker: MatchesOutput, case: Case, execution: Execution) -> Dif
     return first_difference(case.expect, execution.stdout, how)
 
 
-def _of_output(difference: Difference | None) -> _Finding:
+def _of_output(difference: Difference | None) -> Finding:
     if difference is None:
-        return _Finding(Verdict.ACCEPTED, "printed what was expected", "")
-    return _Finding(
+        return Finding(Verdict.ACCEPTED, "printed what was expected", "")
+    return Finding(
         Verdict.WRONG_ANSWER, difference.explanation, "the output is not what is expected"
     )
 
@@ -287,7 +195,7 @@ def _case_of_output(
     checker: MatchesOutput,
     number: int,
     execution: Execution,
-    found: _Finding,
+    found: Finding,
     difference: Difference | None,
 ) -> CaseResult:
     case = checker.cases[number]
@@ -296,47 +204,18 @@ def _case_of_output(
     at = difference or Difference("")
     has_output = is_right or difference is not None
     return CaseResult(
-        name=case.name or f"case {number + 1}",
+        name=checker.name_of(number),
         verdict=found.verdict,
         expected=excerpt(case.expect, at.expected_at, room),
         actual=excerpt(execution.stdout, at.got_at, room) if has_output else found.explanation,
     )
 
 
-def _named(found: _Finding, checker: MatchesOutput, result: CaseResult) -> _Finding:
+def _named(found: Finding, checker: MatchesOutput, result: CaseResult) -> Finding:
     """With the name of its case, if it failed and there are others."""
     if len(checker.cases) == 1 or found.verdict is Verdict.ACCEPTED:
         return found
     return replace(found, explanation=f"{one_line(result.name)}: {found.explanation}")
-
-
-def _cause(execution: Execution, failure: Failure | None) -> str:
-    if execution.signal is not None:
-        ended = f"ended by signal {_signal_name(execution.signal)}"
-        # Whoever aborts has said why.
-        has_said = failure is not None and execution.signal == Signals.SIGABRT
-        return one_line(f"{failure.summary}: {ended}") if failure and has_said else ended
-    if failure is not None and failure.name:
-        return failure.summary if ":" in failure.summary else _with_source(failure)
-    last_words = failure.summary if failure else _last_line(execution.stderr)
-    return f"exit code {execution.exit_code}" + (f": {last_words}" if last_words else "")
-
-
-def _with_source(failure: Failure) -> str:
-    # `AssertionError` alone says nothing: the line that raised it does.
-    source = failure.frames[-1].source if failure.is_assertion and failure.frames else ""
-    return one_line(f"{failure.summary}: {source}") if source else failure.summary
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return f"{number} ({Signals(number).name})"
-    except ValueError:  # real-time signals between the two that have names
-        return str(number)
-
-
-def _last_line(text: str) -> str:
-    return one_line(text.rstrip().rpartition("\n")[2])
 
 
 def _result(

@@ -11,10 +11,10 @@ from jobs.verdicts import Verdict
 from worker.model import ModelClient, ModelRequest
 from worker.sandbox import Harness, Sandbox, Verification
 
-from .checking import check
+from .checking import Checked, check
 from .checkpoints import Checkpoint
 from .extraction import Extraction, program_of
-from .judge import Judgement, no_program
+from .judge import no_program
 from .prompts import conversation, feedback, system_instruction
 
 
@@ -61,25 +61,27 @@ class FeedbackLoop:
                     reply = await self._ask(job, attempts)
                 await checkpoint.save_reply(number, reply)
             extraction = program_of(reply, job.language)
-            code, execution, judgement = await self._check(job, extraction, limits)
+            code, checked = await self._check(job, extraction, limits)
+            judgement = checked.judgement
             attempt = Attempt(
                 number=number,
                 reply=reply,
                 extraction=extraction.strategy,
                 executable_code=code,
                 code_execution_result=judgement.result,
-                execution=execution,
+                execution=checked.execution,
                 verdict=judgement.verdict,
                 explanation=judgement.explanation,
                 cases=judgement.cases,
                 trust=judgement.trust,
                 trust_reason=judgement.trust_reason,
-                isolation=self._sandbox.isolation if execution else None,
+                isolation=self._sandbox.isolation if checked.execution else None,
                 started_at=started_at,
                 finished_at=utcnow(),
             )
             if not is_over(job, [attempt]):
-                words = feedback(number, job, judgement, code, execution)
+                told = checked.told
+                words = feedback(number, job, told.judgement, code, told.execution)
                 attempt = attempt.model_copy(update={"feedback": words})
             await checkpoint.save_attempt(attempt)
             await on_attempt(attempt)
@@ -94,12 +96,11 @@ class FeedbackLoop:
 
     async def _check(
         self, job: PromptJob, extraction: Extraction, limits: Limits
-    ) -> tuple[ExecutableCode | None, Execution | None, Judgement]:
+    ) -> tuple[ExecutableCode | None, Checked]:
         if extraction.code is None:
-            return None, None, no_program(extraction)
+            return None, Checked(None, no_program(extraction))
         code = ExecutableCode(language=job.language, code=extraction.code)
-        checked = await check(job, code, limits, _InTurn(self._sandbox, self._slots))
-        return code, checked.execution, checked.judgement
+        return code, await check(job, code, limits, _InTurn(self._sandbox, self._slots))
 
 
 @dataclass(frozen=True)

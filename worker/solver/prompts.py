@@ -81,7 +81,7 @@ def feedback(
                 parts = [*_place(_own_frames(failure, code), code), *_outputs(execution)]
             case Told.PLACE:
                 place = _innermost(failure, code)
-                words = told_error(failure, code.code, place) if failure else ""
+                words = told_error(failure, code, place) if failure else ""
                 cause = _cause(job, judgement, words)
                 parts = [*_place(place, code), _HIDDEN]
             case _:

@@ -46,7 +46,7 @@ class WrongCall:
     explanation: str
     """In one line."""
     hint: str
-    """The same without a word of the call, of its value or of its error."""
+    """The same without a word of the call, of its value or of its error; the name of the function is no secret."""
     is_error: bool
     """Whether the function raised an error, rather than returned something else."""
 
@@ -57,6 +57,9 @@ def first_wrong_call(
     """The first call that was not right; None where all returned what they had to, and nothing else was answered."""
     for call, answer in zip(checker.calls, returned, strict=False):
         if problem := _problem(call, answer, language):
+            if answer.error in _words_for_missing(checker.entry_point):
+                missing = f"the program defines no {checker.entry_point!r} at its top level"
+                return WrongCall(missing, missing, is_error=True)
             shown = call_name(checker, call, language)
             return WrongCall(
                 one_line(f"{shown} {problem}"), _hint(answer), is_error=answer.error is not None
@@ -113,6 +116,11 @@ def _problem(call: ExpectedCall, answer: Returned, language: Language) -> str | 
         got, expected = _spelled(answer.value, language), _spelled(call.expected, language)
         return f"returned {got} instead of {expected}"
     return None
+
+
+def _words_for_missing(name: str) -> tuple[str, ...]:
+    """What interpreters say of a name that nothing defines."""
+    return (f"NameError: name {name!r} is not defined", f"ReferenceError: {name} is not defined")
 
 
 def _hint(answer: Returned) -> str:

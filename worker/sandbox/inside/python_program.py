@@ -12,10 +12,11 @@ import builtins
 import gc
 import sys
 
-# By a name of our own: a program may replace that in `os`, and its exit code is owed all the same.
-from os import _exit
+# By names of our own: a program may replace those in `os`, and its exit code is owed all the same.
+from posix import _exit, read, write
 
 from .verifying.answering import frames_of_the_program, serve
+from .verifying.beside import Beside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
 
 ANSWERS = "answers"
 """The word for a program that is called by its tests when it has run."""
+TESTED = "tested"
+"""The word for a program that its tests follow in its file; the word after it is the line where they begin."""
+QUESTION, ANSWER = 3, 4
+"""Where such a program finds its nonce, and where the end of its tests hands it back."""
 TESTS = "tests"
 """The word for tests; the word after it is how many seconds they may wait for their program."""
 
+_NONCE_BYTES = 64
 _SUCCESS, _FAILURE, _LOST_OUTPUT, _INTERRUPTED = 0, 1, 120, 130
 
 
@@ -52,12 +58,15 @@ def run(job: Job) -> None:
     sys.modules["__main__"] = main
     sys.argv = [job.path]
     status = _SUCCESS
+    beside = Beside(job.source, job.path, int(job.words[1])) if TESTED in job.words else None
     try:
         exec(compile(job.source, job.path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  what it is all for
         if ANSWERS in job.words:
             serve(main.__dict__)
+        if beside is not None:
+            status = _end_of_tests(beside, main.__dict__)
     except SystemExit as end:
-        status = _status_of(end)
+        status = _status_of(end, beside)
     except BaseException as error:  # noqa: BLE001  whatever the program let through
         status = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else _FAILURE
         _show(error)
@@ -65,8 +74,22 @@ def run(job: Job) -> None:
     _exit(_leave(status))
 
 
-def _status_of(end: SystemExit) -> int:
-    """What the interpreter makes of `sys.exit(code)`."""
+def _end_of_tests(beside: Beside, names: "dict[str, object]") -> int:
+    """Run those that are suites, and hand the nonce back if nothing failed."""
+    error = beside.failure(names)
+    if error is not None:
+        _show(error)
+        return _FAILURE
+    write(ANSWER, read(QUESTION, _NONCE_BYTES))
+    return _SUCCESS
+
+
+def _status_of(end: SystemExit, beside: Beside | None) -> int:
+    """What the interpreter makes of `sys.exit(code)`; of tests that it is no end."""
+    shown = end if beside is None else beside.own_end(end)
+    if shown is not end:
+        _show(shown)
+        return _FAILURE
     code = end.code
     if code is None:
         return _SUCCESS

@@ -50,3 +50,10 @@ class ErrorForm:
     """The line above such a line, where that has the function."""
     assertion: re.Pattern[str] | None = None
     """What is found in the error where a stated expectation failed."""
+    missing: re.Pattern[str] | None = None
+    """What is found in an error of tests that ask for what the program does not have.
+
+    Any other that was raised in their part of the file is a test that failed. None where no place tells that.
+    """
+    misplaced: re.Pattern[str] | None = None
+    """What is found in a program that may have its errors reported where it was called."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.languages import Language
 from worker.sandbox.contract import Harness
@@ -28,6 +28,7 @@ _TOKEN = re.compile(
     r"\b(?:class|enum|interface|record)\s+(?P<name>[A-Za-z_$][\w$]*))"
     r"|(?P<main>\bstatic\s+(?:final\s+)?void\s+main\s*\()"
 )
+_PUBLIC = "public"
 _PACKAGE = re.compile(r"^\s*package\s+([\w.]+)\s*;", re.MULTILINE)
 _HARNESS_CLASS = "PromptmillHarness"
 _HARNESS = f"""\
@@ -47,19 +48,27 @@ public class {_HARNESS_CLASS} {{
 @dataclass(frozen=True)
 class _Type:
     name: str
+    at: int
     is_public: bool
-    has_main: bool
+    main_at: int | None
+    """Where its `main` stands."""
 
 
 def _types_of(text: str) -> list[_Type]:
     """The types at the top level of a source, and which of them have a `main`."""
     found: list[_Type] = []
-    for depth, token in _tokens(_NO_CODE.sub(" ", text)):
+    for depth, token in _tokens(_without_words(text)):
         if depth == 0 and token["type"]:
-            found.append(_Type(token["name"], bool(token["public"]), has_main=False))
+            is_public = bool(token["public"])
+            found.append(_Type(token["name"], token.start(), is_public, main_at=None))
         elif depth == 1 and token["main"] and found:
-            found[-1] = _Type(found[-1].name, found[-1].is_public, has_main=True)
+            found[-1] = replace(found[-1], main_at=token.start())
     return found
+
+
+def _without_words(text: str) -> str:
+    """Without comments and texts; all else stays in its place."""
+    return _NO_CODE.sub(lambda found: " " * len(found[0]), text)
 
 
 def _tokens(text: str) -> Iterator[tuple[int, re.Match[str]]]:
@@ -72,13 +81,25 @@ def _tokens(text: str) -> Iterator[tuple[int, re.Match[str]]]:
 
 
 def _java_source(program: str, harness: Harness) -> Source:
-    """Named after its public type, as the compiler asks; started is the first type that has `main`, else the first."""
+    """Named after its public type, as the compiler asks; started is the first type that has `main`, else the first.
+
+    With tests that is the first whose `main` is theirs, and a public type of theirs is the only one.
+    """
     text = program if harness.tests is None else f"{program}\n\n{harness.tests}\n"
+    start = 0 if harness.tests is None else len(program)
     types = _types_of(text)
+    public = [one for one in types if one.is_public]
+    theirs = [one for one in public if one.at >= start]
+    if theirs and harness.tests is not None:
+        for one in public:
+            if one.at < start:
+                text = text[: one.at] + " " * len(_PUBLIC) + text[one.at + len(_PUBLIC) :]
+        public = theirs
     first = types[0].name if types else "Main"
-    main = next((one.name for one in types if one.has_main), first)
-    file = next((one.name for one in types if one.is_public), main)
-    package = _PACKAGE.search(_NO_CODE.sub(" ", text))
+    started = (one.name for one in types if one.main_at is not None and one.main_at >= start)
+    main = next(started, first)
+    file = public[0].name if public else main
+    package = _PACKAGE.search(_without_words(text))
     folder = f"{package[1]}." if package else ""
     if harness.tests is None:
         words = {"{main}": (folder + main,), "{harness}": ()}
@@ -117,7 +138,8 @@ JAVA = LanguageRow(
     ),
     run=("{folder}/java", *_MACHINE, "-Xmx{memory_mib}m", "-ea", "-cp", "{scratch}/work", "{main}"),
     hello="public class Main {\n  public static void main(String[] words) { System.out.println(6 * 7); }\n}\n",
-    tests="after the program, in its file, with the `main` of both; `assert` is on; its return is their end",
+    tests="after the program, in its file; their `main` is run; `assert` is on; its return is their end",
+    tests_begin_at=re.compile(r"\bmain\s*\("),
     errors=ErrorForm(
         run=re.compile(
             r"Exception in thread \"[^\"]*\" (?P<name>[\w.$]+)(?:: (?P<words>.*))?$|Error: (?P<words2>.+)$"

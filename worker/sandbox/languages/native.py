@@ -12,6 +12,7 @@ from .looks import with_braces
 from .row import (
     ANSWER_DESCRIPTOR,
     COMPILER_LIMITS,
+    NOTHING,
     QUESTION_DESCRIPTOR,
     Compiling,
     LanguageRow,
@@ -44,20 +45,34 @@ int __wrap_main(int n_words, char **words, char **variables)
 #endif
 """
 _WRAPPED = "-Wl,--wrap=main"
-_AFTER = "after the program, in its file, with the `main` of both; its return of 0 is their end"
+_OWN = "of_the_program"
+# Up to the tests `main` is another word: a program may have one of its own.
+_RENAMED, _NAMED = f"-Dmain=main_{_OWN}", "#undef main"
+_AFTER = "after the program, in its file; their `main` is run, and its return of 0 is their end"
+_MAIN = re.compile(r"\bmain\s*\(")
 
 
 class _Wrapped:
     """Tests follow the program, and a file of ours stands beside it around their `main`."""
 
-    def __init__(self, name: str, words: Sequence[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        words: Sequence[str],
+        between: str = "",
+        own_main: re.Pattern[str] = NOTHING,
+    ) -> None:
+        """`between` is a line between the two; `own_main` finds a `main` of the program's, which makes room."""
         self._name = name
         self._words = words
+        self._between = between
+        self._own_main = own_main
 
     def __call__(self, program: str, harness: Harness) -> Source:
         if harness.tests is None:
             return Source(f"work/{self._name}", program, words={"{harness}": ()})
-        text = f"{program}\n\n{harness.tests}\n"
+        own = self._own_main.sub(rf"\g<0>_{_OWN}", program)
+        text = f"{own}\n{self._between}\n{harness.tests}\n"
         beside = {"work/harness.c": _HARNESS}
         return Source(f"work/{self._name}", text, beside, {"{harness}": self._words})
 
@@ -69,7 +84,8 @@ C = LanguageRow(
     labels=("c", "h"),
     suffixes=(".c",),
     tool=Tool(("gcc", "cc", "clang"), "gcc libc6-dev"),
-    source=_Wrapped("program.c", ("harness.c", _WRAPPED)),
+    source=_Wrapped("program.c", (_RENAMED, "harness.c", _WRAPPED), _NAMED),
+    tests_begin_at=_MAIN,
     compiling=Compiling(
         ("{tool}", "-std=gnu17", "-O2", "-o", PROGRAM, "program.c", "{harness}", "-lm", "-pthread")
     ),
@@ -104,7 +120,7 @@ CPP = replace(
     labels=("cpp", "c++", "cxx", "cc", "hpp"),
     suffixes=(".cpp", ".cc", ".cxx"),
     tool=Tool(("g++", "c++", "clang++"), "g++"),
-    source=_Wrapped("program.cpp", ("harness.c", _WRAPPED)),
+    source=_Wrapped("program.cpp", (_RENAMED, "harness.c", _WRAPPED), _NAMED),
     compiling=Compiling(
         ("{tool}", "-std=gnu++17", "-O2", "-o", PROGRAM, "program.cpp", "{harness}", "-pthread")
     ),
@@ -139,7 +155,12 @@ RUST = LanguageRow(
         # A version manager's own `rustc` starts another one, if it is told which.
         trial=Trial(("--print", "sysroot"), "it does not say where its libraries are"),
     ),
-    source=_Wrapped("program.rs", ("-C", "link-arg=harness.c", "-C", f"link-arg={_WRAPPED}")),
+    source=_Wrapped(
+        "program.rs",
+        ("-C", "link-arg=harness.c", "-C", f"link-arg={_WRAPPED}"),
+        own_main=re.compile(r"^(?:pub[ \t]+)?fn[ \t]+main\b", re.MULTILINE),
+    ),
+    tests_begin_at=_MAIN,
     compiling=Compiling(
         ("{tool}", "--edition=2021", "-O", "-o", PROGRAM, "program.rs", "{harness}")
     ),
@@ -168,6 +189,7 @@ RUST = LanguageRow(
 )
 
 _GO_MAIN = re.compile(r"^func[ \t]+main[ \t]*\([ \t]*\)", re.MULTILINE)
+_GO_FILE = re.compile(r"(?:\s|//[^\n]*\n|/\*.*?\*/)*(?:(?P<package>package)|import)\b", re.DOTALL)
 _GO_PACKAGE = re.compile(r"^package[ \t]+(\w+)", re.MULTILINE)
 _GO_ANSWER = (
     f"b := make([]byte, 64); n, _ := syscall.Read({QUESTION_DESCRIPTOR}, b); "
@@ -185,25 +207,32 @@ _GO_BUILD, _GO_TEST = ("build",), ("test", "-c", "-vet=off")
 
 
 def _go_source(program: str, harness: Harness) -> Source:
-    """Tests of the kind that `go test` runs need a name of their own; others bring the `main`."""
+    """Tests of the kind that `go test` runs need a name of their own; others bring the `main`.
+
+    Those that begin as a file does are one, and all others continue the program's.
+    """
     if harness.tests is None:
         return Source("work/program.go", program, words={"{how}": _GO_BUILD, "{harness}": ()})
-    text = f"{program}\n\n{harness.tests}\n"
-    if _GO_MAIN.search(text):
-        return Source(
-            "work/program.go",
-            _GO_MAIN.sub("func promptmillMain()", text),
-            {"work/harness.go": _GO_AFTER_MAIN},
-            {"{how}": _GO_BUILD, "{harness}": ("harness.go",)},
-        )
-    package = _GO_PACKAGE.search(text)
-    beside = _GO_AFTER_TESTS.replace("{package}", package[1] if package else "main")
-    return Source(
-        "work/program_test.go",
-        text,
-        {"work/harness_test.go": beside},
-        {"{how}": _GO_TEST, "{harness}": ("harness_test.go",)},
-    )
+    tests, found = harness.tests, _GO_PACKAGE.search(program)
+    package = found[1] if found else "main"
+    has_main = _GO_MAIN.search(tests) is not None
+    if has_main:
+        program = _GO_MAIN.sub("func promptmillProgram()", program)
+        tests = _GO_MAIN.sub("func promptmillMain()", tests)
+    ours = _GO_AFTER_MAIN if has_main else _GO_AFTER_TESTS.replace("{package}", package)
+    suffix = "" if has_main else "_test"
+    beside = {f"work/harness{suffix}.go": ours}
+    start = _GO_FILE.match(tests)
+    name, text = f"program{suffix}.go", f"{program}\n\n{tests}\n"
+    if start is not None:
+        clause = "" if start["package"] else f"package {package}; "
+        name, text = "program.go", program
+        beside[f"work/tests{suffix}.go"] = f"{clause}{tests}\n"
+    words = {
+        "{how}": _GO_BUILD if has_main else _GO_TEST,
+        "{harness}": tuple(each.removeprefix("work/") for each in beside),
+    }
+    return Source(f"work/{name}", text, beside, words)
 
 
 GO = LanguageRow(
@@ -236,12 +265,18 @@ GO = LanguageRow(
     ),
     run=C.run,
     hello='package main\n\nimport "fmt"\n\nfunc main() { fmt.Println(6 * 7) }\n',
-    tests="after the program, in its file: with the `main` of both, or with functions that `go test` runs",
+    tests=(
+        "after the program, in its file, or in one of their own if they begin with `package` or `import`: their `main` "
+        "is run, or functions that `go test` runs"
+    ),
+    tests_begin_at=re.compile(r"^func[ \t]+(?:main|Test|Example|Fuzz)", re.MULTILINE),
     errors=ErrorForm(
         run=re.compile(
             r"(?P<name>panic|fatal error): (?P<words>.+)$|--- (?P<test>FAIL): (?P<function>\w+)"
         ),
-        continued=re.compile(r"    \S*program_test\.go:(?P<line>\d+): (?P<words>.*)$"),
+        continued=re.compile(
+            r"    \S*(?:program_test\.go:(?P<line>\d+)|tests_test\.go:\d+): (?P<words>.*)$"
+        ),
         compile=re.compile(r"\S*program(?:_test)?\.go:(?P<line>\d+):(?:\d+:)? (?P<words>.+)$"),
         frame=re.compile(r"\t\S*program(?:_test)?\.go:(?P<line>\d+)"),
         frame_name=re.compile(r"\S+?\.(?P<function>\w+(?:\.\w+)*)\("),

@@ -100,8 +100,10 @@ JAVASCRIPT = LanguageRow(
     run=("{tool}", "--max-old-space-size={memory_mib}", "{source}"),
     hello="console.log(6 * 7)",
     tests="after the program, in its file; `console.assert` throws",
-    # The error is read from the stack in a way of its own.
-    errors=ErrorForm(),
+    # Else the error is read from the stack in a way of its own.
+    errors=ErrorForm(
+        missing=re.compile(r"^ReferenceError: |is not (?:a function|a constructor|defined)\b")
+    ),
     # A SyntaxError thrown while running has a stack that passes through the program.
     compile_error=CompileError(
         first_line=re.compile(r"(?:file://)?.*/work/program\.[cm]js:\d+$"),

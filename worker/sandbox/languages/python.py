@@ -1,8 +1,11 @@
 """Python, which runs in the zygote's own interpreter."""
 
 import re
+from dataclasses import replace
 
 from jobs.languages import Language
+from worker.sandbox.contract import Harness
+from worker.sandbox.inside.python_program import TESTED
 from worker.sandbox.inside.spare import PYTHON as OWN_INTERPRETER
 
 from .errors import CompileError, ErrorForm
@@ -11,6 +14,7 @@ from .row import (
     QUESTION_DESCRIPTOR,
     Appended,
     LanguageRow,
+    Source,
     Tool,
     lines_that_begin,
 )
@@ -61,6 +65,17 @@ def _promptmill_answers():
 _promptmill_answers()
 """
 
+# Its interpreter is ours: what runs test cases, and hands the nonce back, stands there.
+_WRITTEN = Appended(name="program.py", tests_prologue="", tests_epilogue="", calls_epilogue=_CALLS)
+
+
+def _python_source(program: str, harness: Harness) -> Source:
+    """The one file, and the line in it where tests begin."""
+    first_line = program.count("\n") + 3
+    words = () if harness.tests is None else (TESTED, str(first_line))
+    return replace(_WRITTEN(program, harness), words={"{harness}": words})
+
+
 PYTHON = LanguageRow(
     language=Language.PYTHON,
     title="Python",
@@ -69,15 +84,10 @@ PYTHON = LanguageRow(
     labels=("python", "py", "pyw", "ipython", "pycon", "tool_code"),
     suffixes=(".py",),
     tool=Tool(("python3",), "python3", stands_alone=True),
-    source=Appended(
-        name="program.py",
-        tests_prologue="",
-        tests_epilogue=f"import posix as _p; _p.write({ANSWER_DESCRIPTOR}, _p.read({QUESTION_DESCRIPTOR}, 64))",
-        calls_epilogue=_CALLS,
-    ),
-    run=(OWN_INTERPRETER,),
+    source=_python_source,
+    run=(OWN_INTERPRETER, "{harness}"),
     hello="print(6 * 7)",
-    tests="after the program, in its file",
+    tests="after the program, in its file; unittest's and test functions are run at its end",
     # The error is read from tracebacks in a way of its own.
     errors=ErrorForm(),
     # Only the compiler speaks of the program's own file without a traceback.

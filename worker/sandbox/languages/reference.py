@@ -49,7 +49,7 @@ def _summary() -> Iterator[str]:
 
 
 def _section(row: LanguageRow) -> str:
-    is_own = row.run == (PYTHON,)
+    is_own = row.run[0] == PYTHON
     run = "in the forked interpreter of the sandbox itself" if is_own else _words(row.run)
     lines = [f"## {row.title}", "", f"- the model is asked for: {row.description}"]
     if row.compiling is not None:

@@ -135,6 +135,8 @@ class LanguageRow:
     """What it says where the sandbox refused a call."""
     file_size_words: re.Pattern[str] = NOTHING
     """What it says where a file would have grown too large and the kernel sent no signal."""
+    tests_begin_at: re.Pattern[str] | None = None
+    """What is found in tests that are run at all; None where they are run as they stand."""
     tests_fail_by: Literal["assertion", "exit code", "either"] = "either"
     """How a test says no: by an assertion, by any exit code, or by an exit code where no error is reported."""
 

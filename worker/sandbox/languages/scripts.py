@@ -47,6 +47,9 @@ RUBY = LanguageRow(
             r"\s+(?:\d+: )?from \S*program\.rb:(?P<line>\d+)(?::in [`'](?P<function>[^']*)')?"
         ),
         assertion=re.compile(r"Assert"),
+        missing=re.compile(
+            r"undefined (?:local variable or )?method .* for (?!nil)|uninitialized constant"
+        ),
     ),
     compile_error=CompileError(
         first_line=None,
@@ -87,6 +90,8 @@ PERL = LanguageRow(
     errors=ErrorForm(
         run=re.compile(r"(?P<words>.+) at \S*program\.pl line (?P<line>\d+)(?:\.|, .*)?$"),
         frame=re.compile(r"\t(?P<function>\S+)\(.*\) called at \S*program\.pl line (?P<line>\d+)"),
+        missing=re.compile(r"Undefined subroutine|Can't locate object method"),
+        misplaced=re.compile(r"\b(?:Carp|croak|confess)\b|^#\s*line\b", re.MULTILINE),
         compile=re.compile(
             r"(?P<name>syntax error|Global symbol .*?|Can't locate .*?|Missing right .*?|Can't find .*?) "
             r"at \S*program\.pl line (?P<line>\d+)"
@@ -153,6 +158,7 @@ PHP = LanguageRow(
         ),
         frame=re.compile(r"#\d+ \S*program\.php\((?P<line>\d+)\): (?P<function>[^(]+)\("),
         assertion=re.compile(r"AssertionError|Test failed"),
+        missing=re.compile(r"Call to undefined|Class \S+ not found|Undefined constant"),
     ),
     compile_error=CompileError(
         first_line=None,
@@ -197,6 +203,7 @@ LUA = LanguageRow(
             r"['<]?(?P<function>[^'>]+)"
         ),
         assertion=re.compile(r"assertion failed!"),
+        missing=re.compile(r"attempt to call a nil value|\(global '"),
     ),
     # What is raised at run time passes through the main chunk.
     compile_error=CompileError(

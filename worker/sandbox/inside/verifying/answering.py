@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 QUESTIONS, ANSWERS = 3, 4
 """The program's descriptors."""
-_MOST_WORDS = 2_000
 _CHANGING = frozenset(
     (
         "list",
@@ -194,16 +193,10 @@ class _Conversation:
         if number is not None:
             return f'["e",["x",{number}],null,null,""]'
         try:
-            words = str(error)[:_MOST_WORDS]
-            attributes = {
-                name: value for name, value in vars(error).items() if not name.startswith("_")
-            }
-            described = f"{self._speller.spelled(error.args)},{self._speller.spelled(attributes)}"
+            described = self._speller.error_spelled(error)
         except Exception:  # noqa: BLE001  an error that cannot describe itself is an error all the same
-            words, described = "", '["t",[]],["d",[]]'
-        return (
-            f'["e",{self._speller.class_spelled(type(error))},{described},{spelling.quoted(words)}]'
-        )
+            described = f'{self._speller.class_spelled(type(error))},["t",[]],["d",[]],""'
+        return f'["e",{described}]'
 
     def _ask_back(self, question: str, number: int, name: str, *values: object) -> object:
         """Ask the tests about an object of theirs, and answer what they ask meanwhile."""

@@ -19,7 +19,7 @@ from .endings import (
     ProgramEndedError,
     StoppedError,
 )
-from .reading import MalformedError, Reader
+from .reading import MalformedError, Reader, is_of_program
 from .standins import Standins, number_of
 from .words import SPECIAL
 from .writing import Writer, is_of_tests
@@ -48,6 +48,7 @@ class Link:
         self.stopped: StoppedError | None = None
         """Why there are no more answers. It is kept, since a test may have caught it."""
         self._left_seconds = wall_seconds
+        self._n_asked = 0
         self._exported: dict[int, object] = {}
         self._standins = Standins(self.ask, self._exported)
         self._reader = Reader(self._standins)
@@ -81,6 +82,11 @@ class Link:
             return self._exchange(kind, number, rest[0], self._written(rest[1]))
         return self._exchange(kind, number, *rest)
 
+    @property
+    def has_asked(self) -> bool:
+        """Whether anything was asked of the program beside the names that every conversation begins with."""
+        return self._n_asked > 1
+
     def show_last_error(self) -> None:
         """Have the program print the error it raised last, as it would have if nobody had called it."""
         self._exchange("show")
@@ -96,7 +102,7 @@ class Link:
 
     def has_raised(self, error: "BaseException | None") -> bool:
         """Whether an error is one of the program's own."""
-        return error is not None and "_promptmill_is_raised" in vars(error)
+        return error is not None and is_of_program(error)
 
     def _call(
         self,
@@ -123,6 +129,7 @@ class Link:
     ) -> object:
         try:
             with self._turn:
+                self._n_asked += 1
                 self._send(question)
                 meanwhile()
                 return self._answered(given)
@@ -203,20 +210,10 @@ class Link:
     def _error(self, parts: "list[object]") -> BaseException:
         if len(parts) != 4:
             return self._stop(ProgramEndedError(_NO_ERROR))
-        kind, arguments, attributes = (self._value(part) for part in parts[:3])
-        if isinstance(kind, BaseException):
-            return kind  # the tests' own, on its way back
-        if not (isinstance(kind, type) and issubclass(kind, Exception)):
-            return self._stop(ProgramEndedError(_NO_ERROR))
         try:
-            error = _made(kind, arguments, str(parts[3]))
-            for name, value in attributes.items():  # type: ignore[attr-defined]
-                if not name.startswith("_"):
-                    setattr(error, name, value)
-        except Exception:  # noqa: BLE001  whatever comes of what it made up
+            return self._reader.error(*parts)
+        except MalformedError:
             return self._stop(ProgramEndedError(_NO_ERROR))
-        vars(error)["_promptmill_is_raised"] = True
-        return error
 
     def _answer(self, parts: "list[object]") -> "tuple[object, ...]":
         """Answer what the program asks about an object of the tests'."""
@@ -278,18 +275,6 @@ def words_of(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001  an error that cannot be spelled is an error all the same
         return ""
-
-
-def _made(kind: "type[BaseException]", arguments: object, words: str) -> BaseException:
-    try:
-        error = kind(*arguments)  # type: ignore[misc]
-        if str(error) == words:
-            return error
-    except Exception:  # noqa: BLE001, S110  some take other arguments than they keep
-        pass
-    error = kind.__new__(kind)
-    error.args = (words,)
-    return error
 
 
 def _restore(given: object, changed: object) -> None:

@@ -24,7 +24,7 @@ _WHOLE_MODULES = frozenset(
 )  # fmt: skip
 _PARTS = {
     "sys": frozenset(
-        ("stdin", "stdout", "stderr", "argv", "modules", "setrecursionlimit", "settrace", "setprofile", "exit",
+        ("stdin", "stdout", "stderr", "argv", "modules", "setrecursionlimit", "settrace", "setprofile",
          "set_int_max_str_digits", "path")
     ),
     "random": frozenset(("seed", "setstate")),
@@ -47,7 +47,8 @@ _NAMES = frozenset(
 _OF_VALUES = frozenset(
     ("len", "sorted", "sum", "list", "tuple", "set", "dict", "str", "repr", "max", "min", "any", "all", "reversed")
 )  # fmt: skip
-_OF_PATHS = frozenset(("path", "sep", "linesep", "fspath"))
+# What each of two processes has of `os`; tests that end themselves end only themselves.
+_OF_BOTH = frozenset(("path", "sep", "linesep", "fspath", "_exit"))
 # Attributes that plain values have as well tell of no class.
 _PLAIN = (str, bytes, bytearray, list, tuple, dict, set, frozenset, int, float, complex, range)
 _PLAIN_ATTRIBUTES = frozenset(name for kind in _PLAIN for name in dir(kind))
@@ -142,7 +143,7 @@ class _Uses:
         """`from module import name`."""
         module = node.module or ""
         names = {each.name for each in node.names}
-        of_os = module == "os" and not names <= _OF_PATHS
+        of_os = module == "os" and not names <= _OF_BOTH
         if _is_shared_whole(module) or of_os or names & _PARTS.get(module, frozenset()):
             self.shared.append(f"from {module} import {', '.join(sorted(names))}")
 
@@ -202,9 +203,10 @@ class _Uses:
 
     def _part(self, node: ast.Attribute) -> None:
         module = self._module(node.value)
-        if node.attr in _NAMES or node.attr in _PARTS.get(module, frozenset()):
+        is_replaced = not isinstance(node.ctx, ast.Load) and (module == "os" or module in _PARTS)
+        if is_replaced or node.attr in _NAMES or node.attr in _PARTS.get(module, frozenset()):
             self.shared.append(f"{module}.{node.attr}" if module else node.attr)
-        elif module == "os" and node.attr not in _OF_PATHS:
+        elif module == "os" and node.attr not in _OF_BOTH:
             self.shared.append(f"os.{node.attr}")
 
     def _module(self, value: ast.expr) -> str:

@@ -27,6 +27,7 @@ _LIBRARY: "dict[str, Callable[..., object]]" = {
     "re.Pattern": re.compile,
 }
 _MOST_WORDS = 200
+_OF_PROGRAM = "_promptmill_is_of_program"
 # What an array may consist of: numbers and text, never objects.
 _NUMPY_KINDS = "biufcSUmM"
 
@@ -68,9 +69,10 @@ class Reader:
             "M": self._module,
             "m": _of_a_library,
             "x": lambda number: self._exported[number],
-            "g": standins.function,
+            "g": lambda number, name: standins.function(_number(number), str(name)),
             "k": self.class_described,
             "h": self._handle,
+            "E": self._error,
         }
 
     def message(self, raw: bytes) -> "tuple[str, list[object]]":
@@ -108,11 +110,36 @@ class Reader:
     ) -> type:
         """The stand-in of a class of the program's."""
         if bases is None or special is None:
-            return self._standins.known_class(number)
+            return self._standins.known_class(_number(number))
         above = [self._value(base) for base in bases]
         return self._standins.new_class(
-            number, name, [each for each in above if isinstance(each, type)], special
+            _number(number), name, [each for each in above if isinstance(each, type)], special
         )
+
+    def error(self, *parts: object) -> BaseException:
+        """An error that the program raised; one of the tests' own is itself again.
+
+        Raises:
+            MalformedError: it is none.
+        """
+        if isinstance(parts[0], list) and parts[0][:1] == ["x"]:
+            own = self.value(parts[0])
+            if isinstance(own, BaseException):
+                return own
+        error = self.value(["E", *parts])
+        assert isinstance(error, BaseException)  # noqa: S101  nothing else is made of these
+        return error
+
+    def _error(self, kind: object, arguments: object, attributes: object, words: object) -> object:
+        above, parts, named = (self._value(part) for part in (kind, arguments, attributes))
+        if not (isinstance(above, type) and issubclass(above, Exception)):
+            raise MalformedError("an error of no class")
+        error = _made(above, parts, str(words))
+        for name, value in named.items():  # type: ignore[attr-defined]
+            if not name.startswith("_"):
+                setattr(error, name, value)
+        vars(error)[_OF_PROGRAM] = True
+        return error
 
     def _value(self, tree: object) -> object:
         if type(tree) is not list:
@@ -134,13 +161,37 @@ class Reader:
     def _handle(self, number: int, described: "list[object]") -> object:
         kind = self.class_described(*described[1:])  # type: ignore[arg-type]
         if kind.__name__ == "coroutine":
-            return self._standins.coroutine(number)
-        return self._standins.handle(number, kind)
+            return self._standins.coroutine(_number(number))
+        return self._standins.handle(_number(number), kind)
 
     def _module(self, name: str) -> object:
         if name in OWN_MODULES:
             return importlib.import_module(name)
         raise MalformedError(f"module {name}")
+
+
+def _made(kind: "type[BaseException]", arguments: object, words: str) -> BaseException:
+    try:
+        error = kind(*arguments)  # type: ignore[misc]
+        if str(error) == words:
+            return error
+    except Exception:  # noqa: BLE001, S110  some take other arguments than they keep
+        pass
+    error = kind.__new__(kind)
+    error.args = (words,)
+    return error
+
+
+def is_of_program(error: BaseException) -> bool:
+    """Whether an error came from the program, wherever it is raised."""
+    return _OF_PROGRAM in vars(error)
+
+
+def _number(number: object) -> int:
+    """What the program has something under; a stand-in without one could not be handed back."""
+    if type(number) is not int:
+        raise MalformedError("a number that is none")
+    return number
 
 
 def _builtin_class(name: str) -> object:

@@ -6,6 +6,8 @@ import reprlib
 
 from .endings import BrokenTestsError, CannotCrossError, StoppedError
 from .link import words_of
+from .needs import PROGRAM_MODULES
+from .suites import THEIR_OWN_END
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Cases:
         self._n = 0
         self._has_written_a_failure = False
         self._times: dict[str, int] = {}
+        self._stopped_in: str | None = None
         self.first_failure: tuple[str, str] | None = None
         """Verdict and explanation of the first that was not right."""
 
@@ -65,12 +68,15 @@ class Cases:
     def failed(self, error: BaseException, name: "str | None" = None) -> None:
         """One that ended with this error; without a name it is called by its line."""
         if isinstance(error, StoppedError):
-            return  # the end of the tests, and told as such
-        if isinstance(error, ModuleNotFoundError) and not self._link.has_raised(error):
-            self._link.stopped = self._link.stopped or BrokenTestsError(
-                f"they need {error.name}: install it into what `sandbox.python.environment` names"
-            )
+            # The end of the tests, and told as such.
+            line = line_of(error.__traceback__)
+            self._stopped_in = self._stopped_in or name or (self.at(line) if line else None)
             return
+        if isinstance(error, ImportError) and not self._link.has_raised(error):
+            missing = _missing_of(error)
+            if missing:
+                self._link.stopped = self._link.stopped or BrokenTestsError(missing)
+                return
         line = line_of(error.__traceback__)
         mismatch = vars(error).get("_promptmill_mismatch")
         name = name or self.at(mismatch.line if mismatch else line)
@@ -89,12 +95,12 @@ class Cases:
         if stopped is not None and not (
             isinstance(stopped, CannotCrossError) and self.first_failure is not None
         ):
-            say_stopped(stopped)
+            say_stopped(stopped, self._stopped_in)
         elif self.first_failure is not None:
             verdict, why = self.first_failure
             _send({"end": "failed", "verdict": verdict, "why": why})
         else:
-            _send({"end": "finished"})
+            _send({"end": "finished" if self._link.has_asked else "untried"})
 
     def _verdict_of(self, error: BaseException) -> str:
         if self._link.has_raised(error):
@@ -135,9 +141,10 @@ class Unheard(Cases):
         json.dumps({"name": name, "verdict": verdict, "expected": expected, "actual": actual})
 
 
-def say_stopped(error: StoppedError) -> None:
-    """Say why there is no more to be said."""
-    _send({"end": error.end, "why": str(error)[:_MOST_WORDS]})
+def say_stopped(error: StoppedError, case: "str | None" = None) -> None:
+    """Say why there is no more to be said, and during which case that was."""
+    running = None if case is None else case[:_MOST_WORDS]
+    _send({"end": error.end, "why": str(error)[:_MOST_WORDS], "case": running})
 
 
 def shown(value: object) -> str:
@@ -156,7 +163,24 @@ def shown(value: object) -> str:
 
 def _words_of(error: BaseException) -> str:
     words = words_of(error)
+    if isinstance(error, SystemExit):
+        return f"{THEIR_OWN_END}: SystemExit: {words}"[:_MOST_WORDS]
     return f"{type(error).__name__}: {words}"[:_MOST_WORDS] if words else type(error).__name__
+
+
+def _missing_of(error: ImportError) -> str:
+    """What tests import that is not there, empty where it is the program's to have it."""
+    if isinstance(error, ModuleNotFoundError):
+        return words_for_missing(error.name) if error.name else ""
+    if error.name is None or error.name in PROGRAM_MODULES:
+        return ""
+    # Behind it stands where the module lies.
+    return f"they do not run: {words_of(error).partition(' (')[0]}"
+
+
+def words_for_missing(package: str) -> str:
+    """What is said of a package that tests import and this machine's programs do not have."""
+    return f"they need {package}: install it into what `sandbox.python.environment` names"
 
 
 def line_of(trace: "TracebackType | None") -> int:

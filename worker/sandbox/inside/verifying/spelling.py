@@ -23,6 +23,7 @@ _SHORT_INT = 1 << 60
 _PLAIN_BASES: "tuple[type[Any], ...]" = (
     int, float, complex, str, bytes, bytearray, tuple, list, dict, set, frozenset,
 )  # fmt: skip
+_MOST_WORDS = 2_000
 # Version 2 knows no references between parts, so that equal values have equal bytes.
 _MARSHAL = 2
 
@@ -83,10 +84,22 @@ class Speller:
             return f'["M",{quoted(str(name))}]'
         if is_of_a_library(value, module, name):
             return f'["m",{quoted(str(module))},{quoted(str(name))}]'
+        if isinstance(value, Exception):
+            return f'["E",{self.error_spelled(value)}]'
         number = self._hold(value)
         if callable(value) and type(value).__module__ in ("builtins", "functools"):
             return f'["g",{number},{quoted(str(name))}]'
         return f'["h",{number},{self._class_of_a_handle(type(value))}]'
+
+    def error_spelled(self, error: Exception) -> str:
+        """An error in parts: its class, what it was made of, its attributes, and its words."""
+        try:
+            words = str(error)[:_MOST_WORDS]
+        except Exception:  # noqa: BLE001  an error that cannot be shown is an error all the same
+            words = ""
+        named = {name: value for name, value in vars(error).items() if not name.startswith("_")}
+        parts = [self.spelled(error.args), self.spelled(named), quoted(words)]
+        return ",".join([self.class_spelled(type(error)), *parts])
 
     def class_spelled(self, kind: type) -> str:
         """A class that is a value: one that both sides have by its name, another as `_class_of_a_handle`."""

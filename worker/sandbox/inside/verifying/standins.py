@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     Ask = Callable[..., object]
 
+# Where their classes say that they come from: not from here, and not from the tests' own module.
+_PROGRAM = "program"
 # Questions that a test asks of text, sets and numbers, and whose answer it believes. A result that only looks like one
 # of those is not asked them.
 _PREDICATES = frozenset(
@@ -82,10 +84,16 @@ class Standins:
         # What is no `Exception` ends a program when it is raised, so none comes here, and none is to end the tests.
         raised = [base for base in bases if issubclass(base, Exception)]
         if raised:
-            return type(name, tuple(raised), {"_promptmill_number": number})
+            named = {"_promptmill_number": number, "__module__": _PROGRAM}
+            return type(name, tuple(raised), named)
         methods = {each: _method(each) for each in (*ASKED, *COMPARED) if each in special}
         standing = tuple(base for base in bases if issubclass(base, Standin)) or (Standin,)
-        body = {"_promptmill_ask": staticmethod(self.ask), "_promptmill_number": number, **methods}
+        body = {
+            "_promptmill_ask": staticmethod(self.ask),
+            "_promptmill_number": number,
+            "__module__": _PROGRAM,
+            **methods,
+        }
         return StandinClass(name, standing, body, is_ours=True)
 
     def _once(self, number: int, make: "Callable[[], object]") -> object:
@@ -189,6 +197,10 @@ class Standin:
     def __setattr__(self, name: str, value: object) -> None:
         self._promptmill_ask("setattr", self._promptmill_number, name, value)
 
+    def __repr__(self) -> str:
+        """What the program's own would be called that has no other word for itself, without where it lies."""
+        return f"<{type(self).__module__}.{type(self).__name__} object>"
+
     def __reduce_ex__(self, protocol: object) -> str:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
@@ -202,6 +214,10 @@ class _Function(Standin):
         for key in ("__name__", "__qualname__"):
             object.__setattr__(self, key, name)
 
+    def __repr__(self) -> str:
+        """As a function is called, without where it lies."""
+        return f"<function {vars(self)['__name__']}>"
+
     def __call__(self, *arguments: object, **named: object) -> object:
         return self._promptmill_ask("call", self._promptmill_number, arguments, named)
 
@@ -209,6 +225,10 @@ class _Function(Standin):
         if name in _OF_THE_SOURCE:
             raise CannotCrossError(f"the tests look at {name} of a function")
         return super().__getattr__(name)
+
+
+# What an error of the tests calls it: "'function' object is not subscriptable".
+_Function.__name__ = _Function.__qualname__ = "function"
 
 
 def _method(name: str) -> "Callable[..., object]":

@@ -1,42 +1,50 @@
-"""Test cases that have a runner: unittest's classes, and test functions, which are pytest's where they need it."""
+"""Test cases that have a runner: unittest's classes, and test functions, which are pytest's where they need it.
 
-import ast
-import inspect
+What runs them is imported by whoever has some: this stands in every interpreter that a program is forked from.
+"""
+
+import sys
 import types
-import unittest
 
 from .endings import StoppedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ast
+    import unittest
     from collections.abc import Callable, Generator
-    from types import TracebackType
-    from typing import Any
+    from typing import Any, Protocol
 
-    from .asserts import Checks
-    from .report import Cases
+    class Told(Protocol):
+        """Whoever is told what cases came to."""
 
-    Trace = tuple[type[BaseException], BaseException, TracebackType]
+        def passed(self, name: str) -> None:
+            """One was right."""
+
+        def failed(self, error: BaseException, name: str) -> None:
+            """One ended with this error."""
 
 
-def run_suites(
-    module: types.ModuleType, tests: ast.Module, cases: "Cases", checks: "Checks"
-) -> None:
-    """Run every test case of the module that its own code has not run.
+THEIR_OWN_END = "the tests ended themselves, and have to come to their last line"
+"""What is said of tests that leave their process."""
+
+
+def run_suites(module: types.ModuleType, tests: "ast.Module", cases: "Told") -> None:
+    """Run every test case of the module that its own code, which is `tests`, has not run.
 
     Raises:
         ModuleNotFoundError: some need pytest, which is not there.
     """
-    checks.counts = False
-    loader = unittest.defaultTestLoader
     own = [
         value
         for value in vars(module).values()
         if isinstance(value, type) and value.__module__ == module.__name__
     ]
-    for kind in own:
-        if issubclass(kind, unittest.TestCase):
-            loader.loadTestsFromTestCase(kind).run(_Result(cases))
+    # Who derived a class from its own has imported it.
+    unittest = sys.modules.get("unittest")
+    suites = [kind for kind in own if unittest is not None and issubclass(kind, unittest.TestCase)]
+    if suites:
+        _run_unittest(suites, cases)
     functions = {
         name: value
         for name, value in vars(module).items()
@@ -45,54 +53,77 @@ def run_suites(
     # Most tests have none, and somebody waits.
     for name in _called_at_the_top(tests) if functions else ():
         functions.pop(name, None)
-    classes = [
-        kind
-        for kind in own
-        if kind.__name__.startswith("Test") and not issubclass(kind, unittest.TestCase)
-    ]
-    has_fixtures = any(inspect.signature(function).parameters for function in functions.values())
-    if has_fixtures or classes or (functions and _imports_pytest(tests)):
+    classes = [kind for kind in own if kind.__name__.startswith("Test") and kind not in suites]
+    if (
+        classes
+        or any(map(_has_fixtures, functions.values()))
+        or (functions and _imports_pytest(tests))
+    ):
         _run_pytest(module, cases)
     else:
         for name, function in functions.items():
             _run_function(name, function, cases)
 
 
-class _Result(unittest.TestResult):
-    def __init__(self, cases: "Cases") -> None:
-        super().__init__()
-        self._cases = cases
+def needs_pytest(tests: "ast.Module") -> bool:
+    """Whether some of these tests are run by pytest alone, as far as their text tells."""
+    import ast
 
-    def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802  unittest's own way of naming
-        self._cases.passed(_name_of(test))
-
-    def addFailure(self, test: unittest.TestCase, err: "Trace") -> None:  # type: ignore[override]  # noqa: N802
-        self._cases.failed(err[1], _name_of(test))
-
-    def addError(self, test: unittest.TestCase, err: "Trace") -> None:  # type: ignore[override]  # noqa: N802
-        self._cases.failed(err[1], _name_of(test))
-
-    def addSubTest(  # noqa: N802
-        self,
-        test: unittest.TestCase,
-        subtest: unittest.TestCase,
-        err: "Trace | None",  # type: ignore[override]
-    ) -> None:
-        if err is not None:
-            self._cases.failed(err[1], _name_of(subtest))
-
-    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
-        self._cases.failed(AssertionError("it was expected to fail"), _name_of(test))
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    plain = [
+        each for each in tests.body if isinstance(each, definitions) and not each.decorator_list
+    ]
+    return any(
+        each.name.startswith("Test") and not each.bases
+        if isinstance(each, ast.ClassDef)
+        else each.name.startswith("test") and bool(each.args.args)
+        for each in plain
+    )
 
 
-def _name_of(test: unittest.TestCase) -> str:
+def _has_fixtures(function: "Callable[..., object]") -> bool:
+    import inspect
+
+    # What `unittest.mock` patches for a function it passes in itself.
+    return not hasattr(function, "patchings") and bool(inspect.signature(function).parameters)
+
+
+def _run_unittest(suites: "list[Any]", cases: "Told") -> None:
+    import unittest
+
+    class Result(unittest.TestResult):
+        """Passes on what becomes known."""
+
+        def addSuccess(self, test: "unittest.TestCase") -> None:  # noqa: N802  unittest's own way of naming
+            cases.passed(_name_of(test))
+
+        def addFailure(self, test: "unittest.TestCase", err: "Any") -> None:  # noqa: N802
+            cases.failed(err[1], _name_of(test))
+
+        addError = addFailure  # noqa: N815
+
+        def addSubTest(  # noqa: N802
+            self, test: "unittest.TestCase", subtest: "unittest.TestCase", err: "Any"
+        ) -> None:
+            if err is not None:
+                cases.failed(err[1], _name_of(subtest))
+
+        def addUnexpectedSuccess(self, test: "unittest.TestCase") -> None:  # noqa: N802
+            cases.failed(AssertionError("it was expected to fail"), _name_of(test))
+
+    for kind in suites:
+        unittest.defaultTestLoader.loadTestsFromTestCase(kind).run(Result())
+
+
+def _name_of(test: "unittest.TestCase") -> str:
     return test.id().removeprefix("__main__.")
 
 
-def _run_function(name: str, function: "Callable[[], object]", cases: "Cases") -> None:
+def _run_function(name: str, function: "Callable[[], object]", cases: "Told") -> None:
     try:
         function()
-    except StoppedError:
+    except StoppedError as error:
+        cases.failed(error, name)
         raise
     except BaseException as error:  # noqa: BLE001  a test function may end by anything, and it is its own case
         cases.failed(error, name)
@@ -100,7 +131,9 @@ def _run_function(name: str, function: "Callable[[], object]", cases: "Cases") -
         cases.passed(name)
 
 
-def _called_at_the_top(tests: ast.Module) -> "set[str]":
+def _called_at_the_top(tests: "ast.Module") -> "set[str]":
+    import ast
+
     return {
         node.func.id
         for statement in tests.body
@@ -110,14 +143,17 @@ def _called_at_the_top(tests: ast.Module) -> "set[str]":
     }
 
 
-def _imports_pytest(tests: ast.Module) -> bool:
+def _imports_pytest(tests: "ast.Module") -> bool:
+    import ast
+
     return any(
-        isinstance(node, ast.Import) and any(each.name == "pytest" for each in node.names)
+        (isinstance(node, ast.Import) and any(each.name == "pytest" for each in node.names))
+        or (isinstance(node, ast.ImportFrom) and node.module == "pytest")
         for node in ast.walk(tests)
     )
 
 
-def _run_pytest(module: types.ModuleType, cases: "Cases") -> None:
+def _run_pytest(module: types.ModuleType, cases: "Told") -> None:
     pytest = __import__("pytest")
 
     class InMemory(pytest.Module):  # type: ignore[name-defined,misc]
@@ -137,16 +173,24 @@ def _run_pytest(module: types.ModuleType, cases: "Cases") -> None:
             report = yield
             error = call.excinfo.value if call.excinfo else None
             name = item.nodeid.partition("::")[2]
-            if isinstance(error, StoppedError):
-                raise error
             if report.failed:
                 cases.failed(error or AssertionError(str(report.longrepr)), name)
             elif report.when == "call" and report.passed:
                 cases.passed(name)
+            if isinstance(error, StoppedError):
+                raise error
             return report
 
     code = pytest.main(
-        ["-q", "-p", "no:cacheprovider", "--rootdir=.", "--noconftest", module.__file__],
+        [
+            "-p",
+            "no:terminal",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir=.",
+            "--noconftest",
+            module.__file__,
+        ],
         plugins=[Plugin()],
     )
     # An error that a program made up can be one that pytest itself fails of, or ends by.

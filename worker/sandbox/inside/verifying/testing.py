@@ -7,14 +7,18 @@ import sys
 import time
 import types
 import unittest
+from importlib.util import find_spec
+
+# What tests find under that name in its module ends them alone.
+from posix import _exit
 
 from .asserts import CHECKS, Checks, rewrite
 from .endings import BrokenTestsError, CannotCrossError, StoppedError
 from .link import ANSWERS, Link
 from .needs import PROGRAM_MODULES, Needs
-from .report import REPORT, TESTS_FILE, Cases, Unheard, line_of, say_stopped
+from .report import REPORT, TESTS_FILE, Cases, Unheard, line_of, say_stopped, words_for_missing
 from .standins import name_classes
-from .suites import run_suites
+from .suites import needs_pytest, run_suites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +55,7 @@ def verify(source: bytes, path: str, wall_seconds: float) -> None:
     # Nobody need wait until this process is taken down, which takes a while and a processor.
     os.closerange(ANSWERS, REPORT + 1)
     time.sleep(_GIVEN_WAY_SECONDS)
-    os._exit(_SUCCESS)
+    _exit(_SUCCESS)
 
 
 def rehearse() -> None:
@@ -63,8 +67,12 @@ def rehearse() -> None:
 def _compiled(tests: "bytes | str | ast.Module", flags: int = 0) -> "Any":
     try:
         return compile(tests, TESTS_FILE, "exec", flags, dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError) as error:
-        raise BrokenTestsError(f"the tests do not compile: {error}") from None
+    except SyntaxError as error:
+        place = f"line {error.lineno}: " if error.lineno else ""
+        raise BrokenTestsError(f"they do not compile: {place}{error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        words = str(error) or "they are nested too deeply"
+        raise BrokenTestsError(f"they do not compile: {words}") from None
 
 
 class _Run:
@@ -85,6 +93,7 @@ class _Run:
             self._prepare()
             self._run_module(cases)
         except StoppedError as error:
+            cases.failed(error)
             self._link.stopped = self._link.stopped or error
         except BaseException as error:  # whatever tests let through ends them
             is_theirs = line_of(error.__traceback__) or isinstance(error, ModuleNotFoundError)
@@ -95,6 +104,7 @@ class _Run:
 
     def _prepare(self) -> None:
         if self._needs.shared is not None:
+            self._look_for_packages()
             raise CannotCrossError(
                 f"the tests use {self._needs.shared}, which only one process can share"
             )
@@ -107,10 +117,30 @@ class _Run:
         sys.modules.update({"__main__": self._module, **dict.fromkeys(PROGRAM_MODULES, program)})
         # They are run below, each as a case.
         unittest.main = lambda *_, **__: None  # type: ignore[assignment]
+        os._exit = sys.exit  # type: ignore[assignment]
+
+    def _look_for_packages(self) -> None:
+        """Refuse tests for what they would not find beside the program either."""
+        names = [
+            name.partition(".")[0]
+            for node in self._tests.body
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for name in (
+                [each.name for each in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or "__main__"]
+            )
+        ]
+        if needs_pytest(self._tests):
+            names.append("pytest")
+        for name in names:
+            if name not in PROGRAM_MODULES and name not in sys.modules and find_spec(name) is None:
+                raise BrokenTestsError(words_for_missing(name))
 
     def _run_module(self, cases: Cases) -> None:
         checks = self._execute(cases)
-        run_suites(self._module, self._tests, cases, checks)
+        checks.counts = False
+        run_suites(self._module, self._tests, cases)
 
     def _execute(self, cases: Cases) -> Checks:
         checks = Checks(cases)

@@ -114,9 +114,9 @@ class Writer:
             number = self._number_of_standin(kind)
             if number is not None:
                 return ("n", number, parts)
-            return (
-                ("v", "builtins", kind.__name__, parts) if kind.__module__ == "builtins" else None
-            )
+            is_known = is_of_a_library(kind, kind.__module__, kind.__name__)
+            if is_known or kind.__module__ == "builtins":
+                return ("v", kind.__module__, kind.__name__, parts)
         return None
 
     def _export(self, value: object) -> "Item":
