@@ -4,15 +4,21 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from jobs.errors import RecordDamagedError, RecordNotFoundError, StoreError
+from jobs.errors import StoreError
 from jobs.models import Record, is_identifier
+from jobs.summaries import Summary
+from jobs.verdicts import Verdict
+
+from .index import SummaryIndex
+from .reading import find_in, not_found, read_record, selects_nothing, write_record
+from .verifying import rebuild
 
 _FIXES = ("free some space or choose another folder with --store or PROMPTMILL_STORE__DIRECTORY",)
+_INDEXED_AT_ONCE = 500
 
 
 class FileRecordStore:
@@ -20,17 +26,23 @@ class FileRecordStore:
 
     A record is written under a temporary name, flushed to the disk and then linked to its own name. The link fails
     if the name exists, so the first writer wins, and a crash at any point leaves either the whole file or none
-    (and at worst a temporary file that no reader looks at).
+    (and at worst a temporary file that no reader looks at). Then its summary goes into `DIRECTORY/index.sqlite`.
+
+    The folder is for processes of one machine: SQLite trusts no network's file locks.
     """
 
     def __init__(self, directory: Path) -> None:
         """Use `directory`, which is made when the first record comes."""
         self.directory = directory
+        self._index = SummaryIndex(directory, self._has_records)
 
     def path_of(self, job_id: str) -> Path:
         """Where the record of a job is or would be."""
-        shard = hashlib.sha256(job_id.encode()).hexdigest()[:2]
-        return self.directory / shard / f"{job_id}.json"
+        return self.directory / shard_of(job_id) / f"{job_id}.json"
+
+    def place_of(self, job_id: str) -> str:
+        """Where the record of a job is or would be."""
+        return str(self.path_of(job_id))
 
     async def check(self) -> None:
         """Make the folder, and find out whether a file can be written there.
@@ -48,36 +60,79 @@ class FileRecordStore:
         """The record of a job."""
         if not is_identifier(job_id):
             # It may be a path that leads out of the store.
-            raise _not_found(job_id, self.directory)
+            raise not_found(job_id, str(self.directory))
         return await asyncio.to_thread(_read, self.path_of(job_id))
 
     async def has(self, job_id: str) -> bool:
         """Whether the job has a record."""
         return is_identifier(job_id) and await asyncio.to_thread(_exists, self.path_of(job_id))
 
-    async def find(
-        self,
-        *,
-        run_id: str | None = None,
-        on_unreadable: Callable[[Path, StoreError], None] | None = None,
-    ) -> AsyncIterator[Record]:
-        """Every record, or those of one run, ordered by shard and id.
+    def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
+        """Every record, ordered by shard and id, or those of one run."""
+        return find_in(self, run_id)
 
-        Given `on_unreadable`, a record that cannot be read is told to it and left out.
-        """
+    async def summaries(
+        self, *, run_id: str | None = None, beginning: str = "", limit: int | None = None
+    ) -> AsyncIterator[Summary]:
+        """What the index knows; one that is missing or damaged is made again first."""
+        if selects_nothing(run_id, beginning):
+            return
+        await self._complete_index()
+        n_left, last = limit, None
+        while n_left is None or n_left > 0:
+            page = await asyncio.to_thread(self._index.newest, run_id, beginning, last)
+            if not page:
+                return
+            for last in page[:n_left]:
+                yield last
+            n_left = None if n_left is None else n_left - len(page)
+
+    async def counts(self, run_id: str) -> Counter[Verdict]:
+        """How many jobs of a run ended with each verdict; an index that is missing or damaged is made again first."""
+        if selects_nothing(run_id, ""):
+            return Counter()
+        await self._complete_index()
+        return await asyncio.to_thread(self._index.counts, run_id)
+
+    async def aclose(self) -> None:
+        """Close the index."""
+        await asyncio.to_thread(self._index.close)
+
+    async def places(self) -> AsyncIterator[str]:
+        """The path of every file in a shard, ordered by shard and id."""
         for path in await asyncio.to_thread(self._paths):
-            try:
-                record = await asyncio.to_thread(_read, path)
-            except StoreError as error:
-                if on_unreadable is None:
-                    raise
-                on_unreadable(path, error)
-                continue
-            if run_id is None or record.job.run_id == run_id:
-                yield record
+            yield str(path)
+
+    async def read(self, place: str) -> Record:
+        """The record in this file."""
+        return await asyncio.to_thread(_read, Path(place))
+
+    async def index_anew(self, records: AsyncIterator[Record]) -> None:
+        """Make the index again from these."""
+        found: set[str] = set()
+        batch: list[Summary] = []
+        async for record in records:
+            batch.append(Summary.of(record))
+            found.add(record.job_id)
+            if len(batch) == _INDEXED_AT_ONCE:
+                await asyncio.to_thread(self._index.add, batch)
+                batch = []
+        await asyncio.to_thread(self._index.add, batch)
+
+        def is_gone(job_id: str) -> bool:
+            return job_id not in found and not _exists(self.path_of(job_id))
+
+        await asyncio.to_thread(self._index.finish, is_gone)
+
+    async def _complete_index(self) -> None:
+        if not await asyncio.to_thread(self._index.is_complete):
+            await rebuild(self)
 
     def _paths(self) -> list[Path]:
         return sorted(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json"))
+
+    def _has_records(self) -> bool:
+        return any(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json"))
 
     def _try_out(self) -> None:
         trial = self.directory / f".{secrets.token_hex(8)}.partial"
@@ -93,14 +148,16 @@ class FileRecordStore:
                 fixes=_FIXES,
                 note="no job was taken",
             ) from error
+        self._index.prepare()
 
     def _write(self, record: Record) -> bool:
         final = self.path_of(record.job_id)
         partial = final.with_name(f".{record.job_id}.{secrets.token_hex(8)}.partial")
         try:
             _make_folder(final.parent)
+            self._index.prepare()
             try:
-                _write_through(partial, record.to_json(indent=2).encode() + b"\n")
+                _write_through(partial, write_record(record))
                 is_first = _link(partial, final)
                 # By the second writer, too: the first may have been killed before it came to this.
                 _flush_folder(final.parent)
@@ -111,7 +168,14 @@ class FileRecordStore:
                 f"the record of job {record.job_id!r} could not be written to {final}: {error.strerror}",
                 fixes=_FIXES,
             ) from error
+        # And to this.
+        self._index.add([Summary.of(record if is_first else _read(final))])
         return is_first
+
+
+def shard_of(job_id: str) -> str:
+    """The folder of a job: two hex digits that spread ids evenly."""
+    return hashlib.sha256(job_id.encode()).hexdigest()[:2]
 
 
 def _make_folder(folder: Path) -> None:
@@ -146,19 +210,11 @@ def _flush_folder(folder: Path) -> None:
 
 def _read(path: Path) -> Record:
     try:
-        return Record.model_validate_json(path.read_bytes())
+        return read_record(path.read_bytes(), str(path))
     except FileNotFoundError:
-        raise _not_found(path.stem, path.parent.parent) from None
+        raise not_found(path.stem, str(path.parent.parent)) from None
     except OSError as error:
         raise StoreError(f"the record {path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "as a whole"
-        raise RecordDamagedError(
-            f"the record {path} cannot be read: {place}: {first['msg']}",
-            facts={"faults": str(error.error_count())},
-            fixes=["put it back from a copy, or remove it and submit the job again"],
-        ) from error
 
 
 def _exists(path: Path) -> bool:
@@ -169,11 +225,3 @@ def _exists(path: Path) -> bool:
     except OSError as error:
         raise StoreError(f"the record {path} cannot be looked for: {error.strerror}") from error
     return True
-
-
-def _not_found(job_id: str, directory: Path) -> RecordNotFoundError:
-    return RecordNotFoundError(
-        f"there is no record of job {job_id!r}",
-        facts={"looked in": str(directory)},
-        fixes=["see what there is: promptmill job list"],
-    )

@@ -1,9 +1,14 @@
 """The shipped fake: records in a dictionary, under the same contract as the stores that last."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
+from itertools import islice
 
-from jobs.errors import RecordNotFoundError
 from jobs.models import Record
+from jobs.summaries import Summary
+from jobs.verdicts import Verdict
+
+from .reading import not_found
 
 
 class MemoryRecordStore:
@@ -12,6 +17,9 @@ class MemoryRecordStore:
     def __init__(self) -> None:
         """Start empty."""
         self._records: dict[str, Record] = {}
+
+    async def check(self) -> None:
+        """A record can always be kept."""
 
     async def put(self, record: Record) -> bool:
         """Keep `record` unless the job already has one."""
@@ -25,7 +33,7 @@ class MemoryRecordStore:
         try:
             return self._records[job_id]
         except KeyError:
-            raise RecordNotFoundError(f"there is no record of job {job_id!r}") from None
+            raise not_found(job_id, "memory") from None
 
     async def has(self, job_id: str) -> bool:
         """Whether the job has a record."""
@@ -36,3 +44,20 @@ class MemoryRecordStore:
         for record in tuple(self._records.values()):
             if run_id is None or record.job.run_id == run_id:
                 yield record
+
+    async def summaries(
+        self, *, run_id: str | None = None, beginning: str = "", limit: int | None = None
+    ) -> AsyncIterator[Summary]:
+        """Those of the records there are."""
+        every = [Summary.of(record) async for record in self.find(run_id=run_id)]
+        every.sort(key=lambda summary: summary.age_key, reverse=True)
+        wanted = (summary for summary in every if summary.job_id.startswith(beginning))
+        for summary in islice(wanted, limit):
+            yield summary
+
+    async def counts(self, run_id: str) -> Counter[Verdict]:
+        """How many jobs of a run ended with each verdict."""
+        return Counter([record.verdict async for record in self.find(run_id=run_id)])
+
+    async def aclose(self) -> None:
+        """Nothing has to be let go of."""

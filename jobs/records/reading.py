@@ -1,0 +1,74 @@
+"""What all stores share: how a record is read, found and missed."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+from pydantic import ValidationError
+
+from jobs.errors import RecordDamagedError, RecordNotFoundError
+from jobs.models import Record, is_identifier
+
+from . import LastingStore
+
+
+def write_record(record: Record) -> bytes:
+    """A record as files hold it: text that people can read."""
+    return record.to_json(indent=2).encode() + b"\n"
+
+
+@contextmanager
+def expecting_record(place: str) -> Iterator[None]:
+    """Say of what is read inside the block that it is no record, should that turn out.
+
+    Raises:
+        RecordDamagedError: it did; the message names the place and holds nothing of the content.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "as a whole"
+        raise RecordDamagedError(
+            f"the record {place} cannot be read: {where}: {first['msg']}",
+            facts={"faults": str(error.error_count())},
+            fixes=["put it back from a copy, or remove it and submit the job again"],
+        ) from error
+
+
+def read_record(content: bytes, place: str) -> Record:
+    """The record that `content` is.
+
+    Raises:
+        RecordDamagedError: it is none.
+    """
+    with expecting_record(place):
+        return Record.model_validate_json(content)
+
+
+def not_found(job_id: str, store: str) -> RecordNotFoundError:
+    """The error that says so."""
+    return RecordNotFoundError(
+        f"there is no record of job {job_id!r}",
+        facts={"looked in": store},
+        fixes=["see what there is: promptmill job list"],
+    )
+
+
+def selects_nothing(run_id: str | None, beginning: str) -> bool:
+    """Whether no record can be meant: what a person typed may be no id at all."""
+    names = (beginning, "a" if run_id is None else run_id)
+    return not all(is_identifier(name or "a") for name in names) or run_id == ""
+
+
+async def find_in(store: LastingStore, run_id: str | None) -> AsyncIterator[Record]:
+    """What `RecordStore.find` promises."""
+    if run_id is None:
+        async for place in store.places():
+            yield await store.read(place)
+        return
+    async for summary in store.summaries(run_id=run_id):
+        try:
+            yield await store.get(summary.job_id)
+        except RecordNotFoundError:
+            # Somebody has removed it, and the index has not heard of it.
+            continue

@@ -1,0 +1,120 @@
+"""Holds a store's records to their places and its index to the records, and makes the index again."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from jobs.errors import RecordNotFoundError, StoreError
+from jobs.models import Record
+from jobs.summaries import Summary
+from jobs.verdicts import Verdict
+
+from . import LastingStore
+
+_REBUILD = "type: promptmill store rebuild"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong."""
+
+    place: str
+    problem: str
+    fix: str
+
+
+@dataclass
+class Examined:
+    """What was found: how many good records, and what else."""
+
+    n_records: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+
+async def verify(store: LastingStore) -> Examined:
+    """Read every record, and compare the index with what they say.
+
+    Workers may go on meanwhile; what they write at that moment is no fault.
+
+    Raises:
+        StoreError: the store cannot be reached, or listed.
+    """
+    found = Examined()
+    digests: dict[str, bytes] = {}
+    runs: set[str] = set()
+    async for record in _good_records(store, found):
+        digests[record.job_id] = _digest(Summary.of(record))
+        if record.job.run_id is not None:
+            runs.add(record.job.run_id)
+    async for summary in store.summaries():
+        digest = digests.pop(summary.job_id, None)
+        if digest != _digest(summary):
+            found.faults += await _faults_of(store, summary)
+    found.faults += [
+        Fault(store.place_of(job_id), "is not in the index", _REBUILD) for job_id in digests
+    ]
+    for run_id in sorted(runs):
+        if await _is_miscounted(store, run_id):
+            found.faults.append(Fault(f"run {run_id}", "its jobs are counted wrongly", _REBUILD))
+    return found
+
+
+async def rebuild(store: LastingStore) -> Examined:
+    """Make the index again from the records. Those that cannot be read are left out, and told.
+
+    Raises:
+        StoreError: the store cannot be listed, or the index not be written.
+    """
+    found = Examined()
+    await store.index_anew(_good_records(store, found))
+    return found
+
+
+async def _good_records(store: LastingStore, found: Examined) -> AsyncIterator[Record]:
+    async for place in store.places():
+        try:
+            record = await store.read(place)
+        except RecordNotFoundError:
+            continue
+        except StoreError as error:
+            found.faults.append(Fault(place, error.message, "; ".join(error.fixes)))
+            continue
+        right_place = store.place_of(record.job_id)
+        if place == right_place:
+            found.n_records += 1
+            yield record
+        else:
+            problem = f"holds the record of job {record.job_id!r}, which is looked for elsewhere"
+            found.faults.append(Fault(place, problem, f"move it to {right_place}, or remove it"))
+
+
+async def _faults_of(store: LastingStore, summary: Summary) -> list[Fault]:
+    """What is wrong with an entry that was not as expected: its record may have been put since we looked."""
+    place = store.place_of(summary.job_id)
+    try:
+        record = await store.get(summary.job_id)
+    except RecordNotFoundError:
+        return [Fault(place, "is in the index, and there is no such record", _REBUILD)]
+    except StoreError:
+        # Told already, as what it is.
+        return []
+    if Summary.of(record) == summary:
+        return []
+    return [Fault(place, "the index says other things of it than the record", _REBUILD)]
+
+
+async def _is_miscounted(store: LastingStore, run_id: str) -> bool:
+    for _ in range(2):
+        listed: Counter[Verdict] = Counter()
+        async for summary in store.summaries(run_id=run_id):
+            listed[summary.verdict] += 1
+        # Once more where they differ: a job may have finished in between.
+        if listed == await store.counts(run_id):
+            return False
+    return True
+
+
+def _digest(summary: Summary) -> bytes:
+    # Of a hundred thousand records the summaries themselves would fill memory.
+    return blake2b(summary.to_json().encode(), digest_size=16).digest()
