@@ -38,3 +38,20 @@ class Keys:
     def worker(self, worker_id: str) -> str:
         """A worker's heartbeat; expires soon after the worker falls silent."""
         return f"{self.prefix}:worker:{worker_id}"
+
+    def record(self, job_id: str) -> str:
+        """A record and its summary, where records are kept in Redis; they stay until somebody removes them."""
+        return f"{self.prefix}:record:{job_id}"
+
+    @property
+    def recorded(self) -> str:
+        """The ids of all jobs that have such a record, by the time they finished; stays."""
+        return f"{self.prefix}:recorded"
+
+    def recorded_in(self, run_id: str) -> str:
+        """The same of the jobs of one run; stays."""
+        return f"{self.prefix}:recorded:{run_id}"
+
+    def verdicts(self, run_id: str) -> str:
+        """How many jobs of a run ended with each verdict; stays."""
+        return f"{self.prefix}:verdicts:{run_id}"

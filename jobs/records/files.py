@@ -1,7 +1,6 @@
 """Records as files: one JSON file each, whole or not there, sharded so that no folder grows too long."""
 
 import asyncio
-import hashlib
 import os
 import secrets
 from collections import Counter
@@ -14,7 +13,7 @@ from jobs.summaries import Summary
 from jobs.verdicts import Verdict
 
 from .index import SummaryIndex
-from .reading import find_in, not_found, read_record, selects_nothing, write_record
+from .reading import find_in, not_found, read_record, selects_nothing, shard_of, write_record
 from .verifying import rebuild
 
 _FIXES = ("free some space or choose another folder with --store or PROMPTMILL_STORE__DIRECTORY",)
@@ -171,11 +170,6 @@ class FileRecordStore:
         # And to this.
         self._index.add([Summary.of(record if is_first else _read(final))])
         return is_first
-
-
-def shard_of(job_id: str) -> str:
-    """The folder of a job: two hex digits that spread ids evenly."""
-    return hashlib.sha256(job_id.encode()).hexdigest()[:2]
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What all stores share: how a record is read, found and missed."""
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,11 @@ from jobs.errors import RecordDamagedError, RecordNotFoundError
 from jobs.models import Record, is_identifier
 
 from . import LastingStore
+
+
+def shard_of(job_id: str) -> str:
+    """The folder of a job: two hex digits that spread ids evenly."""
+    return hashlib.sha256(job_id.encode()).hexdigest()[:2]
 
 
 def write_record(record: Record) -> bytes:
