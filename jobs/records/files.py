@@ -13,7 +13,15 @@ from jobs.summaries import Summary
 from jobs.verdicts import Verdict
 
 from .index import SummaryIndex
-from .reading import find_in, not_found, read_record, selects_nothing, shard_of, write_record
+from .reading import (
+    find_in,
+    is_sound,
+    not_found,
+    read_record,
+    selects_nothing,
+    shard_of,
+    write_record,
+)
 from .verifying import rebuild
 
 _FIXES = ("free some space or choose another folder with --store or PROMPTMILL_STORE__DIRECTORY",)
@@ -118,10 +126,9 @@ class FileRecordStore:
                 batch = []
         await asyncio.to_thread(self._index.add, batch)
 
-        def is_gone(job_id: str) -> bool:
-            return job_id not in found and not _exists(self.path_of(job_id))
-
-        await asyncio.to_thread(self._index.finish, is_gone)
+        others = set(await asyncio.to_thread(self._index.job_ids)) - found
+        gone = [job_id for job_id in others if not await is_sound(self, job_id)]
+        await asyncio.to_thread(self._index.finish, gone)
 
     async def _complete_index(self) -> None:
         if not await asyncio.to_thread(self._index.is_complete):

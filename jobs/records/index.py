@@ -86,17 +86,28 @@ class SummaryIndex:
 
         self._do(insert)
 
-    def finish(self, is_gone: Callable[[str], bool]) -> None:
-        """Drop the jobs that are gone, and call it complete: every record there was has been added.
+    def job_ids(self) -> list[str]:
+        """The jobs it holds.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        rows = self._do(
+            lambda database: database.execute("SELECT job_id FROM summaries").fetchall()
+        )
+        return [job_id for (job_id,) in rows]
+
+    def finish(self, gone: Sequence[str]) -> None:
+        """Drop these jobs, and call it complete: every record there was has been added.
 
         Raises:
             StoreError: it cannot be written.
         """
-        gone = [row for row in self._do(_all_ids) if is_gone(row[0])]
 
         def complete(database: sqlite3.Connection) -> None:
             with _transaction(database):
-                database.executemany("DELETE FROM summaries WHERE job_id = ?", gone)
+                rows = [(job_id,) for job_id in gone]
+                database.executemany("DELETE FROM summaries WHERE job_id = ?", rows)
                 _set_form(database, _FORM)
 
         self._do(complete)
@@ -260,10 +271,6 @@ def _make_tables(database: sqlite3.Connection) -> None:
         for statement in _TABLES.split(";"):
             database.execute(statement)
         _set_form(database, _UNFINISHED)
-
-
-def _all_ids(database: sqlite3.Connection) -> list[tuple[str]]:
-    return database.execute("SELECT job_id FROM summaries").fetchall()
 
 
 def _form(database: sqlite3.Connection) -> int:

@@ -12,12 +12,20 @@ from obstore.exceptions import AlreadyExistsError, BaseError, GenericError
 from obstore.store import ObjectStore
 from pydantic import ValidationError
 
-from jobs.errors import RecordNotFoundError, StoreError
+from jobs.errors import StoreError
 from jobs.models import Record, is_identifier
 from jobs.summaries import Summary, microseconds
 from jobs.verdicts import Verdict
 
-from .reading import find_in, not_found, read_record, selects_nothing, shard_of, write_record
+from .reading import (
+    find_in,
+    is_sound,
+    not_found,
+    read_record,
+    selects_nothing,
+    shard_of,
+    write_record,
+)
 
 _RECORDS, _RUNS = "records", "runs"
 _NO_RUN = "-"
@@ -127,7 +135,9 @@ class ObjectRecordStore:
         """What is entered, the latest to finish first."""
         if selects_nothing(run_id, beginning):
             return
-        entries = [entry for entry in await self._entries(run_id) if entry.job_id.startswith(beginning)]
+        entries = [
+            entry for entry in await self._entries(run_id) if entry.job_id.startswith(beginning)
+        ]
         entries = entries[:limit]
         for start in range(0, len(entries), _READ_AT_ONCE):
             some = entries[start : start + _READ_AT_ONCE]
@@ -164,17 +174,14 @@ class ObjectRecordStore:
             earlier = await self._list(_RUNS)
             entered = {await self._enter(record) async for record in records}
             for path in earlier:
-                if path not in entered and not await self._is_of_a_record(path):
+                if path not in entered and not await self._is_entry_of_a_record(path):
                     await obstore.delete_async(self._objects, path)
 
-    async def _is_of_a_record(self, path: str) -> bool:
+    async def _is_entry_of_a_record(self, path: str) -> bool:
         entry = _Entry.at(path)
-        try:
-            return entry is not None and path == _Entry.of(
-                Summary.of(await self.get(entry.job_id))
-            ).path
-        except RecordNotFoundError:
+        if entry is None or not await is_sound(self, entry.job_id):
             return False
+        return path == _Entry.of(Summary.of(await self.get(entry.job_id))).path
 
     async def _enter(self, record: Record) -> str:
         summary = Summary.of(record)

@@ -78,3 +78,15 @@ async def find_in(store: LastingStore, run_id: str | None) -> AsyncIterator[Reco
         except RecordNotFoundError:
             # Somebody has removed it, and the index has not heard of it.
             continue
+
+
+async def is_sound(store: LastingStore, job_id: str) -> bool:
+    """Whether the job has a record that can be read, and that is its own.
+
+    Raises:
+        StoreError: it cannot be told.
+    """
+    try:
+        return (await store.get(job_id)).job_id == job_id
+    except (RecordNotFoundError, RecordDamagedError):
+        return False

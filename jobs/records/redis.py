@@ -3,8 +3,9 @@
 import asyncio
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from typing import cast
 
 from arq.connections import ArqRedis
 from pydantic import ValidationError
@@ -80,7 +81,8 @@ class RedisRecordStore:
         if not is_identifier(job_id):
             return False
         with self._expecting(f"the record of job {job_id!r} cannot be looked for"):
-            return bool(await (await self._connected()).hexists(self.place_of(job_id), "record"))
+            redis = await self._connected()
+            return await cast("Awaitable[bool]", redis.hexists(self.place_of(job_id), "record"))
 
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, ordered by id, or those of one run."""
@@ -107,8 +109,11 @@ class RedisRecordStore:
         if selects_nothing(run_id, ""):
             return Counter()
         with self._expecting(f"the jobs of run {run_id!r} cannot be counted"):
-            counted = await (await self._connected()).hgetall(self._keys.verdicts(run_id))
-        return Counter({Verdict(verdict.decode()): int(n) for verdict, n in counted.items() if int(n)})
+            redis = await self._connected()
+            counting = redis.hgetall(self._keys.verdicts(run_id))
+            # redis-py types what it awaits and what it returns as one union, here and below.
+            counted = await cast("Awaitable[dict[bytes, bytes]]", counting)
+        return +Counter({Verdict(verdict.decode()): int(n) for verdict, n in counted.items()})
 
     async def aclose(self) -> None:
         """Disconnect."""
@@ -127,7 +132,8 @@ class RedisRecordStore:
     async def read(self, place: str) -> Record:
         """The record under this key."""
         with self._expecting(f"the record {place} cannot be read"):
-            content: bytes | None = await (await self._connected()).hget(place, "record")
+            reading = (await self._connected()).hget(place, "record")
+            content = await cast("Awaitable[bytes | None]", reading)
         if content is None:
             raise not_found(place.removeprefix(self.place_of("")), shown_url(self._url))
         return read_record(_unpacked(content, place), place)
@@ -150,9 +156,12 @@ class RedisRecordStore:
         keys = [self.place_of(record.job_id), self._keys.recorded]
         if summary.run_id is not None:
             keys += [self._keys.recorded_in(summary.run_id), self._keys.verdicts(summary.run_id)]
-        words = [record.job_id, microseconds(summary), summary.verdict.value, summary.to_json()]
+        words: tuple[str | int | bytes, ...] = (
+            *(record.job_id, microseconds(summary), summary.verdict.value, summary.to_json()),
+            *more,
+        )
         redis = await self._connected()
-        return int(await redis.register_script(script)(keys=keys, args=[*words, *more]))
+        return int(await redis.register_script(script)(keys=keys, args=words))
 
     async def _summaries_of(self, job_ids: Sequence[str]) -> list[Summary]:
         with self._expecting("the summaries cannot be read"):

@@ -47,9 +47,10 @@ async def verify(store: LastingStore) -> Examined:
         digests[record.job_id] = _digest(Summary.of(record))
         if record.job.run_id is not None:
             runs.add(record.job.run_id)
+    told = {fault.place for fault in found.faults}
     async for summary in store.summaries():
         digest = digests.pop(summary.job_id, None)
-        if digest != _digest(summary):
+        if digest != _digest(summary) and store.place_of(summary.job_id) not in told:
             found.faults += await _faults_of(store, summary)
     found.faults += [
         Fault(store.place_of(job_id), "is not in the index", _REBUILD) for job_id in digests
@@ -78,7 +79,8 @@ async def _good_records(store: LastingStore, found: Examined) -> AsyncIterator[R
         except RecordNotFoundError:
             continue
         except StoreError as error:
-            found.faults.append(Fault(place, error.message, "; ".join(error.fixes)))
+            problem = error.message.removeprefix(f"the record {place} ")
+            found.faults.append(Fault(place, problem, "; ".join(error.fixes)))
             continue
         right_place = store.place_of(record.job_id)
         if place == right_place:
@@ -96,9 +98,6 @@ async def _faults_of(store: LastingStore, summary: Summary) -> list[Fault]:
         record = await store.get(summary.job_id)
     except RecordNotFoundError:
         return [Fault(place, "is in the index, and there is no such record", _REBUILD)]
-    except StoreError:
-        # Told already, as what it is.
-        return []
     if Summary.of(record) == summary:
         return []
     return [Fault(place, "the index says other things of it than the record", _REBUILD)]

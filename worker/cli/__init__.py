@@ -61,6 +61,17 @@ _job.command("worker.cli.job:list_jobs", name="list", help="Finished jobs, the n
 _job.command("worker.cli.job:show_job", name="show", help="One job with all its attempts.")
 app.command(_job)
 
+_store = App(name="store", help="Look after the records of finished jobs.")
+_store.command(
+    "worker.cli.store:verify_store",
+    name="verify",
+    help="Read every record, and hold the index to them.",
+)
+_store.command(
+    "worker.cli.store:rebuild_store", name="rebuild", help="Make the index again from the records."
+)
+app.command(_store)
+
 _sandbox = App(name="sandbox", help="Try what a worker runs programs in.")
 _sandbox.command(
     "worker.cli.sandbox:run_program", name="run", help="Run one program exactly as a worker would."

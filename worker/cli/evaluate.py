@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from config.escaping import escaped
+from config.redaction import redact_known_forms
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
@@ -175,7 +176,8 @@ def run_and_report(
     if as_json:
         emit_json({"runId": run_id, **report.model_dump(mode="json", by_alias=True)})
     else:
-        emit(f"run {run_id}   {counted(report.n_jobs, 'record')} in {settings.records_directory}\n")
+        place = redact_known_forms(str(settings.records_place))
+        emit(f"run {run_id}   {counted(report.n_jobs, 'record')} in {place}\n")
         for line in report_lines(report):
             emit(escaped(line))
     return report

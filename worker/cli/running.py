@@ -34,7 +34,7 @@ _PATIENCE_SECONDS = 0.2
 def open_queue(settings: Settings) -> JobQueue:
     """The queue that these settings mean."""
     return JobQueue(
-        settings.redis_url, records=settings.records_directory, prefix=settings.redis.prefix
+        settings.redis_url, records=settings.records_place, prefix=settings.redis.prefix
     )
 
 

@@ -140,14 +140,14 @@ def _tell_who_works(workers: Sequence[WorkerPresence], model: str) -> None:
 
 
 def _tell_what_came_of_it(settings: Settings, records: Sequence[Record]) -> None:
-    from jobs.records.files import FileRecordStore
+    from jobs.records.opening import open_store
 
-    store = FileRecordStore(settings.records_directory)
+    store = open_store(settings.records_place, prefix=settings.redis.prefix)
     for record in records:
         talk(escaped(f"{record.job_id}  {record.verdict}  {record.explanation}".rstrip()))
         if len(records) == 1 and record.output:
             talk(escaped_block(_first_lines(record.output)))
-        talk(f"record  {store.path_of(record.job_id)}")
+        talk(f"record  {store.place_of(record.job_id)}")
 
 
 def _first_lines(text: str) -> str:

@@ -125,8 +125,9 @@ class Consumer:
     async def _see_through(self, delivery: Delivery) -> None:
         job, began = delivery.job, monotonic()
         if await self._store.has(job.job_id):
-            # An earlier delivery stored the record and died before it could say so.
+            # An earlier delivery stored the record and died before it could say so, or before the index knew of it.
             record = await self._store.get(job.job_id)
+            await self._store.put(record)
             await self._forget(
                 job,
                 JobFinished(job_id=job.job_id, verdict=record.verdict, solved_at=record.solved_at),
