@@ -4,8 +4,10 @@ import asyncio
 import os
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from jobs.errors import StoreError
 from jobs.models import Record, is_identifier
@@ -26,6 +28,7 @@ from .verifying import rebuild
 
 _FIXES = ("free some space or choose another folder with --store or PROMPTMILL_STORE__DIRECTORY",)
 _INDEXED_AT_ONCE = 500
+_Answer = TypeVar("_Answer")
 
 
 class FileRecordStore:
@@ -84,10 +87,10 @@ class FileRecordStore:
         """What the index knows; one that is missing or damaged is made again first."""
         if selects_nothing(run_id, beginning):
             return
-        await self._complete_index()
-        n_left, last = limit, None
+        n_left: int | None = limit
+        last: Summary | None = None
         while n_left is None or n_left > 0:
-            page = await asyncio.to_thread(self._index.newest, run_id, beginning, last)
+            page = await self._ask(partial(self._index.newest, run_id, beginning, last))
             if not page:
                 return
             for last in page[:n_left]:
@@ -98,8 +101,7 @@ class FileRecordStore:
         """How many jobs of a run ended with each verdict; an index that is missing or damaged is made again first."""
         if selects_nothing(run_id, ""):
             return Counter()
-        await self._complete_index()
-        return await asyncio.to_thread(self._index.counts, run_id)
+        return await self._ask(partial(self._index.counts, run_id))
 
     async def aclose(self) -> None:
         """Close the index."""
@@ -130,9 +132,18 @@ class FileRecordStore:
         gone = [job_id for job_id in others if not await is_sound(self, job_id)]
         await asyncio.to_thread(self._index.finish, gone)
 
-    async def _complete_index(self) -> None:
-        if not await asyncio.to_thread(self._index.is_complete):
+    async def _ask(self, question: Callable[[], _Answer | None]) -> _Answer:
+        """What the index answers. One that is not complete is made again first."""
+        answer = await asyncio.to_thread(question)
+        if answer is None:
             await rebuild(self)
+            answer = await asyncio.to_thread(question)
+        if answer is None:
+            raise StoreError(
+                f"the index {self._index.path} was lost while it was read",
+                fixes=["try again; if that does not help: promptmill store rebuild"],
+            )
+        return answer
 
     def _paths(self) -> list[Path]:
         return sorted(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json"))

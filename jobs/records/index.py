@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from jobs.errors import StoreError
@@ -44,7 +44,8 @@ _Answer = TypeVar("_Answer")
 class SummaryIndex:
     """The index of one folder. Its methods block; they may be called from any thread, and in any number of processes.
 
-    Whatever is not a sound index is replaced by an empty one that is not complete. Who reads has to complete it first.
+    Whatever is not a sound index is replaced by an empty one that is not complete. Where nothing may be written, that
+    one is in memory.
     """
 
     def __init__(self, directory: Path, has_records: Callable[[], bool]) -> None:
@@ -55,22 +56,15 @@ class SummaryIndex:
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self._identity = (0, False)
+        self._may_only_read = False
 
     def prepare(self) -> None:
-        """Have an index, before the first record comes: from then on it need not be made from records.
+        """Have an index that can be written, before the record comes that is to be in it.
 
         Raises:
             StoreError: it cannot be opened or made.
         """
-        self._do(lambda _: None)
-
-    def is_complete(self) -> bool:
-        """Whether it was made from all records there were, and has been kept since.
-
-        Raises:
-            StoreError: it cannot be opened or made.
-        """
-        return self._do(_form) == _FORM
+        self._do(lambda _: None, must_write=True)
 
     def add(self, summaries: Sequence[Summary]) -> None:
         """Have it hold these, whatever it held of the same jobs.
@@ -112,8 +106,10 @@ class SummaryIndex:
 
         self._do(complete)
 
-    def newest(self, run_id: str | None, beginning: str, after: Summary | None) -> list[Summary]:
-        """The next so many summaries after this one, or the first ones.
+    def newest(
+        self, run_id: str | None, beginning: str, after: Summary | None
+    ) -> list[Summary] | None:
+        """The next so many summaries after this one, or the first ones; None where the index is not complete.
 
         Raises:
             StoreError: it cannot be read.
@@ -125,35 +121,43 @@ class SummaryIndex:
         )
         words = [*(() if run_id is None else (run_id,)), *((beginning,) * 2 if beginning else ())]
         place = _AFTER_ALL if after is None else after.age_key
-        rows = self._do(
-            lambda database: database.execute(query, (*place, *words, _PAGE)).fetchall()
-        )
-        return [Summary.model_validate_json(text) for (text,) in rows]
+        rows = self._ask(query, (*place, *words, _PAGE))
+        return None if rows is None else [Summary.model_validate_json(text) for (text,) in rows]
 
-    def counts(self, run_id: str) -> Counter[Verdict]:
-        """How many jobs of a run ended with each verdict.
+    def counts(self, run_id: str) -> Counter[Verdict] | None:
+        """How many jobs of a run ended with each verdict; None where the index is not complete.
 
         Raises:
             StoreError: it cannot be read.
         """
-        rows = self._do(lambda database: database.execute(_COUNTS, (run_id,)).fetchall())
-        return Counter({Verdict(verdict): n for verdict, n in rows})
+        rows = self._ask(_COUNTS, (run_id,))
+        return None if rows is None else Counter({Verdict(verdict): n for verdict, n in rows})
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
         with self._lock:
             self._forget()
 
-    def _do(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+    def _ask(self, query: str, words: Sequence[str | int]) -> list[tuple[Any, ...]] | None:
+        def answer(database: sqlite3.Connection) -> list[tuple[Any, ...]] | None:
+            if _form(database) != _FORM:
+                return None
+            return database.execute(query, words).fetchall()
+
+        return self._do(answer)
+
+    def _do(
+        self, work: Callable[[sqlite3.Connection], _Answer], *, must_write: bool = False
+    ) -> _Answer:
         with self._lock:
             try:
                 try:
-                    return work(self._opened())
+                    return work(self._opened(must_write=must_write))
                 except sqlite3.DatabaseError as error:
                     if not _is_damage(error):
                         raise
                 self._throw_away()
-                return work(self._opened())
+                return work(self._opened(must_write=must_write))
             except (sqlite3.Error, OSError) as error:
                 self._forget()
                 raise StoreError(
@@ -161,17 +165,20 @@ class SummaryIndex:
                     fixes=["see whether the disk is full, or remove that file: it is made again"],
                 ) from error
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self, *, must_write: bool) -> sqlite3.Connection:
         """The database that is at the path now: it may have been removed, or replaced, since it was opened."""
-        if self._database is None or self._identity_now() != self._identity:
+        is_other = self._identity_now() != self._identity or (must_write and self._may_only_read)
+        if self._database is None or is_other:
             self._forget()
             self._identity = self._identity_now()
+            self._may_only_read = False
             try:
                 self._database = self._open_to_write()
             except sqlite3.OperationalError as error:
-                if not _is_read_only(error):
+                if must_write or not _is_read_only(error):
                     raise
                 self._database = self._open_to_read()
+                self._may_only_read = True
             self._identity = self._identity_now()
         return self._database
 
