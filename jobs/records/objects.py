@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,6 +24,7 @@ from .reading import (
     read_record,
     selects_nothing,
     shard_of,
+    some_at_once,
     write_record,
 )
 
@@ -32,7 +33,6 @@ _NO_RUN = "-"
 # Names sort by what is left until then, in microseconds: the latest comes first, until the year 2286.
 _END_OF_TIME = 10**16 - 1
 _PAGE = 1000
-_READ_AT_ONCE = 32
 _WAITS_SECONDS = (0.2, 1.0, 5.0)
 
 
@@ -138,12 +138,9 @@ class ObjectRecordStore:
         entries = [
             entry for entry in await self._entries(run_id) if entry.job_id.startswith(beginning)
         ]
-        entries = entries[:limit]
-        for start in range(0, len(entries), _READ_AT_ONCE):
-            some = entries[start : start + _READ_AT_ONCE]
-            for summary in await asyncio.gather(*map(self._summary_at, some)):
-                if summary is not None:
-                    yield summary
+        async for summary in some_at_once(_each(entries[:limit]), self._summary_at):
+            if summary is not None:
+                yield summary
 
     async def counts(self, run_id: str) -> Counter[Verdict]:
         """How many jobs of a run ended with each verdict."""
@@ -172,7 +169,7 @@ class ObjectRecordStore:
         """Enter these, and remove what no record stands for."""
         with self._expecting("the index could not be made"):
             earlier = await self._list(_RUNS)
-            entered = {await self._enter(record) async for record in records}
+            entered = {path async for path in some_at_once(records, self._enter)}
             for path in earlier:
                 if path not in entered and not await self._is_entry_of_a_record(path):
                     await obstore.delete_async(self._objects, path)
@@ -264,6 +261,11 @@ class ObjectRecordStore:
                     "see whether it can be reached, and what the variables AWS_…, GOOGLE_… or AZURE_… say"
                 ],
             ) from error
+
+
+async def _each(entries: Sequence[_Entry]) -> AsyncIterator[_Entry]:
+    for entry in entries:
+        yield entry
 
 
 def _path_of(job_id: str) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 
 from jobs.errors import RecordNotFoundError, StoreError
@@ -11,6 +12,7 @@ from jobs.summaries import Summary
 from jobs.verdicts import Verdict
 
 from . import LastingStore
+from .reading import some_at_once
 
 _REBUILD = "type: promptmill store rebuild"
 
@@ -73,22 +75,31 @@ async def rebuild(store: LastingStore) -> Examined:
 
 
 async def _good_records(store: LastingStore, found: Examined) -> AsyncIterator[Record]:
-    async for place in store.places():
-        try:
-            record = await store.read(place)
-        except RecordNotFoundError:
-            continue
-        except StoreError as error:
-            problem = error.message.removeprefix(f"the record {place} ")
-            found.faults.append(Fault(place, problem, "; ".join(error.fixes)))
-            continue
-        right_place = store.place_of(record.job_id)
-        if place == right_place:
-            found.n_records += 1
-            yield record
-        else:
-            problem = f"holds the record of job {record.job_id!r}, which is looked for elsewhere"
-            found.faults.append(Fault(place, problem, f"move it to {right_place}, or remove it"))
+    async for read in some_at_once(store.places(), partial(_read, store)):
+        match read:
+            case Record():
+                found.n_records += 1
+                yield read
+            case Fault():
+                found.faults.append(read)
+            case None:
+                continue
+
+
+async def _read(store: LastingStore, place: str) -> Record | Fault | None:
+    """The record that belongs in this place, or what is wrong with it; None where nothing is there any more."""
+    try:
+        record = await store.read(place)
+    except RecordNotFoundError:
+        return None
+    except StoreError as error:
+        problem = error.message.removeprefix(f"the record {place} ")
+        return Fault(place, problem, "; ".join(error.fixes))
+    right_place = store.place_of(record.job_id)
+    if place == right_place:
+        return record
+    problem = f"holds the record of job {record.job_id!r}, which is looked for elsewhere"
+    return Fault(place, problem, f"move it to {right_place}, or remove it")
 
 
 async def _faults_of(store: LastingStore, summary: Summary) -> list[Fault]:
