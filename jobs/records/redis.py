@@ -1,6 +1,7 @@
 """Records in Redis: one hash each, kept together with its summary and the counts of its run in one step."""
 
 import asyncio
+import secrets
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
@@ -36,8 +37,16 @@ if KEYS[3] then
 end
 return 1
 """
-# The same behind a record, which is a further argument: no writer can be killed between the two.
-_PUT = f"if redis.call('HSETNX', KEYS[1], 'record', ARGV[5]) == 0 then return 0 end {_ENTER}"
+# The same behind a record, which is a further argument: no writer can be killed between the two. The last argument is
+# this put's alone: a client whose connection broke asks again, and must not take its own record for another writer's.
+_PUT = f"""
+if redis.call('HSETNX', KEYS[1], 'record', ARGV[5]) == 0 then
+    if redis.call('HGET', KEYS[1], 'put') == ARGV[6] then return 1 end
+    return 0
+end
+redis.call('HSET', KEYS[1], 'put', ARGV[6])
+{_ENTER}
+"""
 
 _AT_ONCE = 500
 _LEAST_COMPRESSED = 1024
@@ -63,12 +72,13 @@ class RedisRecordStore:
 
     async def check(self) -> None:
         """Find out whether the server answers."""
-        await self._connected()
+        with self._expecting("no record can be kept"):
+            await self._connected()
 
     async def put(self, record: Record) -> bool:
         """Keep `record` unless the job already has one."""
         with self._expecting(f"the record of job {record.job_id!r} could not be written"):
-            return bool(await self._run(_PUT, record, _packed(record)))
+            return bool(await self._run(_PUT, record, _packed(record), secrets.token_bytes(8)))
 
     async def get(self, job_id: str) -> Record:
         """The record of a job."""
@@ -191,15 +201,14 @@ class RedisRecordStore:
         Raises:
             StoreError: it did.
         """
-        facts = {"store": shown_url(self._url)}
         try:
             yield
-        except RedisUnreachableError as error:
+        except (RedisUnreachableError, RedisError, OSError) as error:
             raise StoreError(
-                f"{what_failed}: {error.message}", facts=facts, fixes=error.fixes
+                f"{what_failed}: {error}",
+                facts={"store": shown_url(self._url)},
+                fixes=["see whether that server is up and has memory left, or correct store.url"],
             ) from error
-        except (RedisError, OSError) as error:
-            raise StoreError(f"{what_failed}: {error}", facts=facts) from error
 
 
 def _packed(record: Record) -> bytes:
