@@ -38,14 +38,14 @@ def open_store(place: str | Path, *, prefix: str = "promptmill") -> LastingStore
     scheme, colon, _ = str(place).partition(":")
     if isinstance(place, Path) or not colon:
         return _files(Path(place))
-    if scheme in {*_REDIS, _EMBEDDED}:
+    if scheme == _EMBEDDED or place.startswith(tuple(f"{name}://" for name in _REDIS)):
         return _in_redis(place, prefix)
     if scheme in CLOUDS:
         return _in_a_cloud(place)
     if scheme in {FILES, SHARED_FOLDER}:
         folder = _folder_of(place)
         return _files(folder) if scheme == FILES else _in_a_shared_folder(folder)
-    if "://" in place:
+    if scheme in _REDIS or "://" in place:
         raise UsageError(f"records cannot be kept at {_shown(place)!r}", fixes=_KINDS)
     return _files(Path(place))
 

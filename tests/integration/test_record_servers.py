@@ -33,9 +33,6 @@ class _Careless(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(200, self.contents[self.path])
 
-    def do_DELETE(self) -> None:
-        self._answer(204, b"")
-
     def _answer(self, status: int, content: bytes) -> None:
         self.send_response(status)
         self.send_header("ETag", '"1"')
