@@ -20,12 +20,15 @@ def demo(*, json: AsJson = False) -> int:
     from jobs.datasets.readers import demo_tasks
 
     # The recorded programs ship with promptmill and were read, so any isolation will do for them; and neither a
-    # configured Redis nor a worker with a key has any part in the tour.
+    # configured Redis or store nor a worker with a key has any part in the tour.
+    configured = read_settings().store
+    records = configured.directory.absolute() / "records"
     settings = read_settings(
         quiet=True,
         overrides={
             "model.name": "replay",
-            "redis.url": f"{EMBEDDED_SCHEME}{read_settings().store.directory}",
+            **({"store.url": records.as_uri()} if configured.url else {}),
+            "redis.url": f"{EMBEDDED_SCHEME}{configured.directory}",
             "redis.prefix": "promptmill-demo",
             "sandbox.require": "rlimits",
         },
@@ -43,5 +46,6 @@ def demo(*, json: AsJson = False) -> int:
     report = run_and_report(
         settings, run_id, jobs, as_json=json, how_to_go_on="start again:  promptmill demo"
     )
-    talk("next     promptmill job list     promptmill job show ID     promptmill eval --help")
+    if not configured.url:
+        talk("next     promptmill job list     promptmill job show ID     promptmill eval --help")
     return ExitCode.INCOMPLETE if report.unscored else ExitCode.OK
