@@ -96,6 +96,15 @@ def test_no_command_shows_a_password_of_the_store(project: Project) -> None:
         assert SECRET not in ended.said, words
 
 
+def test_doctor_tries_the_store_that_is_set(project: Project, s3_bucket: str, s3_url: str) -> None:
+    """Credentials are wrong more often than not, and that is better known before a night's run."""
+    project.environment |= environment_for(s3_url)
+    for bucket, status in ((s3_bucket, "ok"), ("nobody-s", "fail")):
+        ended = project.run("doctor", "--json", PROMPTMILL_STORE__URL=f"s3://{bucket}/runs")
+        [found] = [finding for finding in ended.json() if finding["group"] == "store"]
+        assert found["status"] == status, found
+
+
 def test_a_long_list_says_that_there_is_more(project: Project) -> None:
     """Fifty lines look like all there is."""
     records = project.folder / ".promptmill" / "records"

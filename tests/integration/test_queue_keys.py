@@ -22,7 +22,9 @@ def listed(repository: Path) -> dict[str, str]:
 
 
 def keys_in_code() -> set[str]:
-    keys, found = Keys("promptmill"), {Keys("promptmill").queue}
+    keys = Keys("promptmill")
+    properties = inspect.getmembers(Keys, lambda member: isinstance(member, property))
+    found = {str(getattr(keys, name)) for name, _ in properties}
     for name, method in inspect.getmembers(Keys, inspect.isfunction):
         if not name.startswith("_"):
             words = [
