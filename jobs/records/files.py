@@ -169,17 +169,12 @@ class FileRecordStore:
 
     def _write(self, record: Record) -> bool:
         final = self.path_of(record.job_id)
-        partial = final.with_name(f".{record.job_id}.{secrets.token_hex(8)}.partial")
         try:
             _make_folder(final.parent)
             self._index.prepare()
-            try:
-                _write_through(partial, write_record(record))
-                is_first = _link(partial, final)
-                # By the second writer, too: the first may have been killed before it came to this.
-                _flush_folder(final.parent)
-            finally:
-                partial.unlink(missing_ok=True)
+            is_first = not _exists(final) and _link_whole(write_record(record), final)
+            # By the second writer, too: the first may have been killed before it came to this.
+            _flush_folder(final.parent)
         except OSError as error:
             raise StoreError(
                 f"the record of job {record.job_id!r} could not be written to {final}: {error.strerror}",
@@ -203,11 +198,16 @@ def _write_through(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _link(partial: Path, final: Path) -> bool:
+def _link_whole(content: bytes, final: Path) -> bool:
+    """Whether the name was still free."""
+    partial_file = final.with_name(f".{final.stem}.{secrets.token_hex(8)}.partial")
     try:
-        os.link(partial, final)
+        _write_through(partial_file, content)
+        os.link(partial_file, final)
     except FileExistsError:
         return False
+    finally:
+        partial_file.unlink(missing_ok=True)
     return True
 
 

@@ -172,15 +172,19 @@ class SummaryIndex:
             self._forget()
             self._identity = self._identity_now()
             self._may_only_read = False
+            self._database = self._open_somehow(must_write=must_write)
+            self._identity = self._identity_now()
+        return self._database
+
+    def _open_somehow(self, *, must_write: bool) -> sqlite3.Connection:
+        if must_write or os.access(self._directory, os.W_OK):
             try:
-                self._database = self._open_to_write()
+                return self._open_to_write()
             except sqlite3.OperationalError as error:
                 if must_write or not _is_read_only(error):
                     raise
-                self._database = self._open_to_read()
-                self._may_only_read = True
-            self._identity = self._identity_now()
-        return self._database
+        self._may_only_read = True
+        return self._open_to_read()
 
     def _identity_now(self) -> tuple[int, bool]:
         return (_inode_of(self.path), os.access(self._directory, os.W_OK))
@@ -194,8 +198,8 @@ class SummaryIndex:
                 with self._alone():
                     database.execute("PRAGMA journal_mode = WAL")
                     self._make_once(database)
-            # A power failure may cost the last entries; what stands in the records is put into it again.
-            database.execute("PRAGMA synchronous = NORMAL")
+            # As durable as the record: a job that is done is not delivered again, and nothing would enter it later.
+            database.execute("PRAGMA synchronous = FULL")
         return database
 
     def _make_once(self, database: sqlite3.Connection) -> None:
@@ -210,7 +214,7 @@ class SummaryIndex:
         """Where nothing may be written: the index there is, or an empty one in memory."""
         # Immutable: without it the files of a database that somebody is writing to would have to be there, too.
         for how in ("mode=ro", "mode=ro&immutable=1"):
-            with suppress(sqlite3.OperationalError):
+            with suppress(sqlite3.DatabaseError):
                 database = _connect(f"{self._address}?{how}")
                 with _closing_on_error(database):
                     if _form(database) == _FORM:
@@ -269,7 +273,9 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
         yield
         database.execute("COMMIT")
     except BaseException:
-        database.execute("ROLLBACK")
+        # A full disk, among others, has undone it already.
+        if database.in_transaction:
+            database.execute("ROLLBACK")
         raise
 
 

@@ -5,13 +5,15 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError
-from obstore.store import ObjectStore
+from obstore.store import LocalStore, ObjectStore, from_url
 from pydantic import ValidationError
 
-from jobs.errors import StoreError
+from jobs.errors import StoreError, UsageError
 from jobs.models import Record, is_identifier
 from jobs.summaries import Summary, microseconds
 from jobs.verdicts import Verdict
@@ -27,6 +29,10 @@ from .reading import (
     write_record,
 )
 
+if TYPE_CHECKING:
+    # Types alone, which are not there when it runs.
+    from obstore.store import RetryConfig
+
 _RECORDS, _RUNS = "records", "runs"
 _TRIAL = "trial.txt"
 _NO_RUN = "-"
@@ -34,6 +40,8 @@ _NO_RUN = "-"
 _END_OF_TIME = 10**16 - 1
 _PAGE = 1000
 _WAITS_SECONDS = (0.2, 1.0, 5.0)
+_RETRY_SECONDS = 30
+_LOOK_AT_ENVIRONMENT = "see what the variables AWS_…, GOOGLE_… or AZURE_… say"
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,31 @@ class _Entry:
             return cls(path, _END_OF_TIME - int(left), Verdict(verdict), job_id)
         except ValueError:
             return None
+
+
+def open_objects(url: str) -> "ObjectRecordStore":
+    """The store at `s3://…`, `gs://…` or `az://…`, or at `file:///…` in a folder that machines share.
+
+    Raises:
+        UsageError: the environment has not what it takes to reach it.
+    """
+    try:
+        if url.startswith("file:"):
+            folder = LocalStore.from_url(url, mkdir=True)
+            return ObjectRecordStore(url, folder, folder)
+        return ObjectRecordStore(url, _in_a_cloud(url, n_retries=4), _in_a_cloud(url, n_retries=0))
+    except (BaseError, ValueError, OSError) as error:
+        raise UsageError(
+            f"{url!r} cannot be opened: {_reason(error)}", fixes=[_LOOK_AT_ENVIRONMENT]
+        ) from error
+
+
+def _in_a_cloud(url: str, *, n_retries: int) -> ObjectStore:
+    retries: RetryConfig = {
+        "max_retries": n_retries,
+        "retry_timeout": timedelta(seconds=_RETRY_SECONDS),
+    }
+    return from_url(url, retry_config=retries)
 
 
 class ObjectRecordStore:
@@ -186,8 +219,8 @@ class ObjectRecordStore:
 
     async def _create(self, path: str, content: bytes) -> tuple[bool, bytes]:
         """Whether this call created the object, and what it holds then."""
-        is_unsure = False
-        for wait in (*_WAITS_SECONDS, None):
+        is_unsure, waits = False, list(_WAITS_SECONDS)
+        while True:
             try:
                 await obstore.put_async(self._once, path, content, mode="create")
             except AlreadyExistsError:
@@ -196,16 +229,15 @@ class ObjectRecordStore:
                     # It may be ours, of a try that was taken and not answered.
                     return is_unsure and kept == content, kept
                 # S3 says the same of somebody who is writing there, and who may yet fail.
-                if wait is None:
+                if not waits:
                     raise
             except GenericError:
-                if wait is None:
+                if not waits:
                     raise
                 is_unsure = True
             else:
                 return True, content
-            await asyncio.sleep(wait)
-        raise AssertionError
+            await asyncio.sleep(waits.pop(0))
 
     async def _read(self, path: str) -> bytes | None:
         try:
@@ -250,20 +282,21 @@ class ObjectRecordStore:
         try:
             yield
         except (BaseError, OSError) as error:
-            # What follows the first line is for whoever debugs the library.
-            reason = str(error).partition("\n")[0]
             raise StoreError(
-                f"{what_failed}: {reason}",
+                f"{what_failed}: {_reason(error)}",
                 facts={"store": self._url},
-                fixes=[
-                    "see whether it can be reached, and what the variables AWS_…, GOOGLE_… or AZURE_… say"
-                ],
+                fixes=["see whether it can be reached", _LOOK_AT_ENVIRONMENT],
             ) from error
 
 
 async def _each(entries: Sequence[_Entry]) -> AsyncIterator[_Entry]:
     for entry in entries:
         yield entry
+
+
+def _reason(error: Exception) -> str:
+    # What follows the first line is for whoever debugs the library.
+    return str(error).partition("\n")[0]
 
 
 def _path_of(job_id: str) -> str:

@@ -1,20 +1,15 @@
 """From the URL of a record store to the store."""
 
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from jobs.errors import UsageError
 
 from . import LastingStore
 
-if TYPE_CHECKING:
-    from .objects import ObjectRecordStore
-
-FILES = "file"
-SHARED_FOLDER = "file+objects"
-CLOUDS = ("s3", "gs", "az")
+_FILES = "file"
+_SHARED_FOLDER = "file+objects"
+_CLOUDS = ("s3", "gs", "az")
 _REDIS = ("redis", "rediss", "unix")
 _EMBEDDED = "embedded"
 
@@ -40,11 +35,11 @@ def open_store(place: str | Path, *, prefix: str = "promptmill") -> LastingStore
         return _files(Path(place))
     if scheme == _EMBEDDED or place.startswith(tuple(f"{name}://" for name in _REDIS)):
         return _in_redis(place, prefix)
-    if scheme in CLOUDS:
+    if scheme in _CLOUDS:
         return _in_a_cloud(place)
-    if scheme in {FILES, SHARED_FOLDER}:
+    if scheme in {_FILES, _SHARED_FOLDER}:
         folder = _folder_of(place)
-        return _files(folder) if scheme == FILES else _in_a_shared_folder(folder)
+        return _files(folder) if scheme == _FILES else _as_objects(folder.as_uri())
     if scheme in _REDIS or "://" in place:
         raise UsageError(f"records cannot be kept at {_shown(place)!r}", fixes=_KINDS)
     return _files(Path(place))
@@ -68,18 +63,6 @@ def _in_redis(url: str, prefix: str) -> LastingStore:
     return RedisRecordStore(url, prefix)
 
 
-def _in_a_shared_folder(folder: Path) -> LastingStore:
-    store_class = _object_store_class()
-    from obstore.exceptions import BaseError
-    from obstore.store import LocalStore
-
-    try:
-        objects = LocalStore(folder, mkdir=True)
-    except (BaseError, ValueError, OSError) as error:
-        raise _unusable(f"{SHARED_FOLDER}://{folder}", error) from error
-    return store_class(f"{SHARED_FOLDER}://{folder}", objects, objects)
-
-
 def _in_a_cloud(url: str) -> LastingStore:
     parts = urlsplit(url)
     if not parts.netloc or "@" in parts.netloc or parts.query or parts.fragment:
@@ -90,25 +73,12 @@ def _in_a_cloud(url: str) -> LastingStore:
                 "give credentials and endpoints in the environment: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, …",
             ],
         )
-    store_class = _object_store_class()
-    from obstore.exceptions import BaseError
-    from obstore.store import from_url
+    return _as_objects(url)
 
+
+def _as_objects(url: str) -> LastingStore:
     try:
-        objects, once = (
-            from_url(
-                url, retry_config={"max_retries": tries, "retry_timeout": timedelta(seconds=30)}
-            )
-            for tries in (4, 0)
-        )
-    except (BaseError, ValueError, OSError) as error:
-        raise _unusable(url, error) from error
-    return store_class(url, objects, once)
-
-
-def _object_store_class() -> "type[ObjectRecordStore]":
-    try:
-        from .objects import ObjectRecordStore
+        from .objects import open_objects
     except ModuleNotFoundError as error:
         if error.name != "obstore":
             raise
@@ -116,7 +86,7 @@ def _object_store_class() -> "type[ObjectRecordStore]":
             "object stores are reached through obstore, which is not installed",
             fixes=["pip install 'promptmill[objects]'"],
         ) from error
-    return ObjectRecordStore
+    return open_objects(url)
 
 
 def _folder_of(url: str) -> Path:
@@ -127,14 +97,6 @@ def _folder_of(url: str) -> Path:
             fixes=[f"write three slashes and the whole path: {parts.scheme}:///PATH"],
         )
     return Path(unquote(parts.path))
-
-
-def _unusable(url: str, error: Exception) -> UsageError:
-    reason = str(error).partition("\n")[0]
-    return UsageError(
-        f"{url!r} cannot be opened: {reason}",
-        fixes=["see what the variables AWS_…, GOOGLE_… or AZURE_… say"],
-    )
 
 
 def _shown(url: str) -> str:

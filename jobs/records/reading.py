@@ -2,8 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
@@ -30,33 +29,26 @@ def write_record(record: Record) -> bytes:
     return record.to_json(indent=2).encode() + b"\n"
 
 
-@contextmanager
-def expecting_record(place: str) -> Iterator[None]:
-    """Say of what is read inside the block that it is no record, should that turn out.
-
-    Raises:
-        RecordDamagedError: it did; the message names the place and holds nothing of the content.
-    """
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "as a whole"
-        raise RecordDamagedError(
-            f"the record {place} cannot be read: {where}: {first['msg']}",
-            facts={"faults": str(error.error_count())},
-            fixes=["put it back from a copy, or remove it and submit the job again"],
-        ) from error
-
-
 def read_record(content: bytes, place: str) -> Record:
     """The record that `content` is.
 
     Raises:
-        RecordDamagedError: it is none.
+        RecordDamagedError: it is none; the message names the place and holds nothing of the content.
     """
-    with expecting_record(place):
+    try:
         return Record.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "as a whole"
+        raise damaged(place, f"{where}: {first['msg']}") from error
+
+
+def damaged(place: str, reason: str) -> RecordDamagedError:
+    """The error that says so."""
+    return RecordDamagedError(
+        f"the record {place} cannot be read: {reason}",
+        fixes=["put it back from a copy, or remove it and submit the job again"],
+    )
 
 
 def not_found(job_id: str, store: str) -> RecordNotFoundError:
@@ -70,8 +62,8 @@ def not_found(job_id: str, store: str) -> RecordNotFoundError:
 
 def selects_nothing(run_id: str | None, beginning: str) -> bool:
     """Whether no record can be meant: what a person typed may be no id at all."""
-    names = (beginning, "a" if run_id is None else run_id)
-    return not all(is_identifier(name or "a") for name in names) or run_id == ""
+    is_no_run = run_id is not None and not is_identifier(run_id)
+    return is_no_run or (beginning != "" and not is_identifier(beginning))
 
 
 async def some_at_once(

@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from jobs.connection import open_redis, shown_url
-from jobs.errors import RecordDamagedError, RedisUnreachableError, StoreError
+from jobs.errors import RedisUnreachableError, StoreError
 from jobs.keys import Keys
 from jobs.models import Record, is_identifier
 from jobs.summaries import Summary, microseconds
 from jobs.verdicts import Verdict
 
-from .reading import find_in, not_found, read_record, selects_nothing
+from .reading import damaged, find_in, not_found, read_record, selects_nothing
 
 # Enters a summary; entered again, it takes the place of what there was. The keys are the record, the ids of all jobs
 # and, for a job of a run, the ids and the counted verdicts of its jobs; the arguments id, time, verdict and summary.
@@ -222,7 +222,4 @@ def _unpacked(content: bytes, place: str) -> bytes:
     try:
         return zlib.decompress(content)
     except zlib.error as error:
-        raise RecordDamagedError(
-            f"the record {place} cannot be read: {error}",
-            fixes=["put it back from a copy, or remove it and submit the job again"],
-        ) from error
+        raise damaged(place, str(error)) from error

@@ -55,7 +55,8 @@ async def verify(store: LastingStore) -> Examined:
         if digest != _digest(summary) and store.place_of(summary.job_id) not in told:
             found.faults += await _faults_of(store, summary)
     found.faults += [
-        Fault(store.place_of(job_id), "is not in the index", _REBUILD) for job_id in digests
+        Fault(store.place_of(job_id), "is not in the index", _REBUILD)
+        for job_id in await _still_missing(store, list(digests))
     ]
     for run_id in sorted(runs):
         if await _is_miscounted(store, run_id):
@@ -112,6 +113,14 @@ async def _faults_of(store: LastingStore, summary: Summary) -> list[Fault]:
     if Summary.of(record) == summary:
         return []
     return [Fault(place, "the index says other things of it than the record", _REBUILD)]
+
+
+async def _still_missing(store: LastingStore, job_ids: list[str]) -> list[str]:
+    if not job_ids:
+        return []
+    # A writer may have come from the record to the index while the list was read.
+    entered = {summary.job_id async for summary in store.summaries()}
+    return [job_id for job_id in job_ids if job_id not in entered]
 
 
 async def _is_miscounted(store: LastingStore, run_id: str) -> bool:

@@ -64,7 +64,7 @@ def test_a_path_and_its_url_mean_one_folder(tmp_path: Path) -> None:
 def test_a_shared_folder_says_where_a_record_is(tmp_path: Path) -> None:
     """Whoever looks for a record is told the path of a file."""
     store = open_store(f"file+objects://{tmp_path}")
-    assert store.place_of("a") == f"file+objects://{tmp_path}/records/ca/a.json"
+    assert store.place_of("a") == f"file://{tmp_path}/records/ca/a.json"
 
 
 @pytest.mark.parametrize(
