@@ -107,6 +107,7 @@ async def look_at(store: LastingStore, job_id: str, left: Left) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("is_used", [False, True], ids=["an empty store", "one in use"])
 async def test_a_writer_killed_at_any_step_leaves_what_the_next_one_completes(
     place: Place, tmp_path: Path, *, is_used: bool
@@ -135,6 +136,7 @@ async def test_a_writer_killed_at_any_step_leaves_what_the_next_one_completes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 async def test_an_index_whose_maker_was_killed_is_made_again_by_the_next_reader(
     tmp_path: Path,
 ) -> None:
