@@ -55,6 +55,17 @@ class StoreSettings(Group):
 
     directory: Path = Path(".promptmill")
     """Holds records and the embedded server's data; relative to the project directory."""
+    url: Annotated[
+        str | None,
+        Field(pattern=r"^((file|file\+objects|s3|gs|az|redis|rediss|unix)://.|embedded:.)"),
+        Allowed(
+            "file:///FOLDER, file+objects:///FOLDER (for a folder that machines share), s3://BUCKET/PREFIX, "
+            "gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, redis://…, rediss://…, unix://… or embedded:FOLDER"
+        ),
+    ] = None
+    """Where records are kept; unset means the folder `records` in `store.directory`. Workers on several machines need
+    one that they share. Object stores need the extra `objects`, and credentials in the environment (AWS_…, GOOGLE_…,
+    AZURE_…); a Redis needs its append-only file."""
 
 
 class QueueSettings(Group):
@@ -217,9 +228,9 @@ class Settings(BaseSettings):
         return self.redis.url or f"embedded:{self.store.directory}"
 
     @property
-    def records_directory(self) -> Path:
-        """Where the records of this project are."""
-        return self.store.directory / "records"
+    def records_place(self) -> str | Path:
+        """Where the records of this project are: the configured URL, or a folder."""
+        return self.store.url or self.store.directory / "records"
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
@@ -230,7 +241,8 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret in force, as it is written and as it is sent: what logs must not hold."""
         key = self.model.api_key
-        passwords = [_password_in(url) for url in (self.redis.url, self.model.base_url) if url]
+        urls = (self.redis.url, self.store.url, self.model.base_url)
+        passwords = [_password_in(url) for url in urls if url]
         written = [key.get_secret_value() if key else None, *passwords]
         return tuple({spelling for text in written if text for spelling in (text, unquote(text))})
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .records import RecordStore
     from .records.files import FileRecordStore
     from .records.memory import MemoryRecordStore
+    from .records.opening import open_store
+    from .summaries import Summary
     from .verdicts import Outcome, Verdict
 
 __all__ = [
@@ -65,8 +67,10 @@ __all__ = [
     "PromptmillError",
     "Record",
     "RecordStore",
+    "Summary",
     "Usage",
     "Verdict",
+    "open_store",
 ]
 
 # Loaded when asked for: arq and redis cost 0.4 s to import, and whoever needs only the words must not pay for them.
@@ -95,6 +99,8 @@ _HOME = {
     "records": ("RecordStore",),
     "records.files": ("FileRecordStore",),
     "records.memory": ("MemoryRecordStore",),
+    "records.opening": ("open_store",),
+    "summaries": ("Summary",),
     "verdicts": ("Outcome", "Verdict"),
 }
 

@@ -94,3 +94,24 @@ class Keys:
     def dead_letter(self, job_id: str) -> str:
         """The hash of such a job: why, and the job as it was queued; expires, or is deleted when it is retried."""
         return f"{self.prefix}:dead:{job_id}"
+
+    def record(self, job_id: str) -> str:
+        """A record and its summary, where records are kept in Redis; they stay until somebody removes them."""
+        return f"{self.prefix}:record:{job_id}"
+
+    @property
+    def recorded(self) -> str:
+        """The ids of all jobs that have such a record, by the time they finished; stays."""
+        return f"{self.prefix}:recorded"
+
+    def recorded_in(self, run_id: str) -> str:
+        """The same of the jobs of one run; stays."""
+        return f"{self.prefix}:recorded:{run_id}"
+
+    def verdicts(self, run_id: str) -> str:
+        """How many jobs of a run ended with each verdict; stays."""
+        return f"{self.prefix}:verdicts:{run_id}"
+
+    def batches(self, run_id: str) -> str:
+        """The jobs of a run that workers are to queue, where records are kept in Redis; deleted when queued."""
+        return f"{self.prefix}:batches:{run_id}"

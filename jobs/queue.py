@@ -19,7 +19,7 @@ from .models import PromptJob, Record
 from .places import Place, place_of
 from .presence import WorkerPresence, live_workers
 from .records import RecordStore
-from .records.files import FileRecordStore
+from .records.opening import open_store
 from .submitting import Jobs, OnTaken, Submission, Submitted
 
 _LOOK_SECONDS = 1.0
@@ -49,9 +49,10 @@ class JobQueue:
             handle = await queue.submit(PromptJob(prompt="Print the first 20 primes."))
             record = await handle.record()
 
-    `redis_url` is `redis://…`, `rediss://…`, `unix://…` or `embedded:DIRECTORY`; it and `records` must be those of the
-    workers. Left out, they mean the folder `.promptmill` below the current one, as they do for the commands; beside
-    `embedded:DIRECTORY` the records are those in `DIRECTORY`.
+    `redis_url` is `redis://…`, `rediss://…`, `unix://…` or `embedded:DIRECTORY`; `records` is a folder, a URL as
+    `open_store` takes it, or an open store. Both must be those of the workers. Left out, they mean the folder
+    `.promptmill` below the current one, as they do for the commands; beside `embedded:DIRECTORY` the records are those
+    in `DIRECTORY`.
     """
 
     def __init__(
@@ -61,9 +62,17 @@ class JobQueue:
         records: RecordStore | Path | str | None = None,
         prefix: str = "promptmill",
     ) -> None:
-        """Remember where to connect; nothing is opened before `async with`."""
+        """Remember where to connect; nothing is opened before `async with`.
+
+        Raises:
+            UsageError: records cannot be kept at such a place.
+        """
         self.keys = Keys(prefix)
-        self.records = _store(redis_url, records)
+        place = _default_place(redis_url) if records is None else records
+        self._closes_records = isinstance(place, Path | str)
+        self.records: RecordStore = (
+            open_store(place, prefix=prefix) if isinstance(place, Path | str) else place
+        )
         self._url = redis_url
         self._stack = AsyncExitStack()
         self._redis: ArqRedis | None = None
@@ -76,6 +85,8 @@ class JobQueue:
             ServerStartError: the embedded server would not start.
         """
         self._redis = await self._stack.enter_async_context(open_redis(self._url, self.keys))
+        if self._closes_records:
+            self._stack.push_async_callback(self.records.aclose)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -159,14 +170,10 @@ class JobQueue:
         return await live_workers(self.redis, self.keys)
 
 
-def _store(redis_url: str, records: RecordStore | Path | str | None) -> RecordStore:
-    if records is None:
-        is_embedded = redis_url.startswith(EMBEDDED_SCHEME)
-        records = (
-            Path(redis_url.removeprefix(EMBEDDED_SCHEME) if is_embedded else ".promptmill")
-            / "records"
-        )
-    return FileRecordStore(Path(records)) if isinstance(records, Path | str) else records
+def _default_place(redis_url: str) -> Path:
+    is_embedded = redis_url.startswith(EMBEDDED_SCHEME)
+    folder = redis_url.removeprefix(EMBEDDED_SCHEME) if is_embedded else ".promptmill"
+    return Path(folder) / "records"
 
 
 class JobHandle:

@@ -24,7 +24,7 @@ async def recorded_of(store: RecordStore, run_id: str) -> Recorded:
     """
     verdicts: Counter[Verdict] = Counter()
     ids: list[str] = []
-    async for record in store.find(run_id=run_id):
-        ids.append(record.job_id)
-        verdicts[record.verdict] += 1
+    async for summary in store.summaries(run_id=run_id):
+        ids.append(summary.job_id)
+        verdicts[summary.verdict] += 1
     return Recorded(HashedIds(ids), verdicts)

@@ -14,7 +14,7 @@ from tests.node import folder_of_node
 from tests.redis_server import DATABASES, find_server, private_redis
 from tests.requiring import require
 
-pytest_plugins = ["tests.standin.fixtures"]
+pytest_plugins = ["tests.standin.fixtures", "tests.stores"]
 
 _REPOSITORY = Path(__file__).parent.parent
 _database_numbers = itertools.count()
@@ -28,7 +28,7 @@ def pytest_configure() -> None:
     # An exec resets a handler, but not SIG_IGN, which a shell without job control gives to what runs in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
-        if name.startswith(("PROMPTMILL_", "GEMINI_", "GOOGLE_")):
+        if name.startswith(("PROMPTMILL_", "GEMINI_", "GOOGLE_", "AWS_", "AZURE_")):
             del os.environ[name]
     node = folder_of_node()
     if node is not None:

@@ -1,7 +1,7 @@
-"""A way to Redis that breaks where a test wants it to."""
+"""A way to a server that breaks where a test wants it to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass
 class Cutter:
-    """Cuts the connection that asks for `word`, so many times more, before or after Redis has heard it.
+    """Cuts the connection that asks for `word`, so many times more, before or after the server has heard it.
 
     The first `n_spared` requests go through.
     """
@@ -31,13 +31,32 @@ class Cutter:
         return True
 
 
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
 @asynccontextmanager
 async def cutting(url: str, cutter: Cutter, folder: Path) -> AsyncIterator[str]:
     """A URL that leads to the Redis at `url`, a unix socket, through the cutter."""
     socket, _, options = url.removeprefix("unix://").partition("?")
+    passing = _passing(cutter, lambda: asyncio.open_unix_connection(socket))
+    async with await asyncio.start_unix_server(passing, folder / "cut.sock"):
+        yield f"unix://{folder / 'cut.sock'}?{options}"
 
+
+@asynccontextmanager
+async def cutting_http(url: str, cutter: Cutter) -> AsyncIterator[str]:
+    """A URL that leads to the HTTP server at `url`, on a port of this machine, through the cutter."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    passing = _passing(cutter, lambda: asyncio.open_connection(host, int(port)))
+    async with await asyncio.start_server(passing, host, 0) as listener:
+        yield f"http://{host}:{listener.sockets[0].getsockname()[1]}"
+
+
+def _passing(
+    cutter: Cutter, connect: Callable[[], Awaitable[_Streams]]
+) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
     async def pass_on(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-        server, requests = await asyncio.open_unix_connection(socket)
+        server, requests = await connect()
         back = asyncio.create_task(_copy(server, answers))
         try:
             while request := await client.read(65_536):
@@ -58,9 +77,7 @@ async def cutting(url: str, cutter: Cutter, folder: Path) -> AsyncIterator[str]:
                 with suppress(ConnectionError):
                     await writer.wait_closed()
 
-    listener = await asyncio.start_unix_server(pass_on, folder / "cut.sock")
-    async with listener:
-        yield f"unix://{folder / 'cut.sock'}?{options}"
+    return pass_on
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -24,7 +24,7 @@ from jobs.embedded import join_server
 from jobs.keys import Keys
 from jobs.lanes import lanes_served
 from jobs.presence import WorkerPresence
-from jobs.records.files import FileRecordStore
+from jobs.records.opening import open_store
 from worker.consumer.cancelling import cancel_until_done
 from worker.consumer.claims import Claims
 from worker.consumer.delivery import Consumer, DeliveryPolicy
@@ -79,7 +79,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         model = open_model(settings.model.name, gemini_options(settings))
         stack.push_async_callback(model.aclose)
         await model.check()
-        store = FileRecordStore(settings.records_directory)
+        store = open_store(settings.records_place, prefix=settings.redis.prefix)
+        stack.push_async_callback(store.aclose)
         await store.check()
         redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
         presence = WorkerPresence(

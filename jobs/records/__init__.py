@@ -1,18 +1,33 @@
 """Where finished jobs are kept: one protocol, and the stores that keep it."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Protocol
 
 from jobs.models import Record
+from jobs.summaries import Summary
+from jobs.verdicts import Verdict
 
 
 class RecordStore(Protocol):
-    """A place for records. It is the truth: Redis may be flushed, a record stays."""
+    """A place for records. It is the truth: the queue may be flushed, a record stays.
+
+    Beside the records lies an index of summaries. It may lag behind a record whose writer was killed, and catches up
+    when the record is put again, as the next delivery of the job does.
+    """
+
+    async def check(self) -> None:
+        """Find out whether a record could be kept.
+
+        Raises:
+            StoreError: none could.
+        """
 
     async def put(self, record: Record) -> bool:
         """Keep `record`, whole or not at all. True if this call kept it, False if the job already had one.
 
-        The first writer wins, across processes and machines, so a job delivered twice ends with one record.
+        The first writer wins, across processes and machines, so a job delivered twice ends with one record. Whoever
+        comes second sees to it that the record is in the index.
 
         Raises:
             StoreError: it could not be written for good; putting it again is safe.
@@ -34,7 +49,7 @@ class RecordStore(Protocol):
         """
 
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
-        """Every record, or those of one run, in no promised order.
+        """Every record there is, or those of one run by the index, in no promised order.
 
         Raises:
             StoreError: a record cannot be read; the message names it.
@@ -66,4 +81,52 @@ class RecordStore(Protocol):
 
         Raises:
             StoreError: some may still be there.
+        """
+
+    def summaries(
+        self, *, run_id: str | None = None, beginning: str = "", limit: int | None = None
+    ) -> AsyncIterator[Summary]:
+        """What the index knows, the latest to finish first: of one run, of ids with this beginning, so many at most.
+
+        Raises:
+            StoreError: the index cannot be read.
+        """
+
+    async def counts(self, run_id: str) -> Counter[Verdict]:
+        """How many jobs of a run ended with each verdict, by the index.
+
+        Raises:
+            StoreError: the index cannot be read.
+        """
+
+    async def aclose(self) -> None:
+        """Let go of connections. Used again, the store connects again."""
+
+
+class LastingStore(RecordStore, Protocol):
+    """A store whose records outlive the process, and whose index can be held against them and made again."""
+
+    def place_of(self, job_id: str) -> str:
+        """Where the record of a job is or would be, as a person would look for it."""
+
+    def places(self) -> AsyncIterator[str]:
+        """Everywhere that something is kept as a record, wherever it should be.
+
+        Raises:
+            StoreError: it cannot be told.
+        """
+
+    async def read(self, place: str) -> Record:
+        """What is kept in one of the `places`.
+
+        Raises:
+            RecordNotFoundError: it is there no longer.
+            StoreError: it cannot be read.
+        """
+
+    async def index_anew(self, records: AsyncIterator[Record]) -> None:
+        """Make the index again from these, which are all there are. Records that are put meanwhile are in it, too.
+
+        Raises:
+            StoreError: it could not be written; what there is of it is mended by the next time.
         """

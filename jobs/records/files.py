@@ -1,19 +1,35 @@
 """Records as files: one JSON file each, whole or not there, sharded so that no folder grows too long."""
 
 import asyncio
-import hashlib
 import os
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
-
-from jobs.errors import RecordDamagedError, RecordNotFoundError, StoreError
+from jobs.errors import StoreError
 from jobs.models import Record, is_identifier
+from jobs.summaries import Summary
+from jobs.verdicts import Verdict
+
+from .index import SummaryIndex
+from .reading import (
+    find_in,
+    is_sound,
+    not_found,
+    read_record,
+    selects_nothing,
+    shard_of,
+    write_record,
+)
+from .verifying import rebuild
 
 _FIXES = ("free some space or choose another folder with --store or PROMPTMILL_STORE__DIRECTORY",)
+_INDEXED_AT_ONCE = 500
+_Answer = TypeVar("_Answer")
 
 
 class FileRecordStore:
@@ -21,17 +37,23 @@ class FileRecordStore:
 
     A record is written under a temporary name, flushed to the disk and then linked to its own name. The link fails
     if the name exists, so the first writer wins, and a crash at any point leaves either the whole file or none
-    (and at worst a temporary file that no reader looks at).
+    (and at worst a temporary file that no reader looks at). Then its summary goes into `DIRECTORY/index.sqlite`.
+
+    The folder is for processes of one machine: SQLite trusts no network's file locks.
     """
 
     def __init__(self, directory: Path) -> None:
         """Use `directory`, which is made when the first record comes."""
         self.directory = directory
+        self._index = SummaryIndex(directory, self._has_records)
 
     def path_of(self, job_id: str) -> Path:
         """Where the record of a job is or would be."""
-        shard = hashlib.sha256(job_id.encode()).hexdigest()[:2]
-        return self.directory / shard / f"{job_id}.json"
+        return self.directory / shard_of(job_id) / f"{job_id}.json"
+
+    def place_of(self, job_id: str) -> str:
+        """Where the record of a job is or would be."""
+        return str(self.path_of(job_id))
 
     async def check(self) -> None:
         """Make the folder, and find out whether a file can be written there.
@@ -49,38 +71,86 @@ class FileRecordStore:
         """The record of a job."""
         if not is_identifier(job_id):
             # It may be a path that leads out of the store.
-            raise _not_found(job_id, self.directory)
+            raise not_found(job_id, str(self.directory))
         return await asyncio.to_thread(_read, self.path_of(job_id))
 
     async def has(self, job_id: str) -> bool:
         """Whether the job has a record."""
         return is_identifier(job_id) and await asyncio.to_thread(_exists, self.path_of(job_id))
 
-    async def find(
-        self,
-        *,
-        run_id: str | None = None,
-        on_unreadable: Callable[[Path, StoreError], None] | None = None,
-    ) -> AsyncIterator[Record]:
-        """Every record, or those of one run, ordered by shard and id.
+    def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
+        """Every record, ordered by shard and id, or those of one run."""
+        return find_in(self, run_id)
 
-        Given `on_unreadable`, a record that cannot be read is told to it and left out.
-        """
+    async def summaries(
+        self, *, run_id: str | None = None, beginning: str = "", limit: int | None = None
+    ) -> AsyncIterator[Summary]:
+        """What the index knows; one that is missing or damaged is made again first."""
+        if selects_nothing(run_id, beginning):
+            return
+        n_left: int | None = limit
+        last: Summary | None = None
+        while n_left is None or n_left > 0:
+            page = await self._ask(partial(self._index.newest, run_id, beginning, last))
+            if not page:
+                return
+            for last in page[:n_left]:
+                yield last
+            n_left = None if n_left is None else n_left - len(page)
+
+    async def counts(self, run_id: str) -> Counter[Verdict]:
+        """How many jobs of a run ended with each verdict; an index that is missing or damaged is made again first."""
+        if selects_nothing(run_id, ""):
+            return Counter()
+        return await self._ask(partial(self._index.counts, run_id))
+
+    async def aclose(self) -> None:
+        """Close the index."""
+        await asyncio.to_thread(self._index.close)
+
+    async def places(self) -> AsyncIterator[str]:
+        """The path of every file in a shard, ordered by shard and id."""
         for path in await asyncio.to_thread(self._paths):
-            try:
-                record = await asyncio.to_thread(_read, path)
-            except StoreError as error:
-                if on_unreadable is None:
-                    raise
-                on_unreadable(path, error)
-                continue
-            if run_id is None or record.job.run_id == run_id:
-                yield record
+            yield str(path)
+
+    async def read(self, place: str) -> Record:
+        """The record in this file."""
+        return await asyncio.to_thread(_read, Path(place))
+
+    async def index_anew(self, records: AsyncIterator[Record]) -> None:
+        """Make the index again from these."""
+        found: set[str] = set()
+        batch: list[Summary] = []
+        async for record in records:
+            batch.append(Summary.of(record))
+            found.add(record.job_id)
+            if len(batch) == _INDEXED_AT_ONCE:
+                await asyncio.to_thread(self._index.add, batch)
+                batch = []
+        await asyncio.to_thread(self._index.add, batch)
+
+        others = set(await asyncio.to_thread(self._index.job_ids)) - found
+        gone = [job_id for job_id in others if not await is_sound(self, job_id)]
+        await asyncio.to_thread(self._index.finish, gone)
+
+    async def _ask(self, question: Callable[[], _Answer | None]) -> _Answer:
+        """What the index answers. One that is not complete is made again first."""
+        answer = await asyncio.to_thread(question)
+        if answer is None:
+            await rebuild(self)
+            answer = await asyncio.to_thread(question)
+        if answer is None:
+            raise StoreError(
+                f"the index {self._index.path} was lost while it was read",
+                fixes=["try again; if that does not help: promptmill store rebuild"],
+            )
+        return answer
 
     async def discard(self, job_id: str) -> None:
         """Forget the record of a job, if there is one."""
         if is_identifier(job_id):
             await asyncio.to_thread(_remove, self.path_of(job_id))
+            await asyncio.to_thread(self._index.remove, job_id)
 
     async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
         """Keep some jobs of a run until workers have queued them, in `DIRECTORY/batches/RUN_ID`."""
@@ -109,6 +179,9 @@ class FileRecordStore:
     def _paths(self) -> list[Path]:
         return sorted(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json"))
 
+    def _has_records(self) -> bool:
+        return any(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json"))
+
     def _try_out(self) -> None:
         trial = self.directory / f".{secrets.token_hex(8)}.partial"
         try:
@@ -123,24 +196,23 @@ class FileRecordStore:
                 fixes=_FIXES,
                 note="no job was taken",
             ) from error
+        self._index.prepare()
 
     def _write(self, record: Record) -> bool:
         final = self.path_of(record.job_id)
-        partial = final.with_name(f".{record.job_id}.{secrets.token_hex(8)}.partial")
         try:
             _make_folder(final.parent)
-            try:
-                _write_through(partial, record.to_json(indent=2).encode() + b"\n")
-                is_first = _link(partial, final)
-                # By the second writer, too: the first may have been killed before it came to this.
-                _flush_folder(final.parent)
-            finally:
-                partial.unlink(missing_ok=True)
+            self._index.prepare()
+            is_first = not _exists(final) and _link_whole(write_record(record), final)
+            # By the second writer, too: the first may have been killed before it came to this.
+            _flush_folder(final.parent)
         except OSError as error:
             raise StoreError(
                 f"the record of job {record.job_id!r} could not be written to {final}: {error.strerror}",
                 fixes=_FIXES,
             ) from error
+        # And to this.
+        self._index.add([Summary.of(record if is_first else _read(final))])
         return is_first
 
 
@@ -157,11 +229,16 @@ def _write_through(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _link(partial: Path, final: Path) -> bool:
+def _link_whole(content: bytes, final: Path) -> bool:
+    """Whether the name was still free."""
+    partial_file = final.with_name(f".{final.stem}.{secrets.token_hex(8)}.partial")
     try:
-        os.link(partial, final)
+        _write_through(partial_file, content)
+        os.link(partial_file, final)
     except FileExistsError:
         return False
+    finally:
+        partial_file.unlink(missing_ok=True)
     return True
 
 
@@ -176,19 +253,11 @@ def _flush_folder(folder: Path) -> None:
 
 def _read(path: Path) -> Record:
     try:
-        return Record.model_validate_json(path.read_bytes())
+        return read_record(path.read_bytes(), str(path))
     except FileNotFoundError:
-        raise _not_found(path.stem, path.parent.parent) from None
+        raise not_found(path.stem, str(path.parent.parent)) from None
     except OSError as error:
         raise StoreError(f"the record {path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "as a whole"
-        raise RecordDamagedError(
-            f"the record {path} cannot be read: {place}: {first['msg']}",
-            facts={"faults": str(error.error_count())},
-            fixes=["put it back from a copy, or remove it and submit the job again"],
-        ) from error
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -225,11 +294,3 @@ def _exists(path: Path) -> bool:
     except OSError as error:
         raise StoreError(f"the record {path} cannot be looked for: {error.strerror}") from error
     return True
-
-
-def _not_found(job_id: str, directory: Path) -> RecordNotFoundError:
-    return RecordNotFoundError(
-        f"there is no record of job {job_id!r}",
-        facts={"looked in": str(directory)},
-        fixes=["see what there is: promptmill job list"],
-    )

@@ -1,9 +1,15 @@
 """The shipped fake: records in a dictionary, under the same contract as the stores that last."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
+from itertools import islice
 
-from jobs.errors import RecordNotFoundError, StoreError
+from jobs.errors import StoreError
 from jobs.models import Record
+from jobs.summaries import Summary
+from jobs.verdicts import Verdict
+
+from .reading import not_found
 
 
 class MemoryRecordStore:
@@ -13,6 +19,9 @@ class MemoryRecordStore:
         """Start empty."""
         self._records: dict[str, Record] = {}
         self._batches: dict[str, dict[int, bytes]] = {}
+
+    async def check(self) -> None:
+        """A record can always be kept."""
 
     async def put(self, record: Record) -> bool:
         """Keep `record` unless the job already has one."""
@@ -26,7 +35,7 @@ class MemoryRecordStore:
         try:
             return self._records[job_id]
         except KeyError:
-            raise RecordNotFoundError(f"there is no record of job {job_id!r}") from None
+            raise not_found(job_id, "memory") from None
 
     async def has(self, job_id: str) -> bool:
         """Whether the job has a record."""
@@ -56,3 +65,20 @@ class MemoryRecordStore:
     async def drop_batches(self, run_id: str) -> None:
         """Forget everything that was kept of the run in this way."""
         self._batches.pop(run_id, None)
+
+    async def summaries(
+        self, *, run_id: str | None = None, beginning: str = "", limit: int | None = None
+    ) -> AsyncIterator[Summary]:
+        """Those of the records there are."""
+        every = [Summary.of(record) async for record in self.find(run_id=run_id)]
+        every.sort(key=lambda summary: summary.age_key, reverse=True)
+        wanted = (summary for summary in every if summary.job_id.startswith(beginning))
+        for summary in islice(wanted, limit):
+            yield summary
+
+    async def counts(self, run_id: str) -> Counter[Verdict]:
+        """How many jobs of a run ended with each verdict."""
+        return Counter([record.verdict async for record in self.find(run_id=run_id)])
+
+    async def aclose(self) -> None:
+        """Nothing has to be let go of."""

@@ -1,5 +1,7 @@
 """One delivery of a job that comes to its end: what is recorded, told, and left behind."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -143,3 +145,17 @@ async def test_a_record_that_was_made_can_be_read(bench: Bench) -> None:
     await bench.deliver(ScriptedModel(CRASH, GOOD))
     record = await bench.store.get("j")
     assert Record.model_validate_json(record.to_json()) == record
+
+
+async def test_a_job_whose_worker_died_between_record_and_index_is_listed_in_the_end(
+    bench: Bench,
+) -> None:
+    """A run's counts come from the index: a job that is missing there is one that never ends."""
+    await bench.store.put(a_record(JOB, Verdict.ACCEPTED))
+    # What is left by a worker that died there.
+    await bench.store.aclose()
+    with closing(sqlite3.connect(bench.store.directory / "index.sqlite")) as index, index:
+        index.execute("DELETE FROM summaries")
+    assert [job async for job in bench.store.summaries()] == []
+    await bench.deliver(ScriptedModel(), number=2)
+    assert [job.job_id async for job in bench.store.summaries()] == ["j"]

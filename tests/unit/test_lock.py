@@ -23,7 +23,12 @@ def _direct_requirements() -> list[Requirement]:
         if name not in _OUTSIDE
         for entry in group
     ]
-    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    extras = project["project"]["optional-dependencies"].values()
+    wanted = [
+        *project["project"]["dependencies"],
+        *(entry for extra in extras for entry in extra),
+        *project["build-system"]["requires"],
+    ]
     return [
         Requirement(text)
         for text in [*wanted, *(entry for entry in groups if isinstance(entry, str))]

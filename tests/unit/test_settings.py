@@ -250,10 +250,14 @@ def test_settings_list_every_secret_for_the_logs(tmp_path: Path) -> None:
     """Redaction by value can only find what it is told of, in both spellings of a URL's password."""
     settings = load_settings(
         tmp_path,
-        overrides={"redis.url": "redis://me:pass%2Fword@h/0", "model.base_url": "http://a:proxy@h"},
+        overrides={
+            "redis.url": "redis://me:pass%2Fword@h/0",
+            "store.url": "rediss://me:of-records@h/1",
+            "model.base_url": "http://a:proxy@h",
+        },
         environment={"GEMINI_API_KEY": _KEY},
     )
-    assert set(settings.secrets()) == {_KEY, "pass%2Fword", "pass/word", "proxy"}
+    assert set(settings.secrets()) == {_KEY, "pass%2Fword", "pass/word", "of-records", "proxy"}
 
 
 def test_importing_config_loads_neither_pydantic_nor_structlog() -> None:

@@ -100,6 +100,17 @@ _queue.command(
 )
 app.command(_queue)
 
+_store = App(name="store", help="Look after the records of finished jobs.")
+_store.command(
+    "worker.cli.store:verify_store",
+    name="verify",
+    help="Read every record, and hold the index to them.",
+)
+_store.command(
+    "worker.cli.store:rebuild_store", name="rebuild", help="Make the index again from the records."
+)
+app.command(_store)
+
 _sandbox = App(name="sandbox", help="Try what a worker runs programs in.")
 _sandbox.command(
     "worker.cli.sandbox:run_program", name="run", help="Run one program exactly as a worker would."

@@ -23,12 +23,15 @@ def demo(*, json: AsJson = False) -> int:
     from .placing import place_of
 
     # The recorded programs ship with promptmill and were read, so any isolation will do for them; and neither a
-    # configured Redis nor a worker with a key has any part in the tour.
+    # configured Redis or store nor a worker with a key has any part in the tour.
+    configured = read_settings().store
+    records = configured.directory.absolute() / "records"
     settings = read_settings(
         quiet=True,
         overrides={
             "model.name": "replay",
-            "redis.url": f"{EMBEDDED_SCHEME}{read_settings().store.directory}",
+            **({"store.url": records.as_uri()} if configured.url else {}),
+            "redis.url": f"{EMBEDDED_SCHEME}{configured.directory}",
             "redis.prefix": "promptmill-demo",
             "sandbox.require": "rlimits",
         },
@@ -45,5 +48,6 @@ def demo(*, json: AsJson = False) -> int:
     report = run_and_report(
         settings, batch, as_json=json, how_to_go_on="start again:  promptmill demo"
     )
-    talk("next     promptmill job list     promptmill job show ID     promptmill eval --help")
+    if not configured.url:
+        talk("next     promptmill job list     promptmill job show ID     promptmill eval --help")
     return ExitCode.INCOMPLETE if report.unscored else ExitCode.OK

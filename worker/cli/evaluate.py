@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from config.escaping import escaped
+from config.redaction import redact_known_forms
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
@@ -172,7 +173,8 @@ def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go
     if as_json:
         emit_json({"runId": name, **report.model_dump(mode="json", by_alias=True)})
     else:
-        emit(f"run {name}   {counted(report.n_jobs, 'record')} in {settings.records_directory}\n")
+        place = redact_known_forms(str(settings.records_place))
+        emit(f"run {name}   {counted(report.n_jobs, 'record')} in {place}\n")
         for line in report_lines(report):
             emit(escaped(line))
     return report

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from typing import Literal
@@ -14,6 +15,7 @@ from jobs.errors import PromptmillError
 from jobs.keys import Keys
 from jobs.models import Isolation
 from jobs.presence import live_workers
+from jobs.records.opening import open_store
 from worker.main import gemini_options
 from worker.model.opening import open_model
 from worker.sandbox.errors import SandboxTooWeakError
@@ -46,7 +48,7 @@ class Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """Everything that was tried under these settings; nothing is queued, generated or recorded."""
     findings = [*_python(), *_disk(settings), *_languages()]
-    for examination in (_redis(settings), _model(settings), _sandbox(settings)):
+    for examination in (_redis(settings), _store(settings), _model(settings), _sandbox(settings)):
         findings += [finding async for finding in examination]
     return findings
 
@@ -116,6 +118,21 @@ async def _redis(settings: Settings) -> AsyncIterator[Finding]:
             )
     except PromptmillError as error:
         yield _failure("redis", "server", error)
+
+
+async def _store(settings: Settings) -> AsyncIterator[Finding]:
+    if settings.store.url is None:
+        # A folder is looked at as a disk, and made when it is needed.
+        return
+    place = shown_url(settings.store.url)
+    try:
+        store = open_store(settings.records_place, prefix=settings.redis.prefix)
+        async with aclosing(store):
+            await store.check()
+    except PromptmillError as error:
+        yield _failure("store", "records", error)
+    else:
+        yield Finding("store", "records", "ok", f"can be kept at {place}")
 
 
 async def _model(settings: Settings) -> AsyncIterator[Finding]:

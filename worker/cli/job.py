@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import aclosing
 from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,10 +21,8 @@ from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from jobs.errors import StoreError
     from jobs.models import Attempt, PromptJob, Record, Returned, Trust
-
-_SHOWN_UNREADABLE = 20
+    from jobs.summaries import Summary
 
 _TRUST: dict[Trust, str] = {
     "separate_process": "outside the program's process",
@@ -38,49 +37,37 @@ def list_jobs(
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
-    """Finished jobs, the newest first.
+    """Finished jobs, the latest to finish first.
 
     Args:
         run: only the jobs of this run.
         limit: jobs at most.
         json: as JSON.
     """
-    unreadable: list[StoreError] = []
-    records = asyncio.run(_find(read_settings(flags), run, unreadable))
-    shown = sorted(records, key=lambda record: record.finished_at, reverse=True)[:limit]
+    # One more than is shown, to know whether there are more.
+    found = asyncio.run(_summaries(read_settings(flags), run, limit + 1))
+    shown = found[:limit]
     if json:
-        emit_json([_summary(record) for record in shown])
+        emit_json([summary.model_dump(mode="json", by_alias=True) for summary in shown])
     else:
         _list(shown, run)
-        if len(records) > len(shown):
-            talk(f"{len(records) - len(shown)} more; see them with --limit {len(records)}")
-    return _tell_what_is_unreadable(unreadable)
+    if len(found) > limit:
+        talk(f"there are more; see them with --limit {limit * 10}")
+    return ExitCode.OK
 
 
-def _list(shown: list[Record], run: str | None) -> None:
+def _list(shown: list[Summary], run: str | None) -> None:
     if not shown:
         talk(
             "there are no finished jobs here yet; start with: promptmill demo"
             if run is None
             else f"run {run!r} has no finished jobs here; see all with: promptmill job list"
         )
-    for record in shown:
-        task = record.job.task_id or "-"
-        mark = "  recording" if record.simulated else ""
-        counts = f"{record.verdict:<22}x{len(record.attempts):<3}"
-        place = f"{record.job.run_id or '-'}  {task}"
-        emit(escaped(f"{record.job_id}  {counts} {place}  {record.explanation}{mark}"))
-
-
-def _tell_what_is_unreadable(unreadable: list[StoreError]) -> ExitCode:
-    if not unreadable:
-        return ExitCode.OK
-    talk(f"{counted(len(unreadable), 'record')} cannot be read and had to be left out:")
-    for error in unreadable[:_SHOWN_UNREADABLE]:
-        talk(escaped(f"  {error.in_one_line}"))
-    if len(unreadable) > _SHOWN_UNREADABLE:
-        talk(f"  … and {len(unreadable) - _SHOWN_UNREADABLE} more")
-    return ExitCode.INCOMPLETE
+    for job in shown:
+        mark = "  recording" if job.simulated else ""
+        counts = f"{job.verdict:<22}x{job.attempts:<3}"
+        place = f"{job.run_id or '-'}  {job.task_id or '-'}"
+        emit(escaped(f"{job.job_id}  {counts} {place}  {job.explanation}{mark}"))
 
 
 def show_job(
@@ -117,50 +104,28 @@ def show_job(
     return ExitCode.OK
 
 
-async def _find(
-    settings: Settings, run_id: str | None, unreadable: list[StoreError]
-) -> list[Record]:
-    from jobs.records.files import FileRecordStore
+async def _summaries(settings: Settings, run_id: str | None, limit: int) -> list[Summary]:
+    from jobs.records.opening import open_store
 
-    store = FileRecordStore(settings.records_directory)
-    finding = store.find(run_id=run_id, on_unreadable=lambda _, error: unreadable.append(error))
-    return [record async for record in finding]
+    async with aclosing(open_store(settings.records_place, prefix=settings.redis.prefix)) as store:
+        return [summary async for summary in store.summaries(run_id=run_id, limit=limit)]
 
 
 async def _find_one(settings: Settings, beginning: str) -> Record:
-    from jobs.records.files import FileRecordStore
+    from jobs.records.opening import open_store
 
-    store = FileRecordStore(settings.records_directory)
     if not beginning:
         raise UsageError("the id is empty", fixes=["see what there is: promptmill job list"])
-    if await store.has(beginning):
-        return await store.get(beginning)
-    unreadable: dict[str, StoreError] = {}
-    finding = store.find(on_unreadable=lambda path, error: unreadable.update({path.stem: error}))
-    found = [record async for record in finding if record.job_id.startswith(beginning)]
-    if len(found) > 1:
-        raise UsageError(
-            f"{len(found)} jobs begin with {beginning!r}",
-            fixes=[f"give more of it, as in {found[0].job_id}"],
-        )
-    for job_id, error in unreadable.items():
-        if not found and job_id.startswith(beginning):
-            raise error
-    return found[0] if found else await store.get(beginning)
-
-
-def _summary(record: Record) -> dict[str, object]:
-    return {
-        "jobId": record.job_id,
-        "runId": record.job.run_id,
-        "taskId": record.job.task_id,
-        "sample": record.job.sample,
-        "verdict": record.verdict,
-        "solvedAt": record.solved_at,
-        "attempts": len(record.attempts),
-        "simulated": record.simulated,
-        "finishedAt": record.finished_at.isoformat(),
-    }
+    async with aclosing(open_store(settings.records_place, prefix=settings.redis.prefix)) as store:
+        if await store.has(beginning):
+            return await store.get(beginning)
+        found = [job.job_id async for job in store.summaries(beginning=beginning, limit=2)]
+        if len(found) > 1:
+            raise UsageError(
+                f"several jobs begin with {beginning!r}",
+                fixes=[f"give more of it, as in {found[0]}"],
+            )
+        return await store.get(found[0] if found else beginning)
 
 
 def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> Iterator[str]:

@@ -7,5 +7,5 @@ from jobs.queue import JobQueue
 def open_queue(settings: Settings) -> JobQueue:
     """The queue that these settings mean."""
     return JobQueue(
-        settings.redis_url, records=settings.records_directory, prefix=settings.redis.prefix
+        settings.redis_url, records=settings.records_place, prefix=settings.redis.prefix
     )

@@ -192,12 +192,13 @@ class _Submit:
 
 
 def _tell_record(settings: Settings, record: Record, *, is_alone: bool) -> None:
-    from jobs.records.files import FileRecordStore
+    from jobs.records.opening import open_store
 
     talk(escaped(f"{record.job_id}  {record.verdict}  {record.explanation}".rstrip()))
     if is_alone and record.output:
         talk(escaped_block(_first_lines(record.output)))
-    talk(f"record  {FileRecordStore(settings.records_directory).path_of(record.job_id)}")
+    store = open_store(settings.records_place, prefix=settings.redis.prefix)
+    talk(f"record  {store.place_of(record.job_id)}")
 
 
 def _first_lines(text: str) -> str:

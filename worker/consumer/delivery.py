@@ -122,8 +122,10 @@ class Consumer:
     async def _see_through(self, delivery: Delivery, checkpoint: RedisCheckpoint) -> Ending:
         job, began = delivery.job, monotonic()
         if await self._store.has(job.job_id):
-            # An earlier delivery stored the record and died before it could say so.
-            return self._recorded(delivery, await self._store.get(job.job_id))
+            # An earlier delivery stored the record and died before it could say so, or before the index knew of it.
+            record = await self._store.get(job.job_id)
+            await self._store.put(record)
+            return self._recorded(delivery, record)
         await self._heed_wishes(job)
         if delivery.number > self._policy.max_deliveries and not await _is_solved(job, checkpoint):
             return await self._store_failure(
