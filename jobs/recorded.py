@@ -23,8 +23,8 @@ async def recorded_of(store: RecordStore, run_id: str) -> Recorded:
         StoreError: it cannot be told.
     """
     verdicts: Counter[Verdict] = Counter()
-    ids: list[str] = []
+    ids = HashedIds()
     async for record in store.find(run_id=run_id):
-        ids.append(record.job_id)
+        ids.add(record.job_id)
         verdicts[record.verdict] += 1
-    return Recorded(HashedIds(ids), verdicts)
+    return Recorded(ids, verdicts)
