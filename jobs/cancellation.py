@@ -18,7 +18,7 @@ for i = 2, #ARGV, 2 do
     local kind, where, score = place_of(id)
     if kind == 'leased' and tonumber(score) > now() then
         redis.call('SET', WISH .. id, '1', 'EX', ARGV[1])
-        redis.call('PUBLISH', WAKE, 'stop:' .. id)
+        call_out('stop:' .. id)
         n_running = n_running + 1
     elseif kind then
         local run = run_of(job_of(id))

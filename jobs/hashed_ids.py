@@ -18,13 +18,18 @@ class HashedIds:
         """Keep the hashes of `ids`."""
         # In parts, so that no step needs memory for all of them twice.
         self._parts = [array("q") for _ in range(_PARTS)]
+        self._is_sorted = True
         for each in ids:
-            digest = hash(each)
-            self._parts[digest % _PARTS].append(digest)
-        for number, part in enumerate(self._parts):
-            self._parts[number] = array("q", sorted(part))
+            self.add(each)
+
+    def add(self, each: str) -> None:
+        """Keep the hash of one more."""
+        digest = hash(each)
+        self._parts[digest % _PARTS].append(digest)
+        self._is_sorted = False
 
     def __contains__(self, each: str) -> bool:
+        self._sort()
         digest = hash(each)
         part = self._parts[digest % _PARTS]
         place = bisect_left(part, digest)
@@ -35,9 +40,15 @@ class HashedIds:
 
     def repeated(self) -> frozenset[int]:
         """The hashes that came more than once."""
+        self._sort()
         return frozenset(
             part[place]
             for part in self._parts
             for place in range(1, len(part))
             if part[place] == part[place - 1]
         )
+
+    def _sort(self) -> None:
+        if not self._is_sorted:
+            self._parts = [array("q", sorted(part)) for part in self._parts]
+            self._is_sorted = True

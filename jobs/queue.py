@@ -129,7 +129,7 @@ class JobQueue:
         queued by now, in their order, and how many are due. Submitting all of them again changes nothing.
 
         Raises:
-            RedisUnreachableError: Redis took no more for half a minute, or is full; it says what is queued.
+            RedisUnreachableError: Redis took no more for 15 seconds, or is full; it says what is queued.
             RunCancelledError: the run was cancelled.
             UsageError: another installation on the same Redis has a job of such an id; or `at` is in no time zone.
             StoreError: it cannot be told what is recorded.

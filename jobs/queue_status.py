@@ -25,6 +25,11 @@ end
 return lanes
 """
 
+_RESUME = """
+call_out('due')
+return redis.call('HDEL', ARGV[1], ARGV[2])
+"""
+
 
 class LaneStatus(Wire):
     """How many jobs of one kind there are."""
@@ -108,10 +113,8 @@ async def resume_queue(queue: JobQueue, name: str) -> None:
         RedisUnreachableError: Redis did not answer.
     """
     with expecting_answer(f"queue {name!r} is not resumed"):
-        async with queue.redis.pipeline(transaction=True) as pipe:
-            pipe.hdel(queue.keys.paused, name)
-            pipe.publish(queue.keys.wake, "due")
-            n_paused, _ = await pipe.execute()
+        words = [queue.keys.paused, name]
+        n_paused: int = await run_script(queue.redis, queue.keys, _RESUME, words)
     if not n_paused:
         raise UsageError(f"queue {name!r} is not paused")
 

@@ -23,8 +23,8 @@ async def recorded_of(store: RecordStore, run_id: str) -> Recorded:
         StoreError: it cannot be told.
     """
     verdicts: Counter[Verdict] = Counter()
-    ids: list[str] = []
+    ids = HashedIds()
     async for summary in store.summaries(run_id=run_id):
-        ids.append(summary.job_id)
+        ids.add(summary.job_id)
         verdicts[summary.verdict] += 1
-    return Recorded(HashedIds(ids), verdicts)
+    return Recorded(ids, verdicts)

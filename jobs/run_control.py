@@ -66,7 +66,7 @@ for i = 3, #ARGV do
     if n == 1 then redis.call('SADD', LANES, lane) end
     redis.call('ZREM', HELD .. run, ARGV[i])
 end
-redis.call('PUBLISH', WAKE, 'due')
+call_out('due')
 return n
 """
 _NOT_ANY_MORE = -1

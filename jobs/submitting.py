@@ -37,7 +37,7 @@ return {n, backlog_of(lane, run), strangers}
 _CANCELLED = -1
 _BACKLOG = "return backlog_of(ARGV[1], ARGV[2])"
 
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 15.0
 """For how long a Redis that is gone is asked again: it may be restarting."""
 _LOOK_SECONDS = 0.2
 

@@ -90,7 +90,8 @@ async def finish(
     queue: JobQueue, job: PromptJob, verdict: Verdict = Verdict.ACCEPTED, *, reason: str = ""
 ) -> None:
     """What a worker does last; `reason` is why it failed with the job."""
-    await queue.records.put(a_record(job, verdict, error=reason or None))
+    record = a_record(job, verdict, error=reason or None)
+    await queue.records.put(record.model_copy(update={"requested_model": job.model or "model"}))
     event = JobFinished(job_id=job.job_id, verdict=verdict, solved_at=1)
     await publish(queue.redis, queue.keys, job.run_id or job.job_id, event)
     async with queue.redis.pipeline(transaction=True) as pipe:

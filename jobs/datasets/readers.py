@@ -8,6 +8,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import IO
+from weakref import finalize
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -126,7 +127,13 @@ def piped_tasks(file: IO[bytes], name: str) -> Dataset:
         DatasetError: it is no text, or it has bad lines; all of them are named by line.
     """
     kept = kept_in_a_file(file, name, note=_NOTHING)
-    return Dataset(lambda: lines_in(kept, name, note=_NOTHING), name)
+    try:
+        tasks = Dataset(lambda: lines_in(kept, name, note=_NOTHING), name)
+    except DatasetError:
+        kept.close()
+        raise
+    finalize(tasks, kept.close)
+    return tasks
 
 
 def demo_tasks() -> Dataset:

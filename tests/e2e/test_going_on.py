@@ -72,15 +72,18 @@ def test_rows_that_were_added_to_a_file_are_queued_beside_the_others(rows: Proje
         assert rows.queued() == n_rows
 
 
-async def _run_while_redis_takes(
-    project: Project, folder: Path, n_queued: int, *words: str
+async def _run_until_redis_should_take(
+    project: Project, folder: Path, prompt: str, *words: str
 ) -> Ended:
-    """Run the command while Redis takes so many jobs and, from then on, none."""
+    """Run the command while Redis takes what comes before this prompt and then, whatever is tried, no more."""
     assert project.redis_url is not None
-    cutter = Cutter(b"EXEC", 1000, n_spared=n_queued)
+    # Of a chunk that is taken, jobs are worked off at once where the command has a worker of its own.
+    environment = {"PROMPTMILL_QUEUE__HIGH_WATER": "1"} if words[0] == "eval" else {}
+    cutter = Cutter(prompt.encode(), 1000)
     async with cutting(project.redis_url, cutter, folder) as url:
-        ended = await asyncio.to_thread(project.run, *words, PROMPTMILL_REDIS__URL=url)
-    assert (ended.code, project.queued()) == (3, n_queued), ended.err
+        environment["PROMPTMILL_REDIS__URL"] = url
+        ended = await asyncio.to_thread(project.run, *words, **environment)
+    assert ended.code == 3, ended.err
     return ended
 
 
@@ -94,7 +97,8 @@ async def test_an_evaluation_that_lost_redis_halfway_says_how_to_go_on(
     rows: Project, standin: Standin, short_folder: Path
 ) -> None:
     """Typed again as it was, it would be another run: what is queued of this one would be paid for as well."""
-    ended = await _run_while_redis_takes(rows, short_folder, 1, "eval", "rows.jsonl")
+    ended = await _run_until_redis_should_take(rows, short_folder, "Print 2.", "eval", "rows.jsonl")
+    assert rows.queued() + len(rows.records()) == 1
     assert "what was queued stays queued" in ended.err
     again = _typed_again(rows, ended)
     assert again.code == 0, again.err
@@ -108,7 +112,8 @@ async def test_an_evaluation_that_lost_redis_halfway_says_so_to_programs(
 ) -> None:
     """A scheduler that tries again has to be given the name of the run."""
     words = ("eval", "rows.jsonl", "--json")
-    told = told_as_json_by(await _run_while_redis_takes(rows, short_folder, 1, *words))
+    ended = await _run_until_redis_should_take(rows, short_folder, "Print 2.", *words)
+    told = told_as_json_by(ended)
     assert (told.kind, told.retryable) == ("redis-unreachable", True)
     assert re.search(r"--run run\S+", told.body)
 
@@ -117,20 +122,24 @@ async def test_a_file_that_was_queued_in_part_is_queued_to_its_end(
     rows: Project, short_folder: Path
 ) -> None:
     """Its ids are told as they are queued, and the same rows under another run would be queued twice."""
+    # Redis takes hundreds of them in one step.
+    rows.write_rows("rows.jsonl", [*[{"prompt": "Print 1."}] * 500, {"prompt": "The last."}])
     words = ("submit", "--jsonl", "rows.jsonl")
-    ended = await _run_while_redis_takes(rows, short_folder, 1, *words)
-    [first] = ended.out.split()
+    ended = await _run_until_redis_should_take(rows, short_folder, "The last.", *words)
+    first = ended.out.split()
+    assert (len(first), rows.queued()) == (500, 500)
     again = _typed_again(rows, ended)
     assert again.code == 0, again.err
-    assert again.out.split()[0] == first
-    assert rows.queued() == 2
+    assert again.out.split()[:500] == first
+    assert rows.queued() == 501
 
 
 async def test_a_prompt_that_was_perhaps_not_queued_can_be_submitted_again(
     rows: Project, short_folder: Path
 ) -> None:
     """Whether Redis took it cannot be told, so the command that is typed again must not matter."""
-    told = told_by(await _run_while_redis_takes(rows, short_folder, 0, "submit", "Print 1."))
+    words = ("submit", "Print 1.")
+    told = told_by(await _run_until_redis_should_take(rows, short_folder, "Print 1.", *words))
     said = WITH_ID.search(told.body)
     assert said is not None, told.body
     for _ in range(2):

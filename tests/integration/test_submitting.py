@@ -264,3 +264,19 @@ async def test_a_full_redis_takes_a_chunk_whole_or_not_at_all(own_redis_url: str
         )
         assert await queue.redis.dbsize() == len(waiting) + len(["lane", "lanes", "run", "runs"])
         assert await field_of(queue, "r", "submitted") == str(len(waiting))
+
+
+async def test_a_user_who_may_call_nothing_out_queues_whole_jobs(
+    queue: JobQueue, redis_url: str
+) -> None:
+    """Redis lets a new user use no channel. A step that broke off there would leave jobs that nobody counts."""
+    await queue.redis.acl_setuser(
+        "quiet", enabled=True, passwords=["+p"], keys=["*"], categories=["+@all"], reset=True
+    )
+    url = redis_url.replace("unix://", "unix://quiet:p@")
+    async with JobQueue(url, records=queue.records) as quiet:
+        await quiet.submit_all(some_jobs(3))
+        assert await quiet.handle("j0", stream="r").cancel()
+    await queue.redis.acl_deluser("quiet")
+    assert await ids_queued(queue) == ["j1", "j2"]
+    assert await field_of(queue, "r", "submitted") == "3"
