@@ -16,9 +16,11 @@ from tests.waiting import wait_until
 
 from .mill import LEASE_SECONDS, RIGHT, Mill, some_jobs
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 
-SLOW = reply("import time\ntime.sleep(4)\nprint(1)")
+SLOW_AND_FORKED = reply(
+    "import os, time\nchild = os.fork()\ntime.sleep(4)\nif child: print(1)\nelse: os._exit(0)"
+)
 ENDING = b'"isOver"'
 """What only the step that ends a job holds."""
 
@@ -41,7 +43,7 @@ async def test_a_worker_killed_while_a_program_runs_costs_no_call_and_takes_the_
     mill: Mill,
 ) -> None:
     """The reply was kept before its program was started; a program without its worker would run on unwatched."""
-    mill.says(SLOW)
+    mill.says(SLOW_AND_FORKED)
     killed = await mill.worker()
     before = killed.tree()
     (job,) = some_jobs(1)
@@ -83,7 +85,8 @@ async def test_a_worker_killed_after_the_end_of_the_job_was_heard_leaves_nothing
     mill: Mill, short_folder: Path
 ) -> None:
     """The end is one step: what it has ended is counted, and nobody's any more."""
-    cutter = Cutter(ENDING, 1000, is_heard=True, is_silenced=True)
+    # The server does not know the script when it is first asked for it.
+    cutter = Cutter(ENDING, 1000, is_heard=True, is_silenced=True, n_spared=1)
     (job,) = some_jobs(1)
     async with cutting(mill.server.url, cutter, short_folder) as url:
         killed = await mill.worker(PROMPTMILL_REDIS__URL=url)
