@@ -50,8 +50,10 @@ async def test_a_worker_killed_while_a_program_runs_costs_no_call_and_takes_the_
     await mill.submit(job)
     with mill.project.client() as client:
         await wait_until(
-            lambda: bool(client.hexists("promptmill:checkpoint:j0", "reply:1"))
-            and bool(killed.tree() - before),
+            lambda: (
+                bool(client.hexists("promptmill:checkpoint:j0", "reply:1"))
+                and bool(killed.tree() - before)
+            ),
             20,
             "the run of the program",
         )
