@@ -5,12 +5,14 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import redis
 
 from tests.node import folder_of_node
+from tests.orphans import orphans_in
 from tests.redis_server import DATABASES, find_server, private_redis
 from tests.requiring import require
 
@@ -73,6 +75,21 @@ def redis_url(redis_socket: Path) -> str:
     with redis.Redis.from_url(url) as client:
         client.flushdb()
     return url
+
+
+@pytest.fixture(autouse=True)
+def _no_orphans(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail where a test leaves a key that would stay for ever: it is looked at when all that used it is closed."""
+    urls = [
+        request.getfixturevalue(name)
+        for name in ("redis_url", "own_redis_url")
+        if name in request.fixturenames
+    ]
+    yield
+    for url in urls:
+        with redis.Redis.from_url(url) as client, suppress(redis.ConnectionError):
+            # Of a server that the test has ended, nothing is left.
+            assert orphans_in(client) == [], "keys without an expiry and without an owner"
 
 
 @pytest.fixture

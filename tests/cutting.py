@@ -11,7 +11,8 @@ from pathlib import Path
 class Cutter:
     """Cuts the connection that asks for `word`, so many times more, before or after the server has heard it.
 
-    The first `n_spared` requests go through.
+    The first `n_spared` requests go through. Of one that is cut, the first `n_passed` bytes still do or, if Redis hears
+    all of it, so many bytes of the answer. One that `is_silenced` is not cut: nothing more is heard on it.
     """
 
     word: bytes
@@ -19,6 +20,8 @@ class Cutter:
     is_heard: bool = False
     n_cut: int = 0
     n_spared: int = 0
+    n_passed: int = 0
+    is_silenced: bool = False
 
     def cuts(self, request: bytes) -> bool:
         """Whether this request is one of those."""
@@ -60,16 +63,25 @@ def _passing(
         back = asyncio.create_task(_copy(server, answers))
         try:
             while request := await client.read(65_536):
-                is_cut = cutter.cuts(request)
-                if is_cut:
-                    back.cancel()
-                if not is_cut or cutter.is_heard:
+                if not cutter.cuts(request):
                     requests.write(request)
                     await requests.drain()
-                if is_cut:
-                    # The first byte of its answer says that it was heard; the client never gets it.
-                    await (server.read(1) if cutter.is_heard else asyncio.sleep(0))
-                    return
+                    continue
+                back.cancel()
+                await asyncio.wait([back])
+                requests.write(request if cutter.is_heard else request[: cutter.n_passed])
+                await requests.drain()
+                if cutter.is_heard:
+                    # A long one comes in pieces. The first byte of its answer says that it was heard.
+                    rest = asyncio.create_task(_copy(client, requests))
+                    answer = await server.read(max(cutter.n_passed, 1))
+                    rest.cancel()
+                    await asyncio.wait([rest])
+                    answers.write(answer[: cutter.n_passed])
+                    await answers.drain()
+                if cutter.is_silenced:
+                    await client.read()
+                return
         finally:
             back.cancel()
             for writer in (requests, answers):

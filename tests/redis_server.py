@@ -34,38 +34,59 @@ def find_server() -> Path | None:
         return Path(found) if found else None
 
 
+class PrivateServer:
+    """A server on the socket `s` of a folder: it may be killed and started again, and finds its data if it is durable."""
+
+    def __init__(
+        self, binary: Path, folder: Path, *, port: int = 0, is_durable: bool = False
+    ) -> None:
+        """Nothing runs before `start`. With a `port` it listens there as well, on the loopback."""
+        self.socket = folder / "s"
+        self._folder = folder
+        arguments = _arguments(str(folder), port, is_durable=is_durable)
+        self._words = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(binary), *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"unix://{self.socket}"
+
+    def start(self) -> None:
+        """Run it, and return once it answers. The kernel ends it should pytest be killed."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+            )
+        _await_answer(self._process, self._folder)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
 @contextmanager
-def private_redis(binary: Path, port: int = 0) -> Iterator[Path]:
-    """Run a server for as long as the block lasts and give the path of its socket.
-
-    With a `port` it listens there as well, on the loopback.
-
-    Nothing is left behind: the folder is removed, and the kernel ends the server should pytest be killed.
-    """
+def private_server(
+    binary: Path, *, port: int = 0, is_durable: bool = False
+) -> Iterator[PrivateServer]:
+    """A server that runs, until the block ends; nothing is left behind."""
     # The path of a unix socket holds 107 bytes: pytest's own temporary folders can be longer.
     with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as folder:
-        with (Path(folder) / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    "-c",
-                    _DIE_WITH_PARENT,
-                    binary,
-                    *_arguments(folder, port),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                process_group=0,
-            )
+        server = PrivateServer(binary, Path(folder), port=port, is_durable=is_durable)
         try:
-            _await_answer(server, Path(folder))
-            yield Path(folder) / "s"
+            server.start()
+            yield server
         finally:
             server.kill()
-            server.wait()
+
+
+@contextmanager
+def private_redis(binary: Path, port: int = 0) -> Iterator[Path]:
+    """Run a server for as long as the block lasts and give the path of its socket."""
+    with private_server(binary, port=port) as server:
+        yield server.socket
 
 
 def stop_server(client: redis.Redis) -> None:
@@ -75,7 +96,7 @@ def stop_server(client: redis.Redis) -> None:
         client.shutdown(nosave=True)
 
 
-def _arguments(folder: str, port: int) -> list[str]:
+def _arguments(folder: str, port: int, *, is_durable: bool) -> list[str]:
     # Without a port only who can see the folder can connect. Noeviction is what the product asks for.
     return [
         *(
@@ -88,7 +109,8 @@ def _arguments(folder: str, port: int) -> list[str]:
             "--dir",
             folder,
         ),
-        *("--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
+        *("--save", "", "--appendonly", "yes" if is_durable else "no", "--appendfsync", "everysec"),
+        *("--maxmemory-policy", "noeviction"),
         *("--databases", str(DATABASES)),
     ]
 

@@ -97,6 +97,21 @@ async def test_jobs_of_dead_workers_go_before_jobs_that_wait(floor: Floor) -> No
     assert [claim.delivery for claim in taken] == [2, 1, 1, 1]
 
 
+async def test_jobs_that_were_lost_twice_are_taken_one_at_a_time(floor: Floor) -> None:
+    """One of them brings workers down; the others would end with it, for no other reason than that they were beside it."""
+    await floor.put(*(a_job(f"j{n}") for n in range(3)))
+    for _ in range(2):
+        assert len((await floor.claims("dead", lease_seconds=0.001).take(9)).claims) == 3
+        await asyncio.sleep(0.01)
+    await floor.put(a_job("new"))
+    claims = floor.claims("one")
+    first, new = (await claims.take(9)).claims
+    assert ids((first, new)) == ["j0", "new"]
+    assert (first.is_suspect, new.is_suspect) == (True, False)
+    assert (await claims.take(9, spare_suspects=True)).claims == ()
+    assert ids((await floor.claims("two").take(9)).claims) == ["j1"]
+
+
 async def test_a_lease_that_ended_unnoticed_can_still_be_renewed(floor: Floor) -> None:
     """Redis was away for longer than a lease: as long as nobody else has the job, it is still the worker's own."""
     await floor.put(a_job("j"))

@@ -12,16 +12,20 @@ from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_pref
 from jobs.keys import Keys
 from jobs.lanes import Lane
 
+_SUSPICIOUS_LOSSES = 2
+_FURTHEST_LOOK = 100
+
 # Takes jobs that are due, those of dead workers first, from the lanes of the highest priority that has some. A job that
 # runs stands in no queue: however many run, here or elsewhere, none has to be looked past. Every time is the server's.
 _CLAIM = f"""
-local want, token, lease = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local want, token, lease, spare_suspects = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[5] == '1'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local claims, wake_at = {{}}, false
 
 local function gather(found, lane, set, is_again)
-    local page = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'WITHSCORES', 'LIMIT', 0, want)
+    local most = is_again and math.max(want, {_FURTHEST_LOOK}) or want
+    local page = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
     for i = 1, #page, 2 do
         found[#found + 1] = {{
             id = page[i], due = page[i + 1], at = tonumber(page[i + 1]), again = is_again, lane = lane}}
@@ -30,13 +34,21 @@ local function gather(found, lane, set, is_again)
     if later and (not wake_at or tonumber(later) < wake_at) then wake_at = tonumber(later) end
 end
 
+local function is_suspect(job)
+    local delivered = job.again and redis.call('GET', '{retry_key_prefix}' .. job.id)
+    return delivered and tonumber(delivered) >= {_SUSPICIOUS_LOSSES}
+end
+
 local function claim(job)
+    local suspect = is_suspect(job)
+    if suspect and spare_suspects then return end
+    spare_suspects = spare_suspects or suspect
     redis.call('ZREM', job.lane.waiting, job.id)
     redis.call('ZADD', job.lane.leased, now + lease, job.id)
     redis.call('SET', '{in_progress_key_prefix}' .. job.id, token)
     claims[#claims + 1] = {{
         job.id, job.due, job.lane.name, redis.call('GET', '{job_key_prefix}' .. job.id),
-        redis.call('INCR', '{retry_key_prefix}' .. job.id)}}
+        redis.call('INCR', '{retry_key_prefix}' .. job.id), suspect and 1 or 0}}
 end
 
 for _, lanes in ipairs(cjson.decode(ARGV[4])) do
@@ -52,8 +64,10 @@ for _, lanes in ipairs(cjson.decode(ARGV[4])) do
         if a.at ~= b.at then return a.at < b.at end
         return a.id < b.id
     end)
-    for i = 1, math.min(#found, want - #claims) do claim(found[i]) end
-    if #claims >= want then break end
+    for _, job in ipairs(found) do
+        if #claims >= want then break end
+        claim(job)
+    end
 end
 return {{wake_at and math.max(0, math.ceil(wake_at - now)) or -1, claims}}
 """
@@ -96,6 +110,8 @@ class Claim:
     """The job as arq keeps it; None where somebody else has deleted it."""
     delivery: int
     """How often the job was handed over, this time included."""
+    is_suspect: bool
+    """Whether several workers died, or fell silent, that had it: it may be what brought them down."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +154,11 @@ class Claims:
         self._renew = redis.register_script(_RENEW)
         self._count_due = redis.register_script(_COUNT_DUE)
 
-    async def take(self, n_jobs: int) -> Taken:
+    async def take(self, n_jobs: int, *, spare_suspects: bool = False) -> Taken:
         """Up to so many jobs that are due; the first of an equal priority first, but those of dead workers before.
+
+        One suspect at most is among them, and none if they are to be spared: a job that brings workers down may take
+        along what is beside it, but not the same jobs again and again.
 
         Raises:
             RedisError, OSError: it cannot be told whether some were taken; their leases end by themselves.
@@ -149,16 +168,29 @@ class Claims:
         token = f"{self._owner}:{self._n_looks}"
         wait_ms, found = await self._claim(
             keys=[self.keys.paused],
-            args=[n_jobs, token, int(self.lease_seconds * 1000), self._spelled],
+            args=[
+                n_jobs,
+                token,
+                int(self.lease_seconds * 1000),
+                self._spelled,
+                int(spare_suspects),
+            ],
         )
-        claims = tuple(self._claimed(token, *each) for each in found)
+        claims = tuple(self._claimed(token, each) for each in found)
         return Taken(claims, None if wait_ms < 0 else wait_ms / 1000)
 
     def _claimed(
-        self, token: str, job_id: bytes, due: bytes, lane: bytes, payload: bytes | None, n: int
+        self, token: str, found: tuple[bytes, bytes, bytes, bytes | None, int, int]
     ) -> Claim:
+        job_id, due, lane, payload, delivery, suspect = found
         return Claim(
-            job_id.decode(), token, self._by_name[lane.decode()], float(due), payload, delivery=n
+            job_id.decode(),
+            token,
+            self._by_name[lane.decode()],
+            float(due),
+            payload,
+            delivery,
+            is_suspect=bool(suspect),
         )
 
     async def renew(self, claims: Sequence[Claim]) -> list[Hold]:

@@ -201,7 +201,8 @@ class JobWorker(Worker):
 
     async def _claim(self, free: int) -> Taken:
         # A task of its own, so that what it takes is known even where this worker is stopped meanwhile.
-        self._taking = asyncio.create_task(self._claims.take(free))
+        has_suspect = any(claim.is_suspect for claim in self._open.values())
+        self._taking = asyncio.create_task(self._claims.take(free, spare_suspects=has_suspect))
         taken = await asyncio.shield(self._taking)
         self._taking = None
         for claim in taken.claims:

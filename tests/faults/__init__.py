@@ -1,0 +1,1 @@
+"""Everything that may die, does: nothing is lost, and nothing is done twice."""

@@ -1,0 +1,113 @@
+"""A Redis that dies, is full, refuses to write, or forgets everything, while workers are at it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis import Redis
+
+from jobs.errors import RedisUnreachableError
+from jobs.models import PromptJob
+from tests.standin import steps
+from tests.waiting import wait_until
+
+from .mill import RIGHT, Mill, some_jobs
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+async def two_at_it(mill: Mill) -> AsyncIterator[list[PromptJob]]:
+    """Two workers in the middle of forty jobs, of which they hold ten."""
+    mill.says(steps.slow(steps.text(RIGHT), 1))
+    for _ in range(2):
+        await mill.worker(PROMPTMILL_WORKER__JOBS_IN_FLIGHT="5")
+    jobs = some_jobs(40)
+    await mill.submit(*jobs)
+    await wait_until(lambda: mill.n_recorded() > 0, 30, "the first records")
+    return jobs
+
+
+@pytest.mark.parametrize("outage_seconds", [1.5, 6.0], ids=["under a lease", "three leases"])
+async def test_workers_outlive_a_redis_that_is_killed_and_comes_back(
+    mill: Mill, two_at_it: list[PromptJob], outage_seconds: float
+) -> None:
+    """Arq's own worker ends with the first error, and what was in its hands is paid for again."""
+    with mill.project.client() as client:
+        # At most the last second of writes may be lost; what is lost here is not to be the jobs themselves.
+        await wait_until(lambda: _is_synced(client), 10, "the jobs on the disk")
+    mill.server.kill()
+    await asyncio.sleep(outage_seconds)
+    mill.server.start()
+    await mill.all_is_over(within_seconds=90)
+    assert all(mill.asked_for(job) == 1 for job in two_at_it)
+
+
+def _is_synced(client: Redis) -> bool:
+    return client.execute_command("WAITAOF", 1, 0, 100)[0] == 1
+
+
+async def test_workers_wait_for_a_full_redis_and_lose_no_result(
+    mill: Mill, two_at_it: list[PromptJob]
+) -> None:
+    """A producer is told which jobs were not taken, and may say it all again when there is room."""
+    more = some_jobs(5, prefix="more")
+    with mill.project.client() as client:
+        client.config_set("maxmemory", 1)
+        asked = mill.n_asked
+        async with mill.queue() as queue:
+            with pytest.raises(RedisUnreachableError, match="did not take 5 jobs") as caught:
+                await queue.submit_all(more)
+        assert "maxmemory" in " ".join(caught.value.fixes)
+        # What is in hand comes to its end without room, and no more.
+        await wait_until(lambda: mill.n_asked >= asked and not _leased(client), 30, "their ends")
+        client.config_set("maxmemory", 0)
+    await mill.submit(*more)
+    await mill.all_is_over(within_seconds=90)
+    assert all(mill.asked_for(job) == 1 for job in two_at_it)
+
+
+def _leased(client: Redis) -> int:
+    return int(client.zcard("promptmill:leased:default:any:normal"))
+
+
+async def test_workers_wait_for_a_redis_that_takes_no_writes(
+    mill: Mill, two_at_it: list[PromptJob]
+) -> None:
+    """A replica before it is promoted refuses every write: an outage like any other, nothing about the jobs."""
+    with mill.project.client() as client:
+        # Of nobody: it goes on serving what it has.
+        client.config_set("replica-serve-stale-data", "yes")
+        client.replicaof("127.0.0.1", "1")
+        async with mill.queue() as queue:
+            with pytest.raises(RedisUnreachableError, match="did not take job"):
+                await queue.submit(some_jobs(1, prefix="refused")[0])
+        for worker in mill.working:
+            await worker.until_it_says("leases not renewed")
+        client.replicaof("NO", "ONE")
+    await mill.all_is_over(within_seconds=90)
+    assert all(mill.asked_for(job) == 1 for job in two_at_it)
+
+
+async def test_a_run_whose_redis_forgot_everything_goes_on_when_it_is_submitted_again(
+    mill: Mill, two_at_it: list[PromptJob]
+) -> None:
+    """What has its record is not fed again; what was in hand may cost one call more, and still has one record."""
+    with mill.project.client() as client:
+        client.flushall()
+    before = {record.job_id: record for record in mill.records()}
+    await mill.submit(*two_at_it)
+    await wait_until(
+        lambda: mill.n_recorded() == len(two_at_it) and mill.project.queued() == 0, 90, "the rest"
+    )
+    after = {record.job_id: record for record in mill.records()}
+    assert {job_id: after[job_id] for job_id in before} == before
+    assert sorted(after) == sorted(job.job_id for job in two_at_it)
+    assert all(mill.asked_for(job) == 1 for job in two_at_it if job.job_id in before)
+    assert all(mill.asked_for(job) <= 2 for job in two_at_it)
+    with mill.project.client() as client:
+        # The counters have forgotten what was recorded before, and nothing is open.
+        counted = client.hgetall("promptmill:run:r")
+    assert int(counted[b"submitted"]) == int(counted[b"verdict:accepted"])
+    # Without the counters, which are those of a part of the run.
+    mill.jobs = {}
