@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import tracemalloc
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from jobs.checkers import (
     PassesTests,
 )
 from jobs.datasets import Task
-from jobs.datasets.readers import demo_tasks, parse_tasks, piped_tasks, read_tasks
+from jobs.datasets.readers import demo_tasks, parse_tasks, read_tasks
 from jobs.errors import DatasetError, ExitCode
 from jobs.limits import Limits
 
@@ -399,16 +398,3 @@ def test_a_file_that_changes_while_it_is_read_is_no_riddle(tmp_path: Path) -> No
     path.write_text(f"{GOOD}\nnot a row\n")
     with pytest.raises(DatasetError, match="changed since it was checked: line 2"):
         list(tasks)
-
-
-@pytest.mark.parametrize("is_gzipped", [False, True], ids=["plain", "gzipped"])
-def test_what_comes_through_a_pipe_is_read_twice_as_well(*, is_gzipped: bool) -> None:
-    """A pipe gives everything once, and nothing may be queued of a document that has a bad row at its end."""
-    raw = f"{GOOD}\n{GOOD}\n".encode()
-    reading, writing = os.pipe()
-    with open(writing, "wb") as file:  # noqa: PTH123  (it has no path)
-        file.write(gzip.compress(raw) if is_gzipped else raw)
-    with open(reading, "rb") as file:  # noqa: PTH123
-        tasks = piped_tasks(file, "standard input")
-    for _ in range(2):
-        assert [task.id for task in tasks] == ["line-1", "line-2"]
