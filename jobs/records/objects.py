@@ -151,7 +151,7 @@ class ObjectRecordStore:
             return False
         with self._expecting(f"the record of job {job_id!r} cannot be looked for"):
             try:
-                await obstore.head_async(self._objects, _path_of(job_id))
+                await asyncio.to_thread(obstore.head, self._objects, _path_of(job_id))
             except FileNotFoundError:
                 return False
         return True
@@ -203,7 +203,7 @@ class ObjectRecordStore:
             entered = {path async for path in some_at_once(records, self._enter)}
             for path in earlier:
                 if path not in entered and not await self._is_entry_of_a_record(path):
-                    await obstore.delete_async(self._objects, path)
+                    await asyncio.to_thread(obstore.delete, self._objects, path)
 
     async def _is_entry_of_a_record(self, path: str) -> bool:
         entry = _Entry.at(path)
@@ -214,7 +214,7 @@ class ObjectRecordStore:
     async def _enter(self, record: Record) -> str:
         summary = Summary.of(record)
         path = _Entry.of(summary).path
-        await obstore.put_async(self._objects, path, summary.to_json().encode())
+        await asyncio.to_thread(obstore.put, self._objects, path, summary.to_json().encode())
         return path
 
     async def _create(self, path: str, content: bytes) -> tuple[bool, bytes]:
@@ -222,7 +222,7 @@ class ObjectRecordStore:
         is_unsure, waits = False, list(_WAITS_SECONDS)
         while True:
             try:
-                await obstore.put_async(self._once, path, content, mode="create")
+                await asyncio.to_thread(obstore.put, self._once, path, content, mode="create")
             except AlreadyExistsError:
                 kept = await self._read(path)
                 if kept is not None:
@@ -241,15 +241,13 @@ class ObjectRecordStore:
 
     async def _read(self, path: str) -> bytes | None:
         try:
-            found = await obstore.get_async(self._objects, path)
-            return bytes(await found.bytes_async())
+            return await asyncio.to_thread(_content, self._objects, path)
         except FileNotFoundError:
             return None
 
     async def _list(self, folder: str) -> list[str]:
         with self._expecting(f"{folder} cannot be listed"):
-            pages = obstore.list(self._objects, folder, chunk_size=_PAGE)
-            return sorted([found["path"] async for page in pages for found in page])
+            return await asyncio.to_thread(_names, self._objects, folder)
 
     async def _entries(self, run_id: str | None) -> list[_Entry]:
         """The latest of each job: of one whose record was removed, and that ran again, there may be two."""
@@ -287,6 +285,17 @@ class ObjectRecordStore:
                 facts={"store": self._url},
                 fixes=["see whether it can be reached", _LOOK_AT_ENVIRONMENT],
             ) from error
+
+
+# Threads of ours wait for obstore: its own, which would tell an event loop, may still do so when Python has ended, and
+# then bring the process down after its work is done.
+def _content(objects: ObjectStore, path: str) -> bytes:
+    return bytes(obstore.get(objects, path).bytes())
+
+
+def _names(objects: ObjectStore, folder: str) -> list[str]:
+    pages = obstore.list(objects, folder, chunk_size=_PAGE)
+    return sorted(found["path"] for page in pages for found in page)
 
 
 async def _each(entries: Sequence[_Entry]) -> AsyncIterator[_Entry]:
