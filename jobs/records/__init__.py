@@ -48,15 +48,8 @@ class RecordStore(Protocol):
             StoreError: it cannot be told.
         """
 
-    def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
-        """Every record there is, or those of one run by the index, in no promised order.
-
-        Raises:
-            StoreError: a record cannot be read; the message names it.
-        """
-
     async def discard(self, job_id: str) -> None:
-        """Forget the record of a job, if there is one: the job is to run again.
+        """Forget the record of a job, if there is one: the job is to run again. Again, it mends what it left half done.
 
         Raises:
             StoreError: it may still be there.
@@ -81,6 +74,13 @@ class RecordStore(Protocol):
 
         Raises:
             StoreError: some may still be there.
+        """
+
+    def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
+        """Every record there is, or those of one run by the index, in no promised order.
+
+        Raises:
+            StoreError: a record cannot be read; the message names it.
         """
 
     def summaries(

@@ -19,6 +19,7 @@ from .index import SummaryIndex
 from .reading import (
     find_in,
     is_sound,
+    no_batch,
     not_found,
     read_record,
     selects_nothing,
@@ -77,6 +78,41 @@ class FileRecordStore:
     async def has(self, job_id: str) -> bool:
         """Whether the job has a record."""
         return is_identifier(job_id) and await asyncio.to_thread(_exists, self.path_of(job_id))
+
+    async def discard(self, job_id: str) -> None:
+        """Forget the record of a job, if there is one."""
+        if await self.has(job_id) or await self._lists(job_id):
+            await asyncio.to_thread(_remove, self.path_of(job_id))
+            await asyncio.to_thread(self._index.remove, job_id)
+
+    async def _lists(self, job_id: str) -> bool:
+        return job_id in [job.job_id async for job in self.summaries(beginning=job_id)]
+
+    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
+        """Keep some jobs of a run until workers have queued them, in `DIRECTORY/batches/RUN_ID`."""
+        await asyncio.to_thread(_replace, self._batch(run_id, number), content)
+
+    async def get_batch(self, run_id: str, number: int) -> bytes:
+        """What was kept under this number."""
+        path = self._batch(run_id, number)
+        try:
+            return await asyncio.to_thread(path.read_bytes)
+        except FileNotFoundError:
+            raise no_batch(run_id, number) from None
+        except OSError as error:
+            raise StoreError(f"the jobs in {path} cannot be read: {error.strerror}") from error
+
+    async def drop_batches(self, run_id: str) -> None:
+        """Forget everything that was kept of the run in this way."""
+        folder = self._batch(run_id, 0).parent
+        try:
+            if await asyncio.to_thread(folder.is_dir):
+                await asyncio.to_thread(shutil.rmtree, folder)
+        except OSError as error:
+            raise StoreError(f"the jobs in {folder} cannot be removed: {error.strerror}") from error
+
+    def _batch(self, run_id: str, number: int) -> Path:
+        return self.directory / "batches" / run_id / f"{number:06}.jsonl.gz"
 
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, ordered by shard and id, or those of one run."""
@@ -146,36 +182,6 @@ class FileRecordStore:
             )
         return answer
 
-    async def discard(self, job_id: str) -> None:
-        """Forget the record of a job, if there is one."""
-        if is_identifier(job_id):
-            await asyncio.to_thread(_remove, self.path_of(job_id))
-            await asyncio.to_thread(self._index.remove, job_id)
-
-    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
-        """Keep some jobs of a run until workers have queued them, in `DIRECTORY/batches/RUN_ID`."""
-        await asyncio.to_thread(_replace, self._batch(run_id, number), content)
-
-    async def get_batch(self, run_id: str, number: int) -> bytes:
-        """What was kept under this number."""
-        path = self._batch(run_id, number)
-        try:
-            return await asyncio.to_thread(path.read_bytes)
-        except OSError as error:
-            raise StoreError(f"the jobs in {path} cannot be read: {error.strerror}") from error
-
-    async def drop_batches(self, run_id: str) -> None:
-        """Forget everything that was kept of the run in this way."""
-        folder = self._batch(run_id, 0).parent
-        try:
-            if folder.is_dir():
-                await asyncio.to_thread(shutil.rmtree, folder)
-        except OSError as error:
-            raise StoreError(f"the jobs in {folder} cannot be removed: {error.strerror}") from error
-
-    def _batch(self, run_id: str, number: int) -> Path:
-        return self.directory / "batches" / run_id / f"{number:06}.jsonl.gz"
-
     def _paths(self) -> list[Path]:
         return sorted(self.directory.glob("[0-9a-f][0-9a-f]/[!.]*.json"))
 
@@ -242,6 +248,32 @@ def _link_whole(content: bytes, final: Path) -> bool:
     return True
 
 
+def _replace(path: Path, content: bytes) -> None:
+    partial_file = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
+    try:
+        _make_folder(path.parent)
+        try:
+            _write_through(partial_file, content)
+            partial_file.replace(path)
+            _flush_folder(path.parent)
+        finally:
+            partial_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"jobs could not be written to {path}: {error.strerror}", fixes=_FIXES
+        ) from error
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+        _flush_folder(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"the record {path} cannot be removed: {error.strerror}") from error
+
+
 def _flush_folder(folder: Path) -> None:
     # A link is only as durable as the folder that holds it.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -258,32 +290,6 @@ def _read(path: Path) -> Record:
         raise not_found(path.stem, str(path.parent.parent)) from None
     except OSError as error:
         raise StoreError(f"the record {path} cannot be read: {error.strerror}") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
-    try:
-        _make_folder(path.parent)
-        try:
-            _write_through(partial, content)
-            partial.replace(path)
-            _flush_folder(path.parent)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"jobs could not be written to {path}: {error.strerror}", fixes=_FIXES
-        ) from error
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink()
-        _flush_folder(path.parent)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise StoreError(f"the record {path} cannot be removed: {error.strerror}") from error
 
 
 def _exists(path: Path) -> bool:

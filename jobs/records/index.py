@@ -80,18 +80,6 @@ class SummaryIndex:
 
         self._do(insert)
 
-    def remove(self, job_id: str) -> None:
-        """Forget one job.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
-
-        def delete(database: sqlite3.Connection) -> None:
-            database.execute("DELETE FROM summaries WHERE job_id = ?", (job_id,))
-
-        self._do(delete)
-
     def job_ids(self) -> list[str]:
         """The jobs it holds.
 
@@ -102,6 +90,17 @@ class SummaryIndex:
             lambda database: database.execute("SELECT job_id FROM summaries").fetchall()
         )
         return [job_id for (job_id,) in rows]
+
+    def remove(self, job_id: str) -> None:
+        """Have it hold nothing of this job.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self._do(
+            lambda database: database.execute("DELETE FROM summaries WHERE job_id = ?", (job_id,)),
+            must_write=True,
+        )
 
     def finish(self, gone: Sequence[str]) -> None:
         """Drop these jobs, and call it complete: every record there was has been added.

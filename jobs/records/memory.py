@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import islice
 
-from jobs.errors import StoreError
 from jobs.models import Record
 from jobs.summaries import Summary
 from jobs.verdicts import Verdict
 
-from .reading import not_found
+from .reading import no_batch, not_found
 
 
 class MemoryRecordStore:
@@ -41,12 +40,6 @@ class MemoryRecordStore:
         """Whether the job has a record."""
         return job_id in self._records
 
-    async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
-        """Every record, or those of one run."""
-        for record in tuple(self._records.values()):
-            if run_id is None or record.job.run_id == run_id:
-                yield record
-
     async def discard(self, job_id: str) -> None:
         """Forget the record of a job, if there is one."""
         self._records.pop(job_id, None)
@@ -60,11 +53,17 @@ class MemoryRecordStore:
         try:
             return self._batches[run_id][number]
         except KeyError:
-            raise StoreError(f"batch {number} of run {run_id!r} is not there") from None
+            raise no_batch(run_id, number) from None
 
     async def drop_batches(self, run_id: str) -> None:
         """Forget everything that was kept of the run in this way."""
         self._batches.pop(run_id, None)
+
+    async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
+        """Every record, or those of one run."""
+        for record in tuple(self._records.values()):
+            if run_id is None or record.job.run_id == run_id:
+                yield record
 
     async def summaries(
         self, *, run_id: str | None = None, beginning: str = "", limit: int | None = None

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from jobs.verdicts import Verdict
 from .reading import (
     find_in,
     is_sound,
+    no_batch,
     not_found,
     read_record,
     selects_nothing,
@@ -151,10 +152,45 @@ class ObjectRecordStore:
             return False
         with self._expecting(f"the record of job {job_id!r} cannot be looked for"):
             try:
-                await obstore.head_async(self._objects, _path_of(job_id))
+                await asyncio.to_thread(obstore.head, self._objects, _path_of(job_id))
             except FileNotFoundError:
                 return False
         return True
+
+    async def discard(self, job_id: str) -> None:
+        """Forget the record of a job, if there is one."""
+        if not is_identifier(job_id):
+            return
+        with self._expecting(f"the record of job {job_id!r} could not be removed"):
+            content = await self._read(_path_of(job_id))
+            await self._delete([_path_of(job_id)] if content is not None else [])
+            # Its run may not be known any more: of a discarding that broke off, or of a record that was damaged.
+            entries = map(_Entry.at, await self._list(_RUNS))
+            await self._delete(
+                [entry.path for entry in entries if entry and entry.job_id == job_id]
+            )
+
+    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
+        """Keep some jobs of a run until workers have queued them, below `batches/RUN_ID`."""
+        with self._expecting(f"jobs of run {run_id!r} could not be written"):
+            await asyncio.to_thread(obstore.put, self._objects, _batch(run_id, number), content)
+
+    async def get_batch(self, run_id: str, number: int) -> bytes:
+        """What was kept under this number."""
+        with self._expecting(f"jobs of run {run_id!r} cannot be read"):
+            content = await self._read(_batch(run_id, number))
+        if content is None:
+            raise no_batch(run_id, number)
+        return content
+
+    async def drop_batches(self, run_id: str) -> None:
+        """Forget everything that was kept of the run in this way."""
+        with self._expecting(f"jobs of run {run_id!r} could not be removed"):
+            await self._delete(await self._list(f"{_BATCHES}/{run_id}"))
+
+    async def _delete(self, paths: list[str]) -> None:
+        if paths:
+            await asyncio.to_thread(obstore.delete, self._objects, paths)
 
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, ordered by shard and id, or those of one run."""
@@ -178,34 +214,6 @@ class ObjectRecordStore:
         if selects_nothing(run_id, ""):
             return Counter()
         return Counter(entry.verdict for entry in await self._entries(run_id))
-
-    async def discard(self, job_id: str) -> None:
-        """Forget the record of a job, if there is one, and then its summary."""
-        if not await self.has(job_id):
-            return
-        entry = _Entry.of(Summary.of(await self.get(job_id)))
-        with self._expecting(f"the record of job {job_id!r} could not be removed"):
-            for path in (_path_of(job_id), entry.path):
-                await self._remove(path)
-
-    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
-        """Keep some jobs of a run until workers have queued them, below `batches/RUN_ID`."""
-        with self._expecting(f"jobs of run {run_id!r} could not be written"):
-            await obstore.put_async(self._objects, _batch(run_id, number), content)
-
-    async def get_batch(self, run_id: str, number: int) -> bytes:
-        """What was kept under this number."""
-        with self._expecting(f"jobs of run {run_id!r} cannot be read"):
-            content = await self._read(_batch(run_id, number))
-        if content is None:
-            raise StoreError(f"{self._url}/{_batch(run_id, number)} is not there")
-        return content
-
-    async def drop_batches(self, run_id: str) -> None:
-        """Forget everything that was kept of the run in this way."""
-        with self._expecting(f"jobs of run {run_id!r} could not be removed"):
-            for path in await self._list(f"{_BATCHES}/{run_id}"):
-                await self._remove(path)
 
     async def aclose(self) -> None:
         """Nothing has to be let go of."""
@@ -231,7 +239,7 @@ class ObjectRecordStore:
             entered = {path async for path in some_at_once(records, self._enter)}
             for path in earlier:
                 if path not in entered and not await self._is_entry_of_a_record(path):
-                    await self._remove(path)
+                    await asyncio.to_thread(obstore.delete, self._objects, path)
 
     async def _is_entry_of_a_record(self, path: str) -> bool:
         entry = _Entry.at(path)
@@ -242,7 +250,7 @@ class ObjectRecordStore:
     async def _enter(self, record: Record) -> str:
         summary = Summary.of(record)
         path = _Entry.of(summary).path
-        await obstore.put_async(self._objects, path, summary.to_json().encode())
+        await asyncio.to_thread(obstore.put, self._objects, path, summary.to_json().encode())
         return path
 
     async def _create(self, path: str, content: bytes) -> tuple[bool, bytes]:
@@ -250,7 +258,7 @@ class ObjectRecordStore:
         is_unsure, waits = False, list(_WAITS_SECONDS)
         while True:
             try:
-                await obstore.put_async(self._once, path, content, mode="create")
+                await asyncio.to_thread(obstore.put, self._once, path, content, mode="create")
             except AlreadyExistsError:
                 kept = await self._read(path)
                 if kept is not None:
@@ -269,19 +277,13 @@ class ObjectRecordStore:
 
     async def _read(self, path: str) -> bytes | None:
         try:
-            found = await obstore.get_async(self._objects, path)
-            return bytes(await found.bytes_async())
+            return await asyncio.to_thread(_content, self._objects, path)
         except FileNotFoundError:
             return None
 
-    async def _remove(self, path: str) -> None:
-        with suppress(FileNotFoundError):
-            await obstore.delete_async(self._objects, path)
-
     async def _list(self, folder: str) -> list[str]:
         with self._expecting(f"{folder} cannot be listed"):
-            pages = obstore.list(self._objects, folder, chunk_size=_PAGE)
-            return sorted([found["path"] async for page in pages for found in page])
+            return await asyncio.to_thread(_names, self._objects, folder)
 
     async def _entries(self, run_id: str | None) -> list[_Entry]:
         """The latest of each job: of one whose record was removed, and that ran again, there may be two."""
@@ -319,6 +321,17 @@ class ObjectRecordStore:
                 facts={"store": self._url},
                 fixes=["see whether it can be reached", _LOOK_AT_ENVIRONMENT],
             ) from error
+
+
+# Threads of ours wait for obstore: its own, which would tell an event loop, may still do so when Python has ended, and
+# then bring the process down after its work is done.
+def _content(objects: ObjectStore, path: str) -> bytes:
+    return bytes(obstore.get(objects, path).bytes())
+
+
+def _names(objects: ObjectStore, folder: str) -> list[str]:
+    pages = obstore.list(objects, folder, chunk_size=_PAGE)
+    return sorted(found["path"] for page in pages for found in page)
 
 
 async def _each(entries: Sequence[_Entry]) -> AsyncIterator[_Entry]:

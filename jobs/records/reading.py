@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from jobs.errors import RecordDamagedError, RecordNotFoundError
+from jobs.errors import RecordDamagedError, RecordNotFoundError, StoreError
 from jobs.models import Record, is_identifier
 from jobs.summaries import Summary
 
@@ -58,6 +58,11 @@ def not_found(job_id: str, store: str) -> RecordNotFoundError:
         facts={"looked in": store},
         fixes=["see what there is: promptmill job list"],
     )
+
+
+def no_batch(run_id: str, number: int) -> StoreError:
+    """The error that says that some jobs of a run are not there to be queued."""
+    return StoreError(f"batch {number} of run {run_id!r} is not there")
 
 
 def selects_nothing(run_id: str | None, beginning: str) -> bool:

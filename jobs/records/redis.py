@@ -19,7 +19,7 @@ from jobs.models import Record, is_identifier
 from jobs.summaries import Summary, microseconds
 from jobs.verdicts import Verdict
 
-from .reading import damaged, find_in, not_found, read_record, selects_nothing
+from .reading import damaged, find_in, no_batch, not_found, read_record, selects_nothing
 
 # Enters a summary; entered again, it takes the place of what there was. The keys are the record, the ids of all jobs
 # and, for a job of a run, the ids and the counted verdicts of its jobs; the arguments id, time, verdict and summary.
@@ -47,13 +47,16 @@ end
 redis.call('HSET', KEYS[1], 'put', ARGV[6])
 {_ENTER}
 """
-# Forgets a record and what was entered of it; the keys are those of `_ENTER`.
+
+# Takes back all that the record of a job, the first argument, has left. Which run it was of its summary tells, so the
+# other arguments are what the keys of a run's list and counts begin with.
 _DISCARD = """
-local earlier = redis.call('HGET', KEYS[1], 'summary')
+local summary = redis.call('HGET', KEYS[1], 'summary')
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
-if KEYS[3] and redis.call('ZREM', KEYS[3], ARGV[1]) == 1 and earlier then
-    redis.call('HINCRBY', KEYS[4], cjson.decode(earlier)['verdict'], -1)
+local run = summary and cjson.decode(summary)['runId']
+if run and run ~= cjson.null and redis.call('ZREM', ARGV[2] .. run, ARGV[1]) == 1 then
+    redis.call('HINCRBY', ARGV[3] .. run, cjson.decode(summary)['verdict'], -1)
 end
 """
 
@@ -103,6 +106,39 @@ class RedisRecordStore:
             redis = await self._connected()
             return await cast("Awaitable[bool]", redis.hexists(self.place_of(job_id), "record"))
 
+    async def discard(self, job_id: str) -> None:
+        """Forget the record of a job, if there is one."""
+        if not is_identifier(job_id):
+            return
+        with self._expecting(f"the record of job {job_id!r} could not be removed"):
+            redis = await self._connected()
+            await redis.register_script(_DISCARD)(
+                keys=[self.place_of(job_id), self._keys.recorded],
+                args=[job_id, self._keys.recorded_in(""), self._keys.verdicts("")],
+            )
+
+    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
+        """Keep some jobs of a run until workers have queued them."""
+        with self._expecting(f"jobs of run {run_id!r} could not be written"):
+            async with (await self._connected()).pipeline() as pipe:
+                # redis-py types a field of a hash as text.
+                pipe.execute_command("HSET", self._keys.batches(run_id), str(number), content)
+                await pipe.execute()
+
+    async def get_batch(self, run_id: str, number: int) -> bytes:
+        """What was kept under this number."""
+        with self._expecting(f"jobs of run {run_id!r} cannot be read"):
+            reading = (await self._connected()).hget(self._keys.batches(run_id), str(number))
+            content = await cast("Awaitable[bytes | None]", reading)
+        if content is None:
+            raise no_batch(run_id, number)
+        return content
+
+    async def drop_batches(self, run_id: str) -> None:
+        """Forget everything that was kept of the run in this way."""
+        with self._expecting(f"jobs of run {run_id!r} could not be removed"):
+            await (await self._connected()).delete(self._keys.batches(run_id))
+
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, ordered by id, or those of one run."""
         return find_in(self, run_id)
@@ -133,37 +169,6 @@ class RedisRecordStore:
             # redis-py types what it awaits and what it returns as one union, here and below.
             counted = await cast("Awaitable[dict[bytes, bytes]]", counting)
         return +Counter({Verdict(verdict.decode()): int(n) for verdict, n in counted.items()})
-
-    async def discard(self, job_id: str) -> None:
-        """Forget the record of a job, if there is one."""
-        if not await self.has(job_id):
-            return
-        record = await self.get(job_id)
-        with self._expecting(f"the record of job {job_id!r} could not be removed"):
-            redis = await self._connected()
-            await redis.register_script(_DISCARD)(keys=self._keys_of(record), args=[job_id])
-
-    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
-        """Keep some jobs of a run until workers have queued them."""
-        with self._expecting(f"jobs of run {run_id!r} could not be written"):
-            redis = await self._connected()
-            storing = redis.hset(self._keys.batches(run_id), str(number), content)  # type: ignore[arg-type]
-            await cast("Awaitable[int]", storing)
-
-    async def get_batch(self, run_id: str, number: int) -> bytes:
-        """What was kept under this number."""
-        with self._expecting(f"jobs of run {run_id!r} cannot be read"):
-            redis = await self._connected()
-            reading = redis.hget(self._keys.batches(run_id), str(number))
-            content = await cast("Awaitable[bytes | None]", reading)
-        if content is None:
-            raise StoreError(f"batch {number} of run {run_id!r} is not in {shown_url(self._url)}")
-        return content
-
-    async def drop_batches(self, run_id: str) -> None:
-        """Forget everything that was kept of the run in this way."""
-        with self._expecting(f"jobs of run {run_id!r} could not be removed"):
-            await (await self._connected()).delete(self._keys.batches(run_id))
 
     async def aclose(self) -> None:
         """Disconnect."""
@@ -203,18 +208,15 @@ class RedisRecordStore:
 
     async def _run(self, script: str, record: Record, *more: bytes) -> int:
         summary = Summary.of(record)
+        keys = [self.place_of(record.job_id), self._keys.recorded]
+        if summary.run_id is not None:
+            keys += [self._keys.recorded_in(summary.run_id), self._keys.verdicts(summary.run_id)]
         words: tuple[str | int | bytes, ...] = (
             *(record.job_id, microseconds(summary), summary.verdict.value, summary.to_json()),
             *more,
         )
         redis = await self._connected()
-        return int(await redis.register_script(script)(keys=self._keys_of(record), args=words))
-
-    def _keys_of(self, record: Record) -> list[str]:
-        keys, run_id = [self.place_of(record.job_id), self._keys.recorded], record.job.run_id
-        if run_id is not None:
-            keys += [self._keys.recorded_in(run_id), self._keys.verdicts(run_id)]
-        return keys
+        return int(await redis.register_script(script)(keys=keys, args=words))
 
     async def _summaries_of(self, job_ids: Sequence[str]) -> list[Summary]:
         with self._expecting("the summaries cannot be read"):
