@@ -1,4 +1,4 @@
-"""Keys of ours that nothing will ever remove: they expire, or something that is looked at leads to them, or they leak."""
+"""Keys of ours that nothing will ever remove: they expire, or something leads to them that is looked at, or they leak."""
 
 from collections.abc import Iterable, Iterator
 
@@ -21,7 +21,14 @@ _OF_A_JOB = (
     _KEYS.checkpoint(""),
     _KEYS.cancelled(""),
 )
-_OF_ALL = {_KEYS.lanes, _KEYS.paused, _KEYS.dead}
+_OF_ALL = {_KEYS.lanes, _KEYS.paused, _KEYS.dead, _KEYS.feeding}
+# Where records are kept in Redis, they are what everything else is only about.
+_FOR_GOOD = (
+    _KEYS.record(""),
+    _KEYS.recorded,
+    _KEYS.verdicts(""),
+    _KEYS.batches(""),
+)
 
 
 def orphans_in(client: redis.Redis) -> list[str]:
@@ -41,6 +48,7 @@ def orphans_in(client: redis.Redis) -> list[str]:
         pipe.smembers(_KEYS.lanes)
         [known] = pipe.execute()
     owned = _owned(members, owners) | _OF_ALL
+    owned |= {name for name in lasting if name.startswith(_FOR_GOOD)}
     return sorted({*(set(lasting) - owned), *_wrong_lanes(owners, {one.decode() for one in known})})
 
 

@@ -112,7 +112,7 @@ async def test_a_wish_to_stop_that_comes_during_the_last_attempt_comes_too_late(
         pytest.param(None, Limits(cpu_seconds=5, wall_seconds=10), id="the worker's default"),
         pytest.param(Limits(cpu_seconds=1), Limits(cpu_seconds=1), id="less than the ceiling"),
         pytest.param(
-            Limits(cpu_seconds=3600, memory_mib=1_000_000),
+            Limits(cpu_seconds=3600, memory_mib=65_536),
             Limits(cpu_seconds=60, memory_mib=2048),
             id="more than the ceiling",
         ),
