@@ -8,6 +8,7 @@ from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_pref
 from redis.asyncio.client import Pipeline
 
 from jobs.events import JobFinished, publish
+from jobs.keys import RUN_SECONDS
 from jobs.lanes import Lane, lane_of
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
@@ -109,6 +110,7 @@ async def finish(
                     "at": "2026-01-02T12:00:00+00:00",
                 },
             )
+            pipe.expire(queue.keys.dead_letter(job.job_id), RUN_SECONDS)
         _forget(pipe, queue, job.job_id, lane_of(job))
         await pipe.execute()
     await _forget_empty(queue, lane_of(job))

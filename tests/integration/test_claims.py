@@ -98,7 +98,7 @@ async def test_jobs_of_dead_workers_go_before_jobs_that_wait(floor: Floor) -> No
 
 
 async def test_jobs_that_were_lost_twice_are_taken_one_at_a_time(floor: Floor) -> None:
-    """One of them brings workers down; the others would end with it, for no other reason than that they were beside it."""
+    """One of them brings workers down; the others would end with it because they were beside it."""
     await floor.put(*(a_job(f"j{n}") for n in range(3)))
     for _ in range(2):
         assert len((await floor.claims("dead", lease_seconds=0.001).take(9)).claims) == 3
