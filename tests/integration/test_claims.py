@@ -173,7 +173,19 @@ async def test_what_a_run_has_come_to_is_counted_in_the_step_that_ends_a_job(flo
 
 
 async def test_a_record_of_an_earlier_stay_in_the_queue_is_not_counted_again(floor: Floor) -> None:
-    """It was submitted once more in the moment in which it ended."""
+    """It was submitted once more in the moment in which it ended, and its run would stay open for ever."""
+    job = a_job("j", run_id="r")
+    await floor.put(job)
+    await floor.redis.hset(KEYS.run("r"), mapping={"submitted": 2, "verdict:accepted": 1})  # type: ignore[misc]
+    (claim,) = (await floor.claims().take(1)).claims
+    event = JobFinished(job_id="j", verdict=Verdict.ACCEPTED, solved_at=1)
+    assert await floor.endings().end(claim, Recorded(job, event, already_counted=True))
+    counted = await floor.redis.hgetall(KEYS.run("r"))  # type: ignore[misc]
+    assert counted == {b"submitted": b"1", b"verdict:accepted": b"1"}
+
+
+async def test_what_redis_has_forgotten_of_a_run_is_not_counted_below_nothing(floor: Floor) -> None:
+    """Wiped while its jobs were in hand, and some of them queued again."""
     job = a_job("j", run_id="r")
     await floor.put(job)
     (claim,) = (await floor.claims().take(1)).claims
