@@ -31,6 +31,7 @@ from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Endings
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
+from worker.consumer.risks import tell_risks
 from worker.consumer.worker import JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model.opening import open_model
@@ -78,6 +79,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         store = FileRecordStore(settings.records_directory)
         await store.check()
         redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
+        await tell_risks(redis)
         presence = WorkerPresence(
             worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
             model=model.name,

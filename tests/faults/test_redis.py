@@ -100,3 +100,19 @@ async def test_a_run_whose_redis_forgot_everything_goes_on_when_it_is_submitted_
     assert int(counted[b"submitted"]) == int(counted[b"verdict:accepted"])
     # Without the counters, which are those of a part of the run.
     mill.jobs = {}
+
+
+async def test_a_worker_says_with_the_line_that_mends_it_what_its_redis_may_do_with_jobs(
+    mill: Mill,
+) -> None:
+    """One that evicts drops jobs in silence, and one that writes nothing down drops all of them when it ends."""
+    with mill.project.client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.config_set("appendonly", "no")
+    worker = await mill.worker()
+    for line in ("CONFIG SET maxmemory-policy noeviction", "CONFIG SET appendonly yes"):
+        assert line in worker.err
+    ended = mill.project.run("doctor", "--json")
+    found = {row["name"]: row["status"] for row in ended.json() if row["group"] == "redis"}
+    assert (found["eviction"], found["persistence"]) == ("fail", "warn")
+    await mill.all_is_over()
