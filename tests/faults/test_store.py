@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 async def test_what_cannot_be_stored_is_kept_and_stored_when_there_is_room(mill: Mill) -> None:
-    """A full disk may stay full over a weekend: nothing is acknowledged, nothing asked for again, no delivery counted."""
+    """A full disk may stay so over a weekend: nothing is acknowledged, asked for again, or counted as a delivery."""
     worker = await mill.worker()
     records = mill.project.folder / ".promptmill" / "records"
     records.rmdir()

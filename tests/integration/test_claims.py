@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+import redis
 from arq.constants import retry_key_prefix
 
 from jobs.connection import open_redis
@@ -120,6 +121,21 @@ async def test_a_lease_that_ended_unnoticed_can_still_be_renewed(floor: Floor) -
     await asyncio.sleep(0.01)
     assert await floor.claims().renew([claim]) == [Hold.HELD]
     assert (await floor.claims("other").take(1)).claims == ()
+
+
+async def test_leases_are_kept_on_a_full_server(
+    own_redis: redis.Redis, own_redis_url: str
+) -> None:
+    """It goes on handing out what it holds: unrenewed, every job in hand would be done by two workers."""
+    async with open_redis(own_redis_url, KEYS) as client:
+        floor = Floor(client)
+        await floor.put(a_job("j"))
+        claims = floor.claims(lease_seconds=0.001)
+        (claim,) = (await claims.take(1)).claims
+        own_redis.config_set("maxmemory", "1")
+        assert await floor.claims().renew([claim]) == [Hold.HELD]
+        assert (await floor.claims("other").take(1)).claims == ()
+        own_redis.config_set("maxmemory", "0")
 
 
 async def test_a_wish_to_stop_is_seen_with_the_renewal(floor: Floor) -> None:
