@@ -67,18 +67,15 @@ def _passing(
                     requests.write(request)
                     await requests.drain()
                     continue
-                back.cancel()
-                await asyncio.wait([back])
+                await _end(back)
                 requests.write(request if cutter.is_heard else request[: cutter.n_passed])
                 await requests.drain()
                 if cutter.is_heard:
                     # A long one comes in pieces. The first byte of its answer says that it was heard.
                     rest = asyncio.create_task(_copy(client, requests))
                     answer = await server.read(max(cutter.n_passed, 1))
-                    rest.cancel()
-                    await asyncio.wait([rest])
+                    await _end(rest)
                     answers.write(answer[: cutter.n_passed])
-                    await answers.drain()
                 if cutter.is_silenced:
                     await client.read()
                 return
@@ -97,3 +94,8 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
         while chunk := await source.read(65_536):
             target.write(chunk)
             await target.drain()
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,5 +1,6 @@
-"""Keys of ours that nothing will ever remove: they expire, or something leads to them that is looked at, or they leak."""
+"""Keys of ours that nothing will ever remove: they neither expire, nor does anything lead to them."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 import redis
@@ -13,7 +14,8 @@ _KEYS = Keys()
 _LANE = Lane("any", ANYBODY, Priority.NORMAL)
 _WAITING = _LANE.waiting(_KEYS).removesuffix(_LANE.name)
 _LEASED = _LANE.leased(_KEYS).removesuffix(_LANE.name)
-_HELD = _KEYS.held("")
+# Other installations have prefixes of their own, but the same names for what arq keeps of a job.
+_OWNER = re.compile(r"[\w.-]+:(queue|leased|held):")
 _OF_A_JOB = (
     job_key_prefix,
     in_progress_key_prefix,
@@ -36,12 +38,12 @@ def orphans_in(client: redis.Redis) -> list[str]:
     if client.dbsize() == 0:
         return []
     names = [name.decode() for name in client.scan_iter(count=1000)]
+    owners = [name for name in names if _OWNER.match(name)]
     ours = [name for name in names if name.startswith((f"{_KEYS.prefix}:", "arq:"))]
     with client.pipeline(transaction=False) as pipe:
         for name in ours:
             pipe.ttl(name)
         lasting = [name for name, ttl in zip(ours, pipe.execute(), strict=True) if ttl < 0]
-        owners = [name for name in lasting if name.startswith((_WAITING, _LEASED, _HELD))]
         for name in owners:
             pipe.zrange(name, 0, -1)
         members = [job_id.decode() for found in pipe.execute() for job_id in found]

@@ -35,7 +35,7 @@ def find_server() -> Path | None:
 
 
 class PrivateServer:
-    """A server on the socket `s` of a folder: it may be killed and started again, and finds its data if it is durable."""
+    """A server on the socket `s` of a folder; killed and started again, it finds its data if it is durable."""
 
     def __init__(
         self, binary: Path, folder: Path, *, port: int = 0, is_durable: bool = False

@@ -32,6 +32,7 @@ from worker.consumer.endings import Endings
 from worker.consumer.feeder import Feeder
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
+from worker.consumer.risks import tell_risks
 from worker.consumer.worker import JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model.opening import open_model
@@ -83,6 +84,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         stack.push_async_callback(store.aclose)
         await store.check()
         redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
+        await tell_risks(redis)
         presence = WorkerPresence(
             worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
             model=model.name,

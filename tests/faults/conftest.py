@@ -1,5 +1,6 @@
 """A mill of one's own for each test that breaks one."""
 
+import faulthandler
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from .mill import LEASE_SECONDS, RIGHT, Mill
 @pytest.fixture
 async def mill(tmp_path: Path, redis_binary: Path, standin: Standin) -> AsyncIterator[Mill]:
     """Its Redis keeps its data as ours does, and its model prints 1 until it is told otherwise."""
+    # What takes so long elsewhere hangs. Here it may be somebody's third start.
+    faulthandler.cancel_dump_traceback_later()
     folder = tmp_path / "project"
     folder.mkdir()
     with private_server(redis_binary, is_durable=True) as server:

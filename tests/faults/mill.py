@@ -4,6 +4,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import cast
 
 from jobs.checkers import Case, MatchesOutput
 from jobs.keys import Keys
@@ -25,8 +26,12 @@ LEASE_SECONDS = 2
 RUN = "r"
 RIGHT = reply("print(1)")
 _KEYS = Keys()
-_KEPT_FOR_A_WHILE = tuple(
-    (_KEYS.run(""), _KEYS.events(""), _KEYS.worker(""), _KEYS.dead_letter(""), _KEYS.runs)
+_KEPT_FOR_A_WHILE = (
+    _KEYS.run(""),
+    _KEYS.events(""),
+    _KEYS.worker(""),
+    _KEYS.dead_letter(""),
+    _KEYS.runs,
 )
 
 
@@ -110,6 +115,24 @@ class Mill:
     def n_recorded(self) -> int:
         """Files with a record."""
         return sum(1 for _ in (self.project.folder / ".promptmill/records").glob("??/[!.]*.json"))
+
+    def leased(self) -> set[str]:
+        """The jobs that workers hold."""
+        with self.project.client() as client:
+            found = cast(
+                "list[bytes]", client.zrange("promptmill:leased:default:any:normal", 0, -1)
+            )
+        return {job_id.decode() for job_id in found}
+
+    async def until_on_disk(self) -> None:
+        """Wait until a crash of Redis would lose nothing: up to a second of writes it may."""
+
+        def is_synced() -> bool:
+            n_servers, _ = cast("tuple[int, int]", client.waitaof(1, 0, 100))
+            return n_servers == 1
+
+        with self.project.client() as client:
+            await wait_until(is_synced, 30, "all writes on the disk")
 
     async def all_is_over(self, *, dead: Iterable[str] = (), within_seconds: float = 40) -> None:
         """Wait for the last record, and hold everything against what must be true then, whatever happened before."""

@@ -1,10 +1,8 @@
 """A Redis that dies, is full, refuses to write, or forgets everything, while workers are at it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from redis import Redis
 
 from jobs.errors import RedisUnreachableError
 from jobs.models import PromptJob
@@ -17,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
-async def two_at_it(mill: Mill) -> AsyncIterator[list[PromptJob]]:
+async def two_at_it(mill: Mill) -> list[PromptJob]:
     """Two workers in the middle of forty jobs, of which they hold ten."""
     mill.says(steps.slow(steps.text(RIGHT), 1))
     for _ in range(2):
@@ -33,18 +31,12 @@ async def test_workers_outlive_a_redis_that_is_killed_and_comes_back(
     mill: Mill, two_at_it: list[PromptJob], outage_seconds: float
 ) -> None:
     """Arq's own worker ends with the first error, and what was in its hands is paid for again."""
-    with mill.project.client() as client:
-        # At most the last second of writes may be lost; what is lost here is not to be the jobs themselves.
-        await wait_until(lambda: _is_synced(client), 10, "the jobs on the disk")
+    await mill.until_on_disk()
     mill.server.kill()
     await asyncio.sleep(outage_seconds)
     mill.server.start()
     await mill.all_is_over(within_seconds=90)
     assert all(mill.asked_for(job) == 1 for job in two_at_it)
-
-
-def _is_synced(client: Redis) -> bool:
-    return client.execute_command("WAITAOF", 1, 0, 100)[0] == 1
 
 
 async def test_workers_wait_for_a_full_redis_and_lose_no_result(
@@ -60,15 +52,12 @@ async def test_workers_wait_for_a_full_redis_and_lose_no_result(
                 await queue.submit_all(more)
         assert "maxmemory" in " ".join(caught.value.fixes)
         # What is in hand comes to its end without room, and no more.
-        await wait_until(lambda: mill.n_asked >= asked and not _leased(client), 30, "their ends")
+        await wait_until(lambda: not mill.leased(), 30, "their ends")
+        assert mill.n_asked == asked
         client.config_set("maxmemory", 0)
     await mill.submit(*more)
     await mill.all_is_over(within_seconds=90)
     assert all(mill.asked_for(job) == 1 for job in two_at_it)
-
-
-def _leased(client: Redis) -> int:
-    return int(client.zcard("promptmill:leased:default:any:normal"))
 
 
 async def test_workers_wait_for_a_redis_that_takes_no_writes(
@@ -111,3 +100,19 @@ async def test_a_run_whose_redis_forgot_everything_goes_on_when_it_is_submitted_
     assert int(counted[b"submitted"]) == int(counted[b"verdict:accepted"])
     # Without the counters, which are those of a part of the run.
     mill.jobs = {}
+
+
+async def test_a_worker_says_with_the_line_that_mends_it_what_its_redis_may_do_with_jobs(
+    mill: Mill,
+) -> None:
+    """One that evicts drops jobs in silence, and one that writes nothing down drops all of them when it ends."""
+    with mill.project.client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.config_set("appendonly", "no")
+    worker = await mill.worker()
+    for line in ("CONFIG SET maxmemory-policy noeviction", "CONFIG SET appendonly yes"):
+        assert line in worker.err
+    ended = mill.project.run("doctor", "--json")
+    found = {row["name"]: row["status"] for row in ended.json() if row["group"] == "redis"}
+    assert (found["eviction"], found["persistence"]) == ("fail", "warn")
+    await mill.all_is_over()

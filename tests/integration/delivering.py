@@ -108,6 +108,7 @@ class Bench:
             pipe.set(retry_key_prefix + job.job_id, number - 1)
             pipe.zadd(lane.waiting(self.keys), {job.job_id: 0})
             pipe.zrem(lane.leased(self.keys), job.job_id)
+            pipe.sadd(self.keys.lanes, lane.name)
             await pipe.execute()
         claims = Claims(
             self.redis, self.keys, "test-worker", [[lane]], SETTINGS.worker.lease_seconds

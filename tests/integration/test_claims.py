@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+import redis
 from arq.constants import retry_key_prefix
 
 from jobs.connection import open_redis
@@ -98,7 +99,7 @@ async def test_jobs_of_dead_workers_go_before_jobs_that_wait(floor: Floor) -> No
 
 
 async def test_jobs_that_were_lost_twice_are_taken_one_at_a_time(floor: Floor) -> None:
-    """One of them brings workers down; the others would end with it, for no other reason than that they were beside it."""
+    """One of them brings workers down; the others would end with it because they were beside it."""
     await floor.put(*(a_job(f"j{n}") for n in range(3)))
     for _ in range(2):
         assert len((await floor.claims("dead", lease_seconds=0.001).take(9)).claims) == 3
@@ -120,6 +121,19 @@ async def test_a_lease_that_ended_unnoticed_can_still_be_renewed(floor: Floor) -
     await asyncio.sleep(0.01)
     assert await floor.claims().renew([claim]) == [Hold.HELD]
     assert (await floor.claims("other").take(1)).claims == ()
+
+
+async def test_leases_are_kept_on_a_full_server(own_redis: redis.Redis, own_redis_url: str) -> None:
+    """It goes on handing out what it holds: unrenewed, every job in hand would be done by two workers."""
+    async with open_redis(own_redis_url, KEYS) as client:
+        floor = Floor(client)
+        await floor.put(a_job("j"))
+        claims = floor.claims(lease_seconds=0.001)
+        (claim,) = (await claims.take(1)).claims
+        own_redis.config_set("maxmemory", "1")
+        assert await floor.claims().renew([claim]) == [Hold.HELD]
+        assert (await floor.claims("other").take(1)).claims == ()
+        own_redis.config_set("maxmemory", "0")
 
 
 async def test_a_wish_to_stop_is_seen_with_the_renewal(floor: Floor) -> None:
@@ -173,7 +187,19 @@ async def test_what_a_run_has_come_to_is_counted_in_the_step_that_ends_a_job(flo
 
 
 async def test_a_record_of_an_earlier_stay_in_the_queue_is_not_counted_again(floor: Floor) -> None:
-    """It was submitted once more in the moment in which it ended."""
+    """It was submitted once more in the moment in which it ended, and its run would stay open for ever."""
+    job = a_job("j", run_id="r")
+    await floor.put(job)
+    await floor.redis.hset(KEYS.run("r"), mapping={"submitted": 2, "verdict:accepted": 1})  # type: ignore[misc]
+    (claim,) = (await floor.claims().take(1)).claims
+    event = JobFinished(job_id="j", verdict=Verdict.ACCEPTED, solved_at=1)
+    assert await floor.endings().end(claim, Recorded(job, event, already_counted=True))
+    counted = await floor.redis.hgetall(KEYS.run("r"))  # type: ignore[misc]
+    assert counted == {b"submitted": b"1", b"verdict:accepted": b"1"}
+
+
+async def test_what_redis_has_forgotten_of_a_run_is_not_counted_below_nothing(floor: Floor) -> None:
+    """Wiped while its jobs were in hand, and some of them queued again."""
     job = a_job("j", run_id="r")
     await floor.put(job)
     (claim,) = (await floor.claims().take(1)).claims

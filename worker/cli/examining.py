@@ -11,6 +11,7 @@ from typing import Literal
 
 from config.settings import Settings
 from jobs.connection import expecting_answer, open_redis, shown_url
+from jobs.durability import risks_of
 from jobs.errors import PromptmillError
 from jobs.keys import Keys
 from jobs.models import Isolation
@@ -95,18 +96,13 @@ async def _redis(settings: Settings) -> AsyncIterator[Finding]:
         async with open_redis(url, keys) as redis:
             with expecting_answer("the server does not say what it is"):
                 info = await redis.info("server")
-                policy = (await redis.info("memory")).get("maxmemory_policy", "noeviction")
+                risks = [risk async for risk in risks_of(redis)]
             version = info.get("valkey_version") or info.get("redis_version")
             name = "Valkey" if "valkey_version" in info else "Redis"
             yield Finding("redis", "server", "ok", f"{name} {version} at {shown_url(url)}")
-            if policy != "noeviction":
-                yield Finding(
-                    "redis",
-                    "eviction",
-                    "fail",
-                    f"{policy} drops queued jobs when memory is full",
-                    "redis-cli CONFIG SET maxmemory-policy noeviction",
-                )
+            for risk in risks:
+                status: Status = "fail" if risk.drops_jobs else "warn"
+                yield Finding("redis", risk.name, status, risk.message, risk.fix)
             workers = await live_workers(redis, keys)
             names = ", ".join(worker.worker_id for worker in workers)
             yield Finding(

@@ -81,6 +81,8 @@ for i = 2, #ARGV, 4 do
     if redis.call('GET', '{in_progress_key_prefix}' .. id) ~= token then
         answers[#answers + 1] = 0
     else
+        -- A full server refuses a first write that could take memory, and none after it. No job has an empty id.
+        redis.call('ZREM', leased, '')
         redis.call('ZADD', leased, 'XX', till, id)
         answers[#answers + 1] = 1 + redis.call('EXISTS', cancelled)
     end

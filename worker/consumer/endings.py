@@ -35,6 +35,9 @@ local answers, lanes = {{}}, {{}}
 local function over(job)
     redis.call('DEL', '{job_key_prefix}' .. job.id, '{retry_key_prefix}' .. job.id, job.checkpoint, job.cancelled)
     if job.counter then redis.call('HINCRBY', job.run, job.counter, 1) end
+    if job.uncounted and tonumber(redis.call('HGET', job.run, 'submitted') or 0) > 0 then
+        redis.call('HINCRBY', job.run, 'submitted', -1)
+    end
     if job.letter then
         redis.call('HSET', job.letterKey, unpack(job.letter))
         redis.call('EXPIRE', job.letterKey, {RUN_SECONDS})
@@ -205,6 +208,9 @@ class Endings:
         words = self._told(ending.job, ending.event) | {"isOver": True}
         if not ending.already_counted:
             words |= self._counted(ending.job, f"verdict:{ending.event.verdict}")
+        elif ending.job.run_id is not None:
+            # As one job more it was counted, too.
+            words |= {"run": self._keys.run(ending.job.run_id), "uncounted": True}
         if ending.failure is not None:
             words |= self._letter(claim, ending.job, ending.failure)
         return words
