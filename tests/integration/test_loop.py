@@ -12,6 +12,7 @@ from typing_extensions import override
 from jobs.checkers import Case, MatchesOutput, PassesTests
 from jobs.connection import open_redis
 from jobs.keys import Keys
+from jobs.lanes import lane_of
 from jobs.limits import Limits
 from jobs.models import Attempt, ModelReply, PromptJob
 from jobs.verdicts import Outcome, Verdict
@@ -45,7 +46,12 @@ async def checkpoint(redis: ArqRedis) -> RedisCheckpoint:
 
 async def held(redis: ArqRedis, job_id: str) -> RedisCheckpoint:
     """The checkpoint of a job that this worker has."""
-    await redis.set(in_progress_key_prefix + job_id, "ours")
+    lane = lane_of(JOB)
+    async with redis.pipeline() as pipe:
+        pipe.sadd(Keys().lanes, lane.name)
+        pipe.zadd(lane.leased(Keys()), {job_id: 2e12})
+        pipe.set(in_progress_key_prefix + job_id, "ours")
+        await pipe.execute()
     return RedisCheckpoint(redis, Keys(), job_id, "ours")
 
 
