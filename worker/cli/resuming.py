@@ -1,16 +1,19 @@
 """How a command that broke off is typed again, so that nothing is queued or paid for twice."""
 
+from __future__ import annotations
+
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from config.escaping import escaped
 from config.redaction import redact_known_forms
 from jobs.errors import PromptmillError
-from jobs.models import DEFAULT_QUEUE
 
-from .batch import Batch
+if TYPE_CHECKING:
+    from .batch import Batch
 
 
 def same_command(*more: str) -> str:
@@ -24,6 +27,8 @@ def same_command(*more: str) -> str:
 
 def worker_command(batch: Batch) -> str:
     """What to type for a worker that takes these jobs."""
+    from jobs.models import DEFAULT_QUEUE
+
     queue = batch.place.queue
     where = "" if queue == DEFAULT_QUEUE else f"PROMPTMILL_WORKER__QUEUES={queue} "
     words = ["promptmill", "worker", *(("--model", batch.model) if batch.model else ())]
