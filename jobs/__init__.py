@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Record,
         Usage,
     )
+    from .priorities import Priority
     from .queue import JobHandle, JobQueue, JobStatus
     from .records import RecordStore
     from .records.files import FileRecordStore
@@ -61,6 +62,7 @@ __all__ = [
     "ModelReply",
     "Outcome",
     "PassesTests",
+    "Priority",
     "PromptJob",
     "PromptmillError",
     "Record",
@@ -91,6 +93,7 @@ _HOME = {
         ),
         *("ModelReply", "PromptJob", "Record", "Usage"),
     ),
+    "priorities": ("Priority",),
     "queue": ("JobHandle", "JobQueue", "JobStatus"),
     "records": ("RecordStore",),
     "records.files": ("FileRecordStore",),
