@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Record,
         Usage,
     )
+    from .priorities import Priority
     from .queue import JobHandle, JobQueue, JobStatus
     from .records import RecordStore
     from .records.files import FileRecordStore
@@ -63,6 +64,7 @@ __all__ = [
     "ModelReply",
     "Outcome",
     "PassesTests",
+    "Priority",
     "PromptJob",
     "PromptmillError",
     "Record",
@@ -95,6 +97,7 @@ _HOME = {
         ),
         *("ModelReply", "PromptJob", "Record", "Usage"),
     ),
+    "priorities": ("Priority",),
     "queue": ("JobHandle", "JobQueue", "JobStatus"),
     "records": ("RecordStore",),
     "records.files": ("FileRecordStore",),

@@ -219,3 +219,14 @@ def test_more_jobs_than_may_be_due_are_queued_as_workers_take_them(project: Proj
     )
     assert running.ended().code == 0
     assert project.queued() == 2
+
+
+def test_a_run_goes_on_in_another_queue_or_priority(project: Project) -> None:
+    """When a job is run changes nothing of what comes of it; what is queued keeps its place."""
+    submitted(project, "--run", "r1", rows=ROWS[:2])
+    submitted(project, "--run", "r1", "--priority", "high", "--queue", "other")
+    lanes = project.run("queue", "status", "--json").json()["lanes"]
+    assert [(lane["queue"], lane["priority"], lane["due"]) for lane in lanes] == [
+        ("default", "normal", 2),
+        ("other", "high", 1),
+    ]

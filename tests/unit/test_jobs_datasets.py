@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -373,28 +372,3 @@ def test_metadata_may_hold_a_yes_or_no() -> None:
     """It is the dataset's own, and only carried."""
     (task,) = parse_tasks(['{"prompt": "x", "metadata": {"hard": true}}'], "tasks")
     assert task.metadata == {"hard": True}
-
-
-def test_a_dataset_takes_no_memory_for_its_rows(tmp_path: Path) -> None:
-    """Whoever evaluates a million prompts has no memory for them, nor for the jobs that are made of them."""
-    row = json.dumps({"prompt": "x" * 2000})
-    dataset_mib = 20_000 * len(row) / 2**20
-    path = written(tmp_path, f"{row}\n".encode() * 20_000)
-    tracemalloc.start()
-    try:
-        tasks = read_tasks(path)
-        n_read = sum(1 for _ in tasks)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert n_read == len(tasks) == 20_000
-    assert peak / 2**20 < dataset_mib / 10
-
-
-def test_a_file_that_changes_while_it_is_read_is_no_riddle(tmp_path: Path) -> None:
-    """It is read twice: once to check it, and once row by row as there is room in the queue."""
-    path = written(tmp_path, f"{GOOD}\n{GOOD}\n".encode())
-    tasks = read_tasks(path)
-    path.write_text(f"{GOOD}\nnot a row\n")
-    with pytest.raises(DatasetError, match="changed since it was checked: line 2"):
-        list(tasks)

@@ -52,7 +52,8 @@ local function back(job)
         redis.call('ZADD', job.held, job.due, job.id)
     else
         redis.call('ZADD', job.waiting, job.wait and now + job.wait or job.due, job.id)
-        redis.call('PUBLISH', KEYS[3], 'due')
+        -- A user who may use no channel is no reason to stop halfway; workers look by themselves.
+        redis.pcall('PUBLISH', KEYS[3], 'due')
     end
 end
 
