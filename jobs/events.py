@@ -14,7 +14,7 @@ from .pipelining import Commands
 from .verdicts import Verdict
 from .wire import Wire
 
-EVENTS_KEPT = 10_000
+EVENTS_KEPT = 5_000
 """Events kept of one stream, about: a follower that falls further behind misses some, never the record."""
 
 _PUBLISH = f"""

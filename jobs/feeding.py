@@ -33,11 +33,12 @@ return 1
 _CANCELLED = -1
 
 # A run and the high-water mark: which batch is next, or why none is.
-_NEXT = """
+_NEXT = f"""
 local run, high_water = ARGV[1], tonumber(ARGV[2])
 local fed, batches, lane = unpack(redis.call('HMGET', RUN .. run, 'fed', 'batches', 'lane'))
 if not batches or tonumber(fed) >= tonumber(batches) then return -2 end
-if state_of(run) ~= '' or backlog_of(lane, run) >= high_water then return -1 end
+local backlog = backlog_of(lane, run)
+if state_of(run) ~= '' or backlog > 0 and backlog + {PAGE} > high_water then return -1 end
 return tonumber(fed)
 """
 

@@ -81,7 +81,7 @@ class Submission:
         high_water: int | None = None,
         on_taken: OnTaken = lambda *_: None,
     ) -> None:
-        """Queue jobs for now or for `at`; wait while `high_water` jobs of their lane are due.
+        """Queue jobs for now or for `at`; never let more than `high_water` jobs of their lane be due.
 
         When a chunk is in the queue, `on_taken` hears its ids, in the order of the jobs, and how many jobs are due.
 
@@ -91,6 +91,8 @@ class Submission:
         self._redis, self._keys, self._store = redis, keys, store
         self._due = "" if at is None else _due(at)
         self._high_water = high_water
+        # Small beside the mark: the next chunk waits until there is room for all of it.
+        self._most = PAGE if high_water is None else max(1, min(PAGE, high_water // 10))
         self._on_taken = on_taken
         self._n_jobs = self._n_queued = 0
         self._known_run: tuple[str, HashedIds] | None = None
@@ -121,12 +123,11 @@ class Submission:
         return Submitted(self._n_jobs, self._n_queued)
 
     async def _chunks(self, jobs: Jobs) -> AsyncIterator[_Chunk]:
-        most = min(PAGE, self._high_water or PAGE)
         chunk: _Chunk | None = None
         kind: tuple[object, ...] = ()
         async for job in _stream(jobs):
             job_kind = (job.queue, job.model, job.priority, job.run_id)
-            if chunk is None or job_kind != kind or chunk.is_full(most):
+            if chunk is None or job_kind != kind or chunk.is_full(self._most):
                 if chunk is not None:
                     yield chunk
                 kind, chunk = job_kind, _Chunk(lane_of(job), job.run_id, milliseconds_of(utcnow()))
@@ -161,7 +162,7 @@ class Submission:
         backlog = await self._queue(chunk) if chunk.words else 0
         self._n_jobs += len(chunk.ids)
         self._on_taken(chunk.ids, backlog)
-        while self._high_water is not None and backlog >= self._high_water:
+        while self._high_water is not None and backlog + self._most > self._high_water:
             await asyncio.sleep(_LOOK_SECONDS)
             backlog = await self._ask(chunk, _BACKLOG, [chunk.lane.name, chunk.run_id or ""])
 

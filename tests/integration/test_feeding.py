@@ -127,13 +127,13 @@ async def test_no_more_is_queued_than_may_be_due(queue: JobQueue) -> None:
     """A million prompts would fill the memory of the server."""
     await handed_over(queue, 3000)
     async with feeding(queue, high_water=600):
-        await wait_until(lambda: holds(queue, 1000), 10, "as much as may be due")
+        await wait_until(lambda: holds(queue, 500), 10, "as much as may be due")
         assert await next_batch(queue.redis, queue.keys, "r", 600) is NoBatch.NOT_YET
         for number in range(500):
             await claim(queue, f"j{number}")
             await finish(queue, a_job(number))
-        await wait_until(lambda: holds(queue, 1000), 10, "the next batch")
-    assert await n_queued(queue) == 1000
+        await wait_until(lambda: holds(queue, 500), 10, "the next batch")
+    assert await n_queued(queue) == 500
 
 
 async def holds(queue: JobQueue, n: int) -> bool:
