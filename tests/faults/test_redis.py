@@ -1,6 +1,7 @@
 """A Redis that dies, is full, refuses to write, or forgets everything, while workers are at it."""
 
 import asyncio
+import signal
 
 import pytest
 
@@ -37,6 +38,25 @@ async def test_workers_outlive_a_redis_that_is_killed_and_comes_back(
     mill.server.start()
     await mill.all_is_over(within_seconds=90)
     assert all(mill.asked_for(job) == 1 for job in two_at_it)
+
+
+async def test_a_worker_that_is_stopped_while_redis_is_gone_ends(
+    mill: Mill, two_at_it: list[PromptJob]
+) -> None:
+    """A machine that shuts down ends both, and waits for neither; the jobs are there when it is up again."""
+    await mill.until_on_disk()
+    stopped = list(mill.working)
+    mill.server.kill()
+    for worker in stopped:
+        mill.forget(worker)
+        # The second signal leaves no time to finish.
+        worker.send(signal.SIGTERM)
+        worker.send(signal.SIGINT)
+    assert [worker.ended().code for worker in stopped] == [0, 0]
+    mill.server.start()
+    await mill.worker()
+    await mill.all_is_over(within_seconds=90)
+    assert all(mill.asked_for(job) <= 2 for job in two_at_it)
 
 
 async def test_workers_wait_for_a_full_redis_and_lose_no_result(

@@ -123,9 +123,7 @@ async def test_a_lease_that_ended_unnoticed_can_still_be_renewed(floor: Floor) -
     assert (await floor.claims("other").take(1)).claims == ()
 
 
-async def test_leases_are_kept_on_a_full_server(
-    own_redis: redis.Redis, own_redis_url: str
-) -> None:
+async def test_leases_are_kept_on_a_full_server(own_redis: redis.Redis, own_redis_url: str) -> None:
     """It goes on handing out what it holds: unrenewed, every job in hand would be done by two workers."""
     async with open_redis(own_redis_url, KEYS) as client:
         floor = Floor(client)
