@@ -36,7 +36,7 @@ class _Tcp(_Cancellable, Connection):
 class _Tls(_Cancellable, SSLConnection):
     """By `rediss://`: the certificate has to be for the host that was named, unless the URL says otherwise."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  # as redis-py takes them
         """Take what redis-py takes; where no key is named, the one in the file of the certificate is meant."""
         options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")
         options.setdefault("ssl_keyfile", options.get("ssl_certfile"))

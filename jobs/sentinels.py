@@ -35,12 +35,12 @@ class MasterPool(SentinelConnectionPool, BlockingConnectionPool):
 def open_master_pool(url: str, options: Mapping[str, Any]) -> MasterPool:
     """Connections to the master of `redis+sentinel://[USER:PASSWORD@]HOST[:PORT],…/SERVICE[/DATABASE]`.
 
-    With `rediss+sentinel` both servers and Sentinels are spoken to by TLS. USER and PASSWORD are the servers'; Sentinels
+    By `rediss+sentinel` both servers and Sentinels are spoken to by TLS. USER and PASSWORD are the servers'; Sentinels
     that ask for a password get `sentinel_username` and `sentinel_password`. Everything else behind the `?` is as for
     `redis://`, and wins over `options`, which every connection to a server gets.
 
     Raises:
-        ValueError: the URL names no Sentinel, or no service.
+        ValueError, TypeError: the URL names no Sentinel or no service, or an option that there is not.
     """
     parts = urlsplit(url)
     login, at, places = parts.netloc.rpartition("@")
@@ -72,6 +72,10 @@ def open_master_pool(url: str, options: Mapping[str, Any]) -> MasterPool:
         )
         for host, port in sentinels
     ]
+    for sentinel in manager.sentinels:
+        # Unknown options of the URL would otherwise be found by the first question.
+        asked = sentinel.connection_pool
+        asked.connection_class(**asked.connection_kwargs)
     return MasterPool(  # type: ignore[no-untyped-call]
         unquote(service),
         manager,
