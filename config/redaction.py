@@ -20,7 +20,7 @@ _FORMS = tuple(
         r"""\b (?: proxy-authorization | authorization | x-goog-api-key | api[_-]?key ) ["']?
             \s* [:=,] \s* (?: b(?=["']) )? ["']? (?: (?:basic|bearer|digest|token) \s+ )?
             (?P<secret> [^\s"',;&)\]}]+ )""",
-        r"[?&] (?: key | password ) = (?P<secret> [^&\s\"']+ )",
+        r"[?&] (?: key | (?: sentinel_ )? password ) = (?P<secret> [^&\s\"']+ )",
         r"\b [a-z][a-z0-9+.-]{0,20} :// [^\s/:@\"']* : (?P<secret> [^\s/\"']+ ) @",
     )
 )

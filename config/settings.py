@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -36,8 +36,11 @@ class RedisSettings(Group):
 
     url: Annotated[
         str | None,
-        Field(pattern=r"^((redis|rediss|unix)://|embedded:.)"),
-        Allowed("redis://…, rediss://…, unix://… or embedded:FOLDER"),
+        Field(pattern=r"^((rediss?(\+sentinel)?|unix)://|embedded:.)"),
+        Allowed(
+            "redis://…, rediss://…, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DATABASE, rediss+sentinel://…, "
+            "unix://… or embedded:FOLDER"
+        ),
     ] = None
     """Redis or Valkey to use; unset means the embedded server of this project."""
     prefix: Annotated[
@@ -57,10 +60,10 @@ class StoreSettings(Group):
     """Holds records and the embedded server's data; relative to the project directory."""
     url: Annotated[
         str | None,
-        Field(pattern=r"^((file|file\+objects|s3|gs|az|redis|rediss|unix)://.|embedded:.)"),
+        Field(pattern=r"^((file|file\+objects|s3|gs|az|rediss?(\+sentinel)?|unix)://.|embedded:.)"),
         Allowed(
             "file:///FOLDER, file+objects:///FOLDER (for a folder that machines share), s3://BUCKET/PREFIX, "
-            "gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, redis://…, rediss://…, unix://… or embedded:FOLDER"
+            "gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, or a Redis as in redis.url"
         ),
     ] = None
     """Where records are kept; unset means the folder `records` in `store.directory`. Workers on several machines need
@@ -242,7 +245,7 @@ class Settings(BaseSettings):
         """Every secret in force, as it is written and as it is sent: what logs must not hold."""
         key = self.model.api_key
         urls = (self.redis.url, self.store.url, self.model.base_url)
-        passwords = [_password_in(url) for url in urls if url]
+        passwords = [password for url in urls if url for password in _passwords_in(url)]
         written = [key.get_secret_value() if key else None, *passwords]
         return tuple({spelling for text in written if text for spelling in (text, unquote(text))})
 
@@ -270,9 +273,12 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
-def _password_in(url: str) -> str | None:
+def _passwords_in(url: str) -> tuple[str, ...]:
     try:
-        return urlsplit(url).password
+        parts = urlsplit(url)
+        options = parse_qsl(parts.query)
     except ValueError:
         # Whoever connects says that it is none. What stands in it is still redacted by its form.
-        return None
+        return ()
+    said = [value for name, value in options if name in {"password", "sentinel_password"}]
+    return (*([parts.password] if parts.password else []), *said)

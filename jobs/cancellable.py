@@ -2,9 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.sentinel import SentinelManagedConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from typing_extensions import override
 
 
@@ -30,11 +34,46 @@ class _Tcp(_Cancellable, Connection):
 
 
 class _Tls(_Cancellable, SSLConnection):
-    """By `rediss://`."""
+    """By `rediss://`: the certificate has to be for the host that was named, unless the URL says otherwise."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  # as redis-py takes them
+        """Take what redis-py takes; where no key is named, the one in the file of the certificate is meant."""
+        options.setdefault("ssl_check_hostname", options.get("ssl_cert_reqs") != "none")
+        options.setdefault("ssl_keyfile", options.get("ssl_certfile"))
+        super().__init__(**options)
 
 
 class _Unix(_Cancellable, UnixDomainSocketConnection):
     """By `unix://`."""
+
+
+class CancellableAtMaster(_Cancellable, SentinelManagedConnection):
+    """By `redis+sentinel://`: whoever is the master is asked whenever a connection is made."""
+
+    @override
+    async def connect(self) -> None:
+        # redis-py would repeat each step as often as the whole, with the address that was right before.
+        await AbstractConnection.connect(self)  # type: ignore[no-untyped-call]
+
+    @override
+    async def _connect(self) -> None:
+        self.host, self.port = await self.connection_pool.get_master_address()
+        await super()._connect()  # type: ignore[no-untyped-call]
+
+    @override
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().read_response(*args, **options)
+        except ResponseError as error:
+            if not str(error).startswith("NOREPLICAS"):
+                raise
+            # It is cut off from its replicas, one of which may be the master by now.
+            await self.disconnect()
+            raise RedisConnectionError("The master has lost its replicas") from error
+
+
+class CancellableAtTlsMaster(CancellableAtMaster, _Tls):
+    """By `rediss+sentinel://`."""
 
 
 _INSTEAD: dict[type[AbstractConnection], type[AbstractConnection]] = {

@@ -2,12 +2,14 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 from arq.connections import ArqRedis
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import BlockingConnectionPool, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -19,6 +21,7 @@ from .cancellable import cancellable
 from .embedded import join_server
 from .errors import RedisUnreachableError, UsageError
 from .keys import Keys
+from .sentinels import SENTINEL_SCHEMES, open_master_pool
 
 EMBEDDED_SCHEME = "embedded:"
 _CONNECT_TRIES = 3
@@ -27,15 +30,18 @@ _ANSWER_SECONDS = 10.0
 # Of one process. Each is busy for as long as one command takes; hundreds of jobs share them.
 _MOST_CONNECTIONS = 64
 _FREE_CONNECTION_SECONDS = 60
-_PASSWORD_OPTION = re.compile(r"(\bpassword=)[^&]*", re.IGNORECASE)
+_PASSWORD_OPTION = re.compile(r"(\b(?:sentinel_)?password=)[^&]*", re.IGNORECASE)
+# A peer that is gone without a word is noticed within a minute, and nothing on the way forgets a quiet connection.
+_KEEPALIVE_SECONDS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 @asynccontextmanager
 async def open_redis(url: str, keys: Keys) -> AsyncIterator[ArqRedis]:
     """A connection that has answered, closed again at the end.
 
-    `url` is `redis://`, `rediss://` or `unix://`, or `embedded:DIRECTORY` for the server that promptmill starts itself,
-    which runs for as long as someone uses it.
+    `url` is `redis://`, `rediss://` or `unix://`; `redis+sentinel://` or `rediss+sentinel://` for the master that
+    Sentinels agree on; or `embedded:DIRECTORY` for the server that promptmill starts itself, which runs for as long as
+    someone uses it.
 
     Raises:
         UsageError: the URL is of no kind we know.
@@ -84,31 +90,63 @@ def make_client(url: str, keys: Keys) -> ArqRedis:
         UsageError: the URL is of no kind we know.
     """
     try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=_MOST_CONNECTIONS,
-            timeout=_FREE_CONNECTION_SECONDS,
-            socket_timeout=_SOCKET_SECONDS,
-            socket_connect_timeout=_SOCKET_SECONDS,
-            health_check_interval=30,
-            retry=Retry(ExponentialBackoff(cap=1, base=0.1), _CONNECT_TRIES - 1),
-            retry_on_error=[RedisConnectionError, RedisTimeoutError],
-        )
-        pool.connection_class = cancellable(pool.connection_class)
+        pool = _open_pool(url)
         # Unknown options of a URL would otherwise be found by the first command.
-        pool.connection_class(**pool.connection_kwargs)
-    except (ValueError, TypeError):
+        trial = pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError, RedisError):
         # What they say may quote a password that was not escaped.
         raise UsageError(
             f"{shown_url(url)!r} is not a Redis URL",
-            fixes=["write redis://HOST:PORT/DATABASE, rediss://… for TLS, or unix:///PATH.sock"],
+            fixes=[
+                "write redis://HOST:PORT/DATABASE, rediss://… for TLS, or unix:///PATH.sock",
+                "or, for Sentinels, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DATABASE",
+            ],
         ) from None
+    if isinstance(trial, SSLConnection):
+        _check_certificates(trial, url)
     return ArqRedis(
         pool,
         job_serializer=wire.encode,
         job_deserializer=wire.decode,
         default_queue_name=keys.host_of_arq,
     )
+
+
+def _open_pool(url: str) -> BlockingConnectionPool:
+    options: dict[str, Any] = {
+        "max_connections": _MOST_CONNECTIONS,
+        "timeout": _FREE_CONNECTION_SECONDS,
+        "socket_timeout": _SOCKET_SECONDS,
+        "socket_connect_timeout": _SOCKET_SECONDS,
+        "health_check_interval": 30,
+        "retry": Retry(ExponentialBackoff(cap=1, base=0.1), _CONNECT_TRIES - 1),
+        "retry_on_error": [RedisConnectionError, RedisTimeoutError],
+    }
+    scheme = url.partition("://")[0]
+    if scheme != "unix":
+        options["socket_keepalive"] = True
+        # Other systems have other names for some.
+        options["socket_keepalive_options"] = {
+            getattr(socket, name): value
+            for name, value in _KEEPALIVE_SECONDS.items()
+            if hasattr(socket, name)
+        }
+    if scheme in SENTINEL_SCHEMES:
+        pool: BlockingConnectionPool = open_master_pool(url, options)
+    else:
+        pool = BlockingConnectionPool.from_url(url, **options)
+        pool.connection_class = cancellable(pool.connection_class)
+    return pool
+
+
+def _check_certificates(connection: SSLConnection, url: str) -> None:
+    try:
+        connection.ssl_context.get()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the certificates for {shown_url(url)!r} cannot be used: {_reason(error)}",
+            fixes=["correct ssl_ca_certs, ssl_certfile, ssl_keyfile or ssl_cert_reqs in the URL"],
+        ) from error
 
 
 async def _check_answer(redis: ArqRedis, url: str) -> None:

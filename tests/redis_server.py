@@ -1,6 +1,7 @@
 """A private Redis for tests: a real server on a unix socket that nobody else can reach."""
 
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,19 @@ def find_server() -> Path | None:
         return Path(found) if found else None
 
 
+def dying_with_us(words: list[str]) -> list[str]:
+    """What to start instead, so that the kernel ends it should pytest be killed."""
+    return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, *words]
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 class PrivateServer:
     """A server on the socket `s` of a folder; killed and started again, it finds its data if it is durable."""
 
@@ -44,7 +58,7 @@ class PrivateServer:
         self.socket = folder / "s"
         self._folder = folder
         arguments = _arguments(str(folder), port, is_durable=is_durable)
-        self._words = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(binary), *arguments]
+        self._words = dying_with_us([str(binary), *arguments])
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

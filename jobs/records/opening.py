@@ -10,7 +10,7 @@ from . import LastingStore
 _FILES = "file"
 _SHARED_FOLDER = "file+objects"
 _CLOUDS = ("s3", "gs", "az")
-_REDIS = ("redis", "rediss", "unix")
+_REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "unix")
 _EMBEDDED = "embedded"
 
 _KINDS = (
@@ -18,6 +18,7 @@ _KINDS = (
     "a folder that machines share: file+objects:///PATH",
     "object stores: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX",
     "Redis: redis://HOST:PORT/DATABASE, rediss://…, unix:///PATH.sock, embedded:FOLDER",
+    "Redis behind Sentinels: redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DATABASE, rediss+sentinel://…",
 )
 
 

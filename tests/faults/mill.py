@@ -59,6 +59,11 @@ class Mill:
         self._started: set[Process] = set()
         self._n_killed = 0
 
+    def use(self, server: PrivateServer) -> None:
+        """Look at this server from here on."""
+        self.server = server
+        self.project.redis_url = server.url
+
     async def worker(self, **environment: str) -> Running:
         """A worker that is ready; unless the test ends it itself, it has to live until all is over."""
         worker = await self.project.start_worker(**environment)

@@ -100,6 +100,14 @@ async def test_a_redis_that_never_answers_is_an_error_in_bounded_time(short_fold
         pytest.param("redis://:TOP#SECRET@h/0", "redis://:***@h/0", id="an unescaped hash"),
         pytest.param("redis://u:TOP:SECRET@h:x/0", "redis://u:***@h:x/0", id="a password"),
         pytest.param("tcp://h?password=TOPSECRET", "tcp://h?password=***", id="an option"),
+        pytest.param("redis+sentinel://h:1,h:2", "redis+sentinel://h:1,h:2", id="no service"),
+        pytest.param("redis+sentinel://h,/s", "redis+sentinel://h,/s", id="half a list"),
+        pytest.param("redis+sentinel://h/s/db", "redis+sentinel://h/s/db", id="no number"),
+        pytest.param(
+            "redis+sentinel://u:TOP@h/s?sentinel_password=SECRET&sentinel_speed=9",
+            "redis+sentinel://u:***@h/s?sentinel_password=***&sentinel_speed=9",
+            id="an option of Sentinels",
+        ),
     ],
 )
 async def test_a_url_that_is_none_is_refused_without_its_password(url: str, shown: str) -> None:

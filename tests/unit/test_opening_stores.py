@@ -35,6 +35,8 @@ except UsageError as error:
         ("file:///tmp/a%20b", FileRecordStore),
         ("redis://localhost:6379/0", RedisRecordStore),
         ("rediss://localhost:6379/0", RedisRecordStore),
+        ("redis+sentinel://me:secret@one,two:26380/mill/3", RedisRecordStore),
+        ("rediss+sentinel://[::1]:26379/mill", RedisRecordStore),
         ("unix:///tmp/r.sock?db=3", RedisRecordStore),
         ("embedded:.promptmill", RedisRecordStore),
         ("s3://bucket/and/prefix", ObjectRecordStore),

@@ -251,13 +251,14 @@ def test_settings_list_every_secret_for_the_logs(tmp_path: Path) -> None:
     settings = load_settings(
         tmp_path,
         overrides={
-            "redis.url": "redis://me:pass%2Fword@h/0",
+            "redis.url": "redis+sentinel://me:pass%2Fword@h:1,h:2/mill?sentinel_password=asked",
             "store.url": "rediss://me:of-records@h/1",
             "model.base_url": "http://a:proxy@h",
         },
         environment={"GEMINI_API_KEY": _KEY},
     )
-    assert set(settings.secrets()) == {_KEY, "pass%2Fword", "pass/word", "of-records", "proxy"}
+    in_urls = {"pass%2Fword", "pass/word", "asked", "of-records", "proxy"}
+    assert set(settings.secrets()) == {_KEY, *in_urls}
 
 
 def test_importing_config_loads_neither_pydantic_nor_structlog() -> None:

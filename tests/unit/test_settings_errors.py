@@ -67,7 +67,8 @@ def _refusal(
         pytest.param(
             '[redis]\nurl = "http://h"',
             "promptmill.toml:2",
-            'redis.url is "http://h"; allowed: redis://…, rediss://…, unix://… or embedded:FOLDER',
+            'redis.url is "http://h"; allowed: redis://…, rediss://…, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/'
+            "DATABASE, rediss+sentinel://…, unix://… or embedded:FOLDER",
             id="scheme",
         ),
         pytest.param(

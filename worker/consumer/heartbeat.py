@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 
 import structlog
 from arq.connections import ArqRedis
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from jobs.connection import expecting_answer
 from jobs.keys import Keys
+from jobs.outages import through_outages
 from jobs.presence import BEAT_SECONDS, SILENCE_SECONDS, WorkerPresence
 
 from .cancelling import cancel_until_done
@@ -22,12 +24,14 @@ _PATIENCE_SECONDS = 0.2
 async def beating(redis: ArqRedis, keys: Keys, presence: WorkerPresence) -> AsyncIterator[None]:
     """Show that a worker lives for as long as the block runs; afterwards it is gone at once.
 
+    A replica is waited for until it is a master.
+
     Raises:
         RedisUnreachableError: the first sign was not taken.
     """
     key = keys.worker(presence.worker_id)
     with expecting_answer("the worker cannot show that it lives"):
-        await redis.set(key, presence.to_json(), ex=SILENCE_SECONDS)
+        await _show_first(redis, key, presence)
     heart = asyncio.create_task(_beat(redis, key, presence))
     try:
         yield
@@ -38,6 +42,17 @@ async def beating(redis: ArqRedis, keys: Keys, presence: WorkerPresence) -> Asyn
         except (RedisError, OSError) as error:
             # It fades by itself, and why the block ended must not be lost.
             _log.warning("heartbeat not taken back", error=str(error))
+
+
+async def _show_first(redis: ArqRedis, key: str, presence: WorkerPresence) -> None:
+    async def show() -> None:
+        await redis.set(key, presence.to_json(), ex=SILENCE_SECONDS)
+
+    try:
+        await show()
+    except ReadOnlyError as error:
+        _log.warning("waiting for Redis to take writes", error=str(error))
+        await through_outages(show, unless=RedisConnectionError)
 
 
 async def _beat(redis: ArqRedis, key: str, presence: WorkerPresence) -> None:
