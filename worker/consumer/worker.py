@@ -34,7 +34,8 @@ Handler = Callable[[Claim, dict[str, JsonValue], datetime], Awaitable[Ending]]
 # Ours is `max_deliveries`, after which a record is written. Arq's own limit would drop the job without one.
 _ARQ_TRIES = 1_000_000_000
 _LONGEST_PAUSE_SECONDS = 1.0
-_MOST_AT_ONCE = 100
+# So that workers that are woken together share what there is.
+_MOST_AT_ONCE = 25
 _LOOP_PATIENCE_SECONDS = 0.2
 _JOB_PATIENCE_SECONDS = 10.0
 _FINISHING_SECONDS = 0.5
