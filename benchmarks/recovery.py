@@ -18,13 +18,13 @@ import subprocess
 import sysconfig
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.clock import monotonic, new_id
-from jobs.events import JobStarted, follow
+from jobs.events import JobEvent, JobFinished, JobStarted, follow
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
 from worker.model.replay import Recording
@@ -33,7 +33,7 @@ _PROMPTMILL = Path(sysconfig.get_path("scripts")) / "promptmill"
 _LEASES_SECONDS = (15, 3)
 _N_HELD = 20
 _N_BESIDE = 40
-_LATENCIES_A_REPEAT = 20
+_LATENCIES_A_REPEAT = 10
 _LONG, _SHORT = "Take a long time.", "Take a short time."
 _PROGRAMS = {
     _LONG: "import time; time.sleep(600)",
@@ -103,12 +103,20 @@ class Mill:
 
     async def started(self, run_id: str, n: int, delivery: int = 1) -> float:
         """The time when so many jobs of the run have been begun with for the `delivery`th time."""
+        return await self._told(
+            run_id, n, lambda event: isinstance(event, JobStarted) and event.delivery == delivery
+        )
+
+    async def finished(self, run_id: str, n: int) -> float:
+        """The time when so many jobs of the run have ended."""
+        return await self._told(run_id, n, lambda event: isinstance(event, JobFinished))
+
+    async def _told(self, run_id: str, n: int, is_it: Callable[[JobEvent | None], bool]) -> float:
         seen = 0
         async for event in follow(self._queue.redis, self._queue.keys, run_id):
-            if isinstance(event, JobStarted) and event.delivery == delivery:
-                seen += 1
-                if seen == n:
-                    return monotonic()
+            seen += is_it(event)
+            if seen == n:
+                return monotonic()
         raise AssertionError("it is followed for ever")
 
     async def forget(self) -> None:
@@ -172,7 +180,7 @@ async def _keep_loaded(mill: Mill) -> None:
     while True:
         run_id = new_id("run")
         await mill.submit(_SHORT, _N_BESIDE, run_id)
-        await mill.started(run_id, _N_BESIDE)
+        await mill.finished(run_id, _N_BESIDE)
 
 
 async def measure(repeats: int) -> list[Measured]:

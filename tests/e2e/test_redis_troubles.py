@@ -1,14 +1,8 @@
-"""Redis goes away, is full, or refuses us while commands work: told for what it is, and worth another try."""
+"""Redis is full, or refuses us when a command begins: told for what it is, and worth another try."""
 
 import pytest
 from redis import Redis
 
-from tests.redis_server import stop_server
-from tests.standin import steps
-from tests.standin.running import Standin
-from tests.waiting import wait_until
-
-from .programs import reply
 from .project import Project
 from .told import told_by
 
@@ -20,27 +14,6 @@ def gemini(gemini: Project, own_redis_url: str) -> Project:
     """The folder of the other tests, but with a Redis that the test may maltreat."""
     gemini.redis_url = gemini.environment["PROMPTMILL_REDIS__URL"] = own_redis_url
     return gemini
-
-
-async def test_a_worker_whose_redis_goes_away_says_so(gemini: Project, own_redis: Redis) -> None:
-    """Who restarts workers has to tell an outage, which passes, from a defect, which does not."""
-    worker = await gemini.start_worker()
-    stop_server(own_redis)
-    told = told_by(worker.ended())
-    assert (told.kind, told.code, told.retryable) == ("redis-unreachable", 3, True)
-
-
-async def test_a_worker_whose_redis_goes_away_while_it_holds_a_job_says_so(
-    gemini: Project, own_redis: Redis, standin: Standin
-) -> None:
-    """What is left of the job is cleaned up without Redis, and that must not hide why."""
-    standin.says(steps.slow(steps.text(reply("print(1)")), 40))
-    worker = await gemini.start_worker()
-    gemini.submit("Print 1.")
-    await wait_until(lambda: len(standin.requests) == 1, 20, "the request")
-    stop_server(own_redis)
-    told = told_by(worker.ended())
-    assert (told.kind, told.code) == ("redis-unreachable", 3)
 
 
 def test_a_worker_whose_redis_is_full_says_so(gemini: Project, own_redis: Redis) -> None:

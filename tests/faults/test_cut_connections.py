@@ -110,6 +110,51 @@ async def test_a_job_is_done_once_wherever_the_connection_breaks(
     assert left <= {f"promptmill:{name}" for name in expiring}
 
 
+@pytest.mark.parametrize("name", ["claim", "renew", "end"])
+async def test_a_worker_outlives_a_connection_that_falls_silent(
+    redis_url: str, tmp_path: Path, short_folder: Path, name: str
+) -> None:
+    """A firewall that forgets a connection tells nobody: without a time-out of ours, the worker would wait for ever."""
+    store, model = FileRecordStore(tmp_path), ScriptedModel(SLOW_CRASH, GOOD)
+    call = CALLS[name]
+    cutter = Cutter(call.word, 1, is_heard=True, n_spared=call.n_before, is_silenced=True)
+    with redis.Redis.from_url(redis_url) as client:
+        client.script_flush()
+    async with (
+        await open_sandbox("rlimits") as sandbox,
+        JobQueue(redis_url, records=store) as queue,
+        cutting(redis_url, cutter, short_folder) as broken_url,
+    ):
+        await queue.submit(JOB)
+        async with a_worker(broken_url, store, model, sandbox, _settings(broken_url)) as serving:
+            await wait_until(lambda: _is_over(redis_url), 60, "the end of the job")
+            await wait_until(lambda: cutter.n_cut > 0, 30, "the silence")
+            assert not serving.done()
+        run = await get_run(queue, "r")
+    assert len(model.requests) == 2
+    assert (run.submitted, run.verdicts) == (1, {Verdict.ACCEPTED: 1})
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+async def test_jobs_are_queued_once_wherever_the_connection_of_their_producer_breaks(
+    redis_url: str, tmp_path: Path, short_folder: Path, place: _Place
+) -> None:
+    """It says the same again until it has an answer, and the server may have heard it each time."""
+    store = FileRecordStore(tmp_path)
+    jobs = [JOB.model_copy(update={"job_id": f"j{number}"}) for number in range(3)]
+    cutter = Cutter(b"run_prompt_job", 5, is_heard=place.is_heard, n_passed=place.n_passed)
+    async with (
+        cutting(redis_url, cutter, short_folder) as broken_url,
+        JobQueue(broken_url, records=store) as producer,
+    ):
+        await producer.submit_all(jobs)
+    async with JobQueue(redis_url, records=store) as queue:
+        run = await get_run(queue, "r")
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.zrange("promptmill:queue:default:any:normal", 0, -1) == [b"j0", b"j1", b"j2"]
+    assert (run.submitted, cutter.n_cut) == (3, 5)
+
+
 def _settings(url: str) -> Settings:
     return Settings(redis=RedisSettings(url=url), worker=WorkerSettings(lease_seconds=1))
 

@@ -1,6 +1,7 @@
 """A worker's sign of life, where Redis does not do its part."""
 
 import asyncio
+from typing import cast
 
 import pytest
 from redis import Redis
@@ -12,6 +13,7 @@ from jobs.presence import WorkerPresence
 from jobs.records.memory import MemoryRecordStore
 from tests.consuming import a_worker
 from tests.redis_server import stop_server
+from tests.waiting import wait_until
 from worker.consumer.heartbeat import beating
 from worker.model.scripted import ScriptedModel
 from worker.sandbox import Sandbox
@@ -28,6 +30,20 @@ async def test_a_first_sign_that_redis_refuses_is_an_error_of_redis(
         with pytest.raises(RedisUnreachableError, match="maxmemory"):
             async with beating(redis, Keys(), PRESENCE):
                 raise AssertionError("it began")
+
+
+async def test_a_worker_on_a_full_server_goes_on_to_show_that_it_lives(
+    own_redis: Redis, own_redis_url: str
+) -> None:
+    """It works on; taken for dead, it would have `eval` start another beside it, which a full server refuses."""
+    key = Keys().worker("w")
+    async with open_redis(own_redis_url, Keys()) as redis, beating(redis, Keys(), PRESENCE):
+        own_redis.config_set("maxmemory", 1)
+        own_redis.expire(key, 5)
+        await wait_until(lambda: cast("int", own_redis.ttl(key)) > 5, 20, "the next sign")
+        own_redis.config_set("maxmemory", 0)
+        own_redis.delete(key)
+        await wait_until(lambda: own_redis.exists(key) == 1, 20, "a sign after it was forgotten")
 
 
 async def test_a_last_sign_that_cannot_be_taken_back_hides_no_error(

@@ -12,7 +12,7 @@ from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_pref
 from jobs.keys import Keys
 from jobs.lanes import Lane
 
-_SUSPICIOUS_LOSSES = 2
+_SUSPICIOUS_DELIVERIES = 2
 _FURTHEST_LOOK = 100
 
 # Takes jobs that are due, those of dead workers first, from the lanes of the highest priority that has some. A job that
@@ -36,7 +36,7 @@ end
 
 local function is_suspect(job)
     local delivered = job.again and redis.call('GET', '{retry_key_prefix}' .. job.id)
-    return delivered and tonumber(delivered) >= {_SUSPICIOUS_LOSSES}
+    return delivered and tonumber(delivered) >= {_SUSPICIOUS_DELIVERIES}
 end
 
 local function claim(job)
@@ -113,7 +113,7 @@ class Claim:
     delivery: int
     """How often the job was handed over, this time included."""
     is_suspect: bool
-    """Whether several workers died, or fell silent, that had it: it may be what brought them down."""
+    """Whether its worker died, or fell silent, and not at its first delivery: the job may be what brought it down."""
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ async def _beat(redis: ArqRedis, key: str, presence: WorkerPresence) -> None:
     while True:
         await asyncio.sleep(BEAT_SECONDS)
         try:
-            await redis.set(key, presence.to_json(), ex=SILENCE_SECONDS)
+            # A full server lets a key live longer, and takes none. One that was wiped has forgotten it.
+            if not await redis.expire(key, SILENCE_SECONDS):
+                await redis.set(key, presence.to_json(), ex=SILENCE_SECONDS)
         except (RedisError, OSError) as error:
             _log.warning("heartbeat not sent", error=str(error))
