@@ -171,6 +171,8 @@ class WorkerSettings(Group):
     """How often a job is handed over before it is recorded as `internal_error`; deliveries are not attempts."""
     lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 15
     """After this long without a sign of life a worker's jobs go to another."""
+    free_mib: Annotated[int, Field(ge=0, le=1_048_576)] = 256
+    """No job is taken while the disk of a record store in a folder has less than this free."""
     drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = 30
     """Time to finish held jobs after SIGTERM; what is not finished then is handed back."""
 

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from jobs.embedded import join_server
 from jobs.keys import Keys
 from jobs.lanes import lanes_served
 from jobs.presence import WorkerPresence
-from jobs.records.opening import open_store
+from jobs.records.opening import folder_on_disk, open_store
 from worker.consumer.cancelling import cancel_until_done
 from worker.consumer.claims import Claims
 from worker.consumer.delivery import Consumer, DeliveryPolicy
@@ -33,6 +34,7 @@ from worker.consumer.feeder import Feeder
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
+from worker.consumer.room import lack_of_room
 from worker.consumer.worker import JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model.opening import open_model
@@ -166,6 +168,8 @@ def make_worker(
         ),
     )
     worker.more_to_come = engine.feeder.has_more
+    if folder := folder_on_disk(settings.records_place):
+        worker.obstacle = partial(lack_of_room, folder, settings.worker.free_mib)
     return worker
 
 

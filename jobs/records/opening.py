@@ -46,6 +46,18 @@ def open_store(place: str | Path, *, prefix: str = "promptmill") -> LastingStore
     return _files(Path(place))
 
 
+def folder_on_disk(place: str | Path) -> Path | None:
+    """Where the store that `open_store` opens at `place` keeps its records, if it is in a folder.
+
+    Raises:
+        UsageError: the URL means a folder, and names none.
+    """
+    scheme, colon, _ = str(place).partition(":")
+    if isinstance(place, Path) or not colon:
+        return Path(place)
+    return _folder_of(place) if scheme in {_FILES, _SHARED_FOLDER} else None
+
+
 def _files(folder: Path) -> LastingStore:
     from .files import FileRecordStore
 

@@ -77,8 +77,14 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         yield Finding("disk", "store", "fail", f"{existing} cannot be written to", fix)
         return
     free_mib = shutil.disk_usage(existing).free // 2**20
+    floor_mib = settings.worker.free_mib
+    room = f"{folder}, {free_mib:,} MiB free"
+    if free_mib < floor_mib and settings.store.url is None:
+        fix = "make room there, or lower worker.free_mib"
+        yield Finding("disk", "store", "fail", f"{room}: workers want {floor_mib:,}", fix)
+        return
     status: Status = "ok" if free_mib >= _LOW_DISK_MIB else "warn"
-    yield Finding("disk", "store", status, f"{folder}, {free_mib:,} MiB free")
+    yield Finding("disk", "store", status, room)
 
 
 def _languages() -> Iterator[Finding]:
