@@ -1,6 +1,7 @@
 """Redis by TLS: what the URL says of certificates is what holds."""
 
 import asyncio
+import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from jobs.connection import open_redis
 from jobs.errors import RedisUnreachableError, UsageError
 from jobs.keys import Keys
 from tests.cutting import Cutter, passing_to
+from tests.requiring import require
 
 _KEYS = Keys()
 
@@ -31,6 +33,7 @@ class Certificates:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Of a server that is called `localhost` and nothing else."""
+    require("openssl", available=shutil.which("openssl") is not None)
     folder = tmp_path_factory.mktemp("certificates")
     authority = _certificate(folder, "authority")
     server = _certificate(folder, "server", "-addext", "subjectAltName=DNS:localhost")
