@@ -40,7 +40,8 @@ def test_every_package_folder_is_on_the_map(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/architecture.md", "docs/glossary.md", "SECURITY.md"]
+    "page",
+    ["README.md", "docs/architecture.md", "docs/operations.md", "docs/glossary.md", "SECURITY.md"],
 )
 def test_every_link_between_pages_leads_somewhere(repository: Path, page: str) -> None:
     """A dead link on the first page is the first thing a reader meets."""
