@@ -35,15 +35,21 @@ class Cutter:
 
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_Passing = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
 async def cutting(url: str, cutter: Cutter, folder: Path) -> AsyncIterator[str]:
     """A URL that leads to the Redis at `url`, a unix socket, through the cutter."""
-    socket, _, options = url.removeprefix("unix://").partition("?")
-    passing = _passing(cutter, lambda: asyncio.open_unix_connection(socket))
-    async with await asyncio.start_unix_server(passing, folder / "cut.sock"):
+    _, _, options = url.partition("?")
+    async with await asyncio.start_unix_server(passing_to(url, cutter), folder / "cut.sock"):
         yield f"unix://{folder / 'cut.sock'}?{options}"
+
+
+def passing_to(url: str, cutter: Cutter) -> _Passing:
+    """What a server does that passes everything on to the Redis at `url`, a unix socket, through the cutter."""
+    socket, _, _ = url.removeprefix("unix://").partition("?")
+    return _passing(cutter, lambda: asyncio.open_unix_connection(socket))
 
 
 @asynccontextmanager
@@ -55,9 +61,7 @@ async def cutting_http(url: str, cutter: Cutter) -> AsyncIterator[str]:
         yield f"http://{host}:{listener.sockets[0].getsockname()[1]}"
 
 
-def _passing(
-    cutter: Cutter, connect: Callable[[], Awaitable[_Streams]]
-) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+def _passing(cutter: Cutter, connect: Callable[[], Awaitable[_Streams]]) -> _Passing:
     async def pass_on(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
         server, requests = await connect()
         back = asyncio.create_task(_copy(server, answers))

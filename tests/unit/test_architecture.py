@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from config.leaves import groups, leaves
+from config.settings import Settings
+
 _TOP = ("jobs", "config", "worker", "tests", "docs", "examples", "benchmarks")
 
 
@@ -40,7 +43,8 @@ def test_every_package_folder_is_on_the_map(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/architecture.md", "docs/glossary.md", "SECURITY.md"]
+    "page",
+    ["README.md", "docs/architecture.md", "docs/operations.md", "docs/glossary.md", "SECURITY.md"],
 )
 def test_every_link_between_pages_leads_somewhere(repository: Path, page: str) -> None:
     """A dead link on the first page is the first thing a reader meets."""
@@ -48,3 +52,13 @@ def test_every_link_between_pages_leads_somewhere(repository: Path, page: str) -
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     folder = (repository / page).parent
     assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_the_page_on_operations_names_settings_that_there_are(repository: Path) -> None:
+    """Somebody types them at night, and a service must give a worker the time to drain."""
+    page = (repository / "docs" / "operations.md").read_text()
+    named = set(re.findall(rf"`((?:{'|'.join(groups())})\.\w+)`", page))
+    assert len(named) > 5
+    assert named <= set(leaves())
+    [grace_seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", page, re.MULTILINE)
+    assert int(grace_seconds) >= Settings().worker.drain_seconds + 15

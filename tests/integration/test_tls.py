@@ -1,0 +1,138 @@
+"""Redis by TLS: what the URL says of certificates is what holds."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from jobs.connection import open_redis
+from jobs.errors import RedisUnreachableError, UsageError
+from jobs.keys import Keys
+from tests.cutting import Cutter, passing_to
+from tests.requiring import require
+
+_KEYS = Keys()
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """What one authority has signed, as files."""
+
+    authority: Path
+    server: Path
+    client: Path
+    """Certificate and key in one, as they are often handed out."""
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Of a server that is called `localhost` and nothing else."""
+    require("openssl", available=shutil.which("openssl") is not None)
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = _certificate(folder, "authority")
+    server = _certificate(folder, "server", "-addext", "subjectAltName=DNS:localhost")
+    return Certificates(authority, server, _certificate(folder, "client"))
+
+
+def _certificate(folder: Path, name: str, *more: str) -> Path:
+    file, key = folder / f"{name}.pem", folder / f"{name}.key"
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    words += [
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        f"/CN={name}",
+        "-keyout",
+        str(key),
+        "-out",
+        str(file),
+    ]
+    if name != "authority":
+        signer = ["-CA", str(folder / "authority.pem"), "-CAkey", str(folder / "authority.key")]
+        words += [*signer, "-addext", "basicConstraints=critical,CA:FALSE", *more]
+    subprocess.run(words, check=True, capture_output=True)
+    if name != "authority":
+        file.write_text(file.read_text() + key.read_text())
+    return file
+
+
+@asynccontextmanager
+async def by_tls(
+    redis_url: str, certificates: Certificates, *, asks_for_one: bool = False
+) -> AsyncIterator[int]:
+    """The port of a way to that Redis: what it is built with, not every binary of it has."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.server)
+    if asks_for_one:
+        context.load_verify_locations(certificates.authority)
+        context.verify_mode = ssl.CERT_REQUIRED
+    passing = passing_to(redis_url, Cutter(b"", 0))
+    async with await asyncio.start_server(passing, "localhost", 0, ssl=context) as listener:
+        yield listener.sockets[0].getsockname()[1]
+
+
+async def ping(url: str) -> bool:
+    async with open_redis(url, _KEYS) as redis:
+        return bool(await redis.ping())
+
+
+async def test_a_certificate_of_the_named_authority_is_believed(
+    redis_url: str, certificates: Certificates
+) -> None:
+    """What a company signs itself is on no machine's list."""
+    async with by_tls(redis_url, certificates) as port:
+        assert await ping(f"rediss://localhost:{port}/0?ssl_ca_certs={certificates.authority}")
+
+
+async def test_a_server_that_asks_for_a_certificate_gets_the_one_with_its_key_in_the_same_file(
+    redis_url: str, certificates: Certificates
+) -> None:
+    """redis-py leaves out a certificate that comes without a key, and says nothing."""
+    async with by_tls(redis_url, certificates, asks_for_one=True) as port:
+        url = f"rediss://localhost:{port}/0?ssl_ca_certs={certificates.authority}"
+        assert await ping(f"{url}&ssl_certfile={certificates.client}")
+        with pytest.raises(RedisUnreachableError):
+            await ping(url)
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "is_refused"),
+    [
+        pytest.param("localhost", "", True, id="an authority that nobody named"),
+        pytest.param("localhost", "ssl_cert_reqs=none", False, id="none is asked for"),
+        pytest.param("127.0.0.1", "ssl_ca_certs={ca}", True, id="another host's"),
+        pytest.param(
+            "127.0.0.1",
+            "ssl_ca_certs={ca}&ssl_check_hostname=false",
+            False,
+            id="another host's, which is said to do",
+        ),
+    ],
+)
+async def test_a_certificate_has_to_be_somebodys_and_for_that_host(
+    redis_url: str, certificates: Certificates, host: str, options: str, is_refused: bool
+) -> None:
+    """Whoever can stand between a worker and its Redis can hand it jobs."""
+    async with by_tls(redis_url, certificates) as port:
+        url = f"rediss://{host}:{port}/0?{options.format(ca=certificates.authority)}"
+        if not is_refused:
+            assert await ping(url)
+            return
+        with pytest.raises(RedisUnreachableError) as caught:
+            await ping(url)
+    assert "certificate verify failed" in caught.value.facts["tried"]
+
+
+@pytest.mark.parametrize("scheme", ["rediss", "rediss+sentinel"])
+async def test_certificates_that_cannot_be_read_are_told_at_once(scheme: str) -> None:
+    """It is not the server that is missing."""
+    with pytest.raises(UsageError, match="certificates for") as caught:
+        await ping(f"{scheme}://localhost:1/0?ssl_ca_certs=/nowhere.pem")
+    assert "ssl_ca_certs" in caught.value.fixes[0]
