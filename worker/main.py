@@ -11,6 +11,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +167,8 @@ def make_worker(
             handle_signals=handle_signals,
         ),
     )
-    worker.more_to_come = engine.feeder.has_more
+    names = {lane.name for lane in chain.from_iterable(lanes)}
+    worker.more_to_come = partial(engine.feeder.has_more, names)
     return worker
 
 
