@@ -10,6 +10,7 @@ from .lanes import lane_of
 from .models import PromptJob
 from .payloads import payload_of
 from .queue import JobQueue
+from .runs import RunState, find_run
 from .scripts import PAGE, run_script
 from .verdicts import Verdict
 
@@ -108,6 +109,11 @@ async def retry_letter(queue: JobQueue, letter: DeadLetter) -> bool:
             f"job {letter.job_id!r} was not queued by this version of promptmill, and stays as it is",
             fixes=["retry it with that version"],
         )
+    # Before its record goes: what is recorded of a cancelled run stays.
+    if job.run_id is not None:
+        run = await find_run(queue, job.run_id)
+        if run is not None and run.state is RunState.CANCELLED:
+            raise _cancelled(job.run_id)
     await _discard_failure(queue, letter.job_id)
     now = utcnow()
     words = [
@@ -120,11 +126,14 @@ async def retry_letter(queue: JobQueue, letter: DeadLetter) -> bool:
     with expecting_answer(f"job {job.job_id!r} is not queued again", note="retry it again"):
         n: int = await run_script(queue.redis, queue.keys, _RETRY, words)
     if n == _CANCELLED:
-        raise RunCancelledError(
-            f"run {job.run_id!r} was cancelled",
-            fixes=["to go on with it, start it again by its name"],
-        )
+        raise _cancelled(job.run_id or "")
     return n == 1
+
+
+def _cancelled(run_id: str) -> RunCancelledError:
+    return RunCancelledError(
+        f"run {run_id!r} was cancelled", fixes=["to go on with it, start it again by its name"]
+    )
 
 
 async def retry_run(queue: JobQueue, run_id: str) -> Retried:

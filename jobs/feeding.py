@@ -1,7 +1,8 @@
 """Runs that workers queue themselves: their jobs lie in the record store by the batch, until there is room for them."""
 
 import gzip
-from collections.abc import Iterator
+import zlib
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -158,6 +159,19 @@ async def runs_to_feed(redis: ArqRedis, keys: Keys) -> list[str]:
     return sorted(name.decode() for name in names)
 
 
+async def is_any_fed_into(redis: ArqRedis, keys: Keys, lanes: Collection[str]) -> bool:
+    """Whether a run whose jobs go into one of these lanes, by name, is to be queued by workers and is not paused.
+
+    Raises:
+        RedisError, OSError: Redis did not answer.
+    """
+    async with redis.pipeline(transaction=False) as pipe:
+        for run_id in await runs_to_feed(redis, keys):
+            pipe.hmget(keys.run(run_id), ["state", "lane"])
+        answers = await pipe.execute()
+    return any(state is None and lane and lane.decode() in lanes for state, lane in answers)
+
+
 async def next_batch(redis: ArqRedis, keys: Keys, run_id: str, high_water: int) -> int | NoBatch:
     """The number of the batch that is to be fed now, or why there is none.
 
@@ -175,12 +189,22 @@ async def feed_batch(redis: ArqRedis, keys: Keys, run_id: str, number: int, cont
         RedisError, OSError: Redis did not answer; feeding it again changes nothing if it did.
         ValueError: it is no batch.
     """
-    payloads = gzip.decompress(content).split(b"\n")
+    payloads = _payloads_in(run_id, number, content)
     words: list[str | bytes | int] = [run_id, number, len(payloads), utcnow().isoformat()]
-    for payload in payloads:
-        words += (wire.decode(payload)["a"][0]["jobId"], payload)
+    for job_id, payload in payloads:
+        words += (job_id, payload)
     n_queued, strangers = await run_script(redis, keys, _FEED, words)
     return Fed(n_queued, tuple(name.decode() for name in strangers))
+
+
+def _payloads_in(run_id: str, number: int, content: bytes) -> list[tuple[str, bytes]]:
+    try:
+        payloads = gzip.decompress(content).split(b"\n")
+        return [(wire.decode(payload)["a"][0]["jobId"], payload) for payload in payloads]
+    except (OSError, EOFError, zlib.error, LookupError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"batch {number} of run {run_id!r} is damaged ({error}); cancel the run, and start it again by its name"
+        ) from None
 
 
 async def end_feeding(redis: ArqRedis, keys: Keys, run_id: str) -> None:

@@ -102,7 +102,7 @@ async def resume_run(queue: JobQueue, run_id: str) -> int:
         RedisUnreachableError: Redis did not answer; resuming it again lets go of the rest.
     """
     run = await get_run(queue, run_id)
-    if run.state is not RunState.PAUSED and not run.held:
+    if run.state is RunState.CANCELLED or (run.state is RunState.ACTIVE and not run.held):
         raise UsageError(f"run {run_id!r} is {run.state}, not paused")
     with expecting_answer(f"run {run_id!r} is not resumed as a whole", note="resume it again"):
         await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, RunState.PAUSED])

@@ -21,7 +21,7 @@ PAGE_BYTES = 4 * 2**20
 # producer and every worker shares.
 _PRELUDE = f"""
 local LANES, WAITING, LEASED, HELD, RUN, RUNS, EVENTS, WAKE, JOB, DELIVERIES, CLAIM, CHECKPOINT, WISH, DEAD, LETTER,
-    FEEDING, FEEDER = unpack(KEYS)
+    FEEDING = unpack(KEYS)
 local RUN_SECONDS, EVENT_SECONDS, EVENTS_KEPT = {RUN_SECONDS}, {EVENT_SECONDS}, {EVENTS_KEPT}
 
 local function now()
@@ -163,7 +163,6 @@ def key_words(keys: Keys) -> list[str]:
         keys.dead,
         keys.dead_letter(""),
         keys.feeding,
-        keys.feeder(""),
     ]
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,8 @@ def make_worker(
             handle_signals=handle_signals,
         ),
     )
-    worker.more_to_come = engine.feeder.has_more
+    names = {lane.name for lane in chain.from_iterable(lanes)}
+    worker.more_to_come = partial(engine.feeder.has_more, names)
     if folder := folder_on_disk(settings.records_place):
         worker.obstacle = partial(lack_of_room, folder, settings.worker.free_mib)
     return worker

@@ -171,6 +171,27 @@ async def test_a_cancelled_run_is_not_fed_any_more(queue: JobQueue) -> None:
     assert await handed_over(queue, 1000) == 1000
 
 
+async def test_a_damaged_batch_keeps_no_other_run_from_being_fed(queue: JobQueue) -> None:
+    """A disk that cut one file short would stop every detached run of every worker, without a word."""
+    await handed_over(queue, 600)
+    await queue.records.put_batch("r", 0, (await queue.records.get_batch("r", 0))[:-20])
+    other = PromptJob(prompt="Print 1.", job_id="k", run_id="s")
+    await hand_over(queue, "s", iter([other]), at=None)
+    async with feeding(queue):
+        await wait_until(lambda: holds(queue, 1), 10, "the job of the other run")
+    assert await ids_queued(queue) == ["k"]
+
+
+async def test_a_burst_waits_only_for_runs_that_come_its_way(queue: JobQueue) -> None:
+    """Jobs for others, or of a paused run, would keep it waiting for ever."""
+    feeder = Feeder(queue.redis, queue.keys, queue.records, 5000)
+    await handed_over(queue, 1)
+    assert await feeder.has_more({"default:any:normal"})
+    assert not await feeder.has_more({"default:gemini:normal"})
+    await pause_run(queue, "r", "")
+    assert not await feeder.has_more({"default:any:normal"})
+
+
 async def test_what_is_recorded_is_not_handed_over(queue: JobQueue) -> None:
     """A run goes on where it was, whoever feeds it."""
     await queue.records.put(a_record(a_job(1), Verdict.ACCEPTED))

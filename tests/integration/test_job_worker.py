@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,11 +15,12 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from jobs.connection import open_redis
-from jobs.events import JobCancelled, follow
+from jobs.events import JobCancelled, JobFinished, follow
+from jobs.lanes import lanes_served
 from jobs.models import PromptJob
 from tests.queueing import answer_of
 from tests.waiting import wait_until
-from worker.consumer.claims import Claim
+from worker.consumer.claims import Claim, Claims, Hold
 from worker.consumer.endings import Ending
 from worker.consumer.worker import JobWorker, WorkerOptions
 
@@ -157,6 +158,40 @@ async def test_a_job_is_stopped_while_it_runs_when_somebody_calls_for_it(floor: 
         await wait_until(lambda: _is_left(floor, set()), 5, "its end")
         event = await anext(aiter(follow(floor.redis, KEYS, "j")))
     assert isinstance(event, JobCancelled)
+
+
+async def test_a_wish_that_comes_after_the_record_changes_nothing(floor: Floor) -> None:
+    """The job would count as cancelled, and have a record."""
+    await floor.put(a_job("j"))
+
+    async def handler(claim: Claim, payload: dict[str, JsonValue], _: datetime) -> Ending:
+        # Heard when the handler has returned, and before arq knows that it has.
+        asyncio.get_running_loop().call_soon(worker.stop_job, claim.job_id)
+        return recorded(PromptJob.model_validate(payload))
+
+    worker = floor.worker(handler, options=BURST)
+    await worker.run_to_end()
+    event = await anext(aiter(follow(floor.redis, KEYS, "j")))
+    assert isinstance(event, JobFinished)
+
+
+class _Forgetful(Claims):
+    """Has a defect."""
+
+    @override
+    async def renew(self, claims: Sequence[Claim]) -> list[Hold]:
+        raise ValueError("a defect")
+
+
+async def test_a_worker_that_can_renew_no_lease_ends_loudly(floor: Floor) -> None:
+    """It would go on with jobs that others have by then."""
+    lanes = lanes_served(["default"], "gemini-3")
+    claims = _Forgetful(floor.redis, KEYS, "one", lanes, lease_seconds=0.3)
+    options = WorkerOptions(max_jobs=4, drain_seconds=10)
+    worker = JobWorker(claims, floor.endings(), Handled(), options)
+    async with asyncio.timeout(10):
+        with pytest.raises(ValueError, match="a defect"):
+            await worker.run_to_end()
 
 
 async def test_leases_are_kept_for_as_long_as_a_job_takes(floor: Floor) -> None:

@@ -242,6 +242,16 @@ async def test_a_retry_that_broke_off_is_done_by_the_next(queue: JobQueue) -> No
     assert await ids_queued(queue) == ["r-0"]
 
 
+async def test_a_retry_in_a_cancelled_run_is_refused_and_its_record_stays(queue: JobQueue) -> None:
+    """What is recorded of a cancelled run stays, failures included."""
+    [job] = await submitted(queue, 1)
+    await failed(queue, job)
+    await cancel_run(queue, "r", "")
+    with pytest.raises(RunCancelledError):
+        await retry_run(queue, "r")
+    assert await queue.records.has(job.job_id)
+
+
 async def test_a_retried_job_of_a_run_that_redis_has_forgotten_counts(queue: JobQueue) -> None:
     """Else its end would count and its beginning would not."""
     [job] = await submitted(queue, 1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Collection
 from typing import NoReturn
 
 import structlog
@@ -9,7 +10,7 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
 from jobs.errors import StoreError
-from jobs.feeding import NoBatch, end_feeding, feed_batch, next_batch, runs_to_feed
+from jobs.feeding import NoBatch, end_feeding, feed_batch, is_any_fed_into, next_batch, runs_to_feed
 from jobs.keys import Keys
 from jobs.records import RecordStore
 
@@ -49,13 +50,13 @@ class Feeder:
                 _log.warning("runs not fed", error=str(error))
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def has_more(self) -> bool:
-        """Whether there are runs whose jobs are still to be queued.
+    async def has_more(self, lanes: Collection[str]) -> bool:
+        """Whether there are runs, none of them paused, whose jobs are still to be queued into one of these lanes.
 
         Raises:
             RedisError, OSError: it cannot be told.
         """
-        return bool(await runs_to_feed(self._redis, self._keys))
+        return await is_any_fed_into(self._redis, self._keys, lanes)
 
     async def _look_after(self, run_id: str) -> None:
         try:

@@ -124,6 +124,10 @@ class JobWorker(Worker):
         ]
         try:
             while True:
+                for keeper in keepers:
+                    if keeper.done():
+                        # Only a defect ends one. Leases would end unseen, and jobs be run twice.
+                        keeper.result()
                 self._woken.clear()
                 pause_seconds = await self._take()
                 if self.burst and not self.tasks and await self._is_done():
@@ -158,7 +162,10 @@ class JobWorker(Worker):
     def stop_job(self, job_id: str) -> None:
         """End a job without a record, if it is held here: somebody asked for it."""
         claim, task = self._held.get(job_id), self.job_tasks.get(job_id)
-        if claim is not None and claim.payload is not None and task is not None:
+        if claim is None or claim.payload is None or task is None:
+            return
+        # One that is done may have its record, and ends as it said.
+        if not task.done():
             self._ending_of[job_id] = Cancelled(job_in(claim.payload))
             task.cancel()
 
@@ -196,7 +203,7 @@ class JobWorker(Worker):
         if free <= 0 or not self.allow_pick_jobs or self._look_for_obstacles():
             return _LONGEST_PAUSE_SECONDS
         taken = await through_outages(partial(self._claim, free))
-        if len(taken.claims) == free and free < self.max_jobs - len(self.tasks):
+        if len(taken.claims) == free and len(self.tasks) < self.max_jobs:
             return 0.0
         return min(taken.next_due_seconds or _LONGEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
 
