@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from redis.asyncio import SSLConnection
 
 from jobs.connection import open_redis
 from jobs.errors import RedisUnreachableError, UsageError
 from jobs.keys import Keys
+from jobs.sentinels import open_master_pool
 from tests.cutting import Cutter, passing_to
 from tests.requiring import require
 
@@ -136,3 +138,28 @@ async def test_certificates_that_cannot_be_read_are_told_at_once(scheme: str) ->
     with pytest.raises(UsageError, match="certificates for") as caught:
         await ping(f"{scheme}://localhost:1/0?ssl_ca_certs=/nowhere.pem")
     assert "ssl_ca_certs" in caught.value.fixes[0]
+
+
+def test_sentinels_get_what_the_url_says_of_certificates_and_a_password_of_their_own(
+    certificates: Certificates,
+) -> None:
+    """A password of the servers is none of the Sentinels' business, and TLS to one half of them protects nothing."""
+    options = f"ssl_ca_certs={certificates.authority}&sentinel_password=asked"
+    pool = open_master_pool(f"rediss+sentinel://me:secret@one,two:7/mill/2?{options}", {})
+    said = pool.connection_kwargs
+    assert (said["username"], said["password"], said["db"]) == ("me", "secret", 2)
+    asked = [sentinel.connection_pool for sentinel in pool.sentinel_manager.sentinels]
+    addresses = [(each.connection_kwargs["host"], each.connection_kwargs["port"]) for each in asked]
+    assert addresses == [("one", 26379), ("two", 7)]
+    for each in asked:
+        assert (each.connection_kwargs["password"], "username" in each.connection_kwargs) == (
+            "asked",
+            False,
+        )
+    for each in (pool, *asked):
+        connection = each.connection_class(**each.connection_kwargs)
+        assert isinstance(connection, SSLConnection)
+        assert (connection.ca_certs, connection.check_hostname) == (
+            str(certificates.authority),
+            True,
+        )
