@@ -169,7 +169,7 @@ def make_worker(
     )
     worker.more_to_come = engine.feeder.has_more
     if folder := folder_on_disk(settings.records_place):
-        worker.obstacle = partial(lack_of_room, folder, settings.worker.free_mib)
+        worker.obstacle = partial(lack_of_room, folder.absolute(), settings.worker.free_mib)
     return worker
 
 
