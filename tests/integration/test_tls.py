@@ -5,7 +5,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,13 @@ from jobs.connection import open_redis
 from jobs.errors import RedisUnreachableError, UsageError
 from jobs.keys import Keys
 from jobs.sentinels import open_master_pool
-from tests.cutting import Cutter, passing_to
+from tests.cutting import Cutter, copied, passing_to
+from tests.redis_server import free_port, private_server
 from tests.requiring import require
+from tests.sentinels import private_sentinel
 
 _KEYS = Keys()
+_TLS_BEGINS = b"\x16"
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def _certificate(folder: Path, name: str, *more: str) -> Path:
 
 @asynccontextmanager
 async def by_tls(
-    redis_url: str, certificates: Certificates, *, asks_for_one: bool = False
+    url: str, certificates: Certificates, *, asks_for_one: bool = False
 ) -> AsyncIterator[int]:
     """The port of a way to that Redis: what it is built with, not every binary of it has."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -75,7 +78,7 @@ async def by_tls(
     if asks_for_one:
         context.load_verify_locations(certificates.authority)
         context.verify_mode = ssl.CERT_REQUIRED
-    passing = passing_to(redis_url, Cutter(b"", 0))
+    passing = passing_to(url, Cutter(b"", 0))
     async with await asyncio.start_server(passing, "localhost", 0, ssl=context) as listener:
         yield listener.sockets[0].getsockname()[1]
 
@@ -163,3 +166,38 @@ def test_sentinels_get_what_the_url_says_of_certificates_and_a_password_of_their
             str(certificates.authority),
             True,
         )
+
+
+@asynccontextmanager
+async def by_tls_or_not(plain: int, tls: int) -> AsyncIterator[int]:
+    """A port that leads to `tls` whoever begins so, and all others to `plain`: Sentinels here cannot speak it."""
+
+    async def pass_on(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        first = await client.read(65_536)
+        server, requests = await asyncio.open_connection(
+            "localhost", tls if first[:1] == _TLS_BEGINS else plain
+        )
+        requests.write(first)
+        back = asyncio.create_task(copied(server, answers))
+        await copied(client, requests)
+        back.cancel()
+        for writer in (requests, answers):
+            writer.close()
+
+    async with await asyncio.start_server(pass_on, "127.0.0.1", 0) as listener:
+        yield listener.sockets[0].getsockname()[1]
+
+
+async def test_the_master_of_sentinels_is_reached_by_tls(
+    redis_binary: Path, certificates: Certificates
+) -> None:
+    """Both the question and what follows from its answer can be read on the wire otherwise."""
+    port, asked = free_port(), free_port()
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(private_server(redis_binary, port=port))
+        tls = await stack.enter_async_context(by_tls(server.url, certificates))
+        watched = await stack.enter_async_context(by_tls_or_not(port, tls))
+        stack.enter_context(private_sentinel(redis_binary, asked, watched))
+        asking = await stack.enter_async_context(by_tls(f"redis://127.0.0.1:{asked}", certificates))
+        options = f"ssl_ca_certs={certificates.authority}&ssl_check_hostname=false"
+        assert await ping(f"rediss+sentinel://localhost:{asking}/mill?{options}")
