@@ -47,24 +47,27 @@ async def cutting(url: str, cutter: Cutter, folder: Path) -> AsyncIterator[str]:
 
 
 def passing_to(url: str, cutter: Cutter) -> _Passing:
-    """What a server does that passes everything on to the Redis at `url`, a unix socket, through the cutter."""
-    socket, _, _ = url.removeprefix("unix://").partition("?")
-    return _passing(cutter, lambda: asyncio.open_unix_connection(socket))
+    """What a server does that passes everything on, through the cutter, to `unix://PATH` or another scheme's port."""
+    scheme, _, place = url.partition("://")
+    if scheme == "unix":
+        socket, _, _ = place.partition("?")
+        return _passing(cutter, lambda: asyncio.open_unix_connection(socket))
+    host, _, port = place.rpartition(":")
+    return _passing(cutter, lambda: asyncio.open_connection(host, int(port)))
 
 
 @asynccontextmanager
 async def cutting_http(url: str, cutter: Cutter) -> AsyncIterator[str]:
     """A URL that leads to the HTTP server at `url`, on a port of this machine, through the cutter."""
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    passing = _passing(cutter, lambda: asyncio.open_connection(host, int(port)))
-    async with await asyncio.start_server(passing, host, 0) as listener:
+    host, _, _ = url.removeprefix("http://").rpartition(":")
+    async with await asyncio.start_server(passing_to(url, cutter), host, 0) as listener:
         yield f"http://{host}:{listener.sockets[0].getsockname()[1]}"
 
 
 def _passing(cutter: Cutter, connect: Callable[[], Awaitable[_Streams]]) -> _Passing:
     async def pass_on(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
         server, requests = await connect()
-        back = asyncio.create_task(_copy(server, answers))
+        back = asyncio.create_task(copied(server, answers))
         try:
             while request := await client.read(65_536):
                 if not cutter.cuts(request):
@@ -76,7 +79,7 @@ def _passing(cutter: Cutter, connect: Callable[[], Awaitable[_Streams]]) -> _Pas
                 await requests.drain()
                 if cutter.is_heard:
                     # A long one comes in pieces. The first byte of its answer says that it was heard.
-                    rest = asyncio.create_task(_copy(client, requests))
+                    rest = asyncio.create_task(copied(client, requests))
                     answer = await server.read(max(cutter.n_passed, 1))
                     await _end(rest)
                     answers.write(answer[: cutter.n_passed])
@@ -93,7 +96,8 @@ def _passing(cutter: Cutter, connect: Callable[[], Awaitable[_Streams]]) -> _Pas
     return pass_on
 
 
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def copied(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Pass everything on until one of them ends."""
     with suppress(ConnectionError):
         while chunk := await source.read(65_536):
             target.write(chunk)

@@ -91,18 +91,19 @@ def private_sentinels(binary: Path) -> Iterator[Watched]:
             client.replicaof(_LOOPBACK, str(first))
         ports = [free_port() for _ in range(_N_SENTINELS)]
         for port in ports:
-            stack.enter_context(_sentinel(binary, port, first))
+            stack.enter_context(private_sentinel(binary, port, first, _N_SENTINELS // 2 + 1))
         yield Watched(servers, ports)
 
 
 @contextmanager
-def _sentinel(binary: Path, port: int, master: int) -> Iterator[None]:
+def private_sentinel(binary: Path, port: int, master: int, quorum: int = 1) -> Iterator[None]:
+    """One on this port, which watches the server on the port `master`, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as folder:
         lines = (
             f"port {port}",
             f"bind {_LOOPBACK}",
             f"dir {folder}",
-            f"sentinel monitor {SERVICE} {_LOOPBACK} {master} {_N_SENTINELS // 2 + 1}",
+            f"sentinel monitor {SERVICE} {_LOOPBACK} {master} {quorum}",
             f"sentinel down-after-milliseconds {SERVICE} 1000",
             f"sentinel failover-timeout {SERVICE} 5000",
         )

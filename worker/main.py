@@ -171,7 +171,7 @@ def make_worker(
     names = {lane.name for lane in chain.from_iterable(lanes)}
     worker.more_to_come = partial(engine.feeder.has_more, names)
     if folder := folder_on_disk(settings.records_place):
-        worker.obstacle = partial(lack_of_room, folder, settings.worker.free_mib)
+        worker.obstacle = partial(lack_of_room, folder.absolute(), settings.worker.free_mib)
     return worker
 
 

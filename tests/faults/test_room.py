@@ -37,7 +37,7 @@ async def test_no_job_is_taken_below_the_free_space_floor_until_there_is_room(
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(6 * 2**20))
     worker = await mill.worker(PROMPTMILL_WORKER__FREE_MIB="4")
-    await worker.until_it_says("less than 4 MiB are free")
+    await worker.until_it_says(f"less than 4 MiB are free on the disk of {small_disk}")
     await mill.submit(*some_jobs(3))
     ended = mill.project.run("doctor", "--json", PROMPTMILL_WORKER__FREE_MIB="4")
     [told] = [row for row in ended.json() if row["group"] == "disk"]

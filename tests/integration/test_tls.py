@@ -5,19 +5,24 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from redis.asyncio import SSLConnection
 
 from jobs.connection import open_redis
 from jobs.errors import RedisUnreachableError, UsageError
 from jobs.keys import Keys
-from tests.cutting import Cutter, passing_to
+from jobs.sentinels import open_master_pool
+from tests.cutting import Cutter, copied, passing_to
+from tests.redis_server import free_port, private_server
 from tests.requiring import require
+from tests.sentinels import private_sentinel
 
 _KEYS = Keys()
+_TLS_BEGINS = b"\x16"
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def _certificate(folder: Path, name: str, *more: str) -> Path:
 
 @asynccontextmanager
 async def by_tls(
-    redis_url: str, certificates: Certificates, *, asks_for_one: bool = False
+    url: str, certificates: Certificates, *, asks_for_one: bool = False
 ) -> AsyncIterator[int]:
     """The port of a way to that Redis: what it is built with, not every binary of it has."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -73,7 +78,7 @@ async def by_tls(
     if asks_for_one:
         context.load_verify_locations(certificates.authority)
         context.verify_mode = ssl.CERT_REQUIRED
-    passing = passing_to(redis_url, Cutter(b"", 0))
+    passing = passing_to(url, Cutter(b"", 0))
     async with await asyncio.start_server(passing, "localhost", 0, ssl=context) as listener:
         yield listener.sockets[0].getsockname()[1]
 
@@ -136,3 +141,63 @@ async def test_certificates_that_cannot_be_read_are_told_at_once(scheme: str) ->
     with pytest.raises(UsageError, match="certificates for") as caught:
         await ping(f"{scheme}://localhost:1/0?ssl_ca_certs=/nowhere.pem")
     assert "ssl_ca_certs" in caught.value.fixes[0]
+
+
+def test_sentinels_get_what_the_url_says_of_certificates_and_a_password_of_their_own(
+    certificates: Certificates,
+) -> None:
+    """A password of the servers is none of the Sentinels' business, and TLS to one half of them protects nothing."""
+    options = f"ssl_ca_certs={certificates.authority}&sentinel_password=asked"
+    pool = open_master_pool(f"rediss+sentinel://me:secret@one,two:7/mill/2?{options}", {})
+    said = pool.connection_kwargs
+    assert (said["username"], said["password"], said["db"]) == ("me", "secret", 2)
+    asked = [sentinel.connection_pool for sentinel in pool.sentinel_manager.sentinels]
+    addresses = [(each.connection_kwargs["host"], each.connection_kwargs["port"]) for each in asked]
+    assert addresses == [("one", 26379), ("two", 7)]
+    for each in asked:
+        assert (each.connection_kwargs["password"], "username" in each.connection_kwargs) == (
+            "asked",
+            False,
+        )
+    for each in (pool, *asked):
+        connection = each.connection_class(**each.connection_kwargs)
+        assert isinstance(connection, SSLConnection)
+        assert (connection.ca_certs, connection.check_hostname) == (
+            str(certificates.authority),
+            True,
+        )
+
+
+@asynccontextmanager
+async def by_tls_or_not(plain: int, tls: int) -> AsyncIterator[int]:
+    """A port that leads to `tls` whoever begins so, and all others to `plain`: Sentinels here cannot speak it."""
+
+    async def pass_on(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        first = await client.read(65_536)
+        server, requests = await asyncio.open_connection(
+            "localhost", tls if first[:1] == _TLS_BEGINS else plain
+        )
+        requests.write(first)
+        back = asyncio.create_task(copied(server, answers))
+        await copied(client, requests)
+        back.cancel()
+        for writer in (requests, answers):
+            writer.close()
+
+    async with await asyncio.start_server(pass_on, "127.0.0.1", 0) as listener:
+        yield listener.sockets[0].getsockname()[1]
+
+
+async def test_the_master_of_sentinels_is_reached_by_tls(
+    redis_binary: Path, certificates: Certificates
+) -> None:
+    """Both the question and what follows from its answer can be read on the wire otherwise."""
+    port, asked = free_port(), free_port()
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(private_server(redis_binary, port=port))
+        tls = await stack.enter_async_context(by_tls(server.url, certificates))
+        watched = await stack.enter_async_context(by_tls_or_not(port, tls))
+        stack.enter_context(private_sentinel(redis_binary, asked, watched))
+        asking = await stack.enter_async_context(by_tls(f"redis://127.0.0.1:{asked}", certificates))
+        options = f"ssl_ca_certs={certificates.authority}&ssl_check_hostname=false"
+        assert await ping(f"rediss+sentinel://localhost:{asking}/mill?{options}")
