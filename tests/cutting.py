@@ -88,8 +88,10 @@ def _passing(cutter: Cutter, connect: Callable[[], Awaitable[_Streams]]) -> _Pas
                 return
         finally:
             back.cancel()
+            # Both first: at the end of a test the waiting is cancelled.
+            requests.close()
+            answers.close()
             for writer in (requests, answers):
-                writer.close()
                 with suppress(ConnectionError):
                     await writer.wait_closed()
 
