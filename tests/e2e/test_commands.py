@@ -201,10 +201,13 @@ def test_the_examples_are_solved_without_a_key_by_their_words_alone(bare_project
 
 
 def test_a_run_that_failed_because_of_us_says_how_to_try_again(bare_project: Project) -> None:
-    """Under the name of the same run nothing that has its record is run again, so that advice would be idle."""
+    """Typed again, the command runs nothing that has its record, so that advice would be idle."""
     bare_project.write_rows("one.jsonl", [{"prompt": "Print the number of my cats."}])
     ended = bare_project.run("eval", "one.jsonl")
-    assert "1 of 1 jobs failed because of us; try again under another --run NAME" in ended.err
+    assert (
+        "1 of 1 jobs failed because of us; queue them again:  promptmill run retry run_"
+        in ended.err
+    )
     assert "go on with" not in ended.err
 
 

@@ -8,7 +8,7 @@ from .surroundings import without_reader
 
 pytestmark = pytest.mark.e2e
 
-FAILED_BECAUSE_OF_US = "failed because of us; try again under another --run NAME"
+FAILED_BECAUSE_OF_US = "failed because of us; queue them again:  promptmill run retry run_"
 
 
 @pytest.fixture

@@ -112,6 +112,15 @@ async def test_a_run_that_is_not_paused_cannot_be_resumed(queue: JobQueue) -> No
         await resume_run(queue, "r")
 
 
+async def test_what_is_left_of_a_cancelled_run_is_not_resumed(queue: JobQueue) -> None:
+    """Its cancelling broke off halfway; that it goes on, with no job at all, would be a lie."""
+    await submitted(queue, 1)
+    await pause_run(queue, "r", "")
+    await answer_of(queue.redis.hset(queue.keys.run("r"), "state", "cancelled"))
+    with pytest.raises(UsageError, match="cancelled, not paused"):
+        await resume_run(queue, "r")
+
+
 async def test_a_held_job_that_cannot_be_read_stays_and_is_told(queue: JobQueue) -> None:
     """A newer version queued it; it must be lost by neither."""
     await submitted(queue, 3)

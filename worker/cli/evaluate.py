@@ -119,7 +119,7 @@ def evaluate(
             error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=note)
             show_error(error, as_json=True)
         return ExitCode.INTERRUPTED
-    is_complete = _tell_what_is_missing(report, batch.n_jobs, resume)
+    is_complete = _tell_what_is_missing(report, run_id, batch.n_jobs, resume)
     if run.fail_under is not None and (report.solved.value or 0.0) < run.fail_under:
         talk(f"gate     --fail-under {run.fail_under}: FAILED")
         return ExitCode.GATE_FAILED
@@ -138,13 +138,13 @@ def _detach(settings: Settings, batch: Batch, run: RunFlags, *, as_json: bool) -
     return asyncio.run(detach(settings, batch, None, as_json=as_json))
 
 
-def _tell_what_is_missing(report: Report, n_jobs: int, resume: str) -> bool:
+def _tell_what_is_missing(report: Report, run_id: str, n_jobs: int, resume: str) -> bool:
     """Say how to get the verdicts that are missing, and return whether none is."""
     if report.unscored:
-        # What has its record is not run again under the same name, our own failures included.
+        # What has its record is not run again under the same name, but for what is queued again by its dead letter.
         n_failed = len(report.unscored)
         talk(
-            f"{n_failed} of {n_jobs} jobs failed because of us; try again under another --run NAME"
+            f"{n_failed} of {n_jobs} jobs failed because of us; queue them again:  promptmill run retry {run_id}"
         )
     n_unrecorded = n_jobs - report.n_jobs
     if n_unrecorded:
