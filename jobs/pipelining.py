@@ -4,7 +4,6 @@ import asyncio
 from typing import Any, Protocol
 
 from arq.connections import ArqRedis
-from redis.exceptions import RedisError
 
 _MOST_AT_ONCE = 500
 
@@ -59,6 +58,6 @@ class Pipelining:
                 for words in commands:
                     pipe.execute_command(*words)
                 answers: list[Any] = await pipe.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for each of the answers)
             return [error] * len(commands)
         return answers

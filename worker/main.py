@@ -143,10 +143,15 @@ async def serve(
     engine.consumer.on_model_closed = stop
     on_ready()
     feeding = asyncio.create_task(engine.feeder.run())
+    # Only a defect ends it, and runs would wait for batches that nobody feeds.
+    feeding.add_done_callback(lambda _: worker.handle_sig(signal.SIGTERM))
     try:
         await worker.run_to_end()
     finally:
+        is_defect = feeding.done()
         await cancel_until_done([feeding], _PATIENCE_SECONDS)
+    if is_defect:
+        feeding.result()
     if refusals:
         raise refusals[0]
 

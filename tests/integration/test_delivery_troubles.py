@@ -83,7 +83,7 @@ async def test_tests_that_cannot_be_used_end_their_job_at_once_with_the_reason(
 ) -> None:
     """Another delivery finds the same tests; whoever wrote them has to be told what is wrong with them."""
     job = PromptJob(prompt="x", job_id="j", checker=PassesTests(tests="assert double(2) ==="))
-    assert await bench.deliver(ScriptedModel(GOOD), job=job) is None
+    assert isinstance(await bench.deliver(ScriptedModel(GOOD), job=job), Recorded)
     record = await bench.store.get("j")
     assert (record.verdict, record.deliveries) == (Verdict.INTERNAL_ERROR, 1)
     assert record.error == (

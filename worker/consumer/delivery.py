@@ -123,9 +123,7 @@ class Consumer:
         job, began = delivery.job, monotonic()
         if await self._store.has(job.job_id):
             # An earlier delivery stored the record and died before it could say so, or before the index knew of it.
-            record = await self._store.get(job.job_id)
-            await self._store.put(record)
-            return self._recorded(delivery, record)
+            return await to_its_end(self._tidy_up(delivery))
         await self._heed_wishes(job)
         if delivery.number > self._policy.max_deliveries and not await _is_solved(job, checkpoint):
             return await self._store_failure(
@@ -223,9 +221,17 @@ class Consumer:
         _log.error("job failed", reason=reason)
         return await self._store_record(delivery, record)
 
+    async def _tidy_up(self, delivery: Delivery) -> Recorded:
+        record = await self._store.get(delivery.job.job_id)
+        await self._store.put(record)
+        return self._recorded(delivery, record)
+
     async def _store_record(self, delivery: Delivery, record: Record) -> Recorded:
         # A record that is there while its job counts as cancelled would be one too many.
-        if not await to_its_end(self._store.put(record)):
+        return await to_its_end(self._put(delivery, record))
+
+    async def _put(self, delivery: Delivery, record: Record) -> Recorded:
+        if not await self._store.put(record):
             # Another delivery was first, and what it stored is what happened.
             record = await self._store.get(record.job_id)
         return self._recorded(delivery, record)

@@ -43,6 +43,9 @@ local function over(job)
         redis.call('EXPIRE', job.letterKey, {RUN_SECONDS})
         redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - {RUN_SECONDS} * 1000)
         redis.call('ZADD', KEYS[2], now, job.id)
+    elseif redis.call('ZREM', KEYS[2], job.id) == 1 then
+        -- Of an earlier failure, which somebody has begun to retry.
+        redis.call('DEL', job.letterKey)
     end
 end
 
@@ -168,8 +171,14 @@ class Endings:
             # A second time changes nothing: what the first has ended is nobody's claim any more.
             write = partial(self._script, keys=keys, args=[spelled])
             answers = await through_outages(write, self.patience_seconds)
-        except (RedisError, OSError) as error:
-            _log.warning("endings not told to Redis", jobs=len(batch), error=str(error))
+        except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for each of the answers)
+            is_outage = isinstance(error, RedisError | OSError)
+            _log.warning(
+                "endings not told to Redis",
+                jobs=len(batch),
+                error=str(error),
+                exc_info=None if is_outage else error,
+            )
         for n, (_, written) in enumerate(batch):
             if not written.done():
                 written.set_result(answers is not None and bool(answers[n]))
@@ -185,6 +194,7 @@ class Endings:
             "due": claim.due_ms,
             "checkpoint": keys.checkpoint(claim.job_id),
             "cancelled": keys.cancelled(claim.job_id),
+            "letterKey": keys.dead_letter(claim.job_id),
         }
         match ending:
             case Recorded():
@@ -234,4 +244,4 @@ class Endings:
             "at": utcnow().isoformat(),
         }
         words: list[JsonValue] = [word for pair in told.items() for word in pair]
-        return {"letterKey": self._keys.dead_letter(claim.job_id), "letter": words}
+        return {"letter": words}

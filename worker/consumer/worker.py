@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from math import ceil
 from signal import Signals
 from typing import Any, Self, cast
 
@@ -81,12 +82,14 @@ class JobWorker(Worker):
             max_jobs=options.max_jobs,
             burst=options.burst,
             handle_signals=options.handle_signals,
-            job_completion_wait=int(options.drain_seconds),
+            # Arq only asks whether there is to be one; a part of a second is a wait, too.
+            job_completion_wait=ceil(options.drain_seconds),
         )
         self.obstacle: Callable[[], str | None] = lambda: None
         """Why no job may be taken now, if there is a reason."""
         self.more_to_come: Callable[[], Awaitable[bool]] = _nothing_to_come
         """Whether a burst is to wait for jobs that are not in the queue yet."""
+        self._drain_seconds = options.drain_seconds
         self._claims = claims
         self._endings = endings
         self._handler = handler
@@ -288,7 +291,7 @@ class JobWorker(Worker):
 
     async def _drain(self, signum: Signals) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._job_completion_wait):
+            async with asyncio.timeout(self._drain_seconds):
                 while self.tasks:
                     await asyncio.wait(tuple(self.tasks.values()))
         self.handle_sig(signum)
