@@ -10,7 +10,7 @@ from .lanes import lane_of
 from .models import PromptJob
 from .payloads import payload_of
 from .queue import JobQueue
-from .runs import RunState, find_run
+from .runs import RunState, find_run, unknown_run
 from .scripts import PAGE, run_script
 from .verdicts import Verdict
 
@@ -140,6 +140,7 @@ async def retry_run(queue: JobQueue, run_id: str) -> Retried:
     """Let all jobs of a run that failed because of us run again.
 
     Raises:
+        RunNotFoundError: there is no such run, and no job that failed in one.
         as `retry_letter` does, but for jobs that cannot be read, which are left and named.
     """
     retried: list[str] = []
@@ -149,6 +150,8 @@ async def retry_run(queue: JobQueue, run_id: str) -> Retried:
             unreadable.append(letter.job_id)
         elif await retry_letter(queue, letter):
             retried.append(letter.job_id)
+    if not retried and not unreadable and await find_run(queue, run_id) is None:
+        raise unknown_run(run_id)
     return Retried(tuple(retried), tuple(dict.fromkeys(unreadable)))
 
 

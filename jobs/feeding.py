@@ -159,6 +159,20 @@ async def runs_to_feed(redis: ArqRedis, keys: Keys) -> list[str]:
     return sorted(name.decode() for name in names)
 
 
+async def jobs_to_feed(redis: ArqRedis, keys: Keys) -> dict[str, int]:
+    """The same runs, each with the number of jobs that are still to be queued.
+
+    Raises:
+        RedisError, OSError: Redis did not answer.
+    """
+    runs = await runs_to_feed(redis, keys)
+    async with redis.pipeline(transaction=False) as pipe:
+        for run_id in runs:
+            pipe.hget(keys.run(run_id), "toFeed")
+        answers = await pipe.execute()
+    return {run_id: int(n) for run_id, n in zip(runs, answers, strict=True) if n and int(n)}
+
+
 async def is_any_fed_into(redis: ArqRedis, keys: Keys, lanes: Collection[str]) -> bool:
     """Whether a run whose jobs go into one of these lanes, by name, is to be queued by workers and is not paused.
 

@@ -3,6 +3,7 @@
 from .clock import milliseconds_of, utcnow
 from .connection import expecting_answer
 from .errors import UsageError
+from .feeding import jobs_to_feed
 from .keys import RUN_SECONDS
 from .lanes import Lane
 from .models import is_queue_name
@@ -56,6 +57,8 @@ class QueueStatus(Wire):
     """Paused queues, each with the reason."""
     held: dict[str, int]
     """Paused runs, each with the number of jobs that were set aside."""
+    to_feed: dict[str, int]
+    """Detached runs, each with the number of jobs that workers are still to queue."""
     dead: int
     """Jobs that failed because of us within the last weeks, and were not tried again."""
     workers: tuple[WorkerPresence, ...]
@@ -78,10 +81,12 @@ async def status_of(queue: JobQueue) -> QueueStatus:
             for run_id in runs:
                 pipe.zcard(keys.held(run_id))
             paused, dead, *held = await pipe.execute()
+        to_feed = await jobs_to_feed(redis, keys)
     return QueueStatus(
         lanes=tuple(sorted(map(_lane, lanes), key=_in_reading_order)),
         paused={name.decode(): reason.decode() for name, reason in sorted(paused.items())},
         held={run_id: n for run_id, n in zip(runs, held, strict=True) if n},
+        to_feed=to_feed,
         dead=dead,
         workers=tuple(await live_workers(redis, keys)),
     )

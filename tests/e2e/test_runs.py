@@ -65,6 +65,7 @@ async def test_a_cancelled_run_is_listed_and_may_be_started_again(project: Proje
         "state": "cancelled",
         "cancelled": 2,
         "stopping": 0,
+        "neverQueued": 0,
     }
     [listed] = project.run("run", "list", "--json").json()
     assert (listed["runId"], listed["state"], listed["ended"], listed["open"]) == (
@@ -230,3 +231,28 @@ def test_a_run_goes_on_in_another_queue_or_priority(project: Project) -> None:
         ("default", "normal", 2),
         ("other", "high", 1),
     ]
+
+
+async def test_what_is_still_to_be_queued_is_told_wherever_it_is_missing(project: Project) -> None:
+    """Ten thousand jobs that no list names would be thought done, or cancelled."""
+    project.write_rows("rows.jsonl", ROWS)
+    assert project.run("submit", "--jsonl", "rows.jsonl", "--run", "r1", "--detach").code == 0
+    assert "to come    3 jobs of run r1" in project.run("queue", "status").out
+    chosen = project.run("job", "cancel", "--run", "r1", "--task", "t*", "--dry-run")
+    assert "3 jobs of run r1 are not queued yet" in chosen.err
+    cancelled = project.run("run", "cancel", "r1")
+    assert "0 jobs taken out, 3 were never queued" in cancelled.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["run", "retry", "nope"], id="retry"),
+        pytest.param(["job", "cancel", "--run", "nope", "--dry-run"], id="cancel"),
+    ],
+)
+def test_a_run_that_nobody_knows_is_an_error(project: Project, words: list[str]) -> None:
+    """A script that misspells it would believe that all is well."""
+    ended = project.run(*words)
+    assert ended.code == 2
+    assert "'nope'" in ended.err

@@ -121,6 +121,7 @@ async def _cancel_named(queue: JobQueue, job_ids: tuple[str, ...], *, as_json: b
 async def _cancel_selected(queue: JobQueue, filters: FilterFlags, *, as_json: bool) -> int:
     from jobs.selecting import Selection, cancel_selected
 
+    await _tell_what_cannot_be_chosen(queue, filters)
     selection = Selection(filters.run, filters.task, filters.language, filters.queue)
     n = await _count(queue, selection, tell=filters.dry_run and not as_json)
     if filters.dry_run:
@@ -142,6 +143,22 @@ async def _cancel_selected(queue: JobQueue, filters: FilterFlags, *, as_json: bo
         stopping = f", {done.n_running} more stop before their next step" if done.n_running else ""
         talk(f"{counted(done.n_taken, 'job')} cancelled{stopping}")
     return ExitCode.OK
+
+
+async def _tell_what_cannot_be_chosen(queue: JobQueue, filters: FilterFlags) -> None:
+    from jobs.feeding import jobs_to_feed
+    from jobs.runs import get_run
+
+    if filters.run is not None:
+        await get_run(queue, filters.run)
+    for run_id, n_to_come in (await jobs_to_feed(queue.redis, queue.keys)).items():
+        if filters.run in {None, run_id}:
+            talk(
+                escaped(
+                    f"{counted(n_to_come, 'job')} of run {run_id} are not queued yet and cannot be chosen; "
+                    f"pause it, or cancel all of it:  promptmill run cancel {run_id}"
+                )
+            )
 
 
 async def _count(queue: JobQueue, selection: Selection, *, tell: bool) -> int:

@@ -83,17 +83,27 @@ def _lines(status: QueueStatus) -> Iterator[str]:
     for lane in status.lanes:
         counts = f"{lane.due:>8}{lane.deferred:>8}{lane.leased:>9}   {_age(lane)}"
         yield f"{lane.queue:<20}{lane.answerer:<20}{lane.priority:<10}{counts}"
-    for name, reason in status.paused.items():
-        yield f"paused     queue {name}{f': {reason}' if reason else ''}"
-    for run_id, n in status.held.items():
-        yield f"set aside  {counted(n, 'job')} of run {run_id}"
-    if status.dead:
-        yield f"failed     {counted(status.dead, 'job')} because of us; per run:  promptmill run retry RUN"
+    yield from _lines_beside(status)
     for worker in status.workers:
         queues = ", ".join(worker.queues)
         yield f"worker     {worker.worker_id}   answers with {worker.model}   takes from {queues}"
     if not status.workers:
         yield "worker     none has been heard of; start one:  promptmill worker"
+
+
+def _lines_beside(status: QueueStatus) -> Iterator[str]:
+    """What stands in no lane, or keeps a lane from moving."""
+    for name, reason in status.paused.items():
+        yield f"paused     queue {name}{f': {reason}' if reason else ''}"
+    for run_id, n in status.held.items():
+        yield f"set aside  {counted(n, 'job')} of run {run_id}"
+    for run_id, n in status.to_feed.items():
+        yield f"to come    {counted(n, 'job')} of run {run_id}, which workers queue as there is room"
+    if status.dead:
+        yield (
+            f"failed     {counted(status.dead, 'job')} because of us; again with:  promptmill run retry RUN, "
+            "or promptmill job retry ID"
+        )
 
 
 def _age(lane: LaneStatus) -> str:

@@ -17,6 +17,7 @@ from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
+    from jobs.cancellation import Cancelled
     from jobs.queue import JobQueue
     from jobs.runs import Run
 
@@ -126,18 +127,25 @@ def cancel_run(
         json: as JSON.
     """
     from jobs.run_control import cancel_run as cancel
+    from jobs.runs import get_run
 
-    done = with_queue(flags, lambda queue: cancel(queue, run_id, reason))
+    async def cancelled(queue: JobQueue) -> tuple[int, Cancelled]:
+        run = await get_run(queue, run_id)
+        return run.to_feed, await cancel(queue, run_id, reason)
+
+    n_never, done = with_queue(flags, cancelled)
     if json:
-        words = {"cancelled": done.n_taken, "stopping": done.n_running}
+        words = {
+            "cancelled": done.n_taken,
+            "stopping": done.n_running,
+            "neverQueued": n_never,
+        }
         emit_json({"runId": run_id, "state": "cancelled", **words})
     else:
         stopping = f", {done.n_running} more stop before their next step" if done.n_running else ""
-        talk(
-            escaped(
-                f"run {run_id} is cancelled: {counted(done.n_taken, 'job')} taken out{stopping}"
-            )
-        )
+        never = f", {n_never} were never queued" if n_never else ""
+        taken = counted(done.n_taken, "job")
+        talk(escaped(f"run {run_id} is cancelled: {taken} taken out{stopping}{never}"))
     return ExitCode.OK
 
 
