@@ -256,3 +256,17 @@ def test_a_run_that_nobody_knows_is_an_error(project: Project, words: list[str])
     ended = project.run(*words)
     assert ended.code == 2
     assert "'nope'" in ended.err
+
+
+def test_a_submission_that_waits_says_that_nobody_works_and_how_to_go_on(project: Project) -> None:
+    """It would wait for ever for a worker that nobody has started."""
+    project.write_rows("rows.jsonl", [{"prompt": "Print 1."}] * 7)
+    running = project.start(
+        "submit", "--jsonl", "rows.jsonl", "--run", "r", PROMPTMILL_QUEUE__HIGH_WATER="5"
+    )
+    asyncio.run(running.until_it_says("no worker has been heard of yet. Start one:"))
+    running.interrupt_group()
+    ended = running.ended(within_seconds=15)
+    assert ended.code == 130
+    assert "go on with:  promptmill submit --jsonl rows.jsonl --run r" in ended.err
+    assert project.queued() == 5

@@ -58,10 +58,14 @@ def time_of(times: TimeFlags) -> datetime | None:
 
 def _span(text: str) -> timedelta:
     match = _SPAN.fullmatch(text.strip())
-    if match is None or len(match[1]) > _MOST_DIGITS:
+    if match is not None and len(match[1]) > _MOST_DIGITS:
+        raise UsageError(
+            f"--in {text!r} is too long: a number has {_MOST_DIGITS} digits at most", note=_NOTHING
+        )
+    if match is None:
         raise UsageError(
             f"--in {text!r} is no length of time",
-            fixes=["write a number and a unit: 90s, 10m, 2h or 1d"],
+            fixes=["write a whole number and a unit: 90s, 10m, 2h or 1d"],
             note=_NOTHING,
         )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -14,6 +15,7 @@ from config.escaping import escaped, escaped_block
 from jobs.errors import ExitCode, UsageError
 from jobs.verdicts import Verdict
 
+from .errors import StoppedError
 from .flags import (
     NO_FLAGS,
     NO_JOB_FLAGS,
@@ -71,7 +73,10 @@ def submit(  # noqa: PLR0913  (groups of flags)
     if job.detach:
         return _detach(settings, batch, at, wait=wait, as_json=json)
     how = _how_to_go_on(job, batch)
-    return asyncio.run(_Submit(settings, at, wait=wait, as_json=json).submit(batch, how))
+    try:
+        return asyncio.run(_Submit(settings, at, wait=wait, as_json=json).submit(batch, how))
+    except KeyboardInterrupt:
+        raise StoppedError("stopped", fixes=[how], note="what was queued stays queued") from None
 
 
 def _detach(
@@ -109,6 +114,7 @@ class _Submit:
         self._wait = wait
         self._as_json = as_json
         self._is_wait_told = False
+        self._tell_who_works: Callable[[], None] = lambda: None
 
     async def submit(self, batch: Batch, how_to_go_on: str) -> int:
         from jobs.run_control import begin_run
@@ -125,6 +131,7 @@ class _Submit:
                 batch = batch.for_model(model_meant(self._settings, workers))
                 check_languages(batch, [worker for worker in workers if batch.is_for(worker)])
                 await refuse_mixed_run(queue, batch)
+            self._tell_who_works = partial(tell_who_works, workers, batch)
             with going_on(how_to_go_on):
                 if batch.run_id is not None:
                     await begin_run(queue, batch.run_id)
@@ -136,7 +143,8 @@ class _Submit:
                     with JsonArray() as array:
                         for job in batch.jobs():
                             array.add({"jobId": job.job_id})
-                tell_who_works(workers, batch)
+                if not self._is_wait_told:
+                    self._tell_who_works()
                 return ExitCode.OK
 
     async def _queue(self, queue: JobQueue, batch: Batch) -> Submitted:
@@ -151,9 +159,11 @@ class _Submit:
         if not self._as_json:
             # At once: should the next ones fail, these stay queued.
             emit("\n".join(job_ids))
-        if n_due >= self._settings.queue.high_water and not self._is_wait_told:
+        is_full = n_due + len(job_ids) > self._settings.queue.high_water
+        if is_full and not self._is_wait_told:
             self._is_wait_told = True
             talk(f"{n_due} jobs are due by now; more are queued as workers take them")
+            self._tell_who_works()
 
     async def _see_through(
         self, queue: JobQueue, batch: Batch, workers: Sequence[WorkerPresence]
