@@ -142,7 +142,8 @@ class FileRecordStore:
 
     async def aclose(self) -> None:
         """Close the index."""
-        await asyncio.to_thread(self._index.close)
+        # Not in a thread: whoever presses Ctrl-C twice would else end the loop while this waits for it.
+        self._index.close()
 
     async def places(self) -> AsyncIterator[str]:
         """The path of every file in a shard, ordered by shard and id."""

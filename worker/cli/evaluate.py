@@ -160,6 +160,7 @@ def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go
     """
     from jobs.reports.text import report_lines
 
+    from .looping import run_until_stopped
     from .progress import RunProgress
     from .running import run_jobs
 
@@ -169,7 +170,7 @@ def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go
         with RunProgress(name, batch.n_jobs) as progress:
             return await run_jobs(settings, batch, progress, how_to_go_on)
 
-    report = asyncio.run(run())
+    report = run_until_stopped(run())
     if as_json:
         emit_json({"runId": name, **report.model_dump(mode="json", by_alias=True)})
     else:

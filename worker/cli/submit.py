@@ -64,6 +64,7 @@ def submit(  # noqa: PLR0913  (groups of flags)
         wait: wait for the records; exit with 0 if all are accepted, 1 if some are not, 5 if we failed with some.
         json: ids, and with --wait the records, as JSON.
     """
+    from .looping import run_until_stopped
     from .placing import place_of, time_of
     from .wanted import wanted
 
@@ -74,7 +75,7 @@ def submit(  # noqa: PLR0913  (groups of flags)
         return _detach(settings, batch, at, wait=wait, as_json=json)
     how = _how_to_go_on(job, batch)
     try:
-        return asyncio.run(_Submit(settings, at, wait=wait, as_json=json).submit(batch, how))
+        return run_until_stopped(_Submit(settings, at, wait=wait, as_json=json).submit(batch, how))
     except KeyboardInterrupt:
         raise StoppedError("stopped", fixes=[how], note="what was queued stays queued") from None
 
