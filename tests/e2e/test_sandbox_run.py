@@ -112,7 +112,7 @@ def test_a_program_that_failed_says_of_what_and_ends_with_1(
 def test_no_flag_goes_over_the_ceiling(project: Project) -> None:
     """A worker would not, and here a worker is what is tried."""
     project.write("one.py", "")
-    ended = project.run("sandbox", "run", "one.py", "--memory-mib", "99999", "--json")
+    ended = project.run("sandbox", "run", "one.py", "--memory-mib", "60000", "--json")
     assert ended.json()["limits"]["memoryMib"] == 2048
     assert "--memory-mib 99999 is over ceiling.memory_mib: 2048" in ended.err
 
