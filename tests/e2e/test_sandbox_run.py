@@ -114,7 +114,7 @@ def test_no_flag_goes_over_the_ceiling(project: Project) -> None:
     project.write("one.py", "")
     ended = project.run("sandbox", "run", "one.py", "--memory-mib", "60000", "--json")
     assert ended.json()["limits"]["memoryMib"] == 2048
-    assert "--memory-mib 99999 is over ceiling.memory_mib: 2048" in ended.err
+    assert "--memory-mib 60000 is over ceiling.memory_mib: 2048" in ended.err
 
 
 async def test_ctrl_c_ends_the_program_too(project: Project) -> None:
