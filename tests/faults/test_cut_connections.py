@@ -40,7 +40,7 @@ CALLS = {
     "make sure of the job": _Call(b"\nGET\r\n$17\r\narq:in-progress:j\r"),
     "save a reply": _Call(b"\nreply:2\r"),
     "save an attempt": _Call(b"\nattempt:1\r"),
-    "tell an event": _Call(b"\nXADD\r"),
+    "tell an event": _Call(b"'XADD', KEYS[1]"),
     "renew": _Call(b"\npromptmill:leased:", 1),
     "end": _Call(b'"isOver"', 1),
     "listen": _Call(b"\nSUBSCRIBE\r"),
