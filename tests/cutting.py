@@ -66,7 +66,11 @@ async def cutting_http(url: str, cutter: Cutter) -> AsyncIterator[str]:
 
 def _passing(cutter: Cutter, connect: Callable[[], Awaitable[_Streams]]) -> _Passing:
     async def pass_on(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-        server, requests = await connect()
+        try:
+            server, requests = await connect()
+        except BaseException:
+            answers.close()
+            raise
         back = asyncio.create_task(copied(server, answers))
         try:
             while request := await client.read(65_536):

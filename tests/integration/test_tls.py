@@ -5,7 +5,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,16 +173,19 @@ async def by_tls_or_not(plain: int, tls: int) -> AsyncIterator[int]:
     """A port that leads to `tls` whoever begins so, and all others to `plain`: Sentinels here cannot speak it."""
 
     async def pass_on(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
-        first = await client.read(65_536)
-        server, requests = await asyncio.open_connection(
-            "localhost", tls if first[:1] == _TLS_BEGINS else plain
-        )
-        requests.write(first)
-        back = asyncio.create_task(copied(server, answers))
-        await copied(client, requests)
-        back.cancel()
-        for writer in (requests, answers):
-            writer.close()
+        # At the end of a test this may be cancelled anywhere.
+        with closing(answers):
+            first = await client.read(65_536)
+            server, requests = await asyncio.open_connection(
+                "localhost", tls if first[:1] == _TLS_BEGINS else plain
+            )
+            with closing(requests):
+                requests.write(first)
+                back = asyncio.create_task(copied(server, answers))
+                try:
+                    await copied(client, requests)
+                finally:
+                    back.cancel()
 
     async with await asyncio.start_server(pass_on, "127.0.0.1", 0) as listener:
         yield listener.sockets[0].getsockname()[1]
