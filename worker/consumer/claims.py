@@ -14,6 +14,8 @@ from jobs.lanes import Lane
 
 _SUSPICIOUS_DELIVERIES = 2
 _FURTHEST_LOOK = 100
+SHARE = 25
+"""Jobs that one look takes where fewer are due than could be taken: workers that are woken together share those."""
 
 # Takes jobs that are due, those of dead workers first, from the lanes of the highest priority that has some. A job that
 # runs stands in no queue: however many run, here or elsewhere, none has to be looked past. Every time is the server's.
@@ -64,10 +66,12 @@ for _, lanes in ipairs(cjson.decode(ARGV[4])) do
         if a.at ~= b.at then return a.at < b.at end
         return a.id < b.id
     end)
+    local most = #claims + #found < want and math.min(want, {SHARE}) or want
     for _, job in ipairs(found) do
-        if #claims >= want then break end
+        if #claims >= most then break end
         claim(job)
     end
+    if #claims >= most then break end
 end
 return {{wake_at and math.max(0, math.ceil(wake_at - now)) or -1, claims}}
 """

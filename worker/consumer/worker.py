@@ -23,7 +23,7 @@ from jobs.outages import through_outages
 from jobs.payloads import FUNCTION, job_in
 
 from .cancelling import cancel_until_done
-from .claims import Claim, Claims, Hold, Taken
+from .claims import SHARE, Claim, Claims, Hold, Taken
 from .endings import Cancelled, Ending, Endings, PutBack, Unreadable
 from .listening import listen
 
@@ -35,8 +35,7 @@ Handler = Callable[[Claim, dict[str, JsonValue], datetime], Awaitable[Ending]]
 # Ours is `max_deliveries`, after which a record is written. Arq's own limit would drop the job without one.
 _ARQ_TRIES = 1_000_000_000
 _LONGEST_PAUSE_SECONDS = 1.0
-# So that workers that are woken together share what there is.
-_MOST_AT_ONCE = 25
+_MOST_AT_ONCE = 100
 _LOOP_PATIENCE_SECONDS = 0.2
 _JOB_PATIENCE_SECONDS = 10.0
 _FINISHING_SECONDS = 0.5
@@ -206,7 +205,7 @@ class JobWorker(Worker):
         if free <= 0 or not self.allow_pick_jobs or self._look_for_obstacles():
             return _LONGEST_PAUSE_SECONDS
         taken = await through_outages(partial(self._claim, free))
-        if len(taken.claims) == free and len(self.tasks) < self.max_jobs:
+        if len(taken.claims) >= min(free, SHARE) and len(self.tasks) < self.max_jobs:
             return 0.0
         return min(taken.next_due_seconds or _LONGEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
 
