@@ -28,11 +28,9 @@ for i = 2, #ARGV, 2 do
             redis.call('ZREM', (kind == 'waiting' and WAITING or LEASED) .. where, id)
             forget_empty(where)
         end
-        redis.call('DEL', JOB .. id, DELIVERIES .. id, CLAIM .. id, CHECKPOINT .. id, WISH .. id)
+        forget(id)
         if run then count(run, 'cancelled', 1) end
-        local stream = EVENTS .. (run or id)
-        redis.call('XADD', stream, 'MAXLEN', '~', EVENTS_KEPT, '*', 'event', ARGV[i + 1])
-        redis.call('EXPIRE', stream, EVENT_SECONDS)
+        tell(EVENTS .. (run or id), ARGV[i + 1])
         n_taken = n_taken + 1
     end
 end

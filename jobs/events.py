@@ -17,10 +17,14 @@ from .wire import Wire
 EVENTS_KEPT = 5_000
 """Events kept of one stream, about: a follower that falls further behind misses some, never the record."""
 
-_PUBLISH = f"""
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', {EVENTS_KEPT}, '*', 'event', ARGV[1])
-redis.call('EXPIRE', KEYS[1], {EVENT_SECONDS})
+# For scripts: appends an event to the stream of this key, which expires some time after the last of them.
+TELL = f"""
+local function tell(stream, event)
+    redis.call('XADD', stream, 'MAXLEN', '~', {EVENTS_KEPT}, '*', 'event', event)
+    redis.call('EXPIRE', stream, {EVENT_SECONDS})
+end
 """
+_PUBLISH = f"{TELL}tell(KEYS[1], ARGV[1])"
 
 
 class _Event(Wire):

@@ -6,8 +6,8 @@ from typing import Any
 from arq.connections import ArqRedis
 from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 
-from .events import EVENTS_KEPT
-from .keys import EVENT_SECONDS, RUN_SECONDS, Keys
+from .events import TELL
+from .keys import RUN_SECONDS, Keys
 from .lanes import ANYBODY, Lane
 from .priorities import Priority
 
@@ -22,8 +22,8 @@ PAGE_BYTES = 4 * 2**20
 _PRELUDE = f"""
 local LANES, WAITING, LEASED, HELD, RUN, RUNS, EVENTS, WAKE, JOB, DELIVERIES, CLAIM, CHECKPOINT, WISH, DEAD, LETTER,
     FEEDING = unpack(KEYS)
-local RUN_SECONDS, EVENT_SECONDS, EVENTS_KEPT = {RUN_SECONDS}, {EVENT_SECONDS}, {EVENTS_KEPT}
-
+local RUN_SECONDS = {RUN_SECONDS}
+{TELL}
 local function now()
     local time = redis.call('TIME')
     return time[1] * 1000 + time[2] / 1000
@@ -72,6 +72,11 @@ end
 
 local function forget_empty(lane)
     if redis.call('EXISTS', WAITING .. lane, LEASED .. lane) == 0 then redis.call('SREM', LANES, lane) end
+end
+
+-- All that is kept of a job goes with it.
+local function forget(id)
+    redis.call('DEL', JOB .. id, DELIVERIES .. id, CLAIM .. id, CHECKPOINT .. id, WISH .. id)
 end
 
 local function count(run, field, n)

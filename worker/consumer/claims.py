@@ -1,16 +1,17 @@
 """What a worker has taken from the queue: claims in Redis, kept while it lives and anybody's when it does not."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain
+from typing import Any
 
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 
 from jobs.keys import Keys
 from jobs.lanes import Lane
+from jobs.scripts import run_script
 
 _SUSPICIOUS_DELIVERIES = 2
 _FURTHEST_LOOK = 100
@@ -21,23 +22,21 @@ SHARE = 25
 # runs stands in no queue: however many run, here or elsewhere, none has to be looked past. Every time is the server's.
 _CLAIM = f"""
 local want, token, lease, spare_suspects = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[5] == '1'
-local time = redis.call('TIME')
-local now = time[1] * 1000 + time[2] / 1000
-local claims, wake_at = {{}}, false
+local ms, paused, claims, wake_at = now(), ARGV[6], {{}}, false
 
 local function gather(found, lane, set, is_again)
     local most = is_again and math.max(want, {_FURTHEST_LOOK}) or want
-    local page = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
+    local page = redis.call('ZRANGEBYSCORE', set, '-inf', exact(ms), 'WITHSCORES', 'LIMIT', 0, most)
     for i = 1, #page, 2 do
         found[#found + 1] = {{
             id = page[i], due = page[i + 1], at = tonumber(page[i + 1]), again = is_again, lane = lane}}
     end
-    local later = redis.call('ZRANGEBYSCORE', set, '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+    local later = redis.call('ZRANGEBYSCORE', set, '(' .. exact(ms), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
     if later and (not wake_at or tonumber(later) < wake_at) then wake_at = tonumber(later) end
 end
 
 local function is_suspect(job)
-    local delivered = job.again and redis.call('GET', '{retry_key_prefix}' .. job.id)
+    local delivered = job.again and redis.call('GET', DELIVERIES .. job.id)
     return delivered and tonumber(delivered) >= {_SUSPICIOUS_DELIVERIES}
 end
 
@@ -45,20 +44,20 @@ local function claim(job)
     local suspect = is_suspect(job)
     if suspect and spare_suspects then return end
     spare_suspects = spare_suspects or suspect
-    redis.call('ZREM', job.lane.waiting, job.id)
-    redis.call('ZADD', job.lane.leased, now + lease, job.id)
-    redis.call('SET', '{in_progress_key_prefix}' .. job.id, token)
+    redis.call('ZREM', WAITING .. job.lane, job.id)
+    redis.call('ZADD', LEASED .. job.lane, exact(ms + lease), job.id)
+    redis.call('SET', CLAIM .. job.id, token)
     claims[#claims + 1] = {{
-        job.id, job.due, job.lane.name, redis.call('GET', '{job_key_prefix}' .. job.id),
-        redis.call('INCR', '{retry_key_prefix}' .. job.id), suspect and 1 or 0}}
+        job.id, job.due, job.lane, redis.call('GET', JOB .. job.id),
+        redis.call('INCR', DELIVERIES .. job.id), suspect and 1 or 0}}
 end
 
 for _, lanes in ipairs(cjson.decode(ARGV[4])) do
     local found = {{}}
     for _, lane in ipairs(lanes) do
-        if redis.call('HEXISTS', KEYS[1], lane.queue) == 0 then
-            gather(found, lane, lane.leased, true)
-            gather(found, lane, lane.waiting, false)
+        if redis.call('HEXISTS', paused, lane.queue) == 0 then
+            gather(found, lane.name, LEASED .. lane.name, true)
+            gather(found, lane.name, WAITING .. lane.name, false)
         end
     end
     table.sort(found, function(a, b)
@@ -73,32 +72,32 @@ for _, lanes in ipairs(cjson.decode(ARGV[4])) do
     end
     if #claims >= most then break end
 end
-return {{wake_at and math.max(0, math.ceil(wake_at - now)) or -1, claims}}
+return {{wake_at and math.max(0, math.ceil(wake_at - ms)) or -1, claims}}
 """
 
-_RENEW = f"""
-local time = redis.call('TIME')
-local till = time[1] * 1000 + time[2] / 1000 + tonumber(ARGV[1])
-local answers = {{}}
-for i = 2, #ARGV, 4 do
-    local id, token, leased, cancelled = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-    if redis.call('GET', '{in_progress_key_prefix}' .. id) ~= token then
+_RENEW = """
+local till, answers = exact(now() + tonumber(ARGV[1])), {}
+for i = 2, #ARGV, 3 do
+    local id, token, lane = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+    if redis.call('GET', CLAIM .. id) ~= token then
         answers[#answers + 1] = 0
     else
         -- A full server refuses a first write that could take memory, and none after it. No job has an empty id.
-        redis.call('ZREM', leased, '')
-        redis.call('ZADD', leased, 'XX', till, id)
-        answers[#answers + 1] = 1 + redis.call('EXISTS', cancelled)
+        redis.call('ZREM', LEASED .. lane, '')
+        redis.call('ZADD', LEASED .. lane, 'XX', till, id)
+        answers[#answers + 1] = 1 + redis.call('EXISTS', WISH .. id)
     end
 end
 return answers
 """
 
 _COUNT_DUE = """
-local time = redis.call('TIME')
-local till = time[1] * 1000 + tonumber(ARGV[1])
-local n = 0
-for _, set in ipairs(KEYS) do n = n + redis.call('ZCOUNT', set, '-inf', till) end
+local till, n = exact(now() + tonumber(ARGV[1])), 0
+for i = 2, #ARGV do
+    for _, set in ipairs({WAITING .. ARGV[i], LEASED .. ARGV[i]}) do
+        n = n + redis.call('ZCOUNT', set, '-inf', till)
+    end
+end
 return n
 """
 
@@ -155,10 +154,9 @@ class Claims:
         self._owner = owner
         self._n_looks = 0
         self._by_name = {lane.name: lane for lane in chain.from_iterable(lanes)}
-        self._spelled = json.dumps([[_spell(lane, keys) for lane in group] for group in lanes])
-        self._claim = redis.register_script(_CLAIM)
-        self._renew = redis.register_script(_RENEW)
-        self._count_due = redis.register_script(_COUNT_DUE)
+        self._spelled = json.dumps(
+            [[{"name": lane.name, "queue": lane.queue} for lane in group] for group in lanes]
+        )
 
     async def take(self, n_jobs: int, *, spare_suspects: bool = False) -> Taken:
         """Up to so many jobs that are due; the first of an equal priority first, but those of dead workers before.
@@ -172,16 +170,8 @@ class Claims:
         # Another for each look: of two claims of one worker on one job, the older is lost like anybody's.
         self._n_looks += 1
         token = f"{self._owner}:{self._n_looks}"
-        wait_ms, found = await self._claim(
-            keys=[self.keys.paused],
-            args=[
-                n_jobs,
-                token,
-                int(self.lease_seconds * 1000),
-                self._spelled,
-                int(spare_suspects),
-            ],
-        )
+        words = (n_jobs, token, int(self.lease_seconds * 1000), self._spelled, int(spare_suspects))
+        wait_ms, found = await self._run(_CLAIM, *words, self.keys.paused)
         claims = tuple(self._claimed(token, each) for each in found)
         return Taken(claims, None if wait_ms < 0 else wait_ms / 1000)
 
@@ -208,15 +198,9 @@ class Claims:
         if not claims:
             return []
         words = chain.from_iterable(
-            (
-                claim.job_id,
-                claim.token,
-                claim.lane.leased(self.keys),
-                self.keys.cancelled(claim.job_id),
-            )
-            for claim in claims
+            (claim.job_id, claim.token, claim.lane.name) for claim in claims
         )
-        answers = await self._renew(args=[int(self.lease_seconds * 1000), *words])
+        answers = await self._run(_RENEW, int(self.lease_seconds * 1000), *words)
         return [Hold(answer) for answer in answers]
 
     async def n_due(self, within_seconds: float) -> int:
@@ -225,18 +209,8 @@ class Claims:
         Raises:
             RedisError, OSError: it cannot be told.
         """
-        lanes: Iterable[Lane] = self._by_name.values()
-        sets = [
-            name for lane in lanes for name in (lane.waiting(self.keys), lane.leased(self.keys))
-        ]
-        n: int = await self._count_due(keys=sets, args=[int(within_seconds * 1000)])
+        n: int = await self._run(_COUNT_DUE, int(within_seconds * 1000), *self._by_name)
         return n
 
-
-def _spell(lane: Lane, keys: Keys) -> dict[str, str]:
-    return {
-        "name": lane.name,
-        "queue": lane.queue,
-        "waiting": lane.waiting(keys),
-        "leased": lane.leased(keys),
-    }
+    async def _run(self, script: str, *words: str | int) -> Any:  # noqa: ANN401  (whatever the script returns)
+        return await run_script(self.redis, self.keys, script, words)

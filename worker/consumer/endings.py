@@ -9,15 +9,15 @@ from typing import TypeAlias, assert_never
 
 import structlog
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 from pydantic import JsonValue
 from redis.exceptions import RedisError
 
 from jobs.clock import utcnow
-from jobs.events import EVENTS_KEPT, JobCancelled, JobFinished, stream_of
-from jobs.keys import EVENT_SECONDS, RUN_SECONDS, Keys
+from jobs.events import JobCancelled, JobFinished, stream_of
+from jobs.keys import Keys
 from jobs.models import PromptJob
 from jobs.outages import through_outages
+from jobs.scripts import run_script
 
 from .claims import Claim
 
@@ -27,59 +27,50 @@ _PATIENCE_SECONDS = 600.0
 
 # All that ends with a job goes in the step that ends it, and is counted in the same: a worker that dies before has
 # ended nothing, and one that dies afterwards has nothing left to do.
-_END = f"""
-local time = redis.call('TIME')
-local now = time[1] * 1000 + time[2] / 1000
-local answers, lanes = {{}}, {{}}
+_END = """
+local ms, answers, lanes = now(), {}, {}
 
 local function over(job)
-    redis.call('DEL', '{job_key_prefix}' .. job.id, '{retry_key_prefix}' .. job.id, job.checkpoint, job.cancelled)
-    if job.counter then redis.call('HINCRBY', job.run, job.counter, 1) end
-    if job.uncounted and tonumber(redis.call('HGET', job.run, 'submitted') or 0) > 0 then
-        redis.call('HINCRBY', job.run, 'submitted', -1)
+    forget(job.id)
+    if job.counter then count(job.run, job.counter, 1) end
+    if job.uncounted and tonumber(redis.call('HGET', RUN .. job.run, 'submitted') or 0) > 0 then
+        count(job.run, 'submitted', -1)
     end
     if job.letter then
-        redis.call('HSET', job.letterKey, unpack(job.letter))
-        redis.call('EXPIRE', job.letterKey, {RUN_SECONDS})
-        redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - {RUN_SECONDS} * 1000)
-        redis.call('ZADD', KEYS[2], now, job.id)
-    elseif redis.call('ZREM', KEYS[2], job.id) == 1 then
+        redis.call('HSET', LETTER .. job.id, unpack(job.letter))
+        redis.call('EXPIRE', LETTER .. job.id, RUN_SECONDS)
+        redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', exact(ms - RUN_SECONDS * 1000))
+        redis.call('ZADD', DEAD, exact(ms), job.id)
+    elseif redis.call('ZREM', DEAD, job.id) == 1 then
         -- Of an earlier failure, which somebody has begun to retry.
-        redis.call('DEL', job.letterKey)
+        redis.call('DEL', LETTER .. job.id)
     end
+    if job.event then tell(EVENTS .. job.stream, job.event) end
 end
 
 local function back(job)
-    if job.uncount then redis.call('DECR', '{retry_key_prefix}' .. job.id) end
-    if job.aside and redis.call('HGET', job.run, 'state') == 'paused' then
-        redis.call('ZADD', job.held, job.due, job.id)
+    redis.call('DEL', CLAIM .. job.id)
+    if job.uncount then redis.call('DECR', DELIVERIES .. job.id) end
+    if job.aside and state_of(job.run) == 'paused' then
+        redis.call('ZADD', HELD .. job.run, exact(job.due), job.id)
+        redis.call('EXPIRE', RUN .. job.run, RUN_SECONDS)
     else
-        redis.call('ZADD', job.waiting, job.wait and now + job.wait or job.due, job.id)
-        -- A user who may use no channel is no reason to stop halfway; workers look by themselves.
-        redis.pcall('PUBLISH', KEYS[3], 'due')
+        redis.call('ZADD', WAITING .. job.lane, exact(job.wait and ms + job.wait or job.due), job.id)
+        call_out('due')
     end
 end
 
 for i, job in ipairs(cjson.decode(ARGV[1])) do
-    local running = '{in_progress_key_prefix}' .. job.id
-    if redis.call('GET', running) ~= job.token then
+    if redis.call('GET', CLAIM .. job.id) ~= job.token then
         answers[i] = 0
     else
-        redis.call('ZREM', job.leased, job.id)
-        redis.call('DEL', running)
+        redis.call('ZREM', LEASED .. job.lane, job.id)
         if job.isOver then over(job) else back(job) end
-        if job.run then redis.call('EXPIRE', job.run, {RUN_SECONDS}) end
-        if job.event then
-            redis.call('XADD', job.stream, 'MAXLEN', '~', {EVENTS_KEPT}, '*', 'event', job.event)
-            redis.call('EXPIRE', job.stream, {EVENT_SECONDS})
-        end
-        lanes[job.lane] = job
+        lanes[job.lane] = true
         answers[i] = 1
     end
 end
-for name, job in pairs(lanes) do
-    if redis.call('EXISTS', job.waiting, job.leased) == 0 then redis.call('SREM', KEYS[1], name) end
-end
+for lane in pairs(lanes) do forget_empty(lane) end
 return answers
 """
 
@@ -137,9 +128,9 @@ class Endings:
         """Write them in the name of `worker`."""
         self.patience_seconds = _PATIENCE_SECONDS
         """How long an outage of Redis is waited out."""
+        self._redis = redis
         self._keys = keys
         self._worker = worker
-        self._script = redis.register_script(_END)
         self._waiting: list[tuple[str, asyncio.Future[bool]]] = []
         self._writing: asyncio.Task[None] | None = None
 
@@ -165,11 +156,10 @@ class Endings:
 
     async def _write_one(self, batch: Sequence[tuple[str, asyncio.Future[bool]]]) -> None:
         spelled = f"[{','.join(words for words, _ in batch)}]"
-        keys = [self._keys.lanes, self._keys.dead, self._keys.wake]
         answers: list[int] | None = None
         try:
             # A second time changes nothing: what the first has ended is nobody's claim any more.
-            write = partial(self._script, keys=keys, args=[spelled])
+            write = partial(run_script, self._redis, self._keys, _END, [spelled])
             answers = await through_outages(write, self.patience_seconds)
         except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for each of the answers)
             is_outage = isinstance(error, RedisError | OSError)
@@ -184,55 +174,38 @@ class Endings:
                 written.set_result(answers is not None and bool(answers[n]))
 
     def _spelled(self, claim: Claim, ending: Ending) -> dict[str, JsonValue]:
-        keys = self._keys
         common: dict[str, JsonValue] = {
             "id": claim.job_id,
             "token": claim.token,
             "lane": claim.lane.name,
-            "waiting": claim.lane.waiting(keys),
-            "leased": claim.lane.leased(keys),
             "due": claim.due_ms,
-            "checkpoint": keys.checkpoint(claim.job_id),
-            "cancelled": keys.cancelled(claim.job_id),
-            "letterKey": keys.dead_letter(claim.job_id),
         }
         match ending:
             case Recorded():
                 return common | self._recorded(claim, ending)
             case Cancelled(job):
                 event = JobCancelled(job_id=job.job_id)
-                counted = self._counted(job, "cancelled")
-                return common | self._told(job, event) | counted | {"isOver": True}
+                return common | _told(job, event) | _counted(job, "cancelled")
             case Unreadable(reason):
                 return common | self._letter(claim, None, reason) | {"isOver": True}
             case PutBack(seconds, counts):
                 wait = {} if seconds is None else {"wait": seconds * 1000}
                 return common | wait | {"uncount": not counts}
             case PutAside(job):
-                run_id = job.run_id or ""
-                held = {"held": keys.held(run_id), "run": keys.run(run_id)}
-                return common | held | {"aside": True, "uncount": True}
+                return common | {"run": job.run_id, "aside": True, "uncount": True}
             case _:
                 assert_never(ending)
 
     def _recorded(self, claim: Claim, ending: Recorded) -> dict[str, JsonValue]:
-        words = self._told(ending.job, ending.event) | {"isOver": True}
+        words = _told(ending.job, ending.event)
         if not ending.already_counted:
-            words |= self._counted(ending.job, f"verdict:{ending.event.verdict}")
+            words |= _counted(ending.job, f"verdict:{ending.event.verdict}")
         elif ending.job.run_id is not None:
             # As one job more it was counted, too.
-            words |= {"run": self._keys.run(ending.job.run_id), "uncounted": True}
+            words |= {"run": ending.job.run_id, "uncounted": True}
         if ending.failure is not None:
             words |= self._letter(claim, ending.job, ending.failure)
         return words
-
-    def _told(self, job: PromptJob, event: JobFinished | JobCancelled) -> dict[str, JsonValue]:
-        return {"stream": self._keys.events(stream_of(job)), "event": event.to_json()}
-
-    def _counted(self, job: PromptJob, counter: str) -> dict[str, JsonValue]:
-        if job.run_id is None:
-            return {}
-        return {"run": self._keys.run(job.run_id), "counter": counter}
 
     def _letter(self, claim: Claim, job: PromptJob | None, reason: str) -> dict[str, JsonValue]:
         told = {
@@ -245,3 +218,11 @@ class Endings:
         }
         words: list[JsonValue] = [word for pair in told.items() for word in pair]
         return {"letter": words}
+
+
+def _told(job: PromptJob, event: JobFinished | JobCancelled) -> dict[str, JsonValue]:
+    return {"isOver": True, "stream": stream_of(job), "event": event.to_json()}
+
+
+def _counted(job: PromptJob, counter: str) -> dict[str, JsonValue]:
+    return {} if job.run_id is None else {"run": job.run_id, "counter": counter}
