@@ -1,6 +1,5 @@
 """How a worker lets go of a job: in one step of Redis, many jobs at a time, and only while the job is still its own."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from redis.exceptions import RedisError
 
 from jobs.clock import utcnow
 from jobs.events import JobCancelled, JobFinished, stream_of
+from jobs.gathering import Gathering
 from jobs.keys import Keys
 from jobs.models import PromptJob
 from jobs.outages import through_outages
@@ -22,7 +22,6 @@ from jobs.scripts import run_script
 from .claims import Claim
 
 _log = structlog.get_logger(__name__)
-_MOST_AT_ONCE = 500
 _PATIENCE_SECONDS = 600.0
 
 # All that ends with a job goes in the step that ends it, and is counted in the same: a worker that dies before has
@@ -131,47 +130,31 @@ class Endings:
         self._redis = redis
         self._keys = keys
         self._worker = worker
-        self._waiting: list[tuple[str, asyncio.Future[bool]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._gathering: Gathering[str, bool] = Gathering(self._write)
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
         """Let go of a job. False if that changed nothing: it was another's by now, or Redis could not be told.
 
         In the second case its lease ends by itself, and the next delivery ends at once where there is a record.
         """
-        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((json.dumps(self._spelled(claim, ending)), written))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
-        return await written
+        return await self._gathering.ask(json.dumps(self._spelled(claim, ending)))
 
-    async def _write(self) -> None:
-        try:
-            while self._waiting:
-                batch = self._waiting[:_MOST_AT_ONCE]
-                del self._waiting[: len(batch)]
-                await self._write_one(batch)
-        finally:
-            self._writing = None
-
-    async def _write_one(self, batch: Sequence[tuple[str, asyncio.Future[bool]]]) -> None:
-        spelled = f"[{','.join(words for words, _ in batch)}]"
-        answers: list[int] | None = None
+    async def _write(self, endings: Sequence[str]) -> list[bool]:
         try:
             # A second time changes nothing: what the first has ended is nobody's claim any more.
+            spelled = f"[{','.join(endings)}]"
             write = partial(run_script, self._redis, self._keys, _END, [spelled])
-            answers = await through_outages(write, self.patience_seconds)
+            answers: list[int] = await through_outages(write, self.patience_seconds)
         except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for each of the answers)
             is_outage = isinstance(error, RedisError | OSError)
             _log.warning(
                 "endings not told to Redis",
-                jobs=len(batch),
+                jobs=len(endings),
                 error=str(error),
                 exc_info=None if is_outage else error,
             )
-        for n, (_, written) in enumerate(batch):
-            if not written.done():
-                written.set_result(answers is not None and bool(answers[n]))
+            return [False] * len(endings)
+        return list(map(bool, answers))
 
     def _spelled(self, claim: Claim, ending: Ending) -> dict[str, JsonValue]:
         common: dict[str, JsonValue] = {
