@@ -76,6 +76,7 @@ async def test_a_worker_that_is_started_against_a_replica_waits_until_it_is_a_ma
             client.replicaof("NO", "ONE")
         await worker.until_it_says("worker ready")
         await mill.all_is_over()
+        assert mill.n_recorded() == 3
 
 
 async def test_a_master_without_its_replicas_is_waited_for(mill: Mill) -> None:

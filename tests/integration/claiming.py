@@ -13,6 +13,7 @@ from jobs.lanes import lane_of, lanes_served
 from jobs.models import PromptJob
 from jobs.payloads import payload_of
 from jobs.verdicts import Verdict
+from tests.waiting import wait_until
 from worker.consumer.claims import Claim, Claims
 from worker.consumer.endings import Ending, Endings, Recorded
 from worker.consumer.worker import Handler, JobWorker, WorkerOptions
@@ -65,6 +66,17 @@ class Floor:
     ) -> JobWorker:
         options = options or WorkerOptions(max_jobs=4, drain_seconds=10)
         return JobWorker(self.claims(owner, lease_seconds), self.endings(owner), handler, options)
+
+    async def leases_to_end(self) -> None:
+        """Wait until every lease of a plain job is over."""
+        key = lane_of(a_job("any")).leased(KEYS)
+
+        async def are_over() -> bool:
+            seconds, microseconds = await self.redis.time()
+            n: int = await self.redis.zcount(key, seconds * 1000 + microseconds / 1000, "+inf")
+            return n == 0
+
+        await wait_until(are_over, 5, "the end of the leases")
 
     async def left(self) -> set[str]:
         """The keys that are there, events apart."""

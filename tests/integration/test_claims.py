@@ -103,7 +103,7 @@ async def test_jobs_that_were_lost_twice_are_taken_one_at_a_time(floor: Floor) -
     await floor.put(*(a_job(f"j{n}") for n in range(3)))
     for _ in range(2):
         assert len((await floor.claims("dead", lease_seconds=0.001).take(9)).claims) == 3
-        await asyncio.sleep(0.01)
+        await floor.leases_to_end()
     await floor.put(a_job("new"))
     claims = floor.claims("one")
     first, new = (await claims.take(9)).claims
@@ -118,7 +118,7 @@ async def test_a_lease_that_ended_unnoticed_can_still_be_renewed(floor: Floor) -
     await floor.put(a_job("j"))
     claims = floor.claims(lease_seconds=0.001)
     (claim,) = (await claims.take(1)).claims
-    await asyncio.sleep(0.01)
+    await floor.leases_to_end()
     assert await floor.claims().renew([claim]) == [Hold.HELD]
     assert (await floor.claims("other").take(1)).claims == ()
 
@@ -213,7 +213,7 @@ async def test_whoever_has_lost_a_job_ends_nothing(floor: Floor) -> None:
     job = a_job("j", run_id="r")
     await floor.put(job)
     (lost,) = (await floor.claims("frozen", lease_seconds=0.001).take(1)).claims
-    await asyncio.sleep(0.01)
+    await floor.leases_to_end()
     other = floor.claims("other")
     (claim,) = (await other.take(1)).claims
     for ending in (recorded(job), Cancelled(job), PutBack(), PutAside(job), Unreadable("?")):

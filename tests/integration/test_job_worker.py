@@ -94,6 +94,7 @@ async def test_a_worker_wakes_when_it_is_called(floor: Floor) -> None:
             await floor.put(a_job(f"j{number}"))
             await floor.redis.publish(KEYS.wake, "due")
             await wait_until(lambda n=number: len(handled.job_ids) > n, 5, "the job")  # type: ignore[misc]
+    assert handled.job_ids == [f"j{number}" for number in range(200)]
 
 
 async def test_a_worker_that_is_told_to_stop_finishes_what_it_holds(floor: Floor) -> None:

@@ -9,7 +9,7 @@ from redis import Redis
 from jobs.connection import open_redis
 from jobs.errors import RedisUnreachableError, UsageError
 from jobs.keys import Keys
-from jobs.presence import WorkerPresence
+from jobs.presence import WorkerPresence, live_workers
 from jobs.records.memory import MemoryRecordStore
 from tests.consuming import a_worker
 from tests.redis_server import stop_server
@@ -44,6 +44,8 @@ async def test_a_worker_on_a_full_server_goes_on_to_show_that_it_lives(
         own_redis.config_set("maxmemory", 0)
         own_redis.delete(key)
         await wait_until(lambda: own_redis.exists(key) == 1, 20, "a sign after it was forgotten")
+        [shown] = await live_workers(redis, Keys())
+    assert shown == PRESENCE
 
 
 async def test_a_last_sign_that_cannot_be_taken_back_hides_no_error(

@@ -11,9 +11,9 @@ from config.escaping import escaped
 from jobs.errors import ExitCode, UsageError
 from jobs.languages import Language
 
+from .asking import with_queue
 from .flags import NO_FLAGS, AsJson, SettingFlags
 from .output import counted, emit, emit_json, talk
-from .run import with_queue
 
 if TYPE_CHECKING:
     from jobs.queue import JobQueue

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from config.escaping import escaped
 from jobs.errors import ExitCode
 
+from .asking import Reason, with_queue
 from .flags import NO_FLAGS, AsJson, SettingFlags
 from .output import counted, emit, emit_json, talk
-from .run import Reason, with_queue
 
 if TYPE_CHECKING:
     from jobs.queue_status import LaneStatus, QueueStatus

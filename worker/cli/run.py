@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
@@ -13,16 +12,14 @@ from config.escaping import escaped
 from jobs.errors import ExitCode
 from jobs.verdicts import Verdict
 
-from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
+from .asking import Reason, with_queue
+from .flags import NO_FLAGS, AsJson, SettingFlags
 from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
     from jobs.cancellation import Cancelled
     from jobs.queue import JobQueue
     from jobs.runs import Run
-
-_Answer = TypeVar("_Answer")
-Reason = Annotated[str, Parameter(help="why, for whoever looks at it later")]
 
 
 def list_runs(
@@ -170,19 +167,6 @@ def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
         names = ", ".join(done.unreadable)
         talk(escaped(f"left as they are, since this version cannot read the jobs: {names}"))
     return ExitCode.INCOMPLETE if done.unreadable else ExitCode.OK
-
-
-def with_queue(
-    flags: SettingFlags, ask: Callable[[JobQueue], Coroutine[None, None, _Answer]]
-) -> _Answer:
-    """What `ask` gives of the queue that is meant."""
-    from .opening import open_queue
-
-    async def asked() -> _Answer:
-        async with open_queue(read_settings(flags, quiet=True)) as queue:
-            return await ask(queue)
-
-    return asyncio.run(asked())
 
 
 async def _look(queue: JobQueue, run_id: str) -> tuple[Run, Counter[Verdict]]:
