@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain
+from signal import Signals
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
@@ -176,6 +177,16 @@ class Execution(Wire):
     artefacts: tuple[Artefact, ...] = ()
     artefacts_omitted: Annotated[int, Field(ge=0)] = 0
     """Files that were passed over: too many, too deep, or no plain files."""
+
+    @property
+    def signal_in_words(self) -> str | None:
+        """The number of the signal and its name, as in `9 (SIGKILL)`; None where none ended it."""
+        if self.signal is None:
+            return None
+        try:
+            return f"{self.signal} ({Signals(self.signal).name})"
+        except ValueError:  # real-time signals between the two that have names
+            return str(self.signal)
 
 
 class Isolation(Wire):

@@ -110,7 +110,7 @@ def evaluate(
         report = run_and_report(
             settings, batch, as_json=json, how_to_go_on=f"go on with:  {resume}"
         )
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         talk(
             f"\nstopped; what is recorded stays, what was queued is still queued. Go on with:  {resume}"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from signal import Signals
 from typing import TYPE_CHECKING, assert_never
 
 if TYPE_CHECKING:
@@ -36,17 +35,10 @@ def execution_lines(run: Execution) -> Iterator[str]:
 
 
 def _end_of(run: Execution) -> str:
-    end = f"exit code {run.exit_code}" if run.signal is None else f"signal {_signal(run.signal)}"
+    end = f"exit code {run.exit_code}" if run.signal is None else f"signal {run.signal_in_words}"
     if run.limit_hit is not None:
         return f"{end}: {_limit(run.limit_hit)}"
     return f"{end}: it does not compile" if run.compile_failed else end
-
-
-def _signal(number: int) -> str:
-    try:
-        return f"{number} ({Signals(number).name})"
-    except ValueError:  # real-time signals between the two that have names
-        return str(number)
 
 
 def _limit(limit: LimitHit) -> str:

@@ -2,10 +2,12 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any, TypeVar
 
 _Result = TypeVar("_Result")
+_Handler = Callable[[int, FrameType | None], object]
 
 
 def run_until_stopped(work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -19,16 +21,25 @@ def run_until_stopped(work: Coroutine[Any, Any, _Result]) -> _Result:
     """
 
     async def until_stopped() -> _Result:
-        task = asyncio.create_task(work)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _cancel_once, task)
+        task, loop = asyncio.create_task(work), asyncio.get_running_loop()
+        is_stopping = False
+
+        def cancel(_: int, __: FrameType | None) -> None:
+            nonlocal is_stopping
+            if not is_stopping and not loop.is_closed():
+                # Called between two steps of the loop, or while it waits for something to happen.
+                loop.call_soon_threadsafe(task.cancel)
+            is_stopping = True
+
+        signal.signal(signal.SIGINT, cancel)
         return await task
 
+    afterwards: signal.Handlers | _Handler = signal.default_int_handler
     try:
         return asyncio.run(until_stopped())
     except asyncio.CancelledError:
+        # What is left is to say so and to leave.
+        afterwards = signal.SIG_IGN
         raise KeyboardInterrupt from None
-
-
-def _cancel_once(task: asyncio.Task[Any]) -> None:
-    if not task.cancelling():
-        task.cancel()
+    finally:
+        signal.signal(signal.SIGINT, afterwards)

@@ -108,9 +108,7 @@ def _hint_of_failure(execution: Execution, failure: Failure | None) -> str:
     # A program chooses these numbers, and could choose one that it was given.
     if execution.signal is not None:
         is_usual = execution.signal in _USUAL_SIGNALS
-        return (
-            f"ended by signal {_signal_name(execution.signal)}" if is_usual else "ended by a signal"
-        )
+        return f"ended by signal {execution.signal_in_words}" if is_usual else "ended by a signal"
     if failure is not None and failure.name:
         return "ended with an error"
     is_usual = execution.exit_code in _USUAL_EXIT_CODES
@@ -150,7 +148,7 @@ def _is_below(code: ExecutableCode, failure: Failure) -> bool:
 
 def _cause(execution: Execution, failure: Failure | None) -> str:
     if execution.signal is not None:
-        ended = f"ended by signal {_signal_name(execution.signal)}"
+        ended = f"ended by signal {execution.signal_in_words}"
         # Whoever aborts has said why.
         has_said = failure is not None and execution.signal == Signals.SIGABRT
         return one_line(f"{failure.summary}: {ended}") if failure and has_said else ended
@@ -164,13 +162,6 @@ def _with_source(failure: Failure) -> str:
     # `AssertionError` alone says nothing: the line that raised it does.
     source = failure.frames[-1].source if failure.is_assertion and failure.frames else ""
     return one_line(f"{failure.summary}: {source}") if source else failure.summary
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return f"{number} ({Signals(number).name})"
-    except ValueError:  # real-time signals between the two that have names
-        return str(number)
 
 
 def _last_line(text: str) -> str:
