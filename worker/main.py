@@ -194,6 +194,9 @@ def gemini_options(settings: Settings) -> GeminiOptions:
     return GeminiOptions(
         name=model.gemini,
         api_key=model.api_key.get_secret_value() if model.api_key else None,
+        vertex=model.backend == "vertex",
+        project=model.project,
+        location=model.location,
         base_url=model.base_url,
         api_version=model.api_version,
         timeout_seconds=model.timeout_seconds,
