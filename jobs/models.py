@@ -258,6 +258,22 @@ class ModelReply(Wire):
     """The recordings ended before this attempt, and the last one was given again."""
 
 
+ExtractionOutcome = Literal["program", "no_code", "wrong_language", "truncated"]
+"""What looking for a program in a reply came to: all but the first are never run."""
+
+
+class Extracted(Wire):
+    """How the program of an attempt was found in its reply."""
+
+    policy: str
+    """The rules by name and number: under another number the same reply may come to another program."""
+    outcome: ExtractionOutcome
+    rule: str
+    """The one that found it, and what had to be mended; empty where there is no program."""
+    truncated: bool = False
+    """The end of the program is missing or was never marked."""
+
+
 Trust = Literal["separate_process", "same_process"]
 
 
@@ -278,8 +294,7 @@ class Attempt(Wire):
 
     number: Annotated[int, Field(ge=1)]
     reply: ModelReply
-    extraction: str
-    """The rule that found the program in the reply; empty where none did."""
+    extraction: Extracted
     executable_code: ExecutableCode | None
     """None where the reply held no program."""
     code_execution_result: CodeExecutionResult | None

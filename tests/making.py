@@ -8,6 +8,7 @@ from jobs.models import (
     CodeExecutionResult,
     ExecutableCode,
     Execution,
+    Extracted,
     Isolation,
     ModelReply,
     PromptJob,
@@ -41,7 +42,7 @@ def an_attempt(number: int = 1, verdict: Verdict = Verdict.ACCEPTED) -> Attempt:
     """An attempt that printed 1 and was judged so."""
     job = PromptJob(prompt="Print 1.")
     return Attempt(
-        extraction="fence",
+        extraction=Extracted(policy="test/1", outcome="program", rule="fence"),
         number=number,
         reply=ModelReply(
             content={"role": "model", "parts": [{"text": "print(1)", "thoughtSignature": "c2ln"}]},

@@ -7,7 +7,7 @@ from jobs.checkers import Case, Checker, ExitsCleanly, MatchesOutput, PassesTest
 from jobs.clock import utcnow
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
+from jobs.models import Attempt, ExecutableCode, Execution, Extracted, ModelReply, PromptJob
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
 from worker.model import ModelTurn, UserTurn
@@ -48,7 +48,7 @@ def attempt(number: int, **reply: object) -> Attempt:
     content: dict[str, JsonValue] = {"role": "model", "parts": [{"text": f"reply {number}"}]}
     defaults = {"content": content, "text": f"reply {number}", "finish_reason": "STOP"}
     return Attempt(
-        extraction="fence",
+        extraction=Extracted(policy="test/1", outcome="program", rule="fence"),
         number=number,
         reply=ModelReply.model_validate(
             {**defaults, "model_version": None, "latency_seconds": 0.0, **reply}

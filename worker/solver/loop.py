@@ -66,7 +66,7 @@ class FeedbackLoop:
             attempt = Attempt(
                 number=number,
                 reply=reply,
-                extraction=extraction.strategy,
+                extraction=extraction.kept,
                 executable_code=code,
                 code_execution_result=judgement.result,
                 execution=checked.execution,
