@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from jobs.conversations import Conversation
 from jobs.limits import Limits
 
 DEFAULT_ORIGIN = "default"
@@ -202,6 +203,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     model: ModelSettings = ModelSettings()
     attempts: AttemptSettings = AttemptSettings()
+    conversation: Conversation = Conversation()
     limits: Limits = Limits()
     """What one run of a program may use when its job does not say."""
     ceiling: Limits = Limits(

@@ -17,6 +17,7 @@ from pydantic import (
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
 from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
+from .conversations import Conversation, End, Style
 from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
 from .priorities import Priority
@@ -76,6 +77,9 @@ class PromptJob(Wire):
     model: Annotated[str, Field(min_length=1)] | None = None
     """Who is to answer: a model of Gemini's, `replay`, or `replay:PATH`. None leaves it to the worker."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    conversation: Conversation = Conversation()
+    cache: bool = False
+    """Whether a reply that was paid for earlier, to the same words for the same sample, will do."""
     limits: Limits | None = None
     """None takes the worker's default; the worker's ceiling holds either way."""
     queue: QueueName = DEFAULT_QUEUE
@@ -254,6 +258,10 @@ class ModelReply(Wire):
     """HTTP requests it took, retries after 429 and 5xx included. They are not attempts."""
     simulated: bool = False
     """The answer is a recording."""
+    style: Style | None = None
+    """How its prompt told of the attempts before; None where it told of none."""
+    cached: bool = False
+    """It was paid for earlier, and came out of the cache: usage and latency are those of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
 
@@ -305,8 +313,12 @@ class Attempt(Wire):
     """One line a person reads first: the error, the first difference, why there was no program."""
     cases: tuple[CaseResult, ...] = ()
     """What each case of the check came to, in order, as far as it was tried; empty where a check has no cases."""
+    conversation: Annotated[int, Field(ge=1)] = 1
+    """Which one of its job it belongs to: a restart begins another."""
     feedback: str | None = None
-    """The words sent back to the model after this attempt, if there was another."""
+    """The words sent back to the model after this attempt, if there was another in the same conversation."""
+    end: End | None = None
+    """Why the job ended with it; None where there was another attempt."""
     trust: Trust = "separate_process"
     """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall."""
     trust_reason: str | None = None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from jobs.conversations import Conversation
 from jobs.errors import UsageError
 from jobs.languages import Language
 from jobs.models import PromptJob, is_identifier
@@ -33,6 +34,8 @@ class Batch:
     make: Callable[[], Iterator[PromptJob]]
     """The jobs, but for what stands here."""
     place: Place
+    conversation: Conversation
+    cache: bool = False
     model: str | None = None
 
     def jobs(self) -> Iterator[PromptJob]:
@@ -41,6 +44,8 @@ class Batch:
             "model": self.model,
             "queue": self.place.queue,
             "priority": self.place.priority,
+            "conversation": self.conversation,
+            "cache": self.cache,
         }
         for job in self.make():
             yield job.model_copy(update=changes)
@@ -90,4 +95,4 @@ def batch_of(
                 )
 
     languages = {language: n * samples for language, n in tasks.languages.items()}
-    return Batch(run_id, len(tasks) * samples, languages, make, place)
+    return Batch(run_id, len(tasks) * samples, languages, make, place, settings.conversation)

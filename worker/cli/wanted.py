@@ -59,7 +59,7 @@ def wanted(prompt: str | None, job: JobFlags, place: Place, settings: Settings) 
         words = fault["msg"].removeprefix("Value error, ")
         why = f"{words[:1].lower()}{words[1:]}"
         raise UsageError(f"{fault['loc'][-1]!r} cannot be used: {why}", note=_NOTHING) from None
-    return Batch(None, 1, {one.language: 1}, lambda: iter([one]), place)
+    return Batch(None, 1, {one.language: 1}, lambda: iter([one]), place, settings.conversation)
 
 
 def _job_of_prompt(text: str, job: JobFlags, settings: Settings) -> PromptJob:

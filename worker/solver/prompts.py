@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from jobs.checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.conversations import Style
 from jobs.languages import Language
 from jobs.models import Attempt, CaseResult, ExecutableCode, Execution, PromptJob
 from jobs.verdicts import Verdict
@@ -14,6 +15,7 @@ from worker.sandbox.languages import ROWS
 from .disclosure import Told, deciding_case, told_error, told_of, which_failed
 from .extraction import unusable_because
 from .judge import Judgement
+from .parts import can_be_parts, told_in_parts
 from .quoting import fenced, shortened
 from .tracebacks import Failure, Frame, failure_of
 
@@ -91,8 +93,10 @@ def feedback(
     return "\n\n".join([head, *parts, _request(judgement.verdict)])
 
 
-def conversation(job: PromptJob, attempts: Sequence[Attempt]) -> tuple[UserTurn | ModelTurn, ...]:
-    """The turns so far: the prompt, then each earlier attempt as the model sent it and what came of it.
+def conversation(
+    job: PromptJob, attempts: Sequence[Attempt], style: Style = "text"
+) -> tuple[UserTurn | ModelTurn, ...]:
+    """The turns so far: the prompt, then each of these attempts as the model sent it and what came of it.
 
     User and model alternate, and the last turn is the user's. A reply that was blocked, empty or cut is not sent
     back: what is said about it joins the user turn before it.
@@ -101,11 +105,15 @@ def conversation(job: PromptJob, attempts: Sequence[Attempt]) -> tuple[UserTurn 
     said = first_prompt(job)
     for attempt in attempts:
         content = attempt.reply.content
-        if content is not None and unusable_because(attempt.reply) is None:
+        if content is None or unusable_because(attempt.reply) is not None:
+            said = f"{said}\n\n{attempt.feedback or _NO_FEEDBACK}"
+        elif style == "parts" and can_be_parts(attempt):
+            turn, asked = told_in_parts(attempt)
+            turns += [UserTurn(said), turn]
+            said = asked
+        else:
             turns += [UserTurn(said), ModelTurn(content)]
             said = attempt.feedback or _NO_FEEDBACK
-        else:
-            said = f"{said}\n\n{attempt.feedback or _NO_FEEDBACK}"
     return (*turns, UserTurn(said))
 
 
