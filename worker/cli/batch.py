@@ -63,7 +63,7 @@ class Batch:
         return worker.answers(self.model) and self.place.queue in worker.queues
 
 
-def batch_of(
+def batch_of(  # noqa: PLR0913  (each is a word of the command line)
     tasks: "Dataset",
     run_id: str,
     settings: "Settings",
@@ -71,6 +71,7 @@ def batch_of(
     place: Place,
     samples: int = 1,
     max_attempts: int | None = None,
+    cache: bool = False,
 ) -> Batch:
     """The jobs of a run: every task, so many times.
 
@@ -95,4 +96,4 @@ def batch_of(
                 )
 
     languages = {language: n * samples for language, n in tasks.languages.items()}
-    return Batch(run_id, len(tasks) * samples, languages, make, place, settings.conversation)
+    return Batch(run_id, len(tasks) * samples, languages, make, place, settings.conversation, cache)

@@ -56,6 +56,13 @@ class RunFlags:
         str | None,
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
     ] = None
+    cache: Annotated[
+        bool | None,
+        Parameter(
+            help="take replies that were paid for before, to the same words for the same sample; "
+            "unset: as model.cache says"
+        ),
+    ] = None
     detach: Detach = False
     fail_under: Annotated[
         float | None,
@@ -102,6 +109,7 @@ def evaluate(
         place=place,
         samples=run.samples,
         max_attempts=run.max_attempts,
+        cache=settings.model.cache != "never" if run.cache is None else run.cache,
     )
     if run.detach:
         return _detach(settings, batch, run, as_json=json)

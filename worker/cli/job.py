@@ -154,6 +154,7 @@ def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> It
 
 def _attempt_lines(job: PromptJob, attempt: Attempt, *, with_content: bool) -> Iterator[str]:
     yield f"attempt {attempt.number}  {attempt.verdict}  {attempt.explanation}"
+    yield from (f"  {note}" for note in _notes(attempt))
     if attempt.execution is not None:
         yield from (f"  {line}" for line in execution_lines(attempt.execution))
         because = f": {attempt.trust_reason}" if attempt.trust_reason else ""
@@ -161,6 +162,17 @@ def _attempt_lines(job: PromptJob, attempt: Attempt, *, with_content: bool) -> I
         yield from (f"  cases     {line}" for line in cases_lines(job, attempt))
     if with_content:
         yield from _content_lines(job, attempt)
+
+
+def _notes(attempt: Attempt) -> Iterator[str]:
+    from jobs.conversations import END_IN_WORDS
+
+    if attempt.conversation > 1:
+        yield f"asked anew: conversation {attempt.conversation}"
+    if attempt.reply.cached:
+        yield "its reply came out of the cache, and was paid for earlier"
+    if attempt.end in END_IN_WORDS:
+        yield END_IN_WORDS[attempt.end]
 
 
 def _content_lines(job: PromptJob, attempt: Attempt) -> Iterator[str]:
