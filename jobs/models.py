@@ -17,7 +17,9 @@ from pydantic import (
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
 from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
+from .code_execution import ExecutedBy, why_not_by_gemini
 from .conversations import Conversation, End, Style
+from .extracted import Extracted
 from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
 from .priorities import Priority
@@ -80,6 +82,8 @@ class PromptJob(Wire):
     conversation: Conversation = Conversation()
     cache: bool = False
     """Whether a reply that was paid for earlier, to the same words for the same sample, will do."""
+    code_execution: bool = False
+    """Whether Gemini runs the programs itself, by its tool of that name. Then nothing is run here."""
     limits: Limits | None = None
     """None takes the worker's default; the worker's ceiling holds either way."""
     queue: QueueName = DEFAULT_QUEUE
@@ -101,6 +105,14 @@ class PromptJob(Wire):
             raise ValueError(
                 "standard input goes into the cases of the check, each of which is a run"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_left_to_gemini(self) -> "PromptJob":
+        if self.code_execution:
+            why = why_not_by_gemini(self.language, self.checker, self.stdin)
+            if why:
+                raise ValueError(why)
         return self
 
 
@@ -266,23 +278,7 @@ class ModelReply(Wire):
     """The recordings ended before this attempt, and the last one was given again."""
 
 
-ExtractionOutcome = Literal["program", "no_code", "wrong_language", "truncated"]
-"""What looking for a program in a reply came to: all but the first are never run."""
-
-
-class Extracted(Wire):
-    """How the program of an attempt was found in its reply."""
-
-    policy: str
-    """The rules by name and number: under another number the same reply may come to another program."""
-    outcome: ExtractionOutcome
-    rule: str
-    """The one that found it, and what had to be mended; empty where there is no program."""
-    truncated: bool = False
-    """The end of the program is missing or was never marked."""
-
-
-Trust = Literal["separate_process", "same_process"]
+Trust = Literal["separate_process", "same_process", "reported_by_gemini"]
 
 
 class CaseResult(Wire):
@@ -305,6 +301,8 @@ class Attempt(Wire):
     extraction: Extracted
     executable_code: ExecutableCode | None
     """None where the reply held no program."""
+    executed_by: ExecutedBy | None = None
+    """Who ran it; None where nothing was run. Of what Gemini ran no more is known than its result."""
     code_execution_result: CodeExecutionResult | None
     """None where nothing was run."""
     execution: Execution | None
@@ -320,7 +318,8 @@ class Attempt(Wire):
     end: End | None = None
     """Why the job ended with it; None where there was another attempt."""
     trust: Trust = "separate_process"
-    """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall."""
+    """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall; what Gemini reports of
+    its own run is compared here, and cannot be verified."""
     trust_reason: str | None = None
     """What Python tests need of the program's process; None where they do without, or where tests have no other way."""
     isolation: Isolation | None = None

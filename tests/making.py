@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+from jobs.extracted import Extracted
 from jobs.limits import Limits
 from jobs.models import (
     Attempt,
     CodeExecutionResult,
     ExecutableCode,
     Execution,
-    Extracted,
     Isolation,
     ModelReply,
     PromptJob,

@@ -1,18 +1,12 @@
 """What is said to the model between attempts, through the real SDK, and what the record keeps of it."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from jobs.checkers import Case, MatchesOutput
-from jobs.connection import open_redis
 from jobs.conversations import Conversation
-from jobs.keys import Keys
-from jobs.models import Attempt, PromptJob
+from jobs.models import PromptJob
 from jobs.verdicts import Verdict
 from tests.programs import fenced
 from tests.standin import steps
@@ -20,22 +14,14 @@ from tests.standin.running import Standin
 from tests.standin.script import Rule
 from worker.errors import ModelRejectedError
 from worker.sandbox import Sandbox
-from worker.solver.loop import FeedbackLoop
 
-from .asking_gemini import gemini
-from .test_loop import LIMITS, held
+from .solving import solved, turns
 
 BROKEN, RIGHT = fenced("print(1 / 0)"), fenced("print(1)")
 SIGNED: list[Any] = [
     {"text": "hm", "thought": True},
     {"text": BROKEN, "thoughtSignature": "EjRm+/9v8A=="},
 ]
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
-    async with open_redis(redis_url, Keys()) as opened:
-        yield opened
 
 
 def a_job(job_id: str = "j", *, public: bool = True, **conversation: object) -> PromptJob:
@@ -48,32 +34,12 @@ def a_job(job_id: str = "j", *, public: bool = True, **conversation: object) -> 
     )
 
 
-async def solved(
-    redis: ArqRedis, sandbox: Sandbox, standin: Standin, *jobs: PromptJob
-) -> list[tuple[Attempt, ...]]:
-    async def ignore(_: Attempt) -> None: ...
-
-    async with aclosing(gemini(standin.url)) as model:
-        loop = FeedbackLoop(model, sandbox, calls=asyncio.Semaphore(9), slots=asyncio.Semaphore(2))
-        return [
-            await loop.solve(job, LIMITS, await held(redis, job.job_id), ignore) for job in jobs
-        ]
-
-
-def turns(standin: Standin, number: int) -> list[Any]:
-    body = standin.requests[number].body
-    assert isinstance(body, dict)
-    contents = body["contents"]
-    assert isinstance(contents, list)
-    return contents
-
-
 async def test_parts_go_behind_what_the_model_said_and_leave_it_as_it_came(
-    redis: ArqRedis, sandbox: Sandbox, standin: Standin
+    redis_url: str, sandbox: Sandbox, standin: Standin
 ) -> None:
     """A signature that is lost is a 400; the result is what the model may be told, and no more."""
     standin.says(steps.parts(*SIGNED), RIGHT)
-    (attempts,) = await solved(redis, sandbox, standin, a_job(style="parts"))
+    (attempts,) = await solved(redis_url, sandbox, standin, a_job(style="parts"))
     assert [attempt.reply.style for attempt in attempts] == [None, "parts"]
     _, said, asked = turns(standin, 1)
     assert said["parts"][:2] == SIGNED
@@ -87,7 +53,7 @@ async def test_parts_go_behind_what_the_model_said_and_leave_it_as_it_came(
 
 
 async def test_a_service_that_refuses_parts_is_told_in_text_from_then_on(
-    redis: ArqRedis, sandbox: Sandbox, standin: Standin
+    redis_url: str, sandbox: Sandbox, standin: Standin
 ) -> None:
     """One refusal for each worker is the price of finding out; the record says how the model was told."""
     refusal = steps.error(400, "INVALID_ARGUMENT", "code_execution_result is not allowed here")
@@ -95,28 +61,28 @@ async def test_a_service_that_refuses_parts_is_told_in_text_from_then_on(
     first = Rule(last="Print 1.", steps=(steps.text(BROKEN),), repeats=True)
     standin.script(first, in_text, Rule(steps=(refusal,), repeats=True))
     jobs = [a_job("a", style="parts"), a_job("b", style="parts")]
-    for attempts in await solved(redis, sandbox, standin, *jobs):
+    for attempts in await solved(redis_url, sandbox, standin, *jobs):
         assert [attempt.verdict for attempt in attempts][-1] is Verdict.ACCEPTED
         assert attempts[1].reply.style == "text"
     assert [request.status for request in standin.requests] == [200, 400, 200, 200, 200]
 
 
 async def test_a_request_that_is_refused_in_text_is_refused(
-    redis: ArqRedis, sandbox: Sandbox, standin: Standin
+    redis_url: str, sandbox: Sandbox, standin: Standin
 ) -> None:
     """The fallback is for parts; asked in the same words again, the service would say the same."""
     standin.says(steps.error(400, "INVALID_ARGUMENT", "no"))
     with pytest.raises(ModelRejectedError):
-        await solved(redis, sandbox, standin, a_job(style="parts"))
+        await solved(redis_url, sandbox, standin, a_job(style="parts"))
     assert len(standin.requests) == 1
 
 
 async def test_a_restart_says_the_prompt_alone_and_is_kept(
-    redis: ArqRedis, sandbox: Sandbox, standin: Standin
+    redis_url: str, sandbox: Sandbox, standin: Standin
 ) -> None:
     """What went wrong so often is better forgotten; a reader of the record must see where that was."""
     standin.says(BROKEN, fenced("print(2 / 0)"), RIGHT)
-    (attempts,) = await solved(redis, sandbox, standin, a_job(restart_after=1))
+    (attempts,) = await solved(redis_url, sandbox, standin, a_job(restart_after=1))
     assert [attempt.conversation for attempt in attempts] == [1, 1, 2]
     assert [attempt.feedback is None for attempt in attempts] == [False, True, True]
     assert [attempt.end for attempt in attempts] == [None, None, "accepted"]
@@ -124,17 +90,17 @@ async def test_a_restart_says_the_prompt_alone_and_is_kept(
 
 
 async def test_the_same_program_again_ends_the_job_and_says_so(
-    redis: ArqRedis, sandbox: Sandbox, standin: Standin
+    redis_url: str, sandbox: Sandbox, standin: Standin
 ) -> None:
     """Four more calls would have been paid for, most likely to hear it a third time."""
     standin.says(BROKEN)
-    (attempts,) = await solved(redis, sandbox, standin, a_job())
+    (attempts,) = await solved(redis_url, sandbox, standin, a_job())
     assert [attempt.end for attempt in attempts] == [None, "same_program_again"]
     assert len(standin.requests) == 2
 
 
 async def test_a_history_that_grew_too_long_keeps_the_prompt_and_the_last_attempt(
-    redis: ArqRedis, sandbox: Sandbox, standin: Standin
+    redis_url: str, sandbox: Sandbox, standin: Standin
 ) -> None:
     """A prompt near the model's limit is refused, and on the way there paid for again and again."""
     second = steps.text(fenced("print(2 / 0)"))
@@ -142,7 +108,7 @@ async def test_a_history_that_grew_too_long_keeps_the_prompt_and_the_last_attemp
     usage = {"promptTokenCount": 5000, "totalTokenCount": 5011}
     long = second.model_copy(update={"body": second.body | {"usageMetadata": usage}})
     standin.says(BROKEN, long, RIGHT)
-    await solved(redis, sandbox, standin, a_job(history_tokens=4999))
+    await solved(redis_url, sandbox, standin, a_job(history_tokens=4999))
     first, said, told = turns(standin, 2)
     assert first == turns(standin, 0)[0]
     assert said["parts"] == [{"text": fenced("print(2 / 0)")}]

@@ -5,9 +5,10 @@ from pydantic import JsonValue
 
 from jobs.checkers import Case, Checker, ExitsCleanly, MatchesOutput, PassesTests
 from jobs.clock import utcnow
+from jobs.extracted import Extracted
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import Attempt, ExecutableCode, Execution, Extracted, ModelReply, PromptJob
+from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
 from worker.model import ModelTurn, UserTurn

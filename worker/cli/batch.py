@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from jobs.code_execution import why_not_by_gemini
 from jobs.conversations import Conversation
 from jobs.errors import UsageError
 from jobs.languages import Language
 from jobs.models import PromptJob, is_identifier
-from jobs.presence import WorkerPresence
+from jobs.presence import WorkerPresence, is_replayed
 
 from .placing import Place
 
@@ -36,6 +37,8 @@ class Batch:
     place: Place
     conversation: Conversation
     cache: bool = False
+    code_execution: bool = False
+    """Whether Gemini runs the programs itself."""
     model: str | None = None
 
     def jobs(self) -> Iterator[PromptJob]:
@@ -46,6 +49,7 @@ class Batch:
             "priority": self.place.priority,
             "conversation": self.conversation,
             "cache": self.cache,
+            "code_execution": self.code_execution,
         }
         for job in self.make():
             yield job.model_copy(update=changes)
@@ -57,6 +61,28 @@ class Batch:
     def for_model(self, model: str) -> "Batch":
         """The same jobs, to be answered by this model and by no worker that asks another."""
         return replace(self, model=model)
+
+    def run_by_gemini(self, settings: "Settings") -> "Batch":
+        """The same jobs, whose programs Gemini runs itself.
+
+        Raises:
+            UsageError: it cannot run one of them, or nobody would ask it.
+        """
+        if is_replayed(settings.meant_model):
+            raise UsageError(
+                f"--code-execution has Gemini run programs, and {settings.meant_model} is no model of Gemini's",
+                fixes=["set a key:  export GEMINI_API_KEY=...", "or leave out --code-execution"],
+                note="nothing was queued",
+            )
+        for job in self.make():
+            why = why_not_by_gemini(job.language, job.checker, job.stdin)
+            if why:
+                raise UsageError(
+                    f"--code-execution does not go with {job.task_id or 'this prompt'!r}: {why}",
+                    fixes=["leave out --code-execution, and it is run in the sandbox"],
+                    note="nothing was queued",
+                )
+        return replace(self, code_execution=True)
 
     def is_for(self, worker: WorkerPresence) -> bool:
         """Whether this worker will take the jobs."""

@@ -20,6 +20,7 @@ from .flags import (
     NO_LANE_FLAGS,
     AsJson,
     Attempts,
+    CodeExecution,
     Detach,
     LaneFlags,
     SettingFlags,
@@ -63,6 +64,7 @@ class RunFlags:
             "unset: as model.cache says"
         ),
     ] = None
+    code_execution: CodeExecution = False
     detach: Detach = False
     fail_under: Annotated[
         float | None,
@@ -111,6 +113,8 @@ def evaluate(
         max_attempts=run.max_attempts,
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
     )
+    if run.code_execution:
+        batch = batch.run_by_gemini(settings)
     if run.detach:
         return _detach(settings, batch, run, as_json=json)
     resume = same_command(*(() if run.run is not None else ("--run", run_id)))

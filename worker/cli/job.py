@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TRUST: dict[Trust, str] = {
     "separate_process": "outside the program's process",
+    "reported_by_gemini": "against what Gemini says that it printed",
     "same_process": "by tests in the program's own process, which it could cheat",
 }
 
@@ -169,6 +170,8 @@ def _notes(attempt: Attempt) -> Iterator[str]:
 
     if attempt.conversation > 1:
         yield f"asked anew: conversation {attempt.conversation}"
+    if attempt.executed_by == "gemini":
+        yield "run by Gemini, and not here: nobody can say more of it than its result"
     if attempt.reply.cached:
         yield "its reply came out of the cache, and was paid for earlier"
     if attempt.end in END_IN_WORDS:

@@ -39,6 +39,8 @@ class ModelRequest:
     temperature: float | None = None
     conversation: int = 1
     """Which one of its job this belongs to. A restart says the same words, and wants another answer."""
+    code_execution: bool = False
+    """Whether the model may run programs itself."""
     cache: bool = False
     """Whether a reply that was paid for earlier will do."""
 

@@ -107,6 +107,7 @@ def key_of(request: ModelRequest, asked: Mapping[str, JsonValue]) -> str:
         "system": request.system_instruction,
         "turns": [_said_in(turn) for turn in request.turns],
         "temperature": request.temperature,
+        "code_execution": request.code_execution,
         "sample": request.sample,
         "conversation": request.conversation,
     }

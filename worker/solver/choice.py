@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from jobs.extracted import ExtractionOutcome
 from jobs.languages import Language
-from jobs.models import ExtractionOutcome
 from worker.sandbox.languages import ROWS
 
 from .fences import Block

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from jobs.extracted import Extracted, ExtractionOutcome
 from jobs.languages import Language
-from jobs.models import Extracted, ExtractionOutcome, ModelReply
+from jobs.models import ModelReply
 
 from .choice import choose, why_none
 from .fences import Block, fenced_blocks

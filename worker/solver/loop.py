@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from jobs.clock import utcnow
+from jobs.code_execution import ExecutedBy
 from jobs.conversations import Style
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
@@ -20,6 +21,7 @@ from .course import conversation_so_far, end_of, still_told
 from .extraction import Extraction, program_of
 from .judge import no_program
 from .prompts import conversation, feedback, system_instruction
+from .reported import reported
 
 _log = structlog.get_logger(__name__)
 
@@ -68,14 +70,14 @@ class FeedbackLoop:
                     await checkpoint.make_sure()
                     reply = await self._ask(job, attempts)
                 await checkpoint.save_reply(number, reply)
-            extraction = program_of(reply, job.language)
-            code, checked = await self._check(job, extraction, limits)
+            extraction, code, checked = await self._check(job, reply, limits)
             judgement = checked.judgement
             attempt = Attempt(
                 number=number,
                 reply=reply,
                 extraction=extraction.kept,
                 executable_code=code,
+                executed_by=_executor(job, code),
                 code_execution_result=judgement.result,
                 execution=checked.execution,
                 verdict=judgement.verdict,
@@ -115,12 +117,16 @@ class FeedbackLoop:
         return reply.model_copy(update=asked | ({"style": style} if len(request.turns) > 1 else {}))
 
     async def _check(
-        self, job: PromptJob, extraction: Extraction, limits: Limits
-    ) -> tuple[ExecutableCode | None, Checked]:
+        self, job: PromptJob, reply: ModelReply, limits: Limits
+    ) -> tuple[Extraction, ExecutableCode | None, Checked]:
+        if job.code_execution:
+            return reported(job, reply, limits)
+        extraction = program_of(reply, job.language)
         if extraction.code is None:
-            return None, Checked(None, no_program(extraction))
+            return extraction, None, Checked(None, no_program(extraction))
         code = ExecutableCode(language=job.language, code=extraction.code)
-        return code, await check(job, code, limits, _InTurn(self._sandbox, self._slots))
+        checked = await check(job, code, limits, _InTurn(self._sandbox, self._slots))
+        return extraction, code, checked
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,12 @@ def _with_consequence(
     return attempt.model_copy(update={"feedback": words})
 
 
+def _executor(job: PromptJob, code: ExecutableCode | None) -> ExecutedBy | None:
+    if code is None:
+        return None
+    return "gemini" if job.code_execution else "sandbox"
+
+
 def _request(job: PromptJob, attempts: Sequence[Attempt], style: Style) -> ModelRequest:
     number, current = conversation_so_far(job, attempts)
     return ModelRequest(
@@ -165,10 +177,11 @@ def _request(job: PromptJob, attempts: Sequence[Attempt], style: Style) -> Model
         task_id=job.task_id,
         sample=job.sample,
         attempt=len(attempts) + 1,
-        system_instruction=system_instruction(job.language),
+        system_instruction=system_instruction(job.language, code_execution=job.code_execution),
         turns=conversation(job, still_told(job, current), style),
         model=job.model,
         temperature=job.temperature,
         conversation=number,
+        code_execution=job.code_execution,
         cache=job.cache,
     )

@@ -17,6 +17,8 @@ def can_be_parts(attempt: Attempt) -> bool:
         and code.language is Language.PYTHON
         and attempt.verdict.outcome is not None
         and bool(attempt.feedback)
+        # What Gemini ran stands in its own turn already.
+        and attempt.executed_by != "gemini"
     )
 
 

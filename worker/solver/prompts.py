@@ -31,8 +31,14 @@ _NO_FEEDBACK = "That program was not right."
 _WITH_ERROR = (Verdict.RUNTIME_ERROR, Verdict.COMPILE_ERROR, Verdict.FORBIDDEN_CALL)
 
 
-def system_instruction(language: Language) -> str:
-    """The same words for every job in `language`, so that the service can cache them."""
+def system_instruction(language: Language, *, code_execution: bool = False) -> str:
+    """The same words for every such job in `language`, so that the service can cache them."""
+    if code_execution:
+        return (
+            f"You solve the task by one complete program in {ROWS[language].description}, which you run with your code "
+            "execution tool. The last program that you run is your answer, and what it prints is judged: it prints "
+            "only what the task asks for. No placeholders."
+        )
     return (
         f"You write one complete program in {ROWS[language].description}. "
         f"Reply with exactly one fenced code block, labelled {language.value}, that holds the whole program. "
@@ -90,7 +96,9 @@ def feedback(
                 assert_never(told)
     verdict = judgement.verdict.value.replace("_", " ")
     head = f"Attempt {attempt_number} of {job.max_attempts} failed ({verdict}): {cause}"
-    return "\n\n".join([head, *parts, _request(judgement.verdict)])
+    return "\n\n".join(
+        [head, *parts, _request(judgement.verdict, code_execution=job.code_execution)]
+    )
 
 
 def conversation(
@@ -241,7 +249,9 @@ def _without_paths(text: str) -> str:
     return _PATH.sub(r"\1", text)
 
 
-def _request(verdict: Verdict) -> str:
+def _request(verdict: Verdict, *, code_execution: bool) -> str:
+    if code_execution:
+        return "State the cause in one sentence, then run the whole corrected program."
     if verdict is Verdict.NO_CODE:
         return "Give the whole program in one fenced code block."
     if verdict is Verdict.FORBIDDEN_CALL:
