@@ -104,6 +104,16 @@ class GeminiOptions:
             ),
         )
 
+    @property
+    def shaping(self) -> dict[str, str | float | None]:
+        """What of these changes answers, and is in no request: who is asked, and with which generation config."""
+        return {
+            "address": self.address,
+            "version": self.version,
+            "max_output_tokens": self.max_output_tokens,
+            "default_temperature": self.temperature,
+        }
+
     def usable_key(self) -> str:
         """The key without the white space around it.
 
