@@ -24,6 +24,7 @@ from .calling import Patience, call
 from .faults import Fault, fault_of
 from .listing import ListedModel
 from .options import GeminiOptions
+from .pools import PooledClient
 from .replies import read_object, reply_of
 
 # Its warnings tell which of two environment variables it takes the key from; it takes neither.
@@ -64,10 +65,7 @@ class GeminiModel:
         key = None if options.vertex else options.usable_key()
         # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
         # hidden retry, and does not follow redirects, which would carry the key to another host.
-        self._http = httpx2.AsyncClient(
-            limits=httpx2.Limits(max_connections=options.max_connections),
-            event_hooks={"request": [self._bound_wait_for_connection]},
-        )
+        self._http = PooledClient(options.max_connections, self._bound_wait_for_connection)
         self._client = _sdk_client(options, key, self._http)
 
     async def check(self) -> None:
