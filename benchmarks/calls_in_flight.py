@@ -3,8 +3,8 @@
     python -m benchmarks.calls_in_flight --in-flight 500 --calls 5000
 
 The client is the one of a worker, over the real SDK and real sockets; the service is a process of its own that reads as
-little as it can, waits, and always gives the same answer, so that what is measured is the client. Ideal is as many rounds
-of that wait as there have to be.
+little as it can, waits, and always gives the same answer, so that what is measured is the client. Ideal is as many
+rounds of that wait as there have to be.
 """
 
 import argparse

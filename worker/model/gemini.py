@@ -41,6 +41,17 @@ _Answer = TypeVar("_Answer")
 _POOL_SHARE = 0.5
 
 
+_CONFIG = types.GenerateContentConfig(
+    automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+    # Each continuation is billed, and there is no limit to their number.
+    automatic_continuation=False,
+    # The SDK's own reading drops fields that it does not know.
+    should_return_http_response=True,
+)
+# The SDK wants some; the body that is sent has others in their place.
+_NO_CONTENTS = types.Content(parts=[])
+
+
 class GeminiModel:
     """Asks Gemini. What may pass by itself is tried again within one call; what is left is an error.
 
@@ -120,7 +131,7 @@ class GeminiModel:
     async def _ask(self, model: str, request: ModelRequest) -> ModelReply | Fault:
         began = monotonic()
         response = await self._client.aio.models.generate_content(
-            model=model, contents=request.prompt, config=self._config(request)
+            model=model, contents=_NO_CONTENTS, config=self._config(request)
         )
         latency_seconds = monotonic() - began
         sent = response.sdk_http_response
@@ -143,24 +154,31 @@ class GeminiModel:
         request.extensions["timeout"] = {**request.extensions["timeout"], "pool": seconds}
 
     def _config(self, request: ModelRequest) -> types.GenerateContentConfig:
-        asked, default = request.temperature, self._options.temperature
-        return types.GenerateContentConfig(
-            system_instruction=request.system_instruction or None,
-            temperature=default if asked is None else asked,
-            max_output_tokens=self._options.max_output_tokens,
-            tools=[types.Tool(code_execution=types.ToolCodeExecution())]
-            if request.code_execution
-            else None,
-            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
-            # Each continuation is billed, and there is no limit to their number.
-            automatic_continuation=False,
-            # The SDK's own reading drops fields that it does not know.
-            should_return_http_response=True,
-            # Put in last and untouched: the SDK rewrites thought signatures in turns that it is given.
-            http_options=types.HttpOptions(
-                extra_body={"contents": [_content_of(turn) for turn in request.turns]}
-            ),
+        return _CONFIG.model_copy(
+            update={"http_options": types.HttpOptions(extra_body=self._body_of(request))}
         )
+
+    def _body_of(self, request: ModelRequest) -> dict[str, JsonValue]:
+        """What is asked, as the service takes it: the SDK would rewrite signatures, and go through it part by part."""
+        asked, default = request.temperature, self._options.temperature
+        generation: dict[str, JsonValue] = {
+            "temperature": default if asked is None else asked,
+            "maxOutputTokens": self._options.max_output_tokens,
+        }
+        body: dict[str, JsonValue] = {
+            "contents": [_content_of(turn) for turn in request.turns],
+            "generationConfig": {
+                name: value for name, value in generation.items() if value is not None
+            },
+        }
+        if request.system_instruction:
+            body["systemInstruction"] = {
+                "role": "user",
+                "parts": [{"text": request.system_instruction}],
+            }
+        if request.code_execution:
+            body["tools"] = [{"codeExecution": {}}]
+        return body
 
 
 def _sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:
