@@ -3,7 +3,7 @@
 PromptmillError                 (jobs.errors)
 ├── ModelError                  no reply could be had from the model
 │   ├── ModelUnavailableError   exit 3: 429, 5xx, time-outs, no network; the job is delivered again
-│   ├── ModelClosedError        exit 4: no job would be answered; the worker stops, the jobs stay queued
+│   ├── ModelClosedError        exit 4: no job would be answered; runs are paused, the jobs stay queued
 │   │   ├── ModelQuotaError         what the account may ask in a day is used up
 │   │   └── ModelKeyError           the key is wrong or may not do this
 │   │       └── ModelKeyMissingError    there is no key, and Gemini was asked for by name
