@@ -1,6 +1,7 @@
 """A job as data: what is asked, what each attempt did, and the record that is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 from itertools import chain
 from signal import Signals
 from typing import Annotated, Literal, get_args
@@ -231,6 +232,16 @@ class Usage(Wire):
         )
 
 
+class Cost(Wire):
+    """What a reply cost, by a list of prices."""
+
+    usd: Annotated[float, Field(ge=0)]
+    prices_of: date
+    """The day, in UTC, whose prices these are: prices change."""
+    price_list: str
+    """Which list, and its version."""
+
+
 class ModelReply(Wire):
     """What the model answered, as received and as read."""
 
@@ -248,6 +259,8 @@ class ModelReply(Wire):
     model_version: str | None
     response_id: str | None = None
     usage: Usage = Usage()
+    cost: Cost | None = None
+    """None where the price is unknown, never 0. Requests that brought no reply are not in it."""
     latency_seconds: float
     """Of the request that was answered; earlier tries and the waits between them are not in it."""
     transport_tries: int = 1
@@ -256,6 +269,15 @@ class ModelReply(Wire):
     """The answer is a recording."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
+
+
+def total_usd(replies: Iterable[ModelReply]) -> float | None:
+    """What these cost together: recordings nothing, and None where the price of one is unknown."""
+    costs = [
+        reply.cost.usd if reply.cost else 0.0 if reply.simulated else None for reply in replies
+    ]
+    known = [usd for usd in costs if usd is not None]
+    return sum(known) if len(known) == len(costs) else None
 
 
 Trust = Literal["separate_process", "same_process"]
@@ -330,7 +352,7 @@ class Record(Wire):
     usage: Usage
     """Summed over the attempts."""
     cost_usd: float | None = None
-    """None where the price is unknown, never 0."""
+    """Summed over the attempts; recordings cost nothing. None where the price of a reply is unknown, never 0."""
     queued_at: AwareDatetime
     started_at: AwareDatetime
     finished_at: AwareDatetime

@@ -16,13 +16,14 @@ from google.genai import errors, types
 from google.genai.client import DebugConfig
 from pydantic import JsonValue
 
-from jobs.clock import monotonic
+from jobs.clock import monotonic, utcnow
 from jobs.models import ModelReply
 from worker.errors import ModelRejectedError
 
 from . import ModelRequest, ModelTurn, UserTurn
 from .faults import NOT_SENT, Fault, Meaning, error_of, fault_of, meaning_of
 from .options import GeminiOptions
+from .prices import priced
 from .replies import read_object, reply_of
 
 _log = structlog.get_logger(__name__)
@@ -152,7 +153,8 @@ class GeminiModel:
         sent = response.sdk_http_response
         try:
             answer = read_object((sent.body if sent else None) or "")
-            return reply_of(answer, latency_seconds=latency_seconds, transport_tries=tries)
+            reply = reply_of(answer, latency_seconds=latency_seconds, transport_tries=tries)
+            return priced(reply, model, utcnow())
         except ValueError:
             return _unreadable()
 
