@@ -86,6 +86,22 @@ class Keys:
         """Who queues the jobs of such a run now; expires soon after that worker falls silent."""
         return f"{self.prefix}:feeder:{run_id}"
 
+    def limit(self, place: str) -> str:
+        """The hash of what a model may be asked now, by account and model: how far its minute is used, and a pause."""
+        return f"{self.prefix}:limit:{place}"
+
+    def under_way(self, place: str) -> str:
+        """The sorted set of requests to that model that are under way, by the time they end at the latest."""
+        return f"{self.prefix}:under-way:{place}"
+
+    def asked(self, place: str, day: str) -> str:
+        """How many requests were sent to that model on one day of the service's."""
+        return f"{self.prefix}:asked:{place}:{day}"
+
+    def spoken_for(self, run_id: str) -> str:
+        """The sorted set of what requests of a run may use of its budget that are under way; expires with them."""
+        return f"{self.prefix}:spoken-for:{run_id}"
+
     @property
     def dead(self) -> str:
         """The sorted set of jobs that ended because of us, by the time of their end."""

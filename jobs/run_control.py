@@ -21,7 +21,9 @@ local run, state, reason = unpack(ARGV)
 if redis.call('EXISTS', RUN .. run) == 0 then return false end
 local was = state_of(run)
 if was == 'cancelled' or was == state then return was end
+redis.call('HDEL', RUN .. run, 'pausedBy')
 redis.call('HSET', RUN .. run, 'state', state, 'reason', reason)
+stop_clock(run)
 if state == 'cancelled' then end_feeding(run) end
 redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
 return was
@@ -30,7 +32,7 @@ return was
 # A run and a state: takes that state, and no other, from it.
 _CLEAR_STATE = """
 if state_of(ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('HDEL', RUN .. ARGV[1], 'state', 'reason')
+redis.call('HDEL', RUN .. ARGV[1], 'state', 'reason', 'pausedBy')
 redis.call('EXPIRE', RUN .. ARGV[1], RUN_SECONDS)
 return 1
 """

@@ -40,6 +40,7 @@ from worker.consumer.worker import JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
+from worker.model.shared_throttle import ModelLimits, SharedThrottle
 from worker.sandbox import Sandbox
 from worker.sandbox.interpreters import found_languages
 from worker.sandbox.opening import open_sandbox
@@ -59,6 +60,8 @@ class Engine:
     feeder: Feeder
     sandbox: Sandbox
     presence: WorkerPresence
+    room: Callable[[], int | None] = lambda: None
+    """How many jobs more the model has use for; None is any number."""
 
 
 @asynccontextmanager
@@ -80,13 +83,16 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                 settings.sandbox.require, packages_of(python.environment, python.preload)
             )
         )
-        model = open_model(settings.model.name, gemini_options(settings))
+        redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
+        gemini = gemini_options(settings)
+        limits = ModelLimits(**settings.model.limits.model_dump())
+        throttle = SharedThrottle(redis, keys, gemini.account, limits)
+        model = open_model(settings.model.name, gemini, throttle)
         stack.push_async_callback(model.aclose)
         await model.check()
         store = open_store(settings.records_place, prefix=settings.redis.prefix)
         stack.push_async_callback(store.aclose)
         await store.check()
-        redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
         await tell_risks(redis)
         presence = WorkerPresence(
             worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
@@ -114,7 +120,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
-        yield Engine(redis, keys, consumer, feeder, sandbox, presence)
+        yield Engine(redis, keys, consumer, feeder, sandbox, presence, throttle.room)
 
 
 async def serve(
@@ -174,6 +180,7 @@ def make_worker(
         ),
     )
     names = {lane.name for lane in chain.from_iterable(lanes)}
+    worker.room = engine.room
     worker.more_to_come = partial(engine.feeder.has_more, names)
     if folder := folder_on_disk(settings.records_place):
         worker.obstacle = partial(lack_of_room, folder.absolute(), settings.worker.free_mib)

@@ -86,6 +86,8 @@ class JobWorker(Worker):
         )
         self.obstacle: Callable[[], str | None] = lambda: None
         """Why no job may be taken now, if there is a reason."""
+        self.room: Callable[[], int | None] = lambda: None
+        """How many jobs more are of use now; None is any number."""
         self.more_to_come: Callable[[], Awaitable[bool]] = _nothing_to_come
         """Whether a burst is to wait for jobs that are not in the queue yet."""
         self._drain_seconds = options.drain_seconds
@@ -201,13 +203,17 @@ class JobWorker(Worker):
 
     async def _take(self) -> float:
         """Start as many jobs as there are free slots and due jobs; gives the seconds until it is worth another look."""
-        free = min(self.max_jobs - len(self.tasks), _MOST_AT_ONCE)
+        free = self._n_free()
         if free <= 0 or not self.allow_pick_jobs or self._look_for_obstacles():
             return _LONGEST_PAUSE_SECONDS
         taken = await through_outages(partial(self._claim, free))
         if len(taken.claims) >= min(free, SHARE) and len(self.tasks) < self.max_jobs:
             return 0.0
         return min(taken.next_due_seconds or _LONGEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+
+    def _n_free(self) -> int:
+        free, room = self.max_jobs - len(self.tasks), self.room()
+        return min(free, _MOST_AT_ONCE) if room is None else min(free, _MOST_AT_ONCE, room)
 
     async def _claim(self, free: int) -> Taken:
         # A task of its own, so that what it takes is known even where this worker is stopped meanwhile.

@@ -37,6 +37,8 @@ class ModelRequest:
     model: str | None = None
     """None asks the client's own default."""
     temperature: float | None = None
+    run_id: str | None = None
+    """Whose budget pays for it, if any."""
 
 
 class ModelClient(Protocol):

@@ -5,7 +5,7 @@ import logging
 import math
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import JSONDecodeError
 from typing import TypeVar, assert_never
 
@@ -25,6 +25,8 @@ from .faults import NOT_SENT, Fault, Meaning, error_of, fault_of, meaning_of
 from .options import GeminiOptions
 from .prices import priced
 from .replies import read_object, reply_of
+from .throttle import Throttle, Toll, Unlimited
+from .tolls import toll_of
 
 _log = structlog.get_logger(__name__)
 # Its warnings tell which of two environment variables it takes the key from; it takes neither.
@@ -59,8 +61,8 @@ class GeminiModel:
 
     simulated = False
 
-    def __init__(self, options: GeminiOptions) -> None:
-        """Connect to nothing yet.
+    def __init__(self, options: GeminiOptions, throttle: Throttle | None = None) -> None:
+        """Connect to nothing yet. Each request for a generation is sent as `throttle` admits it, if there is one.
 
         Raises:
             ModelKeyError: there is no key, or it cannot be one.
@@ -68,6 +70,7 @@ class GeminiModel:
         """
         self.name = options.name
         self._options = options
+        self._throttle = throttle or Unlimited()
         self._patience = _Patience(options.timeout_seconds, options.max_wait_seconds)
         key = options.usable_key()
         # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
@@ -87,7 +90,11 @@ class GeminiModel:
             min(_CHECK_SECONDS, self._patience.timeout_seconds),
             min(_CHECK_SECONDS, self._patience.max_wait_seconds),
         )
-        await self._persist(self.name, self._describe, patience)
+        await self._persist(
+            self.name,
+            lambda tries: _settle(self._describe(tries), patience.timeout_seconds),
+            patience,
+        )
 
     async def generate(self, request: ModelRequest) -> ModelReply:
         """One reply; blocked, cut and empty ones included.
@@ -98,8 +105,11 @@ class GeminiModel:
             ModelRejectedError: this request will never be answered.
         """
         model = request.model or self.name
+        toll = toll_of(request, model, self._options)
         return await self._persist(
-            model, lambda tries: self._ask(model, request, tries), self._patience
+            model,
+            lambda tries: self._pass(toll, lambda: self._ask(model, request, tries)),
+            self._patience,
         )
 
     async def aclose(self) -> None:
@@ -120,7 +130,7 @@ class GeminiModel:
         tries = 0
         while True:
             tries += 1
-            answer = await _settle(ask(tries), patience.timeout_seconds)
+            answer = await ask(tries)
             if not isinstance(answer, Fault):
                 return answer
             wait_seconds = self._wait_seconds(answer, tries)
@@ -143,6 +153,20 @@ class GeminiModel:
         backoff_seconds = first_seconds * 2 ** min(tries - 1, 30)
         own = random.uniform(0, min(backoff_seconds, _MOST_BACKOFF_SECONDS))  # noqa: S311  # no secret
         return (fault.wait_seconds or 0.0) + own
+
+    async def _pass(
+        self, toll: Toll, ask: Callable[[], Awaitable[ModelReply | Fault]]
+    ) -> ModelReply | Fault:
+        """What is answered to a request that waits until it may be sent; a 429 holds everybody's."""
+        async with self._throttle.passing(toll) as passage:
+            answer = await _settle(ask(), self._patience.timeout_seconds)
+            if isinstance(answer, ModelReply):
+                passage.reply = answer
+                return answer
+        if answer.status != 429 or meaning_of(answer) is not Meaning.TRANSIENT:
+            return answer
+        seconds = await self._throttle.pause(toll.model, answer.wait_seconds)
+        return replace(answer, wait_seconds=seconds)
 
     async def _ask(self, model: str, request: ModelRequest, tries: int) -> ModelReply | Fault:
         began = monotonic()

@@ -1,5 +1,6 @@
 """What a Gemini client is told, and how its key may be spoken of."""
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 
@@ -44,6 +45,12 @@ class GeminiOptions:
     def shown_address(self) -> str:
         """Where requests go, without a password that a gateway's address may carry."""
         return re.sub(r"//[^/@]*@", "//", self.address)
+
+    @property
+    def account(self) -> str:
+        """Whose limits requests count against; it tells nothing of the key."""
+        key = (self.api_key or "").strip()
+        return hashlib.sha256(f"{self.address}\0{key}".encode()).hexdigest()[:12]
 
     @property
     def version(self) -> str:

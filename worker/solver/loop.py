@@ -139,6 +139,7 @@ def is_over(job: PromptJob, attempts: Sequence[Attempt]) -> bool:
 def _request(job: PromptJob, attempts: Sequence[Attempt]) -> ModelRequest:
     return ModelRequest(
         prompt=job.prompt,
+        run_id=job.run_id,
         task_id=job.task_id,
         sample=job.sample,
         attempt=len(attempts) + 1,
