@@ -32,6 +32,7 @@ _WORTH_WAITING_SECONDS = 5.0
 _SETTLING_SECONDS = 600.0
 _MARGIN_SECONDS = 30.0
 _BURST_SHARE = 10
+_WEIGHT_OF_LAST = 0.3
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class ModelLimits:
     """Requests under way at one time."""
     burst: int = 5
     """Requests that may follow each other at once after a quiet time."""
+
+    @property
+    def pace_seconds(self) -> float:
+        """The time from one request to the next, after a burst."""
+        return 60 / self.requests_per_minute if self.requests_per_minute else 0.0
 
     @property
     def burst_tokens(self) -> int:
@@ -71,6 +77,17 @@ class _Line:
     n_waiting: int = 0
     closed_until: float = 0.0
     """By our own clock: it was told that nobody is admitted before."""
+    pace_seconds: float = 0.0
+    """The time from one who is admitted to the next, where somebody waits: a mean of the last few."""
+    last_admitted_at: float | None = None
+    """None where nobody waited then."""
+
+    def admit(self) -> None:
+        now = monotonic()
+        if self.last_admitted_at is not None:
+            seconds = min(now - self.last_admitted_at, _WORTH_WAITING_SECONDS)
+            self.pace_seconds += _WEIGHT_OF_LAST * (seconds - self.pace_seconds)
+        self.last_admitted_at = now if self.n_waiting > 1 else None
 
     def close(self, seconds: float) -> None:
         self.closed_until = max(self.closed_until, monotonic() + seconds)
@@ -138,22 +155,26 @@ class SharedThrottle:
 
     async def _admit(self, request_id: str, toll: Toll) -> None:
         line = self._lines[toll.model]
-        expected = max(line.closed_seconds, line.n_waiting * self._pace_seconds)
-        if expected > _WORTH_WAITING_SECONDS:
-            raise ModelBusyError(toll.model, expected)
+        self._turn_away_if_hopeless(toll, line)
         line.n_waiting += 1
         try:
-            async with asyncio.timeout(_WORTH_WAITING_SECONDS):
-                await line.first.acquire()
-        except TimeoutError:
-            raise ModelBusyError(toll.model, _WORTH_WAITING_SECONDS) from None
-        else:
-            try:
+            async with line.first:
+                if line.closed_seconds > _WORTH_WAITING_SECONDS:
+                    raise ModelBusyError(toll.model, line.closed_seconds)
                 await self._ask_until_admitted(request_id, toll, line)
-            finally:
-                line.first.release()
+            line.admit()
         finally:
             line.n_waiting -= 1
+
+    def _turn_away_if_hopeless(self, toll: Toll, line: _Line) -> None:
+        n_after_burst = max(0, line.n_waiting - self._limits.burst)
+        expected = max(
+            line.closed_seconds,
+            line.n_waiting * line.pace_seconds,
+            n_after_burst * self._limits.pace_seconds,
+        )
+        if expected > _WORTH_WAITING_SECONDS:
+            raise ModelBusyError(toll.model, expected)
 
     async def _ask_until_admitted(self, request_id: str, toll: Toll, line: _Line) -> None:
         give_up_at = monotonic() + _WORTH_WAITING_SECONDS
@@ -223,17 +244,11 @@ class SharedThrottle:
     def _room_in(self, line: _Line) -> int | None:
         if line.closed_seconds:
             return 0
-        bounds = [
-            math.ceil(_WORTH_WAITING_SECONDS / self._pace_seconds) if self._pace_seconds else None,
-            self._limits.concurrency,
-        ]
-        known = [bound for bound in bounds if bound is not None]
+        paces = (line.pace_seconds, self._limits.pace_seconds)
+        known = [math.ceil(_WORTH_WAITING_SECONDS / pace) for pace in paces if pace]
+        if self._limits.concurrency is not None:
+            known.append(self._limits.concurrency)
         return max(0, min(known) - line.n_waiting) if known else None
-
-    @property
-    def _pace_seconds(self) -> float:
-        per_minute = self._limits.requests_per_minute
-        return 60 / per_minute if per_minute else 0.0
 
     def _day_is_over(self, model: str) -> ModelQuotaError:
         hours = seconds_left_of_day() / 3600
