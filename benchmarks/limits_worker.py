@@ -31,7 +31,7 @@ async def send(url: str, limits: ModelLimits, n_requests: int, pause: tuple[int,
                     await stack.enter_async_context(throttle.passing(toll))
                 except ModelBusyError as busy:
                     # What the queue does with a job that is put back.
-                    await asyncio.sleep(busy.retry_after_seconds)
+                    await asyncio.sleep(busy.retry_after_seconds or 0.0)
                 else:
                     break
             n_admitted += 1

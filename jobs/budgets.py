@@ -14,8 +14,8 @@ from .wire import Wire
 NANO = 1_000_000_000
 """Money is counted in whole parts of a dollar as small as this: sums of fractions drift."""
 
-BUDGET = "budget"
-"""Who paused a run whose budget is used up."""
+BUDGET = "budget-reached"
+"""The cause of the pause of a run whose budget is used up."""
 
 # A run, then names and values.
 _SET = """

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
+from .calls import CallClass, class_of_reply
 from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
 from .languages import CALLABLE, Language, no_calls
@@ -259,16 +260,27 @@ class ModelReply(Wire):
     model_version: str | None
     response_id: str | None = None
     usage: Usage = Usage()
+    """What was paid for it, replies that were thrown away for it included."""
     cost: Cost | None = None
     """None where the price is unknown, never 0. Requests that brought no reply are not in it."""
     latency_seconds: float
     """Of the request that was answered; earlier tries and the waits between them are not in it."""
     transport_tries: int = 1
-    """HTTP requests it took, retries after 429 and 5xx included. They are not attempts."""
+    """HTTP requests it took in all, those after a rate limit included. They are not attempts."""
+    transport_retries: int = 0
+    """How many of them followed on a failure of service or network, or on no answer in time."""
+    resamples: int = 0
+    """How many of them followed on a reply that was thrown away, because it was empty, blocked or malformed."""
     simulated: bool = False
     """The answer is a recording."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
+
+    @property
+    def call_class(self) -> CallClass:
+        """What the reply means for what can be done with it."""
+        is_empty = not self.text.strip() and not self.code_parts
+        return class_of_reply(self.finish_reason, self.block_reason, is_empty=is_empty)
 
 
 def total_usd(replies: Iterable[ModelReply]) -> float | None:
@@ -300,6 +312,8 @@ class Attempt(Wire):
 
     number: Annotated[int, Field(ge=1)]
     reply: ModelReply
+    call_class: CallClass | None = None
+    """How the call that brought the reply ended; None where that was not kept yet."""
     extraction: str
     """The rule that found the program in the reply; empty where none did."""
     executable_code: ExecutableCode | None

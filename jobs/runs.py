@@ -32,8 +32,8 @@ class Run(Wire):
     state: RunState = RunState.ACTIVE
     reason: str = ""
     """Why it is paused or cancelled."""
-    paused_by: str = ""
-    """`budget` if it is paused because it has used up what it may use."""
+    cause: str = ""
+    """The kind of the error that paused it, such as `model-key-invalid`; empty where somebody did."""
     created_at: AwareDatetime | None = None
     submitted: int = 0
     """Jobs that were queued, those that were queued again among them."""
@@ -53,7 +53,7 @@ class Run(Wire):
     @property
     def is_stopped_by_budget(self) -> bool:
         """Whether that is why it stands still."""
-        return self.paused_by == BUDGET
+        return self.cause == BUDGET
 
     @property
     def is_over_budget(self) -> bool:
@@ -129,7 +129,7 @@ def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
         run_id=run_id,
         state=RunState(fields.get("state", RunState.ACTIVE)),
         reason=fields.get("reason", ""),
-        paused_by=fields.get("pausedBy", ""),
+        cause=fields.get("cause", ""),
         created_at=fields.get("createdAt"),  # type: ignore[arg-type]  # read from its text
         submitted=int(fields.get("submitted", 0)),
         cancelled=int(fields.get("cancelled", 0)),

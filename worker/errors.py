@@ -2,8 +2,8 @@
 
 PromptmillError                 (jobs.errors)
 ├── ModelError                  no reply could be had from the model
-│   ├── ModelUnavailableError   exit 3: 429, 5xx, time-outs, no network; the job is delivered again
-│   ├── ModelBusyError          exit 3: it may not be asked for a while; the job waits in the queue, uncounted
+│   ├── ModelUnavailableError   exit 3: 5xx, time-outs, no network; the job is delivered again
+│   │   └── ModelBusyError          exit 3: 429, or a limit of ours; the job is delivered again, and none is counted
 │   ├── RunHeldError            exit 3: the job's run stands still by now; the job is set aside with it
 │   ├── ModelClosedError        exit 4: no job would be answered; the worker stops, the jobs stay queued
 │   │   ├── ModelQuotaError         what the account may ask in a day is used up
@@ -49,17 +49,17 @@ class ModelUnavailableError(ModelError):
         super().__init__(message, facts=facts, fixes=_WHEN_UNAVAILABLE)
 
 
-class ModelBusyError(ModelError):
-    """The model may not be asked for longer than is worth waiting for. It says nothing about the job."""
+class ModelBusyError(ModelUnavailableError):
+    """As much as may be asked is asked already, for longer than is worth waiting for. It says nothing about the job."""
 
     kind = "model-busy"
-    exit_code = ExitCode.TRANSIENT
-    retryable = True
 
-    def __init__(self, model: str, retry_after_seconds: float) -> None:
+    def __init__(
+        self, model: str, seconds: float, *, facts: Mapping[str, str] | None = None
+    ) -> None:
         """Say when to come again."""
-        super().__init__(f"{model!r} may not be asked for {retry_after_seconds:.1f} s")
-        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"{model!r} may not be asked for {seconds:.1f} s", facts=facts)
+        self.retry_after_seconds = seconds
 
 
 class RunHeldError(ModelError):

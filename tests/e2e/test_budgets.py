@@ -102,7 +102,7 @@ def test_a_budget_is_told_as_json(mill: Project) -> None:
     shown = mill.run("run", "show", "r1", "--json").json()
     assert shown["budget"]["requests"] == 1
     assert shown["spent"]["requests"] == 1
-    assert shown["pausedBy"] == "budget"
+    assert shown["cause"] == "budget-reached"
 
 
 def test_one_prompt_has_no_budget(mill: Project) -> None:

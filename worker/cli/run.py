@@ -108,11 +108,13 @@ def resume_run(
         run_id: its name.
         json: as JSON.
     """
-    n = with_queue(flags, lambda queue: _resume(queue, run_id, budget_in(budget)))
+    reason, n = with_queue(flags, lambda queue: _resume(queue, run_id, budget_in(budget)))
     if json:
-        emit_json({"runId": run_id, "state": "active", "resumed": n})
+        emit_json({"runId": run_id, "state": "active", "resumed": n, "wasPausedFor": reason})
     else:
-        talk(escaped(f"run {run_id} goes on, with {counted(n, 'job')} that had been set aside"))
+        why = f"; it was paused: {reason}" if reason else ""
+        aside = f"with {counted(n, 'job')} that had been set aside"
+        talk(escaped(f"run {run_id} goes on, {aside}{why}"))
     return ExitCode.OK
 
 
@@ -176,7 +178,7 @@ def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
     return ExitCode.INCOMPLETE if done.unreadable else ExitCode.OK
 
 
-async def _resume(queue: JobQueue, run_id: str, budget: Budget) -> int:
+async def _resume(queue: JobQueue, run_id: str, budget: Budget) -> tuple[str, int]:
     from jobs.budgets import set_budget
     from jobs.run_control import resume_run as resume
     from jobs.runs import RunState, get_run
@@ -192,7 +194,7 @@ async def _resume(queue: JobQueue, run_id: str, budget: Budget) -> int:
             fixes=[f"give it more:  {more_of(run)}"],
             note="it stays paused",
         )
-    return await resume(queue, run_id)
+    return run.reason, await resume(queue, run_id)
 
 
 async def _look(queue: JobQueue, run_id: str) -> tuple[Run, Counter[Verdict]]:

@@ -84,8 +84,8 @@ class JobWorker(Worker):
             # Arq only asks whether there is to be one; a part of a second is a wait, too.
             job_completion_wait=ceil(options.drain_seconds),
         )
-        self.obstacle: Callable[[], str | None] = lambda: None
-        """Why no job may be taken now, if there is a reason."""
+        self.obstacles: list[Callable[[], str | None]] = []
+        """Each says why no job may be taken now, if there is a reason."""
         self.room: Callable[[], int | None] = lambda: None
         """How many jobs more are of use now; None is any number."""
         self.more_to_come: Callable[[], Awaitable[bool]] = _nothing_to_come
@@ -108,7 +108,7 @@ class JobWorker(Worker):
 
     @property
     def is_hindered(self) -> bool:
-        """Whether no job is taken, for the reason that `obstacle` gave."""
+        """Whether no job is taken, for a reason that one of `obstacles` gave."""
         return self._obstacle_seen is not None
 
     @property
@@ -226,7 +226,8 @@ class JobWorker(Worker):
         return taken
 
     def _look_for_obstacles(self) -> bool:
-        obstacle = self.obstacle()
+        found = (each() for each in self.obstacles)
+        obstacle = next((reason for reason in found if reason is not None), None)
         if obstacle != self._obstacle_seen:
             if obstacle:
                 _log.error("no job is taken", reason=obstacle)

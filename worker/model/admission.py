@@ -61,7 +61,7 @@ local function ask_run()
     used_tokens, used_nano = used_tokens or 0, used_nano or 0
     local reason, tokens, nano = reason_to_pause(used_requests or 0, used_tokens, used_nano)
     if reason then
-        redis.call('HSET', RUN .. run, 'state', 'paused', 'reason', reason, 'pausedBy', '{BUDGET}')
+        redis.call('HSET', RUN .. run, 'state', 'paused', 'reason', reason, 'cause', '{BUDGET}')
         stop_clock(run)
         redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
         return 'held'

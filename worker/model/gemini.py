@@ -3,53 +3,43 @@
 import asyncio
 import logging
 import math
-import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from json import JSONDecodeError
 from typing import TypeVar, assert_never
 
 import httpx2
-import structlog
 from google import genai
 from google.genai import errors, types
 from google.genai.client import DebugConfig
 from pydantic import JsonValue
 
+from jobs.calls import CallClass
 from jobs.clock import monotonic, utcnow
 from jobs.models import ModelReply
 from worker.errors import ModelRejectedError
 
 from . import ModelRequest, ModelTurn, UserTurn
-from .faults import NOT_SENT, Fault, Meaning, error_of, fault_of, meaning_of
+from .calling import Patience, call
+from .faults import Fault, class_of, fault_of
 from .options import GeminiOptions
 from .prices import priced
 from .replies import read_object, reply_of
 from .throttle import Throttle, Toll, Unlimited
 from .tolls import toll_of
 
-_log = structlog.get_logger(__name__)
 # Its warnings tell which of two environment variables it takes the key from; it takes neither.
 logging.getLogger("google_genai").setLevel(logging.ERROR)
 
 _CHECK_SECONDS = 10.0
-# The longest own wait before the second try; it doubles with every further one. A short patience gets shorter waits,
-# or it would be over after two.
-_FIRST_BACKOFF_SECONDS = 1.0
-_FIRST_BACKOFF_SHARE = 1 / 300
-_MOST_BACKOFF_SECONDS = 60.0
 # The service refuses a shorter deadline with a 400.
 _SHORTEST_DEADLINE_SECONDS = 10
 
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True)
-class _Patience:
-    """How long one request, and all waiting between the requests of one call, may take."""
-
-    timeout_seconds: float
-    max_wait_seconds: float
+# Longer than any connection takes to come free, unless there are fewer of them than calls.
+_POOL_SHARE = 0.5
 
 
 class GeminiModel:
@@ -71,12 +61,13 @@ class GeminiModel:
         self.name = options.name
         self._options = options
         self._throttle = throttle or Unlimited()
-        self._patience = _Patience(options.timeout_seconds, options.max_wait_seconds)
+        self._patience = Patience(options.timeout_seconds, options.max_wait_seconds)
         key = options.usable_key()
         # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
         # hidden retry, and does not follow redirects, which would carry the key to another host.
         self._http = httpx2.AsyncClient(
-            limits=httpx2.Limits(max_connections=options.max_connections)
+            limits=httpx2.Limits(max_connections=options.max_connections),
+            event_hooks={"request": [self._bound_wait_for_connection]},
         )
         self._client = _sdk_client(options, key, self._http)
 
@@ -86,14 +77,12 @@ class GeminiModel:
         Raises:
             ModelError: it cannot be had; the class says whether trying again helps.
         """
-        patience = _Patience(
+        patience = Patience(
             min(_CHECK_SECONDS, self._patience.timeout_seconds),
             min(_CHECK_SECONDS, self._patience.max_wait_seconds),
         )
-        await self._persist(
-            self.name,
-            lambda tries: _settle(self._describe(tries), patience.timeout_seconds),
-            patience,
+        await call(
+            lambda seconds: _settle(self._describe(), seconds), self.name, self._options, patience
         )
 
     async def generate(self, request: ModelRequest) -> ModelReply:
@@ -106,11 +95,14 @@ class GeminiModel:
         """
         model = request.model or self.name
         toll = toll_of(request, model, self._options)
-        return await self._persist(
+        reply, progress = await call(
+            lambda seconds: self._pass(toll, lambda: _settle(self._ask(model, request), seconds)),
             model,
-            lambda tries: self._pass(toll, lambda: self._ask(model, request, tries)),
+            self._options,
             self._patience,
         )
+        # With what was thrown away for it.
+        return priced(progress.finish(reply), model, utcnow())
 
     async def aclose(self) -> None:
         """Give back connections; calling it twice changes nothing."""
@@ -119,56 +111,21 @@ class GeminiModel:
         # The SDK leaves a client that it was given to the giver.
         await self._http.aclose()
 
-    async def _persist(
-        self,
-        model: str,
-        ask: Callable[[int], Awaitable[_Answer | Fault]],
-        patience: _Patience,
-    ) -> _Answer:
-        """The first answer that is no fault; no try starts later than the patience allows."""
-        deadline = monotonic() + patience.max_wait_seconds
-        tries = 0
-        while True:
-            tries += 1
-            answer = await ask(tries)
-            if not isinstance(answer, Fault):
-                return answer
-            wait_seconds = self._wait_seconds(answer, tries)
-            if meaning_of(answer) is not Meaning.TRANSIENT or monotonic() + wait_seconds > deadline:
-                raise error_of(answer, model, self._options, tries=tries)
-            _log.warning(
-                "model request failed",
-                model=model,
-                status=answer.status,
-                tries=tries,
-                wait_seconds=round(wait_seconds, 3),
-            )
-            await asyncio.sleep(wait_seconds)
-
-    def _wait_seconds(self, fault: Fault, tries: int) -> float:
-        """What the service asks for, and a random part on top that keeps workers from coming back together."""
-        first_seconds = min(
-            _FIRST_BACKOFF_SECONDS, self._options.max_wait_seconds * _FIRST_BACKOFF_SHARE
-        )
-        backoff_seconds = first_seconds * 2 ** min(tries - 1, 30)
-        own = random.uniform(0, min(backoff_seconds, _MOST_BACKOFF_SECONDS))  # noqa: S311  # no secret
-        return (fault.wait_seconds or 0.0) + own
-
     async def _pass(
         self, toll: Toll, ask: Callable[[], Awaitable[ModelReply | Fault]]
     ) -> ModelReply | Fault:
         """What is answered to a request that waits until it may be sent; a 429 holds everybody's."""
         async with self._throttle.passing(toll) as passage:
-            answer = await _settle(ask(), self._patience.timeout_seconds)
+            answer = await ask()
             if isinstance(answer, ModelReply):
                 passage.reply = answer
                 return answer
-        if answer.status != 429 or meaning_of(answer) is not Meaning.TRANSIENT:
+        if class_of(answer) is not CallClass.RATE_LIMIT:
             return answer
         seconds = await self._throttle.pause(toll.model, answer.wait_seconds)
         return replace(answer, wait_seconds=seconds)
 
-    async def _ask(self, model: str, request: ModelRequest, tries: int) -> ModelReply | Fault:
+    async def _ask(self, model: str, request: ModelRequest) -> ModelReply | Fault:
         began = monotonic()
         response = await self._client.aio.models.generate_content(
             model=model, contents=request.prompt, config=self._config(request)
@@ -177,13 +134,18 @@ class GeminiModel:
         sent = response.sdk_http_response
         try:
             answer = read_object((sent.body if sent else None) or "")
-            reply = reply_of(answer, latency_seconds=latency_seconds, transport_tries=tries)
+            reply = reply_of(answer, latency_seconds=latency_seconds)
             return priced(reply, model, utcnow())
         except ValueError:
             return _unreadable()
 
-    async def _describe(self, _: int) -> None:
+    async def _describe(self) -> None:
         await self._client.aio.models.get(model=self.name)
+
+    async def _bound_wait_for_connection(self, request: httpx2.Request) -> None:
+        """Tell too few connections from a slow service: the SDK lets a request wait for one without end."""
+        seconds = self._patience.timeout_seconds * _POOL_SHARE
+        request.extensions["timeout"] = {**request.extensions["timeout"], "pool": seconds}
 
     def _config(self, request: ModelRequest) -> types.GenerateContentConfig:
         asked, default = request.temperature, self._options.temperature
@@ -236,14 +198,18 @@ async def _settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) -
         async with asyncio.timeout(timeout_seconds):
             return await request
     except TimeoutError:
-        return Fault(None, f"no answer within {timeout_seconds:g} s")
+        words = f"no answer within {timeout_seconds:.3g} s"
+        return Fault(None, words, known_as=CallClass.TIMEOUT)
     except errors.APIError as error:
         headers = getattr(error.response, "headers", None)
         return fault_of(error.code, error.details, headers or {})
     except JSONDecodeError:
         return _unreadable()
     except (ValueError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-        return Fault(None, f"not sent: {error}", reasons=(NOT_SENT,))
+        return Fault(None, f"not sent: {error}", known_as=CallClass.PERMANENT)
+    except httpx2.PoolTimeout:
+        words = "not sent: every connection is in use, which is a fault of ours"
+        return Fault(None, words, known_as=CallClass.LOCAL_OVERLOAD)
     except httpx2.TransportError as error:
         return Fault(None, f"{type(error).__name__}: {error}")
 

@@ -13,14 +13,6 @@ def quota_day() -> str:
     return _there(utcnow()).date().isoformat()
 
 
-def seconds_left_of_day() -> float:
-    """Until it ends there."""
-    now = utcnow()
-    there = _there(now)
-    midnight = there.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return (midnight - there).total_seconds()
-
-
 def _there(at: datetime) -> datetime:
     """A time by the clocks there, without its zone."""
     try:

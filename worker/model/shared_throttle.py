@@ -23,7 +23,7 @@ from jobs.scripts import run_script
 from worker.errors import ModelBusyError, ModelQuotaError, RunHeldError
 
 from .admission import ADMIT, PAUSE, SETTLE
-from .quota_days import quota_day, seconds_left_of_day
+from .quota_days import quota_day
 from .throttle import Passage, Toll
 
 _log = structlog.get_logger(__name__)
@@ -251,13 +251,11 @@ class SharedThrottle:
         return max(0, min(known) - line.n_waiting) if known else None
 
     def _day_is_over(self, model: str) -> ModelQuotaError:
-        hours = seconds_left_of_day() / 3600
         return ModelQuotaError(
             f"{self._limits.requests_per_day} requests were sent to {model!r} today, as many as may be",
-            facts={"limit": "model.limits.requests_per_day", "the day ends": f"in {hours:.1f} h"},
             fixes=(
                 "start again when the day is over, at midnight Pacific time",
-                "or raise the limit",
+                "or raise model.limits.requests_per_day",
             ),
         )
 

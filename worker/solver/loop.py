@@ -66,6 +66,7 @@ class FeedbackLoop:
             attempt = Attempt(
                 number=number,
                 reply=reply,
+                call_class=reply.call_class,
                 extraction=extraction.strategy,
                 executable_code=code,
                 code_execution_result=judgement.result,
