@@ -60,7 +60,7 @@ def admitted_at(url: str, load: Load) -> list[float]:
         for worker in workers:
             worker.kill()
     with redis.Redis.from_url(url) as client:
-        place = Keys().under_way(f"{ACCOUNT}:{MODEL}")
+        place = Keys().under_way(ACCOUNT, MODEL)
         ends = cast("list[tuple[bytes, float]]", client.zrange(place, 0, -1, withscores=True))
     return sorted(end / 1000 - UNDER_WAY_SECONDS - _MARGIN_SECONDS for _, end in ends)
 

@@ -38,7 +38,7 @@ async def models_in_use(redis: ArqRedis, keys: Keys) -> list[ModelUse]:
     Raises:
         RedisError, OSError: Redis did not answer.
     """
-    beginning = keys.asked("", "").removesuffix(":")
+    beginning = keys.asked("", "", "").removesuffix("::")
     names = [name.decode() async for name in redis.scan_iter(match=f"{beginning}*", count=1000)]
     days: dict[str, str] = {}
     for name in sorted(names):
@@ -46,7 +46,7 @@ async def models_in_use(redis: ArqRedis, keys: Keys) -> list[ModelUse]:
         days[place] = day
     if not days:
         return []
-    counts = await redis.mget([keys.asked(place, day) for place, day in days.items()])
+    counts = await redis.mget([f"{beginning}{place}:{day}" for place, day in days.items()])
     uses = await run_script(redis, keys, _USE, list(days))
     found = [
         _use_of(place, day, int(n or 0), *use)

@@ -182,9 +182,9 @@ def key_words(keys: Keys) -> list[str]:
         keys.dead,
         keys.dead_letter(""),
         keys.feeding,
-        keys.limit(""),
-        keys.under_way(""),
-        keys.asked("", "").removesuffix(":"),
+        keys.limit("", "").removesuffix(":"),
+        keys.under_way("", "").removesuffix(":"),
+        keys.asked("", "", "").removesuffix("::"),
         keys.spoken_for(""),
     ]
 

@@ -202,5 +202,5 @@ async def test_the_status_of_the_queues_tells_what_models_are_asked(
         await throttle.pause(_MODEL, 40.0)
     [use] = (await status_of(queue)).models
     assert use.paused_seconds == pytest.approx(40, abs=2)
-    assert await answer_of(queue.redis.ttl(queue.keys.asked(f"a:{_MODEL}", use.day))) > 0
+    assert await answer_of(queue.redis.ttl(queue.keys.asked("a", _MODEL, use.day))) > 0
     assert await field_of(queue, _RUN, "used:requests") == "2"

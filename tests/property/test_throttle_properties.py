@@ -64,7 +64,7 @@ async def _admitted(
             await stack.enter_async_context(open_redis(url, Keys())) for _ in range(N_PROCESSES)
         ]
         throttles = [SharedThrottle(client, Keys(), account, limits) for client in redis]
-        place = Keys().under_way(f"{account}:m")
+        place = Keys().under_way(account, "m")
 
         async def be_admitted(number: int, tokens: int) -> None:
             # Each has an end of its own, by which it is told apart.
