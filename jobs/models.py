@@ -19,6 +19,9 @@ from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
 from .calls import CallClass, class_of_reply
 from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
+from .code_execution import ExecutedBy, why_not_by_gemini
+from .conversations import Conversation, End, Style
+from .extracted import Extracted
 from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
 from .priorities import Priority
@@ -78,6 +81,11 @@ class PromptJob(Wire):
     model: Annotated[str, Field(min_length=1)] | None = None
     """Who is to answer: a model of Gemini's, `replay`, or `replay:PATH`. None leaves it to the worker."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    conversation: Conversation = Conversation()
+    cache: bool = False
+    """Whether a reply that was paid for earlier, to the same words for the same sample, will do."""
+    code_execution: bool = False
+    """Whether Gemini runs the programs itself, by its tool of that name. Then nothing is run here."""
     limits: Limits | None = None
     """None takes the worker's default; the worker's ceiling holds either way."""
     queue: QueueName = DEFAULT_QUEUE
@@ -99,6 +107,14 @@ class PromptJob(Wire):
             raise ValueError(
                 "standard input goes into the cases of the check, each of which is a run"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_left_to_gemini(self) -> "PromptJob":
+        if self.code_execution:
+            why = why_not_by_gemini(self.language, self.checker, self.stdin)
+            if why:
+                raise ValueError(why)
         return self
 
 
@@ -262,7 +278,8 @@ class ModelReply(Wire):
     usage: Usage = Usage()
     """What was paid for it, replies that were thrown away for it included."""
     cost: Cost | None = None
-    """None where the price is unknown, never 0. Requests that brought no reply are not in it."""
+    """None where the price is unknown, never 0. Requests that brought no reply are not in it; of a reply out of the
+    cache it is what was paid at that time."""
     latency_seconds: float
     """Of the request that was answered; earlier tries and the waits between them are not in it."""
     transport_tries: int = 1
@@ -273,6 +290,10 @@ class ModelReply(Wire):
     """How many of them followed on a reply that was thrown away, because it was empty, blocked or malformed."""
     simulated: bool = False
     """The answer is a recording."""
+    style: Style | None = None
+    """How its prompt told of the attempts before; None where it told of none."""
+    cached: bool = False
+    """It was paid for earlier, and came out of the cache: usage and latency are those of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
 
@@ -284,15 +305,13 @@ class ModelReply(Wire):
 
 
 def total_usd(replies: Iterable[ModelReply]) -> float | None:
-    """What these cost together: recordings nothing, and None where the price of one is unknown."""
-    costs = [
-        reply.cost.usd if reply.cost else 0.0 if reply.simulated else None for reply in replies
-    ]
-    known = [usd for usd in costs if usd is not None]
-    return sum(known) if len(known) == len(costs) else None
+    """What these cost together: recordings and hits nothing, and None where the price of one is unknown."""
+    paid = [reply.cost for reply in replies if not (reply.simulated or reply.cached)]
+    known = [cost.usd for cost in paid if cost is not None]
+    return sum(known) if len(known) == len(paid) else None
 
 
-Trust = Literal["separate_process", "same_process"]
+Trust = Literal["separate_process", "same_process", "reported_by_gemini"]
 
 
 class CaseResult(Wire):
@@ -314,10 +333,11 @@ class Attempt(Wire):
     reply: ModelReply
     call_class: CallClass | None = None
     """How the call that brought the reply ended; None where that was not kept yet."""
-    extraction: str
-    """The rule that found the program in the reply; empty where none did."""
+    extraction: Extracted
     executable_code: ExecutableCode | None
     """None where the reply held no program."""
+    executed_by: ExecutedBy | None = None
+    """Who ran it; None where nothing was run. Of what Gemini ran no more is known than its result."""
     code_execution_result: CodeExecutionResult | None
     """None where nothing was run."""
     execution: Execution | None
@@ -326,10 +346,15 @@ class Attempt(Wire):
     """One line a person reads first: the error, the first difference, why there was no program."""
     cases: tuple[CaseResult, ...] = ()
     """What each case of the check came to, in order, as far as it was tried; empty where a check has no cases."""
+    conversation: Annotated[int, Field(ge=1)] = 1
+    """Which one of its job it belongs to: a restart begins another."""
     feedback: str | None = None
-    """The words sent back to the model after this attempt, if there was another."""
+    """The words sent back to the model after this attempt, if there was another in the same conversation."""
+    end: End | None = None
+    """Why the job ended with it; None where there was another attempt."""
     trust: Trust = "separate_process"
-    """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall."""
+    """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall; what Gemini reports of
+    its own run is compared here, and cannot be verified."""
     trust_reason: str | None = None
     """What Python tests need of the program's process; None where they do without, or where tests have no other way."""
     isolation: Isolation | None = None
@@ -366,7 +391,8 @@ class Record(Wire):
     usage: Usage
     """Summed over the attempts."""
     cost_usd: float | None = None
-    """Summed over the attempts; recordings cost nothing. None where the price of a reply is unknown, never 0."""
+    """Summed over the attempts; recordings and replies out of the cache cost nothing. None where a price is unknown,
+    never 0."""
     queued_at: AwareDatetime
     started_at: AwareDatetime
     finished_at: AwareDatetime

@@ -40,6 +40,7 @@ from worker.consumer.room import lack_of_room
 from worker.consumer.worker import JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model import ModelClient
+from worker.model.cache import CachedModel
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.model.shared_throttle import ModelLimits, SharedThrottle
@@ -109,7 +110,8 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             keys,
             store,
             FeedbackLoop(
-                model,
+                # Recordings cost nothing, and are edited by who makes them.
+                model if model.simulated else CachedModel(model, redis, keys, gemini.shaping),
                 sandbox,
                 calls=asyncio.Semaphore(settings.worker.calls_in_flight),
                 slots=asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1),
@@ -201,6 +203,9 @@ def gemini_options(settings: Settings) -> GeminiOptions:
     return GeminiOptions(
         name=model.gemini,
         api_key=model.api_key.get_secret_value() if model.api_key else None,
+        vertex=model.backend == "vertex",
+        project=model.project,
+        location=model.location,
         base_url=model.base_url,
         api_version=model.api_version,
         timeout_seconds=model.timeout_seconds,

@@ -21,6 +21,7 @@ from .flags import (
     NO_LANE_FLAGS,
     AsJson,
     Attempts,
+    CodeExecution,
     Detach,
     LaneFlags,
     SettingFlags,
@@ -57,6 +58,14 @@ class RunFlags:
         str | None,
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
     ] = None
+    cache: Annotated[
+        bool | None,
+        Parameter(
+            help="take replies that were paid for before, to the same words for the same sample; "
+            "unset: as model.cache says"
+        ),
+    ] = None
+    code_execution: CodeExecution = False
     detach: Detach = False
     fail_under: Annotated[
         float | None,
@@ -104,7 +113,10 @@ def evaluate(
         place=place,
         samples=run.samples,
         max_attempts=run.max_attempts,
+        cache=settings.model.cache != "never" if run.cache is None else run.cache,
     ).within(budget_in(budget))
+    if run.code_execution:
+        batch = batch.run_by_gemini(settings)
     if run.detach:
         return _detach(settings, batch, run, as_json=json)
     resume = same_command(*(() if run.run is not None else ("--run", run_id)))

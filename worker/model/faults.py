@@ -14,7 +14,6 @@ from jobs.models import ModelReply
 from worker.errors import (
     ModelBusyError,
     ModelError,
-    ModelKeyError,
     ModelNotFoundError,
     ModelQuotaError,
     ModelRejectedError,
@@ -119,14 +118,7 @@ def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) ->
                 ),
             )
         case Then.PAUSE:
-            return ModelKeyError(
-                "Gemini refused the API key",
-                facts=facts | options.key_facts(),
-                fixes=(
-                    "put a working key there; test it with:  promptmill model check",
-                    "or replay the shipped recordings, no key needed:  --model replay",
-                ),
-            )
+            return options.refused(facts)
         case _:
             return _rejected(fault, model, options, facts)
 

@@ -10,6 +10,7 @@ from typing import TypeVar, assert_never
 
 import httpx2
 from google import genai
+from google.auth import exceptions
 from google.genai import errors, types
 from google.genai.client import DebugConfig
 from pydantic import JsonValue
@@ -22,6 +23,7 @@ from worker.errors import ModelRejectedError
 from . import ModelRequest, ModelTurn, UserTurn
 from .calling import Patience, call
 from .faults import Fault, class_of, fault_of
+from .listing import ListedModel
 from .options import GeminiOptions
 from .prices import priced
 from .replies import read_object, reply_of
@@ -57,12 +59,14 @@ class GeminiModel:
         Raises:
             ModelKeyError: there is no key, or it cannot be one.
             ModelRejectedError: the SDK cannot be used as this machine is set up.
+            UsageError: Vertex AI is set up by halves.
         """
         self.name = options.name
         self._options = options
         self._throttle = throttle or Unlimited()
         self._patience = Patience(options.timeout_seconds, options.max_wait_seconds)
-        key = options.usable_key()
+        options.check_backend()
+        key = None if options.vertex else options.usable_key()
         # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
         # hidden retry, and does not follow redirects, which would carry the key to another host.
         self._http = httpx2.AsyncClient(
@@ -84,6 +88,17 @@ class GeminiModel:
         await call(
             lambda seconds: _settle(self._describe(), seconds), self.name, self._options, patience
         )
+
+    async def models(self) -> tuple[ListedModel, ...]:
+        """The models that answer prompts, by the service's own list.
+
+        Raises:
+            ModelError: it cannot be had; the class says whether trying again helps.
+        """
+        found, _ = await call(
+            lambda seconds: _settle(self._list(), seconds), self.name, self._options, self._patience
+        )
+        return found
 
     async def generate(self, request: ModelRequest) -> ModelReply:
         """One reply; blocked, cut and empty ones included.
@@ -142,6 +157,10 @@ class GeminiModel:
     async def _describe(self) -> None:
         await self._client.aio.models.get(model=self.name)
 
+    async def _list(self) -> tuple[ListedModel, ...]:
+        listed = await self._client.aio.models.list()
+        return tuple([_listed(model) async for model in listed if _generates(model)])
+
     async def _bound_wait_for_connection(self, request: httpx2.Request) -> None:
         """Tell too few connections from a slow service: the SDK lets a request wait for one without end."""
         seconds = self._patience.timeout_seconds * _POOL_SHARE
@@ -153,6 +172,9 @@ class GeminiModel:
             system_instruction=request.system_instruction or None,
             temperature=default if asked is None else asked,
             max_output_tokens=self._options.max_output_tokens,
+            tools=[types.Tool(code_execution=types.ToolCodeExecution())]
+            if request.code_execution
+            else None,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
             # Each continuation is billed, and there is no limit to their number.
             automatic_continuation=False,
@@ -165,13 +187,15 @@ class GeminiModel:
         )
 
 
-def _sdk_client(options: GeminiOptions, key: str, http: httpx2.AsyncClient) -> genai.Client:
+def _sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:
     """The SDK's client with everything said that it would otherwise look up in the environment."""
     deadline_seconds = max(_SHORTEST_DEADLINE_SECONDS, math.ceil(options.timeout_seconds))
     try:
         return genai.Client(
             api_key=key,
-            vertexai=False,
+            vertexai=options.vertex,
+            project=options.project,
+            location=options.location,
             debug_config=DebugConfig(client_mode=None, replays_directory=None, replay_id=None),
             http_options=types.HttpOptions(
                 base_url=options.address,
@@ -205,6 +229,11 @@ async def _settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) -
         return fault_of(error.code, error.details, headers or {})
     except JSONDecodeError:
         return _unreadable()
+    except exceptions.GoogleAuthError as error:
+        # Of Vertex AI alone: the credentials of this machine, or whoever renews them.
+        passes = isinstance(error, exceptions.TransportError) or error.retryable
+        known_as = CallClass.TRANSIENT if passes else CallClass.AUTH
+        return Fault(None, f"{type(error).__name__}: {error}", known_as=known_as)
     except (ValueError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         return Fault(None, f"not sent: {error}", known_as=CallClass.PERMANENT)
     except httpx2.PoolTimeout:
@@ -216,6 +245,16 @@ async def _settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) -
 
 def _unreadable() -> Fault:
     return Fault(None, "an answer that is no JSON object")
+
+
+def _generates(model: types.Model) -> bool:
+    # Vertex AI does not say.
+    return not model.supported_actions or "generateContent" in model.supported_actions
+
+
+def _listed(model: types.Model) -> ListedModel:
+    name = (model.name or "").rpartition("models/")[2]
+    return ListedModel(name, model.input_token_limit, model.output_token_limit)
 
 
 def _content_of(turn: UserTurn | ModelTurn) -> dict[str, JsonValue]:

@@ -14,17 +14,17 @@ def open_model(name: str, gemini: GeminiOptions, throttle: Throttle | None = Non
 
     Gemini is asked as `throttle` admits it; without one, as if nobody else asked.
 
-    `auto` is the model in `gemini` where there is a key, else the shipped recordings. A key that does not
-    work is an error later on, never a replay.
+    `auto` is the model in `gemini` where there is a key, or Vertex AI is meant, else the shipped recordings. A key
+    that does not work is an error later on, never a replay.
 
     Raises:
         ModelKeyMissingError: a Gemini model is named and there is no key.
         ModelKeyError: no service would take the key as it is written.
-        UsageError: the recordings cannot be read, or have bad lines.
+        UsageError: Vertex AI is set up by halves; or the recordings cannot be read, or have bad lines.
     """
     match name.partition(":"):
         case ("auto", "", ""):
-            return _open_gemini(gemini, throttle) if gemini.has_key else _open_shipped()
+            return _open_gemini(gemini, throttle) if gemini.can_ask else _open_shipped()
         case ("replay", "", ""):
             return _open_shipped()
         case ("replay", ":", path):
