@@ -56,7 +56,7 @@ def json_in_prose(text: str, language: Language) -> Block | None:
 
 
 def _block_of(found: object, language: Language) -> Block | None:
-    for name in ("executableCode", "executable_code"):
+    for name in ("executableCode", "executable_code", "arguments", "args"):
         found = found.get(name, found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not isinstance(found.get("code"), str):
         return None
