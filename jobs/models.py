@@ -1,6 +1,7 @@
 """A job as data: what is asked, what each attempt did, and the record that is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 from itertools import chain
 from signal import Signals
 from typing import Annotated, Literal, get_args
@@ -15,6 +16,7 @@ from pydantic import (
 )
 
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
+from .calls import CallClass, class_of_reply
 from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
 from .code_execution import ExecutedBy, why_not_by_gemini
@@ -247,6 +249,16 @@ class Usage(Wire):
         )
 
 
+class Cost(Wire):
+    """What a reply cost, by a list of prices."""
+
+    usd: Annotated[float, Field(ge=0)]
+    prices_of: date
+    """The day, in UTC, whose prices these are: prices change."""
+    price_list: str
+    """Which list, and its version."""
+
+
 class ModelReply(Wire):
     """What the model answered, as received and as read."""
 
@@ -264,10 +276,18 @@ class ModelReply(Wire):
     model_version: str | None
     response_id: str | None = None
     usage: Usage = Usage()
+    """What was paid for it, replies that were thrown away for it included."""
+    cost: Cost | None = None
+    """None where the price is unknown, never 0. Requests that brought no reply are not in it; of a reply out of the
+    cache it is what was paid at that time."""
     latency_seconds: float
     """Of the request that was answered; earlier tries and the waits between them are not in it."""
     transport_tries: int = 1
-    """HTTP requests it took, retries after 429 and 5xx included. They are not attempts."""
+    """HTTP requests it took in all, those after a rate limit included. They are not attempts."""
+    transport_retries: int = 0
+    """How many of them followed on a failure of service or network, or on no answer in time."""
+    resamples: int = 0
+    """How many of them followed on a reply that was thrown away, because it was empty, blocked or malformed."""
     simulated: bool = False
     """The answer is a recording."""
     style: Style | None = None
@@ -276,6 +296,19 @@ class ModelReply(Wire):
     """It was paid for earlier, and came out of the cache: usage and latency are those of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
+
+    @property
+    def call_class(self) -> CallClass:
+        """What the reply means for what can be done with it."""
+        is_empty = not self.text.strip() and not self.code_parts
+        return class_of_reply(self.finish_reason, self.block_reason, is_empty=is_empty)
+
+
+def total_usd(replies: Iterable[ModelReply]) -> float | None:
+    """What these cost together: recordings and hits nothing, and None where the price of one is unknown."""
+    paid = [reply.cost for reply in replies if not (reply.simulated or reply.cached)]
+    known = [cost.usd for cost in paid if cost is not None]
+    return sum(known) if len(known) == len(paid) else None
 
 
 Trust = Literal["separate_process", "same_process", "reported_by_gemini"]
@@ -298,6 +331,8 @@ class Attempt(Wire):
 
     number: Annotated[int, Field(ge=1)]
     reply: ModelReply
+    call_class: CallClass | None = None
+    """How the call that brought the reply ended; None where that was not kept yet."""
     extraction: Extracted
     executable_code: ExecutableCode | None
     """None where the reply held no program."""
@@ -356,7 +391,8 @@ class Record(Wire):
     usage: Usage
     """Summed over the attempts."""
     cost_usd: float | None = None
-    """None where the price is unknown, never 0."""
+    """Summed over the attempts; recordings and replies out of the cache cost nothing. None where a price is unknown,
+    never 0."""
     queued_at: AwareDatetime
     started_at: AwareDatetime
     finished_at: AwareDatetime

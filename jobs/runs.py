@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
+from .budgets import BUDGET, Budget, Spent
+from .clock import milliseconds_of, utcnow
 from .connection import expecting_answer
 from .errors import RunNotFoundError
 from .queue import JobQueue
@@ -30,6 +32,8 @@ class Run(Wire):
     state: RunState = RunState.ACTIVE
     reason: str = ""
     """Why it is paused or cancelled."""
+    cause: str = ""
+    """The kind of the error that paused it, such as `model-key-invalid`; empty where somebody did."""
     created_at: AwareDatetime | None = None
     submitted: int = 0
     """Jobs that were queued, those that were queued again among them."""
@@ -40,6 +44,21 @@ class Run(Wire):
     """Jobs that were put aside while it is paused."""
     to_feed: int = 0
     """Jobs that wait in the record store for workers to queue them."""
+
+    budget: Budget = Budget()
+    """What it may use."""
+    spent: Spent = Spent()
+    """What it has used."""
+
+    @property
+    def is_stopped_by_budget(self) -> bool:
+        """Whether that is why it stands still."""
+        return self.cause == BUDGET
+
+    @property
+    def is_over_budget(self) -> bool:
+        """Whether nothing more is sent to the model for it."""
+        return any(self.spent.reaches(self.budget))
 
     @property
     def ended(self) -> int:
@@ -110,6 +129,7 @@ def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
         run_id=run_id,
         state=RunState(fields.get("state", RunState.ACTIVE)),
         reason=fields.get("reason", ""),
+        cause=fields.get("cause", ""),
         created_at=fields.get("createdAt"),  # type: ignore[arg-type]  # read from its text
         submitted=int(fields.get("submitted", 0)),
         cancelled=int(fields.get("cancelled", 0)),
@@ -120,4 +140,6 @@ def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
         },
         held=held,
         to_feed=int(fields.get("toFeed", 0)),
+        budget=Budget.of(fields),
+        spent=Spent.of(fields, milliseconds_of(utcnow())),
     )

@@ -32,15 +32,18 @@ from worker.consumer.claims import Claims
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Endings
 from worker.consumer.feeder import Feeder
+from worker.consumer.gate import ModelGate
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
 from worker.consumer.room import lack_of_room
 from worker.consumer.worker import JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
+from worker.model import ModelClient
 from worker.model.cache import CachedModel
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
+from worker.model.shared_throttle import ModelLimits, SharedThrottle
 from worker.sandbox import Sandbox
 from worker.sandbox.interpreters import found_languages
 from worker.sandbox.opening import open_sandbox
@@ -56,10 +59,13 @@ class Engine:
 
     redis: ArqRedis
     keys: Keys
+    model: ModelClient
     consumer: Consumer
     feeder: Feeder
     sandbox: Sandbox
     presence: WorkerPresence
+    room: Callable[[], int | None] = lambda: None
+    """How many jobs more the model has use for; None is any number."""
 
 
 @asynccontextmanager
@@ -81,13 +87,16 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                 settings.sandbox.require, packages_of(python.environment, python.preload)
             )
         )
-        model = open_model(settings.model.name, gemini_options(settings))
+        redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
+        gemini = gemini_options(settings)
+        limits = ModelLimits(**settings.model.limits.model_dump())
+        throttle = SharedThrottle(redis, keys, gemini.account, limits)
+        model = open_model(settings.model.name, gemini, throttle)
         stack.push_async_callback(model.aclose)
         await model.check()
         store = open_store(settings.records_place, prefix=settings.redis.prefix)
         stack.push_async_callback(store.aclose)
         await store.check()
-        redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
         await tell_risks(redis)
         presence = WorkerPresence(
             worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
@@ -102,9 +111,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             store,
             FeedbackLoop(
                 # Recordings cost nothing, and are edited by who makes them.
-                model
-                if model.simulated
-                else CachedModel(model, redis, keys, gemini_options(settings).shaping),
+                model if model.simulated else CachedModel(model, redis, keys, gemini.shaping),
                 sandbox,
                 calls=asyncio.Semaphore(settings.worker.calls_in_flight),
                 slots=asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1),
@@ -118,7 +125,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
-        yield Engine(redis, keys, consumer, feeder, sandbox, presence)
+        yield Engine(redis, keys, model, consumer, feeder, sandbox, presence, throttle.room)
 
 
 async def serve(
@@ -126,36 +133,41 @@ async def serve(
     settings: Settings,
     *,
     burst: bool = False,
+    outlasts_refusals: bool = False,
     handle_signals: bool = True,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Work until told to stop or, in a burst, until the queue holds nothing for us.
 
-    Jobs that are held then are finished or handed back. From `on_ready` on, signals are heard.
+    Jobs that are held then are finished or handed back. From `on_ready` on, signals are heard. A worker that outlasts
+    refusals takes no jobs while the model refuses the key, or has no more for it today, and goes on afterwards.
 
     Raises:
-        ModelClosedError: the model refuses the key, or has no more for it today; the jobs stay queued.
+        ModelClosedError: the model does, to a worker that does not outlast it; the jobs stay queued.
     """
     worker = make_worker(engine, settings, burst=burst, handle_signals=handle_signals)
     refusals: list[ModelClosedError] = []
+    gate = ModelGate(engine.model.check)
 
     def stop(error: ModelClosedError) -> None:
         refusals.append(error)
         if len(refusals) == 1:
             worker.handle_sig(signal.SIGTERM)
 
-    engine.consumer.on_model_closed = stop
+    engine.consumer.on_model_closed = gate.shut if outlasts_refusals else stop
+    worker.obstacles.append(gate.obstacle)
     on_ready()
-    feeding = asyncio.create_task(engine.feeder.run())
-    # Only a defect ends it, and runs would wait for batches that nobody feeds.
-    feeding.add_done_callback(lambda _: worker.handle_sig(signal.SIGTERM))
+    keepers = [asyncio.create_task(keeper.run()) for keeper in (engine.feeder, gate)]
+    for keeper in keepers:
+        # Only a defect ends one, and runs would wait for batches that nobody feeds, or a worker for a gate.
+        keeper.add_done_callback(lambda _: worker.handle_sig(signal.SIGTERM))
     try:
         await worker.run_to_end()
     finally:
-        is_defect = feeding.done()
-        await cancel_until_done([feeding], _PATIENCE_SECONDS)
-    if is_defect:
-        feeding.result()
+        broken = [keeper for keeper in keepers if keeper.done()]
+        await cancel_until_done(keepers, _PATIENCE_SECONDS)
+    for keeper in broken:
+        keeper.result()
     if refusals:
         raise refusals[0]
 
@@ -178,9 +190,10 @@ def make_worker(
         ),
     )
     names = {lane.name for lane in chain.from_iterable(lanes)}
+    worker.room = engine.room
     worker.more_to_come = partial(engine.feeder.has_more, names)
     if folder := folder_on_disk(settings.records_place):
-        worker.obstacle = partial(lack_of_room, folder.absolute(), settings.worker.free_mib)
+        worker.obstacles.append(partial(lack_of_room, folder.absolute(), settings.worker.free_mib))
     return worker
 
 
@@ -190,6 +203,9 @@ def gemini_options(settings: Settings) -> GeminiOptions:
     return GeminiOptions(
         name=model.gemini,
         api_key=model.api_key.get_secret_value() if model.api_key else None,
+        vertex=model.backend == "vertex",
+        project=model.project,
+        location=model.location,
         base_url=model.base_url,
         api_version=model.api_version,
         timeout_seconds=model.timeout_seconds,
@@ -220,7 +236,9 @@ def _settings_for_arq() -> type:
         # Between the import of this class and here, arq's command has put its own logging back, which prints prompts.
         configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
         engine = await stack.enter_async_context(open_engine(settings))
-        serving = asyncio.create_task(serve(engine, settings, handle_signals=False))
+        serving = asyncio.create_task(
+            serve(engine, settings, outlasts_refusals=True, handle_signals=False)
+        )
         serving.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGTERM))
         stack.push_async_callback(cancel_until_done, [serving], settings.worker.drain_seconds + 1)
 

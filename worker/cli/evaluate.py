@@ -14,7 +14,8 @@ from config.redaction import redact_known_forms
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
-from .errors import StoppedError
+from .budget_flags import NO_BUDGET, BudgetFlags, budget_in
+from .errors import BudgetReachedError, StoppedError
 from .flags import (
     NO_FLAGS,
     NO_LANE_FLAGS,
@@ -85,6 +86,7 @@ def evaluate(
     json: AsJson = False,
     run: RunFlags = ONE_OF_EACH,
     lane: LaneFlags = NO_LANE_FLAGS,
+    budget: BudgetFlags = NO_BUDGET,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
     """Run every task of a dataset, then report.
@@ -112,7 +114,7 @@ def evaluate(
         samples=run.samples,
         max_attempts=run.max_attempts,
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
-    )
+    ).within(budget_in(budget))
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
     if run.detach:
@@ -170,8 +172,6 @@ def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go
     Raises:
         PromptmillError: nothing was queued, or it says what was, and how to go on.
     """
-    from jobs.reports.text import report_lines
-
     from .looping import run_until_stopped
     from .progress import RunProgress
     from .running import run_jobs
@@ -182,12 +182,23 @@ def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go
         with RunProgress(name, batch.n_jobs) as progress:
             return await run_jobs(settings, batch, progress, how_to_go_on)
 
-    report = run_until_stopped(run())
+    try:
+        report = run_until_stopped(run())
+    except BudgetReachedError as error:
+        if error.report is not None and not as_json:
+            _show(settings, name, error.report)
+        raise
     if as_json:
         emit_json({"runId": name, **report.model_dump(mode="json", by_alias=True)})
     else:
-        place = redact_known_forms(str(settings.records_place))
-        emit(f"run {name}   {counted(report.n_jobs, 'record')} in {place}\n")
-        for line in report_lines(report):
-            emit(escaped(line))
+        _show(settings, name, report)
     return report
+
+
+def _show(settings: Settings, name: str, report: Report) -> None:
+    from jobs.reports.text import report_lines
+
+    place = redact_known_forms(str(settings.records_place))
+    emit(f"run {name}   {counted(report.n_jobs, 'record')} in {place}\n")
+    for line in report_lines(report):
+        emit(escaped(line))

@@ -28,7 +28,14 @@ from jobs.models import Attempt, PromptJob, Record
 from jobs.outages import through_outages
 from jobs.pipelining import Pipelining
 from jobs.records import RecordStore
-from worker.errors import LeaseLostError, ModelClosedError, ModelUnavailableError
+from jobs.run_control import stop_run_short
+from worker.errors import (
+    LeaseLostError,
+    ModelBusyError,
+    ModelClosedError,
+    ModelUnavailableError,
+    RunHeldError,
+)
 from worker.solver.checkpoints import RedisCheckpoint
 from worker.solver.course import end_of
 from worker.solver.loop import FeedbackLoop
@@ -47,6 +54,7 @@ _PATIENCE_SECONDS = 600.0
 _LAST_DOUBLING = 10
 # They say nothing about the job, which may not even have been tried: its deliveries are not used up by them.
 _OUTAGES = (StoreError, RedisError)
+_SAYS_NOTHING = (*_OUTAGES, ModelBusyError)
 
 
 class _StopRequestedError(Exception):
@@ -78,7 +86,8 @@ class Consumer:
         provenance: Provenance,
         policy: DeliveryPolicy,
     ) -> None:
-        """Use these; `on_model_closed` may be set to whatever stops the worker."""
+        """Use these; `on_model_closed` may be set to whatever keeps the worker from taking more jobs."""
+        self._arq = redis
         self._redis = Pipelining(redis)
         self._keys = keys
         self._store = store
@@ -106,16 +115,13 @@ class Consumer:
                 return await self._see_through(delivery, checkpoint)
             except _StopRequestedError:
                 return Cancelled(job)
-            except _PausedError:
+            except (_PausedError, RunHeldError):
                 return PutAside(job)
             except LeaseLostError as error:
                 _log.warning("job lost", reason=error.message)
                 return PutBack()
             except ModelClosedError as error:
-                # No job would be answered: this one goes back as if it had never been delivered.
-                _log.error("the model is closed to us; no more jobs are taken", reason=str(error))
-                self.on_model_closed(error)
-                return PutBack()
+                return await self._put_away(job, error)
             except Exception as error:  # noqa: BLE001
                 # The one place where a bug of ours, or Redis gone away, is kept from costing a job.
                 return await self._end_or_put_back(delivery, checkpoint, error)
@@ -178,6 +184,26 @@ class Consumer:
         )
         return is_cancelled, state
 
+    async def _put_away(self, job: PromptJob, error: ModelClosedError) -> Ending:
+        """Keep a job as if it had never been delivered: no other one of its run would be answered."""
+        delay = JobDelayed(job_id=job.job_id, reason=error.in_one_line, seconds=0.0)
+        await self._publish(job, delay)
+        if job.run_id is not None:
+            await self._stop_run(job.run_id, error)
+        # Last, since it may stop the worker, and this with it.
+        self.on_model_closed(error)
+        # A run that could not be paused keeps its job in its place.
+        return PutBack() if job.run_id is None else PutAside(job)
+
+    async def _stop_run(self, run_id: str, error: ModelClosedError) -> None:
+        stop = partial(
+            stop_run_short, self._arq, self._keys, run_id, error.message, cause=error.kind
+        )
+        try:
+            await through_outages(stop, _PATIENCE_SECONDS)
+        except (RedisError, OSError) as outage:
+            _log.warning("run not paused", run=run_id, error=str(outage))
+
     async def _end_or_put_back(
         self, delivery: Delivery, checkpoint: RedisCheckpoint, error: Exception
     ) -> Ending:
@@ -192,7 +218,7 @@ class Consumer:
         return await self._put_back(delivery, error)
 
     def _is_final(self, delivery: Delivery, error: Exception) -> bool:
-        if isinstance(error, _OUTAGES):
+        if isinstance(error, _SAYS_NOTHING):
             # Without a record the job is not over, however often it was delivered: its attempts are paid for.
             return False
         if isinstance(error, PromptmillError) and not error.retryable:
@@ -200,6 +226,10 @@ class Consumer:
         return delivery.number >= self._policy.max_deliveries
 
     async def _put_back(self, delivery: Delivery, error: Exception) -> PutBack:
+        if isinstance(error, ModelBusyError):
+            # As many as are in hand wait so, and whoever caused it was told.
+            _log.info("job waits for its turn", reason=error.message)
+            return PutBack(_least_delay_seconds(error), counts=False)
         own = min(2.0 ** min(delivery.number, _LAST_DOUBLING), _LONGEST_DELAY_SECONDS)
         seconds, reason = max(_least_delay_seconds(error), own), _reason(error)
         _log.warning("job delayed", reason=reason, seconds=seconds)

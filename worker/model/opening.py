@@ -6,36 +6,39 @@ from pathlib import Path
 from . import ModelClient
 from .options import GeminiOptions
 from .replay import ReplayModel, load_recordings, shipped_recordings
+from .throttle import Throttle
 
 
-def open_model(name: str, gemini: GeminiOptions) -> ModelClient:
+def open_model(name: str, gemini: GeminiOptions, throttle: Throttle | None = None) -> ModelClient:
     """The client meant by `name`: `auto`, `replay`, `replay:PATH` or the name of a Gemini model.
 
-    `auto` is the model in `gemini` where there is a key, else the shipped recordings. A key that does not
-    work is an error later on, never a replay.
+    Gemini is asked as `throttle` admits it; without one, as if nobody else asked.
+
+    `auto` is the model in `gemini` where there is a key, or Vertex AI is meant, else the shipped recordings. A key
+    that does not work is an error later on, never a replay.
 
     Raises:
         ModelKeyMissingError: a Gemini model is named and there is no key.
         ModelKeyError: no service would take the key as it is written.
-        UsageError: the recordings cannot be read, or have bad lines.
+        UsageError: Vertex AI is set up by halves; or the recordings cannot be read, or have bad lines.
     """
     match name.partition(":"):
         case ("auto", "", ""):
-            return _open_gemini(gemini) if gemini.has_key else _open_shipped()
+            return _open_gemini(gemini, throttle) if gemini.can_ask else _open_shipped()
         case ("replay", "", ""):
             return _open_shipped()
         case ("replay", ":", path):
             return ReplayModel(load_recordings(Path(path)), name)
         case _:
-            return _open_gemini(replace(gemini, name=name))
+            return _open_gemini(replace(gemini, name=name), throttle)
 
 
 def _open_shipped() -> ModelClient:
     return ReplayModel(shipped_recordings(), "replay")
 
 
-def _open_gemini(options: GeminiOptions) -> ModelClient:
+def _open_gemini(options: GeminiOptions, throttle: Throttle | None) -> ModelClient:
     # The SDK costs most of a second to load, and only who asks Gemini pays it.
     from .gemini import GeminiModel
 
-    return GeminiModel(options)
+    return GeminiModel(options, throttle)

@@ -75,6 +75,7 @@ class FeedbackLoop:
             attempt = Attempt(
                 number=number,
                 reply=reply,
+                call_class=reply.call_class,
                 extraction=extraction.kept,
                 executable_code=code,
                 executed_by=_executor(job, code),
@@ -174,6 +175,7 @@ def _request(job: PromptJob, attempts: Sequence[Attempt], style: Style) -> Model
     number, current = conversation_so_far(job, attempts)
     return ModelRequest(
         prompt=job.prompt,
+        run_id=job.run_id,
         task_id=job.task_id,
         sample=job.sample,
         attempt=len(attempts) + 1,
