@@ -25,6 +25,7 @@ from .calling import Patience, call
 from .faults import Fault, class_of, fault_of
 from .listing import ListedModel
 from .options import GeminiOptions
+from .pools import PooledClient
 from .prices import priced
 from .replies import read_object, reply_of
 from .throttle import Throttle, Toll, Unlimited
@@ -42,6 +43,17 @@ _Answer = TypeVar("_Answer")
 
 # Longer than any connection takes to come free, unless there are fewer of them than calls.
 _POOL_SHARE = 0.5
+
+
+_CONFIG = types.GenerateContentConfig(
+    automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+    # Each continuation is billed, and there is no limit to their number.
+    automatic_continuation=False,
+    # The SDK's own reading drops fields that it does not know.
+    should_return_http_response=True,
+)
+# The SDK wants some; the body that is sent has others in their place.
+_NO_CONTENTS = types.Content(parts=[])
 
 
 class GeminiModel:
@@ -69,10 +81,7 @@ class GeminiModel:
         key = None if options.vertex else options.usable_key()
         # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
         # hidden retry, and does not follow redirects, which would carry the key to another host.
-        self._http = httpx2.AsyncClient(
-            limits=httpx2.Limits(max_connections=options.max_connections),
-            event_hooks={"request": [self._bound_wait_for_connection]},
-        )
+        self._http = PooledClient(options.max_connections, self._bound_wait_for_connection)
         self._client = _sdk_client(options, key, self._http)
 
     async def check(self) -> None:
@@ -143,7 +152,7 @@ class GeminiModel:
     async def _ask(self, model: str, request: ModelRequest) -> ModelReply | Fault:
         began = monotonic()
         response = await self._client.aio.models.generate_content(
-            model=model, contents=request.prompt, config=self._config(request)
+            model=model, contents=_NO_CONTENTS, config=self._config(request)
         )
         latency_seconds = monotonic() - began
         sent = response.sdk_http_response
@@ -167,24 +176,31 @@ class GeminiModel:
         request.extensions["timeout"] = {**request.extensions["timeout"], "pool": seconds}
 
     def _config(self, request: ModelRequest) -> types.GenerateContentConfig:
-        asked, default = request.temperature, self._options.temperature
-        return types.GenerateContentConfig(
-            system_instruction=request.system_instruction or None,
-            temperature=default if asked is None else asked,
-            max_output_tokens=self._options.max_output_tokens,
-            tools=[types.Tool(code_execution=types.ToolCodeExecution())]
-            if request.code_execution
-            else None,
-            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
-            # Each continuation is billed, and there is no limit to their number.
-            automatic_continuation=False,
-            # The SDK's own reading drops fields that it does not know.
-            should_return_http_response=True,
-            # Put in last and untouched: the SDK rewrites thought signatures in turns that it is given.
-            http_options=types.HttpOptions(
-                extra_body={"contents": [_content_of(turn) for turn in request.turns]}
-            ),
+        return _CONFIG.model_copy(
+            update={"http_options": types.HttpOptions(extra_body=self._body_of(request))}
         )
+
+    def _body_of(self, request: ModelRequest) -> dict[str, JsonValue]:
+        """What is asked, as the service takes it: the SDK would rewrite signatures, and go through it part by part."""
+        asked, default = request.temperature, self._options.temperature
+        generation: dict[str, JsonValue] = {
+            "temperature": default if asked is None else asked,
+            "maxOutputTokens": self._options.max_output_tokens,
+        }
+        body: dict[str, JsonValue] = {
+            "contents": [_content_of(turn) for turn in request.turns],
+            "generationConfig": {
+                name: value for name, value in generation.items() if value is not None
+            },
+        }
+        if request.system_instruction:
+            body["systemInstruction"] = {
+                "role": "user",
+                "parts": [{"text": request.system_instruction}],
+            }
+        if request.code_execution:
+            body["tools"] = [{"codeExecution": {}}]
+        return body
 
 
 def _sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:
