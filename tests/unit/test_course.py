@@ -102,6 +102,14 @@ def test_a_job_ends_when_the_model_repeats_itself(
     assert end_of(a_job(stop_when_stuck=False), attempts) is None
 
 
+def test_a_recording_that_is_over_is_nobody_who_repeats_himself() -> None:
+    """Its last reply is given again by us, and marked so: the model never said it twice."""
+    again = failed(2, "a()")
+    reply = again.reply.model_copy(update={"replay_exhausted": True})
+    attempts = [failed(1, "a()"), again.model_copy(update={"reply": reply})]
+    assert end_of(a_job(), attempts) is None
+
+
 def test_what_was_accepted_or_is_the_last_attempt_is_not_called_stuck() -> None:
     """The first word on a record must be the plainest one."""
     assert end_of(a_job(), [failed(1, "a()"), an_attempt(2)]) == "accepted"
