@@ -249,9 +249,12 @@ class ModelReply(Wire):
     response_id: str | None = None
     usage: Usage = Usage()
     latency_seconds: float
-    """Of the request that was answered; earlier tries and the waits between them are not in it."""
+    """Of the request that was answered; earlier tries and the waits between them are not in it. Of one that went with a
+    batch, from then until its results were here."""
     transport_tries: int = 1
     """HTTP requests it took, retries after 429 and 5xx included. They are not attempts."""
+    batch: str | None = None
+    """The batch of Gemini's that brought it, at half the price; None of a live call."""
     simulated: bool = False
     """The answer is a recording."""
     replay_exhausted: bool = False

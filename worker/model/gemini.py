@@ -58,8 +58,10 @@ class GeminiModel:
 
     simulated = False
 
-    def __init__(self, options: GeminiOptions) -> None:
-        """Connect to nothing yet.
+    def __init__(
+        self, options: GeminiOptions, transport: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
+        """Connect to nothing yet. `transport` takes the requests in place of the network.
 
         Raises:
             ModelKeyError: there is no key, or it cannot be one.
@@ -72,9 +74,9 @@ class GeminiModel:
         # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
         # hidden retry, and does not follow redirects, which would carry the key to another host.
         self._http = httpx2.AsyncClient(
-            limits=httpx2.Limits(max_connections=options.max_connections)
+            limits=httpx2.Limits(max_connections=options.max_connections), transport=transport
         )
-        self._client = _sdk_client(options, key, self._http)
+        self._client = sdk_client(options, key, self._http)
 
     async def check(self) -> None:
         """Ask for the description of the model, which costs nothing, for some ten seconds at most.
@@ -119,7 +121,7 @@ class GeminiModel:
         tries = 0
         while True:
             tries += 1
-            answer = await _settle(ask(tries), patience.timeout_seconds)
+            answer = await settle(ask(tries), patience.timeout_seconds)
             if not isinstance(answer, Fault):
                 return answer
             wait_seconds = self._wait_seconds(answer, tries)
@@ -177,7 +179,7 @@ class GeminiModel:
         )
 
 
-def _sdk_client(options: GeminiOptions, key: str, http: httpx2.AsyncClient) -> genai.Client:
+def sdk_client(options: GeminiOptions, key: str, http: httpx2.AsyncClient) -> genai.Client:
     """The SDK's client with everything said that it would otherwise look up in the environment."""
     deadline_seconds = max(_SHORTEST_DEADLINE_SECONDS, math.ceil(options.timeout_seconds))
     try:
@@ -203,7 +205,7 @@ def _sdk_client(options: GeminiOptions, key: str, http: httpx2.AsyncClient) -> g
         ) from error
 
 
-async def _settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) -> _Answer | Fault:
+async def settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) -> _Answer | Fault:
     """The answer, or what came in its place as a fault: no exception of the SDK's or the network's passes."""
     try:
         # The time-out of the HTTP library holds for each read, so a trickling answer would never end.
