@@ -148,7 +148,11 @@ class GeminiBatches:
         self, request: Awaitable[_Answer], timeout_seconds: float | None = None
     ) -> _Answer:
         seconds = timeout_seconds or self._options.timeout_seconds
-        answer = await settle(request, seconds)
+        try:
+            answer = await settle(request, seconds)
+        except KeyError as error:
+            # What the SDK says of an answer to an upload that it cannot use.
+            answer = Fault(None, f"an answer without {error}")
         if isinstance(answer, Fault):
             raise error_of(answer, self._options.name, self._options, tries=1)
         return answer

@@ -1,0 +1,368 @@
+"""A model that answers by Gemini's Batch API: it gathers what is asked until nobody goes on without an answer."""
+
+import asyncio
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from jobs.clock import new_id, utcnow
+from jobs.models import ModelReply
+from worker.errors import (
+    BatchesFailedError,
+    ModelKeyError,
+    ModelRejectedError,
+    ModelUnavailableError,
+)
+
+from . import ModelClient, ModelRequest
+from .batches import BatchStatus, GeminiBatches, line_of
+from .faults import Fault, Meaning, error_of, meaning_of
+from .options import GeminiOptions
+from .sent import SentBatch, SentBatches
+
+_log = structlog.get_logger(__name__)
+_Answer = TypeVar("_Answer")
+_MOST_REQUESTS = 10_000
+_MOST_BYTES = 200 * 2**20
+_MOST_TRIES = 2
+"""Batches that may leave a request unanswered before it is asked live."""
+_MOST_ENDS = 3
+"""Batches that may come to nothing as a whole, for the same request, before a person has to look."""
+_GROWTH = 1.5
+_GONE, _MADE = "GONE", "MADE"
+
+
+class Crowd(Protocol):
+    """Those who ask: the deliveries of one worker."""
+
+    def away(self) -> AbstractAsyncContextManager[None]:
+        """For as long as the block lasts, the delivery that calls waits for an answer, perhaps for a day."""
+
+    async def until_all_are_away(self, settle_seconds: float) -> None:
+        """Return when every delivery has been away for so long."""
+
+
+@dataclass(frozen=True)
+class BatchNews:
+    """How a batch stands, for whoever looks on."""
+
+    number: int
+    n_requests: int
+    state: str
+    """Google's word; `MADE` where it has just been made, `GONE` where there is none any more."""
+    name: str = ""
+    n_open: int | None = None
+    n_answered: int | None = None
+    """Replies that it brought, once it is over."""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long to wait for what."""
+
+    settle_seconds: float = 1.0
+    """Nobody has gone on for so long: what is asked by then goes with one batch."""
+    first_look_seconds: float = 1.0
+    longest_look_seconds: float = 300.0
+    live_calls: int = 100
+    """Live calls under way at one time, for requests that batches leave unanswered."""
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """A request that waits for a batch to go with."""
+
+    key: str
+    model: str
+    line: bytes
+    batch: "asyncio.Future[_Following]"
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a batch came to."""
+
+    name: str
+    status: BatchStatus
+    found: dict[str, ModelReply | Fault] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Following:
+    """A batch that is under way, and whoever sees to it."""
+
+    own_id: str
+    outcome: "asyncio.Task[_Outcome]"
+
+
+class BatchedModel:
+    """Answers in rounds: what is asked goes together, and everybody waits until Gemini has answered it, up to a day.
+
+    A batch is written down before it is made. Who asks for the same thing later, in another process after this one
+    was killed, waits for that batch and makes no other.
+    """
+
+    simulated = False
+
+    def __init__(
+        self, live: ModelClient, options: GeminiOptions, sent: SentBatches, crowd: Crowd, pace: Pace
+    ) -> None:
+        """Ask for the run that `sent` is of, on behalf of `crowd`; `live` answers what no batch does."""
+        self.name = live.name
+        self.on_news: Callable[[BatchNews], None] = lambda _: None
+        self._live = live
+        self._options = options
+        self._wire = GeminiBatches(options)
+        self._sent = sent
+        self._crowd = crowd
+        self._pace = pace
+        self._live_calls = asyncio.Semaphore(pace.live_calls)
+        self._wishes: list[_Wish] = []
+        self._wished = asyncio.Event()
+        self._gathering: asyncio.Task[None] | None = None
+        self._followed: dict[str, _Following] = {}
+        # What a batch has said of a key is given once: who asks again was not content with it.
+        self._given: set[tuple[str, str]] = set()
+
+    async def check(self) -> None:
+        """Find out whether the model could answer, at no cost."""
+        await self._live.check()
+
+    async def generate(self, request: ModelRequest) -> ModelReply:
+        """One reply, from a batch, or live where two batches had none.
+
+        Raises:
+            ModelClosedError: the key was refused, or no batch comes to anything.
+            ModelRejectedError: this request will never be answered.
+            ModelUnavailableError: no batch had a reply, and there is no live one now.
+        """
+        model = request.model or self.name
+        body = await self._wire.body_of(replace(request, model=model))
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+        key = f"{request.task_id or ''}/{request.sample}/{request.attempt}/{digest}"
+        async with self._crowd.away():
+            for _ in range(_MOST_TRIES):
+                result = await self._from_batch(key, model, line_of(key, body))
+                if isinstance(result, ModelReply):
+                    return result
+                if result is not None and meaning_of(result) is not Meaning.TRANSIENT:
+                    raise error_of(result, model, self._options, tries=1)
+        _log.warning("no batch had a reply; asking live", key=key)
+        async with self._live_calls:
+            return await self._live.generate(request)
+
+    async def aclose(self) -> None:
+        """Leave batches to themselves, and give back connections; calling it twice changes nothing."""
+        tasks: set[asyncio.Task[Any]] = {each.outcome for each in self._followed.values()}
+        tasks |= {self._gathering} if self._gathering else set()
+        while tasks:
+            # One may take a cancellation for the end of a wait of its own.
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=1)
+        await self._wire.aclose()
+        await self._live.aclose()
+
+    async def _from_batch(self, key: str, model: str, line: bytes) -> ModelReply | Fault | None:
+        """What the next batch that ends as it should says of this key; None is nothing."""
+        reason = ""
+        for _ in range(_MOST_ENDS):
+            following = await self._wish(key, model, line)
+            outcome = await asyncio.shield(following.outcome)
+            self._given.add((following.own_id, key))
+            if key in outcome.found or outcome.status.state == "SUCCEEDED":
+                return outcome.found.get(key)
+            reason = f"{outcome.status.state} {outcome.status.reason}".strip()
+        raise BatchesFailedError(
+            f"{_MOST_ENDS} batches in a row came to nothing",
+            facts={"the last one": self._options.redact(reason)},
+        )
+
+    async def _wish(self, key: str, model: str, line: bytes) -> _Following:
+        wish = _Wish(key, model, line, asyncio.get_running_loop().create_future())
+        self._wishes.append(wish)
+        self._wished.set()
+        if self._gathering is None:
+            self._gathering = asyncio.create_task(self._gather())
+        return await wish.batch
+
+    async def _gather(self) -> None:
+        while True:
+            await self._wished.wait()
+            await self._crowd.until_all_are_away(self._pace.settle_seconds)
+            # Those that are done were cancelled: their job was, or has gone to another worker.
+            wishes = [wish for wish in self._wishes if not wish.batch.done()]
+            self._wishes.clear()
+            self._wished.clear()
+            try:
+                await self._send(wishes)
+            except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for each of them)
+                for wish in wishes:
+                    if not wish.batch.done():
+                        wish.batch.set_exception(error)
+
+    async def _send(self, wishes: Sequence[_Wish]) -> None:
+        """Give each wish a batch: one that was sent before, by whoever it was, or one that is sent now."""
+        known = await self._sent.all()
+        waiting = {wish.key: wish for wish in wishes}
+        for batch in known:
+            for key in batch.keys:
+                if key in waiting and (batch.own_id, key) not in self._given:
+                    _tell(waiting.pop(key), self._follow(batch, None))
+        numbers = count(1 + max((batch.number for batch in known), default=0))
+        for model, chunk in _chunks(waiting.values()):
+            own_id = f"{self._sent.run_id} {new_id('batch')}"
+            keys = tuple(wish.key for wish in chunk)
+            batch = SentBatch(
+                own_id=own_id, number=next(numbers), model=model, keys=keys, sent_at=utcnow()
+            )
+            await self._sent.note(batch)
+            following = self._follow(batch, b"".join(wish.line for wish in chunk))
+            for wish in chunk:
+                _tell(wish, following)
+
+    def _follow(self, batch: SentBatch, lines: bytes | None) -> _Following:
+        following = self._followed.get(batch.own_id)
+        if following is None:
+            task = asyncio.create_task(self._see_through(batch, lines))
+            following = self._followed[batch.own_id] = _Following(batch.own_id, task)
+            task.add_done_callback(lambda task: self._forget_failed(batch.own_id, task))
+        return following
+
+    def _forget_failed(self, own_id: str, task: "asyncio.Task[_Outcome]") -> None:
+        # Whoever asks again, when whatever was in the way has passed, takes it up again.
+        if task.cancelled() or task.exception() is not None:
+            del self._followed[own_id]
+
+    async def _see_through(self, batch: SentBatch, lines: bytes | None) -> _Outcome:
+        """The batch from wherever it is to its end. Without `lines`, one that nobody made comes to nothing."""
+        name = batch.name or await self._make(batch, lines)
+        gone = BatchStatus(_GONE, None, None, "it is not to be found")
+        status = await self._until_over(batch, name) if name else gone
+        found: dict[str, ModelReply | Fault] = {}
+        if status.results is not None:
+            results = status.results
+            try:
+                found = await self._patiently(lambda: self._wire.results(results))
+            except (ModelRejectedError, ModelKeyError):
+                # The key has just been good for the batch: results are kept for two days.
+                status = replace(gone, reason="its results are gone")
+        if not found:
+            await self._sent.forget(batch)
+        seconds = (utcnow() - batch.sent_at).total_seconds()
+        for key, result in found.items():
+            if isinstance(result, ModelReply):
+                came = {"batch": name, "latency_seconds": seconds}
+                found[key] = result.model_copy(update=came)
+        n_answered = sum(isinstance(found.get(key), ModelReply) for key in batch.keys)
+        self._tell(batch, name, status, n_answered)
+        return _Outcome(name or "", status, found)
+
+    async def _make(self, batch: SentBatch, lines: bytes | None) -> str | None:
+        """The name of the batch, which is there once, however often this is begun; None where it never was."""
+        is_new, name = lines is not None, None
+        for wait_seconds in self._waits():
+            try:
+                name = await self._found_or_made(batch, lines, is_new=is_new)
+                break
+            except ModelUnavailableError as error:
+                _log.warning("batch not made yet", reason=error.in_one_line)
+            except ModelRejectedError as error:
+                raise BatchesFailedError(
+                    "Gemini refuses to make a batch", facts=error.facts
+                ) from error
+            # It may be made and the answer lost: from here on, it is looked for first.
+            is_new = False
+            await asyncio.sleep(wait_seconds)
+        if name is not None:
+            await self._sent.note(batch.model_copy(update={"name": name}))
+            self._tell(batch, name, BatchStatus(_MADE, None, None, ""))
+        return name
+
+    async def _found_or_made(
+        self, batch: SentBatch, lines: bytes | None, *, is_new: bool
+    ) -> str | None:
+        found = None if is_new else await self._wire.find(batch.own_id)
+        if found is not None or lines is None:
+            return found
+        return await self._wire.create(batch.own_id, batch.model, lines)
+
+    async def _until_over(self, batch: SentBatch, name: str) -> BatchStatus:
+        told: BatchStatus | None = None
+        for wait_seconds in self._waits():
+            try:
+                status = await self._patiently(lambda: self._wire.look(name))
+            except ModelRejectedError as error:
+                return BatchStatus(_GONE, None, None, error.message)
+            if status.is_over:
+                return status
+            if status != told:
+                self._tell(batch, name, status)
+                told = status
+            await asyncio.sleep(wait_seconds)
+        raise AssertionError("the waits never end")
+
+    async def _patiently(self, step: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """What a step gives that may be repeated, for as long as Gemini does not answer."""
+        for wait_seconds in self._waits():
+            try:
+                return await step()
+            except ModelUnavailableError as error:
+                _log.warning("no answer about a batch", reason=error.in_one_line)
+            await asyncio.sleep(wait_seconds)
+        raise AssertionError("the waits never end")
+
+    def _waits(self) -> Iterator[float]:
+        seconds = self._pace.first_look_seconds
+        while True:
+            yield seconds
+            seconds = min(seconds * _GROWTH, self._pace.longest_look_seconds)
+
+    def _tell(
+        self,
+        batch: SentBatch,
+        name: str | None,
+        status: BatchStatus,
+        n_answered: int | None = None,
+    ) -> None:
+        news = BatchNews(
+            number=batch.number,
+            n_requests=len(batch.keys),
+            state=status.state,
+            name=name or "",
+            n_open=status.n_open,
+            n_answered=n_answered,
+            reason=self._options.redact(status.reason),
+        )
+        _log.info("batch", run_id=self._sent.run_id, name=news.name, state=news.state)
+        self.on_news(news)
+
+
+def _tell(wish: _Wish, following: _Following) -> None:
+    if not wish.batch.done():
+        wish.batch.set_result(following)
+
+
+def _chunks(wishes: Iterable[_Wish]) -> Iterator[tuple[str, list[_Wish]]]:
+    """The wishes of each model, so many and so long that Gemini takes them in one batch."""
+    by_model: defaultdict[str, list[_Wish]] = defaultdict(list)
+    for wish in wishes:
+        by_model[wish.model].append(wish)
+    for model, asked in by_model.items():
+        chunk: list[_Wish] = []
+        n_bytes = 0
+        for wish in asked:
+            if chunk and (len(chunk) >= _MOST_REQUESTS or n_bytes + len(wish.line) > _MOST_BYTES):
+                yield model, chunk
+                chunk, n_bytes = [], 0
+            chunk.append(wish)
+            n_bytes += len(wish.line)
+        yield model, chunk
