@@ -274,6 +274,7 @@ def _solving(
         queue.redis,
         queue.keys,
         consumer,
+        consumer.take,
         Feeder(queue.redis, queue.keys, store, settings.queue.high_water),
         sandbox,
         presence,

@@ -67,7 +67,8 @@ async def a_worker(
     )
     async with open_redis(url, keys) as redis, beating(redis, keys, presence):
         consumer = consumer_of(redis, store, model, sandbox, settings)
-        engine = Engine(redis, keys, consumer, Feeder(redis, keys, store, 5000), sandbox, presence)
+        feeder = Feeder(redis, keys, store, 5000)
+        engine = Engine(redis, keys, consumer, consumer.take, feeder, sandbox, presence)
         serving = asyncio.create_task(serve(engine, settings, handle_signals=False))
         try:
             yield serving

@@ -36,8 +36,9 @@ from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
 from worker.consumer.room import lack_of_room
-from worker.consumer.worker import JobWorker, WorkerOptions
+from worker.consumer.worker import Handler, JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
+from worker.model import ModelClient
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.sandbox import Sandbox
@@ -56,14 +57,27 @@ class Engine:
     redis: ArqRedis
     keys: Keys
     consumer: Consumer
+    take: Handler
+    """How the consumer takes a delivery."""
     feeder: Feeder
     sandbox: Sandbox
     presence: WorkerPresence
 
 
+def _as_it_is(handler: Handler) -> Handler:
+    return handler
+
+
 @asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
+async def open_engine(
+    settings: Settings,
+    model: ModelClient | None = None,
+    around: Callable[[Handler], Handler] = _as_it_is,
+) -> AsyncIterator[Engine]:
     """A worker's parts, once each has shown that it can do its work; its heart beats until the end.
+
+    `model`, which is closed with them, answers in place of the one that the settings name; deliveries are taken by
+    what `around` makes of the consumer.
 
     Raises:
         SandboxTooWeakError: the required isolation cannot be had here.
@@ -80,7 +94,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                 settings.sandbox.require, packages_of(python.environment, python.preload)
             )
         )
-        model = open_model(settings.model.name, gemini_options(settings))
+        model = model or open_model(settings.model.name, gemini_options(settings))
         stack.push_async_callback(model.aclose)
         await model.check()
         store = open_store(settings.records_place, prefix=settings.redis.prefix)
@@ -114,7 +128,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
-        yield Engine(redis, keys, consumer, feeder, sandbox, presence)
+        yield Engine(redis, keys, consumer, around(consumer.take), feeder, sandbox, presence)
 
 
 async def serve(
@@ -165,7 +179,7 @@ def make_worker(
     worker = JobWorker(
         Claims(engine.redis, engine.keys, worker_id, lanes, settings.worker.lease_seconds),
         Endings(engine.redis, engine.keys, worker_id),
-        engine.consumer.take,
+        engine.take,
         WorkerOptions(
             max_jobs=settings.worker.jobs_in_flight,
             drain_seconds=settings.worker.drain_seconds,

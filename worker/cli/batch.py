@@ -34,6 +34,8 @@ class Batch:
     """The jobs, but for what stands here."""
     place: Place
     model: str | None = None
+    in_batches: bool = False
+    """Whether Gemini is asked by its Batch API."""
 
     def jobs(self) -> Iterator[PromptJob]:
         """The jobs, made anew each time, and the same ones each time."""

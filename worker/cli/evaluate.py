@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +57,13 @@ class RunFlags:
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
     ] = None
     detach: Detach = False
+    batch: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="ask by Gemini's Batch API: half the price, and each round of attempts may take a day",
+        ),
+    ] = False
     fail_under: Annotated[
         float | None,
         Parameter(
@@ -93,16 +100,17 @@ def evaluate(
     from .placing import place_of
 
     settings = read_settings(flags, quiet=True)
-    place = place_of(lane)
     run_id = new_id("run") if run.run is None else run.run
     batch = batch_of(
         read_tasks(dataset),
         run_id,
         settings,
-        place=place,
+        place=place_of(lane),
         samples=run.samples,
         max_attempts=run.max_attempts,
     )
+    if run.batch:
+        batch = _in_batches(settings, batch, run, lane)
     if run.detach:
         return _detach(settings, batch, run, as_json=json)
     resume = same_command(*(() if run.run is not None else ("--run", run_id)))
@@ -125,6 +133,25 @@ def evaluate(
         return ExitCode.GATE_FAILED
     # A gate is about the jobs that were judged, and passes no run of which some were not.
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
+
+
+def _in_batches(settings: Settings, batch: Batch, run: RunFlags, lane: LaneFlags) -> Batch:
+    """The same jobs, to be asked by Gemini's Batch API.
+
+    Raises:
+        UsageError: something else was typed that does not go with it.
+    """
+    from .in_batches import place_of_batches, refuse_without_gemini
+
+    if run.detach or lane != NO_LANE_FLAGS:
+        raise UsageError(
+            "--batch has the jobs of a run answered together by this command, and goes with no "
+            + ("--detach" if run.detach else "--queue and no --priority"),
+            fixes=["leave out one or the other"],
+            note="nothing was queued",
+        )
+    refuse_without_gemini(settings)
+    return replace(batch, place=place_of_batches(batch.run_id or ""), in_batches=True)
 
 
 def _detach(settings: Settings, batch: Batch, run: RunFlags, *, as_json: bool) -> int:

@@ -1,7 +1,7 @@
 """Runs a batch of jobs to their records: on the workers that live, or on one of our own for as long as it takes."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from config.settings import Settings
 from jobs.errors import PromptmillError
@@ -24,6 +24,7 @@ from .checking import (
 )
 from .errors import NobodyWorksError
 from .following import Follower, records_of
+from .in_batches import engine_in_batches, refuse_other_way, sent_of
 from .opening import open_queue
 from .output import talk
 from .progress import RunProgress
@@ -49,20 +50,25 @@ async def run_jobs(
         with nothing_queued_yet(settings):
             queue = await stack.enter_async_context(open_queue(settings))
             workers = await queue.live_workers()
-            model = model_meant(settings, workers)
+            # Whom other workers ask says nothing of whom a worker of our own would ask.
+            model = model_meant(settings, [] if batch.in_batches else workers)
             batch = batch.for_model(model)
             engine: Engine | None = None
             if able := [worker for worker in workers if batch.is_for(worker)]:
                 check_languages(batch, able)
             else:
                 check_own_interpreters(batch)
-                engine = await stack.enter_async_context(open_engine(_serving(settings, batch)))
+                own = _own_engine(settings, queue, batch, progress)
+                engine = await stack.enter_async_context(own)
             await refuse_mixed_run(queue, batch)
-        if workers and not able:
+            await refuse_other_way(queue, batch)
+        if workers and not able and not batch.in_batches:
             talk(f"the running workers answer with {models_of(workers)}; this run has its own")
         progress.start(model, simulated=is_replayed(model))
         with going_on(how_to_go_on):
             await _run(stack, queue, batch, progress, settings, engine)
+            if batch.in_batches:
+                await sent_of(queue, batch).forget_all()
             report = ReportBuilder()
             async for record in records_of(queue, batch):
                 report.add(record)
@@ -92,6 +98,16 @@ async def _run(
             await _see_through(follower, submitting, settings, engine)
     finally:
         await cancel_until_done([submitting], _PATIENCE_SECONDS)
+
+
+def _own_engine(
+    settings: Settings, queue: JobQueue, batch: Batch, progress: RunProgress
+) -> AbstractAsyncContextManager[Engine]:
+    """A worker of our own, which asks as the batch wants it."""
+    serving = _serving(settings, batch)
+    if batch.in_batches:
+        return engine_in_batches(serving, queue, batch, progress)
+    return open_engine(serving)
 
 
 def _serving(settings: Settings, batch: Batch) -> Settings:

@@ -4,39 +4,34 @@ import asyncio
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import structlog
 
 from jobs.clock import new_id, utcnow
 from jobs.models import ModelReply
-from worker.errors import (
-    BatchesFailedError,
-    ModelKeyError,
-    ModelRejectedError,
-    ModelUnavailableError,
-)
+from worker.errors import BatchesFailedError
 
 from . import ModelClient, ModelRequest
-from .batches import BatchStatus, GeminiBatches, line_of
+from .batch_following import BatchFollower, BatchNews, Outcome, Pace
+from .batches import GeminiBatches, line_of
 from .faults import Fault, Meaning, error_of, meaning_of
 from .options import GeminiOptions
 from .sent import SentBatch, SentBatches
 
 _log = structlog.get_logger(__name__)
-_Answer = TypeVar("_Answer")
 _MOST_REQUESTS = 10_000
 _MOST_BYTES = 200 * 2**20
 _MOST_TRIES = 2
 """Batches that may leave a request unanswered before it is asked live."""
+_LIVE_CALLS = 16
+"""Those that are under way at one time: few are left, and nobody is in a hurry."""
 _MOST_ENDS = 3
 """Batches that may come to nothing as a whole, for the same request, before a person has to look."""
-_GROWTH = 1.5
-_GONE, _MADE = "GONE", "MADE"
 
 
 class Crowd(Protocol):
@@ -50,33 +45,6 @@ class Crowd(Protocol):
 
 
 @dataclass(frozen=True)
-class BatchNews:
-    """How a batch stands, for whoever looks on."""
-
-    number: int
-    n_requests: int
-    state: str
-    """Google's word; `MADE` where it has just been made, `GONE` where there is none any more."""
-    name: str = ""
-    n_open: int | None = None
-    n_answered: int | None = None
-    """Replies that it brought, once it is over."""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How long to wait for what."""
-
-    settle_seconds: float = 1.0
-    """Nobody has gone on for so long: what is asked by then goes with one batch."""
-    first_look_seconds: float = 1.0
-    longest_look_seconds: float = 300.0
-    live_calls: int = 100
-    """Live calls under way at one time, for requests that batches leave unanswered."""
-
-
-@dataclass(frozen=True)
 class _Wish:
     """A request that waits for a batch to go with."""
 
@@ -87,20 +55,11 @@ class _Wish:
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """What a batch came to."""
-
-    name: str
-    status: BatchStatus
-    found: dict[str, ModelReply | Fault] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class _Following:
     """A batch that is under way, and whoever sees to it."""
 
     own_id: str
-    outcome: "asyncio.Task[_Outcome]"
+    outcome: "asyncio.Task[Outcome]"
 
 
 class BatchedModel:
@@ -113,18 +72,28 @@ class BatchedModel:
     simulated = False
 
     def __init__(
-        self, live: ModelClient, options: GeminiOptions, sent: SentBatches, crowd: Crowd, pace: Pace
+        self,
+        live: ModelClient,
+        options: GeminiOptions,
+        sent: SentBatches,
+        crowd: Crowd,
+        on_news: Callable[[BatchNews], None],
+        pace: Pace,
     ) -> None:
-        """Ask for the run that `sent` is of, on behalf of `crowd`; `live` answers what no batch does."""
+        """Ask for the run that `sent` is of, on behalf of `crowd`; `live` answers what no batch does.
+
+        Raises:
+            ModelKeyError: there is no key, or it cannot be one.
+        """
         self.name = live.name
-        self.on_news: Callable[[BatchNews], None] = lambda _: None
         self._live = live
         self._options = options
         self._wire = GeminiBatches(options)
+        self._follower = BatchFollower(self._wire, options, sent, on_news, pace)
         self._sent = sent
         self._crowd = crowd
         self._pace = pace
-        self._live_calls = asyncio.Semaphore(pace.live_calls)
+        self._live_calls = asyncio.Semaphore(_LIVE_CALLS)
         self._wishes: list[_Wish] = []
         self._wished = asyncio.Event()
         self._gathering: asyncio.Task[None] | None = None
@@ -232,118 +201,15 @@ class BatchedModel:
     def _follow(self, batch: SentBatch, lines: bytes | None) -> _Following:
         following = self._followed.get(batch.own_id)
         if following is None:
-            task = asyncio.create_task(self._see_through(batch, lines))
+            task = asyncio.create_task(self._follower.see_through(batch, lines))
             following = self._followed[batch.own_id] = _Following(batch.own_id, task)
             task.add_done_callback(lambda task: self._forget_failed(batch.own_id, task))
         return following
 
-    def _forget_failed(self, own_id: str, task: "asyncio.Task[_Outcome]") -> None:
+    def _forget_failed(self, own_id: str, task: "asyncio.Task[Outcome]") -> None:
         # Whoever asks again, when whatever was in the way has passed, takes it up again.
         if task.cancelled() or task.exception() is not None:
             del self._followed[own_id]
-
-    async def _see_through(self, batch: SentBatch, lines: bytes | None) -> _Outcome:
-        """The batch from wherever it is to its end. Without `lines`, one that nobody made comes to nothing."""
-        name = batch.name or await self._make(batch, lines)
-        gone = BatchStatus(_GONE, None, None, "it is not to be found")
-        status = await self._until_over(batch, name) if name else gone
-        found: dict[str, ModelReply | Fault] = {}
-        if status.results is not None:
-            results = status.results
-            try:
-                found = await self._patiently(lambda: self._wire.results(results))
-            except (ModelRejectedError, ModelKeyError):
-                # The key has just been good for the batch: results are kept for two days.
-                status = replace(gone, reason="its results are gone")
-        if not found:
-            await self._sent.forget(batch)
-        seconds = (utcnow() - batch.sent_at).total_seconds()
-        for key, result in found.items():
-            if isinstance(result, ModelReply):
-                came = {"batch": name, "latency_seconds": seconds}
-                found[key] = result.model_copy(update=came)
-        n_answered = sum(isinstance(found.get(key), ModelReply) for key in batch.keys)
-        self._tell(batch, name, status, n_answered)
-        return _Outcome(name or "", status, found)
-
-    async def _make(self, batch: SentBatch, lines: bytes | None) -> str | None:
-        """The name of the batch, which is there once, however often this is begun; None where it never was."""
-        is_new, name = lines is not None, None
-        for wait_seconds in self._waits():
-            try:
-                name = await self._found_or_made(batch, lines, is_new=is_new)
-                break
-            except ModelUnavailableError as error:
-                _log.warning("batch not made yet", reason=error.in_one_line)
-            except ModelRejectedError as error:
-                raise BatchesFailedError(
-                    "Gemini refuses to make a batch", facts=error.facts
-                ) from error
-            # It may be made and the answer lost: from here on, it is looked for first.
-            is_new = False
-            await asyncio.sleep(wait_seconds)
-        if name is not None:
-            await self._sent.note(batch.model_copy(update={"name": name}))
-            self._tell(batch, name, BatchStatus(_MADE, None, None, ""))
-        return name
-
-    async def _found_or_made(
-        self, batch: SentBatch, lines: bytes | None, *, is_new: bool
-    ) -> str | None:
-        found = None if is_new else await self._wire.find(batch.own_id)
-        if found is not None or lines is None:
-            return found
-        return await self._wire.create(batch.own_id, batch.model, lines)
-
-    async def _until_over(self, batch: SentBatch, name: str) -> BatchStatus:
-        told: BatchStatus | None = None
-        for wait_seconds in self._waits():
-            try:
-                status = await self._patiently(lambda: self._wire.look(name))
-            except ModelRejectedError as error:
-                return BatchStatus(_GONE, None, None, error.message)
-            if status.is_over:
-                return status
-            if status != told:
-                self._tell(batch, name, status)
-                told = status
-            await asyncio.sleep(wait_seconds)
-        raise AssertionError("the waits never end")
-
-    async def _patiently(self, step: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        """What a step gives that may be repeated, for as long as Gemini does not answer."""
-        for wait_seconds in self._waits():
-            try:
-                return await step()
-            except ModelUnavailableError as error:
-                _log.warning("no answer about a batch", reason=error.in_one_line)
-            await asyncio.sleep(wait_seconds)
-        raise AssertionError("the waits never end")
-
-    def _waits(self) -> Iterator[float]:
-        seconds = self._pace.first_look_seconds
-        while True:
-            yield seconds
-            seconds = min(seconds * _GROWTH, self._pace.longest_look_seconds)
-
-    def _tell(
-        self,
-        batch: SentBatch,
-        name: str | None,
-        status: BatchStatus,
-        n_answered: int | None = None,
-    ) -> None:
-        news = BatchNews(
-            number=batch.number,
-            n_requests=len(batch.keys),
-            state=status.state,
-            name=name or "",
-            n_open=status.n_open,
-            n_answered=n_answered,
-            reason=self._options.redact(status.reason),
-        )
-        _log.info("batch", run_id=self._sent.run_id, name=news.name, state=news.state)
-        self.on_news(news)
 
 
 def _tell(wish: _Wish, following: _Following) -> None:

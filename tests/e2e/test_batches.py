@@ -1,0 +1,225 @@
+"""A run that is asked by Gemini's Batch API: in rounds, at half the price, and never paid for twice."""
+
+import re
+import shlex
+
+import pytest
+from pydantic import JsonValue
+
+from jobs.keys import Keys
+from jobs.models import Record
+from jobs.verdicts import Verdict
+from tests.standin import steps
+from tests.standin.running import Standin
+from tests.standin.script import BatchPlan, Rule
+from tests.waiting import wait_until
+
+from .programs import reply
+from .project import Ended, Project, Running
+
+pytestmark = pytest.mark.e2e
+
+RIGHT, WRONG = reply("print(42)"), reply("print(41)")
+ALL_RIGHT = Rule(steps=(steps.text(RIGHT),))
+WAITING = BatchPlan(states=("PENDING",))
+GO_ON = re.compile(r"^stopped; .*Go on with:  (promptmill .+)$", re.MULTILINE)
+COMMAND = ("eval", "rows.jsonl", "--run", "r", "--batch", "--max-attempts", "3")
+
+
+@pytest.fixture
+def rows(gemini: Project) -> Project:
+    """A folder with a dataset of three tasks, whose killed workers are given up after a second."""
+    tasks = [{"id": name, "prompt": f"Print {name}.", "expect": "42"} for name in "abc"]
+    gemini.write_rows("rows.jsonl", tasks)
+    gemini.environment["PROMPTMILL_WORKER__LEASE_SECONDS"] = "1"
+    return gemini
+
+
+def by_task(project: Project) -> dict[str | None, Record]:
+    return {record.job.task_id: record for record in project.records()}
+
+
+def kept(project: Project) -> set[str]:
+    """What is left in Redis beside the events and counters of the run."""
+    expected = (Keys().run("r"), Keys().runs, Keys().events("r"))
+    return project.kept_in_redis() - set(expected)
+
+
+def all_solved(project: Project, ended: Ended) -> None:
+    """The command ended well, and so did each task, once."""
+    assert ended.code == 0, ended.err
+    verdicts = {task: record.verdict for task, record in by_task(project).items()}
+    assert verdicts == dict.fromkeys("abc", Verdict.ACCEPTED)
+    assert kept(project) == set()
+
+
+async def started(project: Project, standin: Standin, *plans: BatchPlan) -> Running:
+    """The command, whose batch has been made and waits."""
+    standin.script(ALL_RIGHT, batches=plans or (WAITING,))
+    running = project.start(*COMMAND)
+    await wait_until(lambda: len(standin.batches) == 1, 30, "a batch")
+    return running
+
+
+def test_a_run_goes_in_rounds(rows: Project, standin: Standin) -> None:
+    """Half the price is worth a day of waiting only if a round costs one batch and no live call."""
+    standin.script(
+        Rule(first="Print b.", last="failed", steps=(steps.text(RIGHT),)),
+        Rule(first="Print b.", steps=(steps.text(WRONG),)),
+        ALL_RIGHT,
+    )
+    ended = rows.run(*COMMAND)
+    all_solved(rows, ended)
+    solved_at = {task: record.solved_at for task, record in by_task(rows).items()}
+    assert solved_at == {"a": 1, "b": 2, "c": 1}
+    attempts = by_task(rows)["b"].attempts
+    assert [attempt.reply.batch for attempt in attempts] == ["batches/b0", "batches/b1"]
+    assert (len(standin.batches), standin.requests) == (2, ())
+    assert "batch 1  3 requests  SUCCEEDED, 3 answered" in ended.err
+    assert "batch 2  1 request  SUCCEEDED, 1 answered" in ended.err
+
+
+async def test_a_run_that_is_killed_before_it_knows_its_batch_makes_no_second_one(
+    rows: Project, standin: Standin
+) -> None:
+    """Making a batch twice is paying twice, and the server takes both without a word."""
+    running = await started(rows, standin)
+    running.kill_group()
+    standin.script(ALL_RIGHT)
+    all_solved(rows, rows.run(*COMMAND))
+    assert len(standin.batches) == 1
+    assert {record.attempts[0].reply.batch for record in rows.records()} == {"batches/b0"}
+
+
+async def test_a_run_that_is_killed_again_and_again_is_no_fault_of_its_jobs(
+    rows: Project, standin: Standin
+) -> None:
+    """In a day of waiting a machine may restart more often than a job may be handed over."""
+    rows.environment["PROMPTMILL_WORKER__MAX_DELIVERIES"] = "2"
+    running = await started(rows, standin)
+    for _ in range(3):
+        await running.until_it_says("batch 1  3 requests  with Gemini")
+        running.kill_group()
+        running = rows.start(*COMMAND)
+    running.kill_group()
+    standin.script(ALL_RIGHT)
+    all_solved(rows, rows.run(*COMMAND))
+    assert len(standin.batches) == 1
+
+
+async def test_an_interrupted_run_goes_on_with_the_same_batch(
+    rows: Project, standin: Standin
+) -> None:
+    """Nobody keeps a terminal open for a day, and what Gemini was asked for is paid for."""
+    running = await started(rows, standin)
+    await running.until_it_says("PENDING")
+    running.interrupt_group()
+    stopped = running.ended(within_seconds=15)
+    assert stopped.code == 130
+    said = GO_ON.search(stopped.err)
+    assert said is not None, stopped.err
+    standin.script(ALL_RIGHT)
+    all_solved(rows, rows.run_program(*shlex.split(said[1])))
+    assert len(standin.batches) == 1
+
+
+@pytest.mark.parametrize("state", ["EXPIRED", "CANCELLED", "FAILED", "PARTIALLY_SUCCEEDED"])
+def test_what_a_batch_leaves_is_sent_with_another(
+    rows: Project, standin: Standin, state: str
+) -> None:
+    """Batches do expire after two days, and the tasks in them are as unsolved as before."""
+    standin.script(
+        ALL_RIGHT, batches=(BatchPlan(states=("PENDING", state), missing=(1,)), BatchPlan())
+    )
+    ended = rows.run(*COMMAND)
+    all_solved(rows, ended)
+    assert (len(standin.batches), standin.requests) == (2, ())
+    n_again = 1 if state == "PARTIALLY_SUCCEEDED" else 3
+    assert f"{state}, {3 - n_again} answered, {n_again} to be asked again" in ended.err
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param(BatchPlan(missing=(0,)), id="missing"),
+        pytest.param(BatchPlan(failing={0: steps.overloaded()}), id="failed"),
+    ],
+)
+def test_a_request_that_two_batches_leave_unanswered_is_asked_live(
+    rows: Project, standin: Standin, plan: BatchPlan
+) -> None:
+    """One bad line in ten thousand is not worth a third day."""
+    standin.script(Rule(steps=(steps.text(RIGHT),), repeats=True), batches=(plan,))
+    all_solved(rows, rows.run(*COMMAND))
+    assert (len(standin.batches), len(standin.requests)) == (2, 1)
+    batches = [record.attempts[0].reply.batch for record in rows.records()]
+    assert sorted(map(str, batches)) == ["None", "batches/b0", "batches/b0"]
+
+
+def test_a_request_that_is_refused_for_good_ends_its_job_alone(
+    rows: Project, standin: Standin
+) -> None:
+    """Asking for it again every day would cost as much every day."""
+    refused = steps.error(400, "INVALID_ARGUMENT", "the request is too long")
+    standin.script(ALL_RIGHT, batches=(BatchPlan(failing={1: refused}),))
+    ended = rows.run(*COMMAND)
+    assert ended.code != 0
+    failed = [record for record in rows.records() if record.verdict is Verdict.INTERNAL_ERROR]
+    assert [str(record.error).find("the request is too long") > 0 for record in failed] == [True]
+    assert len(standin.batches) == 1
+
+
+def test_a_run_whose_batches_come_to_nothing_stops_with_the_reason(
+    rows: Project, standin: Standin
+) -> None:
+    """It would go on for ever, a day at a time; and no job of it is at fault."""
+    standin.script(ALL_RIGHT, batches=(BatchPlan(states=("FAILED",)),))
+    ended = rows.run(*COMMAND)
+    assert ended.code == 4, ended.err
+    assert "3 batches in a row came to nothing" in ended.err
+    assert "says the stand-in" in ended.err
+    assert rows.records() == []
+    assert len(standin.batches) == 3
+    standin.script(ALL_RIGHT)
+    all_solved(rows, rows.run(*COMMAND))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["--detach"], "goes with no --detach", id="detached"),
+        pytest.param(["--queue", "q"], "no --queue", id="a queue"),
+        pytest.param(["--priority", "high"], "no --priority", id="a priority"),
+        pytest.param(["--model", "replay"], "is no model of Gemini's", id="recordings"),
+    ],
+)
+def test_what_does_not_go_with_batches_is_refused_in_words(
+    rows: Project, standin: Standin, words: list[str], said: str
+) -> None:
+    """A flag that is taken and does nothing is found out a day later."""
+    ended = rows.run(*COMMAND, *words)
+    assert ended.code == 2
+    assert said in ended.err
+    assert "nothing was queued" in ended.err
+    assert standin.log() == ()
+
+
+async def test_a_run_is_asked_one_way_or_the_other(rows: Project, standin: Standin) -> None:
+    """Its jobs wait where only the one command looks for them, and the other would wait for ever."""
+    running = await started(rows, standin)
+    running.interrupt_group()
+    running.ended(within_seconds=15)
+    live = rows.run(*(word for word in COMMAND if word != "--batch"))
+    assert (live.code, "was begun with --batch" in live.err) == (2, True), live.err
+    rows.submit("--jsonl", "rows.jsonl", "--run", "other")
+    batched = rows.run("eval", "rows.jsonl", "--run", "other", "--batch")
+    assert (batched.code, "was begun without --batch" in batched.err) == (2, True), batched.err
+
+
+def test_a_batch_says_what_a_live_call_says(rows: Project, standin: Standin) -> None:
+    """An evaluation at half the price must be one of the same thing."""
+    standin.script(Rule(steps=(steps.text(RIGHT),), repeats=True), batches=(BatchPlan(missing=(0,)),))
+    rows.run(*COMMAND, PROMPTMILL_MODEL__TEMPERATURE="0.5")
+    [live] = standin.requests
+    uploaded = [lines_of(request.body) for request in standin.uploads]
+    assert live.body in [line["request"] for line in uploaded[0]]
