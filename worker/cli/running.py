@@ -49,9 +49,9 @@ async def run_jobs(
     async with AsyncExitStack() as stack:
         with nothing_queued_yet(settings):
             queue = await stack.enter_async_context(open_queue(settings))
-            workers = await queue.live_workers()
-            # Whom other workers ask says nothing of whom a worker of our own would ask.
-            model = model_meant(settings, [] if batch.in_batches else workers)
+            # A run in batches has a worker of its own, whoever else there is; one of them may be what is left of that.
+            workers = [] if batch.in_batches else await queue.live_workers()
+            model = model_meant(settings, workers)
             batch = batch.for_model(model)
             engine: Engine | None = None
             if able := [worker for worker in workers if batch.is_for(worker)]:
@@ -62,7 +62,7 @@ async def run_jobs(
                 engine = await stack.enter_async_context(own)
             await refuse_mixed_run(queue, batch)
             await refuse_other_way(queue, batch)
-        if workers and not able and not batch.in_batches:
+        if workers and not able:
             talk(f"the running workers answer with {models_of(workers)}; this run has its own")
         progress.start(model, simulated=is_replayed(model))
         with going_on(how_to_go_on):
@@ -93,7 +93,8 @@ async def _run(
         try:
             await _see_through(follower, submitting, settings, engine)
         except NobodyWorksError:
-            engine = await _take_over(stack, settings, batch)
+            own = _own_engine(settings, queue, batch, progress)
+            engine = await _take_over(stack, batch, own)
             talk("the workers have gone; going on with one of our own")
             await _see_through(follower, submitting, settings, engine)
     finally:
@@ -116,7 +117,9 @@ def _serving(settings: Settings, batch: Batch) -> Settings:
     return settings.model_copy(update={"worker": worker})
 
 
-async def _take_over(stack: AsyncExitStack, settings: Settings, batch: Batch) -> Engine:
+async def _take_over(
+    stack: AsyncExitStack, batch: Batch, own: AbstractAsyncContextManager[Engine]
+) -> Engine:
     """A worker of our own that does what those that have gone would have done; `stack` closes it.
 
     Raises:
@@ -124,7 +127,7 @@ async def _take_over(stack: AsyncExitStack, settings: Settings, batch: Batch) ->
     """
     try:
         check_own_interpreters(batch)
-        engine = await stack.enter_async_context(open_engine(_serving(settings, batch)))
+        engine = await stack.enter_async_context(own)
         if engine.presence.answers(batch.model):
             return engine
         why = f"it would answer with {engine.presence.model}, and they answered with {batch.model}"
