@@ -71,13 +71,13 @@ def _as_it_is(handler: Handler) -> Handler:
 @asynccontextmanager
 async def open_engine(
     settings: Settings,
-    model: ModelClient | None = None,
+    model_of: Callable[[str, GeminiOptions], ModelClient] = open_model,
     around: Callable[[Handler], Handler] = _as_it_is,
 ) -> AsyncIterator[Engine]:
     """A worker's parts, once each has shown that it can do its work; its heart beats until the end.
 
-    `model`, which is closed with them, answers in place of the one that the settings name; deliveries are taken by
-    what `around` makes of the consumer.
+    `model_of` opens what answers, by the name in the settings; deliveries are taken by what `around` makes of the way
+    in which the consumer takes them.
 
     Raises:
         SandboxTooWeakError: the required isolation cannot be had here.
@@ -94,7 +94,7 @@ async def open_engine(
                 settings.sandbox.require, packages_of(python.environment, python.preload)
             )
         )
-        model = model or open_model(settings.model.name, gemini_options(settings))
+        model = model_of(settings.model.name, gemini_options(settings))
         stack.push_async_callback(model.aclose)
         await model.check()
         store = open_store(settings.records_place, prefix=settings.redis.prefix)

@@ -157,7 +157,8 @@ class Batches:
             batch.results = f"results-of-{batch.number}"
             lines = list(self._lines(batch, plan))
             random.Random(batch.number).shuffle(lines)
-            self.files[batch.results] = ("".join(f"{line}\n" for line in lines)).encode()
+            if not plan.is_gone:
+                self.files[batch.results] = "".join(f"{line}\n" for line in lines).encode()
         return batch.results
 
     def _lines(self, batch: _Batch, plan: BatchPlan) -> Iterator[str]:

@@ -47,6 +47,8 @@ class BatchPlan(Wire):
     """Lines that are answered with this, whatever the rules say."""
     extra_lines: tuple[str, ...] = ()
     """What stands in the results beside the answers."""
+    is_gone: bool = False
+    """The file of its results cannot be had any more."""
     refusal: Step | None = None
     """The batch is made, and whoever asked for it is told this instead."""
 

@@ -15,9 +15,11 @@ from jobs.priorities import Priority
 from jobs.queue import JobQueue
 from jobs.runs import find_run
 from worker.consumer.in_batches import Deliveries
-from worker.main import Engine, gemini_options, open_engine
+from worker.main import Engine, open_engine
+from worker.model import ModelClient
 from worker.model.batch_following import BatchNews
 from worker.model.opening import open_batched
+from worker.model.options import GeminiOptions
 from worker.model.sent import SentBatches
 
 from .batch import Batch
@@ -102,13 +104,16 @@ async def engine_in_batches(
     many = {"jobs_in_flight": _MOST_JOBS, "calls_in_flight": _MOST_JOBS}
     wide = settings.model_copy(update={"worker": settings.worker.model_copy(update=many)})
     deliveries = Deliveries(queue.redis, queue.keys)
-    model = open_batched(
-        replace(gemini_options(settings), name=settings.meant_model),
-        sent_of(queue, batch),
-        deliveries,
-        lambda news: progress.say(_told(news)),
-    )
-    async with open_engine(wide, model, deliveries.counted) as engine:
+
+    def model_of(_: str, options: GeminiOptions) -> ModelClient:
+        return open_batched(
+            replace(options, name=settings.meant_model),
+            sent_of(queue, batch),
+            deliveries,
+            lambda news: progress.say(_told(news)),
+        )
+
+    async with open_engine(wide, model_of, deliveries.counted) as engine:
         yield engine
 
 

@@ -69,7 +69,7 @@ class GeminiBatches:
         self._http = httpx2.AsyncClient(event_hooks={"response": [self._keep]})
         self._client = sdk_client(options, options.usable_key(), self._http)
         self._pen = _Pen()
-        self._writer = GeminiModel(options, self._pen)
+        self._writer = GeminiModel(options, transport=self._pen)
         self._writing = asyncio.Lock()
         self._looking = asyncio.Lock()
         self._kept = ""

@@ -59,7 +59,7 @@ class GeminiModel:
     simulated = False
 
     def __init__(
-        self, options: GeminiOptions, transport: httpx2.AsyncBaseTransport | None = None
+        self, options: GeminiOptions, *, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         """Connect to nothing yet. `transport` takes the requests in place of the network.
 
