@@ -119,12 +119,12 @@ def evaluate(
             settings, batch, as_json=json, how_to_go_on=f"go on with:  {resume}"
         )
     except KeyboardInterrupt:
-        talk(
-            f"\nstopped; what is recorded stays, what was queued is still queued. Go on with:  {resume}"
-        )
+        kept = "what is recorded stays, what was queued is still queued"
+        if run.batch:
+            kept += ", and Gemini goes on with what it was sent"
+        talk(f"\nstopped; {kept}. Go on with:  {resume}")
         if json:
-            note = "what is recorded stays, what was queued is still queued"
-            error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=note)
+            error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=kept)
             show_error(error, as_json=True)
         return ExitCode.INTERRUPTED
     is_complete = _tell_what_is_missing(report, run_id, batch.n_jobs, resume)

@@ -29,7 +29,7 @@ from .placing import Place
 from .progress import RunProgress
 
 _NOTHING = "nothing was queued"
-_MOST_JOBS = 10_000
+MOST_JOBS = 10_000
 """Jobs that are held at one time, nearly all of which wait for a batch."""
 
 
@@ -96,13 +96,11 @@ def sent_of(queue: JobQueue, batch: Batch) -> SentBatches:
 async def engine_in_batches(
     settings: Settings, queue: JobQueue, batch: Batch, progress: RunProgress
 ) -> AsyncIterator[Engine]:
-    """A worker of our own that holds all jobs of the run at once, and has them answered together.
+    """A worker of our own that has all jobs that it holds answered together.
 
     Raises:
         PromptmillError: there can be none, as with any worker.
     """
-    many = {"jobs_in_flight": _MOST_JOBS, "calls_in_flight": _MOST_JOBS}
-    wide = settings.model_copy(update={"worker": settings.worker.model_copy(update=many)})
     deliveries = Deliveries(queue.redis, queue.keys)
 
     def model_of(_: str, options: GeminiOptions) -> ModelClient:
@@ -113,7 +111,7 @@ async def engine_in_batches(
             lambda news: progress.say(_told(news)),
         )
 
-    async with open_engine(wide, model_of, deliveries.counted) as engine:
+    async with open_engine(settings, model_of, deliveries.counted) as engine:
         yield engine
 
 

@@ -24,7 +24,7 @@ from .checking import (
 )
 from .errors import NobodyWorksError
 from .following import Follower, records_of
-from .in_batches import engine_in_batches, refuse_other_way, sent_of
+from .in_batches import MOST_JOBS, engine_in_batches, refuse_other_way, sent_of
 from .opening import open_queue
 from .output import talk
 from .progress import RunProgress
@@ -46,6 +46,7 @@ async def run_jobs(
         NobodyWorksError: the workers have gone, and none of our own can do their work; queued jobs stay queued.
         PromptmillError: nothing was queued, or Redis or the worker stopped; then it says `how_to_go_on`.
     """
+    settings = _serving(settings, batch)
     async with AsyncExitStack() as stack:
         with nothing_queued_yet(settings):
             queue = await stack.enter_async_context(open_queue(settings))
@@ -105,16 +106,19 @@ def _own_engine(
     settings: Settings, queue: JobQueue, batch: Batch, progress: RunProgress
 ) -> AbstractAsyncContextManager[Engine]:
     """A worker of our own, which asks as the batch wants it."""
-    serving = _serving(settings, batch)
     if batch.in_batches:
-        return engine_in_batches(serving, queue, batch, progress)
-    return open_engine(serving)
+        return engine_in_batches(settings, queue, batch, progress)
+    return open_engine(settings)
 
 
 def _serving(settings: Settings, batch: Batch) -> Settings:
-    """The settings of a worker of our own, which takes from the queue of these jobs."""
-    worker = settings.worker.model_copy(update={"queues": (batch.place.queue,)})
-    return settings.model_copy(update={"worker": worker})
+    """The settings of a worker of our own, which takes from the queue of these jobs, and all of those at once that wait
+    for a batch together.
+    """
+    changes: dict[str, object] = {"queues": (batch.place.queue,)}
+    if batch.in_batches:
+        changes |= {"jobs_in_flight": MOST_JOBS, "calls_in_flight": MOST_JOBS}
+    return settings.model_copy(update={"worker": settings.worker.model_copy(update=changes)})
 
 
 async def _take_over(

@@ -1,4 +1,4 @@
-"""The model over Google's SDK; the only module that loads it."""
+"""The model over Google's SDK: live calls."""
 
 import asyncio
 import logging
