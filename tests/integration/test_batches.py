@@ -253,6 +253,35 @@ async def test_another_conversation_is_no_answer(standin: Standin, sent: SentBat
         assert (await model.generate(changed)).batch == "batches/b1"
 
 
+@pytest.mark.parametrize("state", ["EXPIRED", "CANCELLED", "FAILED", "PARTIALLY_SUCCEEDED"])
+async def test_what_a_batch_leaves_that_did_not_end_well_goes_with_another(
+    standin: Standin, sent: SentBatches, state: str
+) -> None:
+    """It is not the request that failed, and a whole run asked live would cost twice what was meant."""
+    plan = BatchPlan(states=("PENDING", state), missing=(0,))
+    standin.script(ANSWERS, batches=(plan, plan, BatchPlan()))
+    async with aclosing(batched(standin, sent)) as model:
+        assert (await model.generate(of_task("a"))).batch == "batches/b2"
+    assert standin.requests == ()
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param(BatchPlan(missing=(0,)), id="missing"),
+        pytest.param(BatchPlan(failing={0: steps.overloaded()}), id="failed"),
+    ],
+)
+async def test_a_request_that_two_batches_leave_unanswered_is_asked_live(
+    standin: Standin, sent: SentBatches, plan: BatchPlan
+) -> None:
+    """One bad line in ten thousand is not worth a third day."""
+    standin.script(ANSWERS, batches=(plan,))
+    async with aclosing(batched(standin, sent)) as model:
+        assert (await model.generate(of_task("a"))).batch is None
+    assert (len(standin.batches), len(standin.requests)) == (2, 1)
+
+
 async def test_results_that_are_gone_are_asked_for_again(
     standin: Standin, sent: SentBatches
 ) -> None:
