@@ -42,7 +42,8 @@ def main() -> int:
     )
     with own_server() as url:
         figures = _in_turn(url, arguments.peers, arguments.rounds)
-        whole = asyncio.run(measure_whole(url, arguments.rounds))
+        noop_of_arq = Series(_ARQ_50, tuple(each["run"] for each in figures[_ARQ_50]))
+        whole = asyncio.run(measure_whole(url, arguments.rounds, noop_of_arq))
     budgets = _budgets(figures, whole)
     submit = [
         Series(name, tuple(each["submit"] for each in kept)) for name, kept in figures.items()

@@ -59,15 +59,15 @@ class Whole:
     budgets: list[Budget] = field(default_factory=list)
 
 
-async def measure_whole(url: str, rounds: int) -> Whole:
-    """All of it, on this server."""
+async def measure_whole(url: str, rounds: int, noop_of_arq: Series) -> Whole:
+    """All of it, on this server, beside what a job that does nothing takes arq with as many at one time."""
     # As a worker has it whose log goes to a file.
     with Path(os.devnull).open("w") as log:  # noqa: ASYNC230  (it is nothing)
         configure_logging("json", "info", stream=log)
-        return await _measure(url, rounds)
+        return await _measure(url, rounds, noop_of_arq)
 
 
-async def _measure(url: str, rounds: int) -> Whole:
+async def _measure(url: str, rounds: int, noop_of_arq: Series) -> Whole:
     whole = Whole()
     empty(url)
     idle_percent = [await _idle_percent(url) for _ in range(max(1, rounds // 2))]
@@ -81,7 +81,7 @@ async def _measure(url: str, rounds: int) -> Whole:
     n_running = [float(await _most_at_once(url)) for _ in range(max(1, rounds // 2))]
     what = f"jobs that run in {_N_WORKERS} workers of {_N_SLOTS} slots"
     whole.budgets.append(Budget(what, _spread(n_running), _N_WORKERS * _N_SLOTS, is_upper=False))
-    await _overhead(url, rounds, whole)
+    await _overhead(url, rounds, noop_of_arq, whole)
     return whole
 
 
@@ -183,8 +183,8 @@ async def _most_at_once(url: str) -> int:
     return most
 
 
-async def _overhead(url: str, rounds: int, whole: Whole) -> None:
-    """A job with an instant model and a trivial program, beside a no-op job and beside the run alone."""
+async def _overhead(url: str, rounds: int, noop_of_arq: Series, whole: Whole) -> None:
+    """A job with an instant model and a trivial program, beside a job of arq's that does nothing and the run alone."""
     kept: dict[str, list[float]] = {"whole": [], "noop": [], "run": []}
     async with await open_sandbox("contained") as sandbox:
         await _run_alone(sandbox)
@@ -194,15 +194,15 @@ async def _overhead(url: str, rounds: int, whole: Whole) -> None:
             kept["whole"].append(await _jobs(url, f"w{number}", sandbox))
     jobs, noops, runs = (Series(name, tuple(seconds)) for name, seconds in kept.items())
     both = Series(
-        "a no-op job and a run alone",
-        tuple(sum(pair) for pair in zip(noops.seconds, runs.seconds, strict=True)),
+        "a no-op job of arq's and a run alone",
+        tuple(sum(pair) for pair in zip(noop_of_arq.seconds, runs.seconds, strict=True)),
     )
     whole.series += [
         Series("instant model and print(1)", jobs.seconds),
-        Series("no-op", noops.seconds),
+        Series("no-op of ours", noops.seconds),
         Series("print(1) in the sandbox alone", runs.seconds),
     ]
-    what = "instant model and print(1), x (no-op + run)"
+    what = "instant model and print(1), x (arq's no-op + run)"
     whole.budgets.append(Budget(what, ratio(jobs, both), 1.5, is_upper=True))
 
 

@@ -16,6 +16,7 @@ from .settings import Allowed, Settings
 
 PREFIX = "PROMPTMILL_"
 _SHOWN_CHARACTERS = 80
+_WORDS_OF_KINDS: dict[object, str] = {Path: "a path", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Leaf:
             value = value.get_secret_value()
         if value is None or value == ():
             return "unset"
+        if isinstance(value, bool):
+            return str(value).lower()
         if isinstance(value, tuple):
             value = ", ".join(value)
         text = str(value).removesuffix(".0") if isinstance(value, float) else str(value)
@@ -162,8 +165,8 @@ def _allowed_by_kind(field: FieldInfo) -> str:
     (kind,) = _kinds(field)
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(map(str, get_args(kind)))
-    if kind is Path:
-        return "a path"
+    if kind in _WORDS_OF_KINDS:
+        return _WORDS_OF_KINDS[kind]
     return ("a whole number " if kind is int else "a number ") + _bounds(field)
 
 

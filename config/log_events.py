@@ -33,6 +33,8 @@ class Withhold:
         if isinstance(key, str) and key.lower() in _WITHHELD_KEYS and value is not None:
             return REDACTED
         match value:
+            case str():
+                return self._redact(value)
             case None | bool() | int() | float():
                 return value
             case Mapping():

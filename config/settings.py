@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from jobs.conversations import Conversation
 from jobs.limits import Limits
 
 DEFAULT_ORIGIN = "default"
@@ -109,6 +110,9 @@ class ModelSettings(Group):
     """Longest answer, thinking included."""
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
     """Randomness of answers; unset leaves it to the model."""
+    cache: Literal["eval", "always", "never"] = "eval"
+    """Whose jobs are answered by replies that were paid for within 30 days, where there is one to the same words: those
+    of `eval`, those of every command, or none."""
     max_wait_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300
     """Longest time one call spends on repeating requests that were answered with 429 or 5xx."""
 
@@ -202,6 +206,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     model: ModelSettings = ModelSettings()
     attempts: AttemptSettings = AttemptSettings()
+    conversation: Conversation = Conversation()
     limits: Limits = Limits()
     """What one run of a program may use when its job does not say."""
     ceiling: Limits = Limits(

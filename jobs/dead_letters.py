@@ -8,19 +8,19 @@ from .connection import expecting_answer
 from .errors import RecordNotFoundError, RunCancelledError, UsageError
 from .lanes import lane_of
 from .models import PromptJob
-from .payloads import payload_of
+from .payloads import as_lines, payload_of
 from .queue import JobQueue
 from .runs import RunState, find_run, unknown_run
 from .scripts import PAGE, run_script
 from .verdicts import Verdict
 
-# Lane, run or nothing, the time now, then a job's id and payload. It takes the place of its own dead letter: in the
+# Lane, run or nothing, the time now, then a job's id and the job. It takes the place of its own dead letter: in the
 # counters of its run, where it counts as ended; as one more job where those are gone.
 _RETRY = """
 local lane, run, created, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if redis.call('EXISTS', LETTER .. id) == 0 then return 0 end
 if state_of(run) == 'cancelled' then return -1 end
-local n, strangers = enqueue(lane, run, nil, ARGV, 4)
+local n, strangers = enqueue(lane, run, nil, ARGV[5])
 if #strangers > 0 then return 0 end
 if n == 1 and run ~= '' then
     local failed = redis.call('HGET', RUN .. run, 'verdict:internal_error')
@@ -116,12 +116,12 @@ async def retry_letter(queue: JobQueue, letter: DeadLetter) -> bool:
             raise _cancelled(job.run_id)
     await _discard_failure(queue, letter.job_id)
     now = utcnow()
-    words = [
+    words: list[str | bytes] = [
         lane_of(job).name,
         job.run_id or "",
         now.isoformat(),
         job.job_id,
-        payload_of(job, milliseconds_of(now)).decode(),
+        as_lines([(job.job_id, payload_of(job, milliseconds_of(now)))]),
     ]
     with expecting_answer(f"job {job.job_id!r} is not queued again", note="retry it again"):
         n: int = await run_script(queue.redis, queue.keys, _RETRY, words)

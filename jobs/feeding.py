@@ -16,7 +16,7 @@ from .errors import RunCancelledError, UsageError
 from .keys import Keys
 from .lanes import lane_of
 from .models import PromptJob
-from .payloads import payload_of
+from .payloads import as_lines, payload_of
 from .queue import JobQueue
 from .recorded import recorded_of
 from .scripts import PAGE, PAGE_BYTES, run_script
@@ -43,13 +43,13 @@ if state_of(run) ~= '' or backlog > 0 and backlog + {PAGE} > high_water then ret
 return tonumber(fed)
 """
 
-# A run, the number of a batch, how many jobs it holds, and the time now, then ids and payloads. Nothing is done unless
+# A run, the number of a batch, how many jobs it holds, and the time now, then the jobs. Nothing is done unless
 # this batch is the next: of two who feed at once one comes too late, and whoever is killed has fed all of it or none.
 _FEED = """
 local run, number, n_jobs, created = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local fed, lane, due = unpack(redis.call('HMGET', RUN .. run, 'fed', 'lane', 'due'))
 if fed ~= number or state_of(run) ~= '' then return {-1, {}} end
-local n, strangers = enqueue(lane, run, tonumber(due), ARGV, 5)
+local n, strangers = enqueue(lane, run, tonumber(due), ARGV[5])
 count_queued(run, n, created)
 count(run, 'fed', 1)
 count(run, 'toFeed', -n_jobs)
@@ -204,9 +204,8 @@ async def feed_batch(redis: ArqRedis, keys: Keys, run_id: str, number: int, cont
         ValueError: it is no batch.
     """
     payloads = _payloads_in(run_id, number, content)
-    words: list[str | bytes | int] = [run_id, number, len(payloads), utcnow().isoformat()]
-    for job_id, payload in payloads:
-        words += (job_id, payload)
+    now = utcnow().isoformat()
+    words: list[str | bytes | int] = [run_id, number, len(payloads), now, as_lines(payloads)]
     n_queued, strangers = await run_script(redis, keys, _FEED, words)
     return Fed(n_queued, tuple(name.decode() for name in strangers))
 

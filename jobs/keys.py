@@ -13,6 +13,9 @@ CANCEL_SECONDS = 24 * 3600
 RUN_SECONDS = 30 * 24 * 3600
 """How long the counters of a run, and a dead letter, are kept after the last change."""
 
+CACHE_SECONDS = 30 * 24 * 3600
+"""How long a reply of the model can be had again without being paid for."""
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -55,6 +58,10 @@ class Keys:
     def checkpoint(self, job_id: str) -> str:
         """The replies and attempts of a job that has no record yet; deleted with the job."""
         return f"{self.prefix}:checkpoint:{job_id}"
+
+    def reply(self, digest: str) -> str:
+        """A reply of the model, by the hash of all that it answers; expires by itself."""
+        return f"{self.prefix}:reply:{digest}"
 
     def cancelled(self, job_id: str) -> str:
         """The wish to stop a running job; deleted when it is obeyed."""

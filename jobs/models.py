@@ -17,6 +17,9 @@ from pydantic import (
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
 from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
+from .code_execution import ExecutedBy, why_not_by_gemini
+from .conversations import Conversation, End, Style
+from .extracted import Extracted
 from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
 from .priorities import Priority
@@ -76,6 +79,11 @@ class PromptJob(Wire):
     model: Annotated[str, Field(min_length=1)] | None = None
     """Who is to answer: a model of Gemini's, `replay`, or `replay:PATH`. None leaves it to the worker."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    conversation: Conversation = Conversation()
+    cache: bool = False
+    """Whether a reply that was paid for earlier, to the same words for the same sample, will do."""
+    code_execution: bool = False
+    """Whether Gemini runs the programs itself, by its tool of that name. Then nothing is run here."""
     limits: Limits | None = None
     """None takes the worker's default; the worker's ceiling holds either way."""
     queue: QueueName = DEFAULT_QUEUE
@@ -97,6 +105,14 @@ class PromptJob(Wire):
             raise ValueError(
                 "standard input goes into the cases of the check, each of which is a run"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_left_to_gemini(self) -> "PromptJob":
+        if self.code_execution:
+            why = why_not_by_gemini(self.language, self.checker, self.stdin)
+            if why:
+                raise ValueError(why)
         return self
 
 
@@ -257,11 +273,15 @@ class ModelReply(Wire):
     """The batch of Gemini's that brought it, at half the price; None of a live call."""
     simulated: bool = False
     """The answer is a recording."""
+    style: Style | None = None
+    """How its prompt told of the attempts before; None where it told of none."""
+    cached: bool = False
+    """It was paid for earlier, and came out of the cache: usage and latency are those of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
 
 
-Trust = Literal["separate_process", "same_process"]
+Trust = Literal["separate_process", "same_process", "reported_by_gemini"]
 
 
 class CaseResult(Wire):
@@ -281,10 +301,11 @@ class Attempt(Wire):
 
     number: Annotated[int, Field(ge=1)]
     reply: ModelReply
-    extraction: str
-    """The rule that found the program in the reply; empty where none did."""
+    extraction: Extracted
     executable_code: ExecutableCode | None
     """None where the reply held no program."""
+    executed_by: ExecutedBy | None = None
+    """Who ran it; None where nothing was run. Of what Gemini ran no more is known than its result."""
     code_execution_result: CodeExecutionResult | None
     """None where nothing was run."""
     execution: Execution | None
@@ -293,10 +314,15 @@ class Attempt(Wire):
     """One line a person reads first: the error, the first difference, why there was no program."""
     cases: tuple[CaseResult, ...] = ()
     """What each case of the check came to, in order, as far as it was tried; empty where a check has no cases."""
+    conversation: Annotated[int, Field(ge=1)] = 1
+    """Which one of its job it belongs to: a restart begins another."""
     feedback: str | None = None
-    """The words sent back to the model after this attempt, if there was another."""
+    """The words sent back to the model after this attempt, if there was another in the same conversation."""
+    end: End | None = None
+    """Why the job ended with it; None where there was another attempt."""
     trust: Trust = "separate_process"
-    """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall."""
+    """Where the check ran. In the program's own process it is guarded by a nonce, not by a wall; what Gemini reports of
+    its own run is compared here, and cannot be verified."""
     trust_reason: str | None = None
     """What Python tests need of the program's process; None where they do without, or where tests have no other way."""
     isolation: Isolation | None = None

@@ -34,6 +34,7 @@ local function call_out(word)
     redis.pcall('PUBLISH', WAKE, word)
 end
 
+-- As a command is given it; where Lua itself makes a number text, digits are lost.
 local function exact(number)
     return string.format('%.17g', number)
 end
@@ -99,22 +100,25 @@ local function backlog_of(lane, run)
     return redis.call('ZCOUNT', WAITING .. lane, '-inf', now() + 1)
 end
 
--- Queues `words[first]`, an id, with `words[first + 1]`, its payload, and so on. What is queued already stays as it
--- is. The first write of all is one that a full server refuses, so that it refuses everything.
-local function enqueue(lane, run, due, words, first)
-    local began, places, stale, strangers = now(), {{}}, {{}}, {{}}
+-- Queues jobs, which come as lines: an id, its payload, and so on. What is queued already stays as it is. The first
+-- write of all is one that a full server refuses, so that it refuses everything.
+local function enqueue(lane, run, due, lines)
+    local began, places, stale, strangers, at = now(), {{}}, {{}}, {{}}, 1
     due = due or began
-    for i = first, #words, 2 do
-        local id, n = words[i], #places / 2
-        if redis.call('SET', JOB .. id, words[i + 1], 'NX') then
+    while at <= #lines do
+        local id_end = string.find(lines, '\\n', at, true)
+        local payload_end = string.find(lines, '\\n', id_end + 1, true)
+        local id, n = string.sub(lines, at, id_end - 1), #places / 2
+        if redis.call('SET', JOB .. id, string.sub(lines, id_end + 1, payload_end - 1), 'NX') then
             -- First in, first out: a double holds no smaller part of a millisecond for certain.
-            places[#places + 1] = exact(due + n / 1000)
+            places[#places + 1] = due + n / 1000
             places[#places + 1] = id
             stale[#stale + 1] = WISH .. id
             stale[#stale + 1] = DELIVERIES .. id
         elseif not place_of(id) then
             strangers[#strangers + 1] = id
         end
+        at = payload_end + 1
     end
     local n_queued = #places / 2
     if n_queued == 0 then return 0, strangers end
@@ -133,9 +137,9 @@ end
 local function note_run(run, created)
     if redis.call('HSETNX', RUN .. run, 'createdAt', created) == 1 then
         local ms = now()
-        redis.call('ZADD', RUNS, 'NX', exact(ms), run)
+        redis.call('ZADD', RUNS, 'NX', ms, run)
         redis.call('EXPIRE', RUNS, RUN_SECONDS)
-        redis.call('ZREMRANGEBYSCORE', RUNS, '-inf', exact(ms - RUN_SECONDS * 1000))
+        redis.call('ZREMRANGEBYSCORE', RUNS, '-inf', ms - RUN_SECONDS * 1000)
     end
     redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
 end

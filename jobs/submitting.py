@@ -18,7 +18,7 @@ from .keys import Keys
 from .lanes import Lane, lane_of
 from .models import PromptJob
 from .outages import through_outages
-from .payloads import payload_of
+from .payloads import as_lines, payload_of
 from .recorded import recorded_of
 from .records import RecordStore
 from .scripts import PAGE, PAGE_BYTES, run_script
@@ -26,11 +26,11 @@ from .scripts import PAGE, PAGE_BYTES, run_script
 Jobs = Iterable[PromptJob] | AsyncIterable[PromptJob]
 OnTaken = Callable[[Sequence[str], int], None]
 
-# Lane, run or nothing, milliseconds when the jobs are due or nothing, the time now as text, then ids and jobs.
+# Lane, run or nothing, milliseconds when the jobs are due or nothing, the time now as text, then the jobs.
 _SUBMIT = """
 local lane, run, due, created = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 if state_of(run) == 'cancelled' then return {-1, 0, {}} end
-local n, strangers = enqueue(lane, run, due, ARGV, 5)
+local n, strangers = enqueue(lane, run, due, ARGV[5])
 count_queued(run, n, created)
 return {n, backlog_of(lane, run), strangers}
 """
@@ -40,6 +40,7 @@ _BACKLOG = "return backlog_of(ARGV[1], ARGV[2])"
 _PATIENCE_SECONDS = 15.0
 """For how long a Redis that is gone is asked again: it may be restarting."""
 _LOOK_SECONDS = 0.2
+_BREATH = 64
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class _Chunk:
     queued_ms: int
     ids: list[str] = field(default_factory=list)
     """Of all its jobs, those that are recorded already among them."""
-    words: list[str | bytes] = field(default_factory=list)
-    """Id and payload of each that is to be queued."""
+    to_queue: list[tuple[str, bytes]] = field(default_factory=list)
+    """Id and payload of each that is not."""
     n_bytes: int = 0
 
     def is_full(self, n_jobs: int) -> bool:
@@ -132,9 +133,12 @@ class Submission:
                     yield chunk
                 kind, chunk = job_kind, _Chunk(lane_of(job), job.run_id, milliseconds_of(utcnow()))
             chunk.ids.append(job.job_id)
+            if len(chunk.ids) % _BREATH == 0:
+                # A chunk is longer than what a socket takes at once, and the server waits for the rest of it.
+                await asyncio.sleep(0)
             if not await self._is_recorded(job):
                 payload = payload_of(job, chunk.queued_ms)
-                chunk.words += (job.job_id, payload)
+                chunk.to_queue.append((job.job_id, payload))
                 chunk.n_bytes += len(payload)
         if chunk is not None:
             yield chunk
@@ -155,11 +159,11 @@ class Submission:
         if not await self._store.has(job.job_id):
             queued_ms = milliseconds_of(utcnow())
             chunk = _Chunk(lane_of(job), job.run_id, queued_ms, [job.job_id])
-            chunk.words += (job.job_id, payload_of(job, queued_ms))
+            chunk.to_queue.append((job.job_id, payload_of(job, queued_ms)))
             await self._put(chunk)
 
     async def _put(self, chunk: _Chunk) -> None:
-        backlog = await self._queue(chunk) if chunk.words else 0
+        backlog = await self._queue(chunk) if chunk.to_queue else 0
         self._n_jobs += len(chunk.ids)
         self._on_taken(chunk.ids, backlog)
         while self._high_water is not None and backlog + self._most > self._high_water:
@@ -169,8 +173,10 @@ class Submission:
     async def _queue(self, chunk: _Chunk) -> int:
         """The backlog of the chunk's lane when the chunk is in it."""
         created = utcnow().isoformat()
-        args = [chunk.lane.name, chunk.run_id or "", self._due, created, *chunk.words]
-        n_queued, backlog, strangers = await self._ask(chunk, _SUBMIT, args)
+        args = [chunk.lane.name, chunk.run_id or "", self._due, created]
+        n_queued, backlog, strangers = await self._ask(
+            chunk, _SUBMIT, [*args, as_lines(chunk.to_queue)]
+        )
         if n_queued == _CANCELLED:
             raise RunCancelledError(
                 f"run {chunk.run_id!r} was cancelled while jobs were submitted to it",

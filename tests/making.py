@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from jobs.extracted import Extracted
 from jobs.limits import Limits
 from jobs.models import (
     Attempt,
@@ -41,7 +42,7 @@ def an_attempt(number: int = 1, verdict: Verdict = Verdict.ACCEPTED) -> Attempt:
     """An attempt that printed 1 and was judged so."""
     job = PromptJob(prompt="Print 1.")
     return Attempt(
-        extraction="fence",
+        extraction=Extracted(policy="test/1", outcome="program", rule="fence"),
         number=number,
         reply=ModelReply(
             content={"role": "model", "parts": [{"text": "print(1)", "thoughtSignature": "c2ln"}]},

@@ -39,6 +39,7 @@ from worker.consumer.room import lack_of_room
 from worker.consumer.worker import Handler, JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model import ModelClient
+from worker.model.cache import CachedModel
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.sandbox import Sandbox
@@ -114,7 +115,10 @@ async def open_engine(
             keys,
             store,
             FeedbackLoop(
-                model,
+                # Recordings cost nothing, and are edited by who makes them.
+                model
+                if model.simulated
+                else CachedModel(model, redis, keys, gemini_options(settings).shaping),
                 sandbox,
                 calls=asyncio.Semaphore(settings.worker.calls_in_flight),
                 slots=asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1),

@@ -5,12 +5,13 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from jobs.errors import StoreError
+from jobs.gathering import Gathering
 from jobs.models import Record, is_identifier
 from jobs.summaries import Summary
 from jobs.verdicts import Verdict
@@ -47,6 +48,8 @@ class FileRecordStore:
         """Use `directory`, which is made when the first record comes."""
         self.directory = directory
         self._index = SummaryIndex(directory, self._has_records)
+        # What the disk is waited for once serves all who wait.
+        self._entering: Gathering[Summary, StoreError | None] = Gathering(self._enter)
 
     def path_of(self, job_id: str) -> Path:
         """Where the record of a job is or would be."""
@@ -66,7 +69,19 @@ class FileRecordStore:
 
     async def put(self, record: Record) -> bool:
         """Keep `record` unless the job already has one."""
-        return await asyncio.to_thread(self._write, record)
+        is_first, kept = await asyncio.to_thread(self._write, record)
+        # And to this.
+        error = await self._entering.ask(Summary.of(kept))
+        if error is not None:
+            raise error
+        return is_first
+
+    async def _enter(self, summaries: Sequence[Summary]) -> Sequence[StoreError | None]:
+        try:
+            await asyncio.to_thread(self._index.add, summaries)
+        except StoreError as error:
+            return [error] * len(summaries)
+        return [None] * len(summaries)
 
     async def get(self, job_id: str) -> Record:
         """The record of a job."""
@@ -205,7 +220,8 @@ class FileRecordStore:
             ) from error
         self._index.prepare()
 
-    def _write(self, record: Record) -> bool:
+    def _write(self, record: Record) -> tuple[bool, Record]:
+        """Whether the job had no record yet, and the record that it has now."""
         final = self.path_of(record.job_id)
         try:
             _make_folder(final.parent)
@@ -218,9 +234,7 @@ class FileRecordStore:
                 f"the record of job {record.job_id!r} could not be written to {final}: {error.strerror}",
                 fixes=_FIXES,
             ) from error
-        # And to this.
-        self._index.add([Summary.of(record if is_first else _read(final))])
-        return is_first
+        return is_first, record if is_first else _read(final)
 
 
 def _make_folder(folder: Path) -> None:

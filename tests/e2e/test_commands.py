@@ -145,7 +145,7 @@ def test_the_doctor_says_what_is_wrong_with_the_packages(project: Project) -> No
 def test_a_defect_is_told_in_the_form_of_every_error(project: Project, form: str) -> None:
     """Even what nobody foresaw must be one line for a person, one object for a program, and a file to report."""
     with project.client() as client:
-        client.set(Keys().worker("stranger"), "no sign of life of ours")
+        client.set(Keys().worker("stranger"), "no sign of life of ours", ex=600)
     more = ("--json",) if form == "json" else ()
     ended = project.run("submit", "Print 1.", *more)
     told = told_as_json_by(ended) if form == "json" else told_by(ended)

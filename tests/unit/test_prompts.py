@@ -5,6 +5,7 @@ from pydantic import JsonValue
 
 from jobs.checkers import Case, Checker, ExitsCleanly, MatchesOutput, PassesTests
 from jobs.clock import utcnow
+from jobs.extracted import Extracted
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
@@ -48,7 +49,7 @@ def attempt(number: int, **reply: object) -> Attempt:
     content: dict[str, JsonValue] = {"role": "model", "parts": [{"text": f"reply {number}"}]}
     defaults = {"content": content, "text": f"reply {number}", "finish_reason": "STOP"}
     return Attempt(
-        extraction="fence",
+        extraction=Extracted(policy="test/1", outcome="program", rule="fence"),
         number=number,
         reply=ModelReply.model_validate(
             {**defaults, "model_version": None, "latency_seconds": 0.0, **reply}

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from jobs.code_execution import why_not_by_gemini
+from jobs.conversations import Conversation
 from jobs.errors import UsageError
 from jobs.languages import Language
 from jobs.models import PromptJob, is_identifier
-from jobs.presence import WorkerPresence
+from jobs.presence import WorkerPresence, is_replayed
 
 from .placing import Place
 
@@ -33,6 +35,10 @@ class Batch:
     make: Callable[[], Iterator[PromptJob]]
     """The jobs, but for what stands here."""
     place: Place
+    conversation: Conversation
+    cache: bool = False
+    code_execution: bool = False
+    """Whether Gemini runs the programs itself."""
     model: str | None = None
     in_batches: bool = False
     """Whether Gemini is asked by its Batch API."""
@@ -43,6 +49,9 @@ class Batch:
             "model": self.model,
             "queue": self.place.queue,
             "priority": self.place.priority,
+            "conversation": self.conversation,
+            "cache": self.cache,
+            "code_execution": self.code_execution,
         }
         for job in self.make():
             yield job.model_copy(update=changes)
@@ -55,12 +64,34 @@ class Batch:
         """The same jobs, to be answered by this model and by no worker that asks another."""
         return replace(self, model=model)
 
+    def run_by_gemini(self, settings: "Settings") -> "Batch":
+        """The same jobs, whose programs Gemini runs itself.
+
+        Raises:
+            UsageError: it cannot run one of them, or nobody would ask it.
+        """
+        if is_replayed(settings.meant_model):
+            raise UsageError(
+                f"--code-execution has Gemini run programs, and {settings.meant_model} is no model of Gemini's",
+                fixes=["set a key:  export GEMINI_API_KEY=...", "or leave out --code-execution"],
+                note="nothing was queued",
+            )
+        for job in self.make():
+            why = why_not_by_gemini(job.language, job.checker, job.stdin)
+            if why:
+                raise UsageError(
+                    f"--code-execution does not go with {job.task_id or 'this prompt'!r}: {why}",
+                    fixes=["leave out --code-execution, and it is run in the sandbox"],
+                    note="nothing was queued",
+                )
+        return replace(self, code_execution=True)
+
     def is_for(self, worker: WorkerPresence) -> bool:
         """Whether this worker will take the jobs."""
         return worker.answers(self.model) and self.place.queue in worker.queues
 
 
-def batch_of(
+def batch_of(  # noqa: PLR0913  (each is a word of the command line)
     tasks: "Dataset",
     run_id: str,
     settings: "Settings",
@@ -68,6 +99,7 @@ def batch_of(
     place: Place,
     samples: int = 1,
     max_attempts: int | None = None,
+    cache: bool = False,
 ) -> Batch:
     """The jobs of a run: every task, so many times.
 
@@ -92,4 +124,4 @@ def batch_of(
                 )
 
     languages = {language: n * samples for language, n in tasks.languages.items()}
-    return Batch(run_id, len(tasks) * samples, languages, make, place)
+    return Batch(run_id, len(tasks) * samples, languages, make, place, settings.conversation, cache)

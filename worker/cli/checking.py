@@ -23,8 +23,8 @@ from .batch import Batch
 from .errors import MixedRunError, WorkerMismatchError
 from .output import counted
 
-# When a job is run says nothing of what comes of it.
-_CONDITIONS = PromptJob.model_fields.keys() - {"queue", "priority"}
+# When a job is run says nothing of what comes of it, nor does who paid for its replies.
+_CONDITIONS = PromptJob.model_fields.keys() - {"queue", "priority", "cache"}
 
 
 @contextmanager

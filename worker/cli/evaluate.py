@@ -20,6 +20,7 @@ from .flags import (
     NO_LANE_FLAGS,
     AsJson,
     Attempts,
+    CodeExecution,
     Detach,
     LaneFlags,
     SettingFlags,
@@ -56,6 +57,14 @@ class RunFlags:
         str | None,
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
     ] = None
+    cache: Annotated[
+        bool | None,
+        Parameter(
+            help="take replies that were paid for before, to the same words for the same sample; "
+            "unset: as model.cache says"
+        ),
+    ] = None
+    code_execution: CodeExecution = False
     detach: Detach = False
     batch: Annotated[
         bool,
@@ -108,7 +117,10 @@ def evaluate(
         place=place_of(lane),
         samples=run.samples,
         max_attempts=run.max_attempts,
+        cache=settings.model.cache != "never" if run.cache is None else run.cache,
     )
+    if run.code_execution:
+        batch = batch.run_by_gemini(settings)
     if run.batch:
         batch = _in_batches(settings, batch, run, lane)
     if run.detach:

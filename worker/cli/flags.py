@@ -57,6 +57,12 @@ Detach = Annotated[
         negative=(), help="leave the jobs to the workers, which queue them, and return at once"
     ),
 ]
+CodeExecution = Annotated[
+    bool,
+    Parameter(
+        negative=(), help="Gemini runs the programs with its own tool, and nothing is run here"
+    ),
+]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSON, errors too")]
 
 
@@ -124,6 +130,7 @@ class JobFlags:
         str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
     ] = None
     detach: Detach = False
+    code_execution: CodeExecution = False
     id: Annotated[
         str | None,
         Parameter(help="id of one prompt's job; what has an id is queued only once"),

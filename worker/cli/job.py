@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TRUST: dict[Trust, str] = {
     "separate_process": "outside the program's process",
+    "reported_by_gemini": "against what Gemini says that it printed",
     "same_process": "by tests in the program's own process, which it could cheat",
 }
 
@@ -154,6 +155,7 @@ def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> It
 
 def _attempt_lines(job: PromptJob, attempt: Attempt, *, with_content: bool) -> Iterator[str]:
     yield f"attempt {attempt.number}  {attempt.verdict}  {attempt.explanation}"
+    yield from (f"  {note}" for note in _notes(attempt))
     if attempt.execution is not None:
         yield from (f"  {line}" for line in execution_lines(attempt.execution))
         because = f": {attempt.trust_reason}" if attempt.trust_reason else ""
@@ -161,6 +163,19 @@ def _attempt_lines(job: PromptJob, attempt: Attempt, *, with_content: bool) -> I
         yield from (f"  cases     {line}" for line in cases_lines(job, attempt))
     if with_content:
         yield from _content_lines(job, attempt)
+
+
+def _notes(attempt: Attempt) -> Iterator[str]:
+    from jobs.conversations import END_IN_WORDS
+
+    if attempt.conversation > 1:
+        yield f"asked anew: conversation {attempt.conversation}"
+    if attempt.executed_by == "gemini":
+        yield "run by Gemini, and not here: nobody can say more of it than its result"
+    if attempt.reply.cached:
+        yield "its reply came out of the cache, and was paid for earlier"
+    if attempt.end in END_IN_WORDS:
+        yield END_IN_WORDS[attempt.end]
 
 
 def _content_lines(job: PromptJob, attempt: Attempt) -> Iterator[str]:

@@ -71,6 +71,8 @@ def submit(  # noqa: PLR0913  (groups of flags)
     settings = read_settings(flags, quiet=True)
     place, at = place_of(lane), time_of(times)
     batch = wanted(prompt, job, place, settings)
+    if job.code_execution:
+        batch = batch.run_by_gemini(settings)
     if job.detach:
         return _detach(settings, batch, at, wait=wait, as_json=json)
     how = _how_to_go_on(job, batch)

@@ -59,7 +59,10 @@ def wanted(prompt: str | None, job: JobFlags, place: Place, settings: Settings) 
         words = fault["msg"].removeprefix("Value error, ")
         why = f"{words[:1].lower()}{words[1:]}"
         raise UsageError(f"{fault['loc'][-1]!r} cannot be used: {why}", note=_NOTHING) from None
-    return Batch(None, 1, {one.language: 1}, lambda: iter([one]), place)
+    cache = settings.model.cache == "always"
+    return Batch(
+        None, 1, {one.language: 1}, lambda: iter([one]), place, settings.conversation, cache
+    )
 
 
 def _job_of_prompt(text: str, job: JobFlags, settings: Settings) -> PromptJob:
@@ -92,6 +95,7 @@ def _batch_of_file(path: Path, job: JobFlags, place: Place, settings: Settings) 
         settings,
         place=place,
         max_attempts=job.max_attempts,
+        cache=settings.model.cache == "always",
     )
 
 

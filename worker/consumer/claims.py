@@ -26,7 +26,7 @@ local ms, paused, claims, wake_at = now(), ARGV[6], {{}}, false
 
 local function gather(found, lane, set, is_again)
     local most = is_again and math.max(want, {_FURTHEST_LOOK}) or want
-    local page = redis.call('ZRANGEBYSCORE', set, '-inf', exact(ms), 'WITHSCORES', 'LIMIT', 0, most)
+    local page = redis.call('ZRANGEBYSCORE', set, '-inf', ms, 'WITHSCORES', 'LIMIT', 0, most)
     for i = 1, #page, 2 do
         found[#found + 1] = {{
             id = page[i], due = page[i + 1], at = tonumber(page[i + 1]), again = is_again, lane = lane}}
@@ -45,7 +45,7 @@ local function claim(job)
     if suspect and spare_suspects then return end
     spare_suspects = spare_suspects or suspect
     redis.call('ZREM', WAITING .. job.lane, job.id)
-    redis.call('ZADD', LEASED .. job.lane, exact(ms + lease), job.id)
+    redis.call('ZADD', LEASED .. job.lane, ms + lease, job.id)
     redis.call('SET', CLAIM .. job.id, token)
     claims[#claims + 1] = {{
         job.id, job.due, job.lane, redis.call('GET', JOB .. job.id),
@@ -76,7 +76,7 @@ return {{wake_at and math.max(0, math.ceil(wake_at - ms)) or -1, claims}}
 """
 
 _RENEW = """
-local till, answers = exact(now() + tonumber(ARGV[1])), {}
+local till, answers = now() + tonumber(ARGV[1]), {}
 for i = 2, #ARGV, 3 do
     local id, token, lane = ARGV[i], ARGV[i + 1], ARGV[i + 2]
     if redis.call('GET', CLAIM .. id) ~= token then
@@ -92,7 +92,7 @@ return answers
 """
 
 _COUNT_DUE = """
-local till, n = exact(now() + tonumber(ARGV[1])), 0
+local till, n = now() + tonumber(ARGV[1]), 0
 for i = 2, #ARGV do
     for _, set in ipairs({WAITING .. ARGV[i], LEASED .. ARGV[i]}) do
         n = n + redis.call('ZCOUNT', set, '-inf', till)

@@ -30,7 +30,8 @@ from jobs.pipelining import Pipelining
 from jobs.records import RecordStore
 from worker.errors import LeaseLostError, ModelClosedError, ModelUnavailableError
 from worker.solver.checkpoints import RedisCheckpoint
-from worker.solver.loop import FeedbackLoop, is_over
+from worker.solver.course import end_of
+from worker.solver.loop import FeedbackLoop
 
 from .cancelling import to_its_end
 from .claims import Claim
@@ -159,7 +160,7 @@ class Consumer:
         )
         await self._publish(job, event)
         # After the last attempt the record is all that is left to do, and it is paid for.
-        if attempt.feedback is not None:
+        if attempt.end is None:
             await self._heed_wishes(job)
 
     async def _heed_wishes(self, job: PromptJob) -> None:
@@ -257,7 +258,7 @@ class Consumer:
 
 async def _is_solved(job: PromptJob, checkpoint: RedisCheckpoint) -> bool:
     """Whether the record is all that is missing: deliveries may have been used up by a full disk."""
-    return is_over(job, (await checkpoint.load()).attempts)
+    return end_of(job, (await checkpoint.load()).attempts) is not None
 
 
 def _least_delay_seconds(error: Exception) -> float:

@@ -38,8 +38,8 @@ local function over(job)
     if job.letter then
         redis.call('HSET', LETTER .. job.id, unpack(job.letter))
         redis.call('EXPIRE', LETTER .. job.id, RUN_SECONDS)
-        redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', exact(ms - RUN_SECONDS * 1000))
-        redis.call('ZADD', DEAD, exact(ms), job.id)
+        redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', ms - RUN_SECONDS * 1000)
+        redis.call('ZADD', DEAD, ms, job.id)
     elseif redis.call('ZREM', DEAD, job.id) == 1 then
         -- Of an earlier failure, which somebody has begun to retry.
         redis.call('DEL', LETTER .. job.id)
@@ -51,10 +51,10 @@ local function back(job)
     redis.call('DEL', CLAIM .. job.id)
     if job.uncount then redis.call('DECR', DELIVERIES .. job.id) end
     if job.aside and state_of(job.run) == 'paused' then
-        redis.call('ZADD', HELD .. job.run, exact(job.due), job.id)
+        redis.call('ZADD', HELD .. job.run, job.due, job.id)
         redis.call('EXPIRE', RUN .. job.run, RUN_SECONDS)
     else
-        redis.call('ZADD', WAITING .. job.lane, exact(job.wait and ms + job.wait or job.due), job.id)
+        redis.call('ZADD', WAITING .. job.lane, job.wait and ms + job.wait or job.due, job.id)
         call_out('due')
     end
 end

@@ -36,6 +36,7 @@ Handler = Callable[[Claim, dict[str, JsonValue], datetime], Awaitable[Ending]]
 _ARQ_TRIES = 1_000_000_000
 _LONGEST_PAUSE_SECONDS = 1.0
 _MOST_AT_ONCE = 100
+_MOMENT_SECONDS = 0.002
 _LOOP_PATIENCE_SECONDS = 0.2
 _JOB_PATIENCE_SECONDS = 10.0
 _FINISHING_SECONDS = 0.5
@@ -98,6 +99,8 @@ class JobWorker(Worker):
         self._taking: asyncio.Task[Taken] | None = None
         self._returning: set[asyncio.Task[None]] = set()
         self._ending_of: dict[str, Ending] = {}
+        # Seen to, and only Redis is to be told so: they take no slot, or slots would be idle for that long.
+        self._leaving: set[str] = set()
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
         self.on_stop = lambda _: self._stopped.set()
@@ -192,6 +195,8 @@ class JobWorker(Worker):
         self._ending_of[job_id] = await self._handler(
             self._held[job_id], payload, ctx["enqueue_time"]
         )
+        self._leaving.add(job_id)
+        self._woken.set()
 
     async def _let_go(self, claim: Claim, ending: Ending) -> None:
         self._held.pop(claim.job_id, None)
@@ -201,13 +206,23 @@ class JobWorker(Worker):
 
     async def _take(self) -> float:
         """Start as many jobs as there are free slots and due jobs; gives the seconds until it is worth another look."""
-        free = min(self.max_jobs - len(self.tasks), _MOST_AT_ONCE)
+        if 0 < self._n_free < self.max_jobs // 4:
+            # A look costs as much for one job as for many, and more slots may come free in this moment.
+            await asyncio.sleep(_MOMENT_SECONDS)
+        free = self._n_free
         if free <= 0 or not self.allow_pick_jobs or self._look_for_obstacles():
             return _LONGEST_PAUSE_SECONDS
         taken = await through_outages(partial(self._claim, free))
-        if len(taken.claims) >= min(free, SHARE) and len(self.tasks) < self.max_jobs:
+        if len(taken.claims) >= min(free, SHARE) and self._n_free > 0:
             return 0.0
         return min(taken.next_due_seconds or _LONGEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+
+    @property
+    def _n_free(self) -> int:
+        """Jobs that may be taken: never more than twice as many as slots are there, though Redis answers nothing."""
+        n_seen_to = len(self._leaving)
+        n_free = self.max_jobs - len(self.tasks) + min(n_seen_to, self.max_jobs)
+        return min(n_free, _MOST_AT_ONCE)
 
     async def _claim(self, free: int) -> Taken:
         # A task of its own, so that what it takes is known even where this worker is stopped meanwhile.
@@ -246,6 +261,7 @@ class JobWorker(Worker):
     def _forget(self, claim: Claim, task: asyncio.Task[Any]) -> None:
         if self.tasks.get(claim.job_id) is task:
             del self.tasks[claim.job_id]
+        self._leaving.discard(claim.job_id)
         self._woken.set()
         if (claim.token, claim.job_id) in self._open:
             # Cancelled before arq had begun with it, or arq has failed with it.

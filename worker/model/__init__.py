@@ -37,6 +37,12 @@ class ModelRequest:
     model: str | None = None
     """None asks the client's own default."""
     temperature: float | None = None
+    conversation: int = 1
+    """Which one of its job this belongs to. A restart says the same words, and wants another answer."""
+    code_execution: bool = False
+    """Whether the model may run programs itself."""
+    cache: bool = False
+    """Whether a reply that was paid for earlier will do."""
 
 
 class ModelClient(Protocol):

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import warnings
 from collections import Counter
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from .options import GeminiOptions
 from .replies import read_object, reply_of
 
 _log = structlog.get_logger(__name__)
+# Of a state that it has no word for, such as that of a batch that ended in part; we read the states ourselves.
+warnings.filterwarnings("ignore", message=".* is not a valid JobState")
 _Json = dict[str, JsonValue]
 _Answer = TypeVar("_Answer")
 # A file of many megabytes goes up or down in one request.

@@ -167,6 +167,9 @@ class GeminiModel:
             system_instruction=request.system_instruction or None,
             temperature=default if asked is None else asked,
             max_output_tokens=self._options.max_output_tokens,
+            tools=[types.Tool(code_execution=types.ToolCodeExecution())]
+            if request.code_execution
+            else None,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
             # Each continuation is billed, and there is no limit to their number.
             automatic_continuation=False,

@@ -51,6 +51,16 @@ class GeminiOptions:
         return self.api_version or DEFAULT_API_VERSION
 
     @property
+    def shaping(self) -> dict[str, str | float | None]:
+        """What of these changes answers, and is in no request: who is asked, and with which generation config."""
+        return {
+            "address": self.address,
+            "version": self.version,
+            "max_output_tokens": self.max_output_tokens,
+            "default_temperature": self.temperature,
+        }
+
+    @property
     def has_key(self) -> bool:
         """Whether a key is set, good or bad."""
         return bool((self.api_key or "").strip())

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from jobs.extracted import ExtractionOutcome
 from jobs.languages import Language
 from worker.sandbox.languages import ROWS
 
@@ -13,7 +14,9 @@ from .repairs import mended, typed_into_session
 from .syntax import LOOKED_AT_CHARACTERS, Syntax
 from .unfenced import longest_program
 
-_PATCH_HEADER = re.compile(r"\s*(?:diff --git |--- \S.*\n\+\+\+ |@@ -\d)")
+_PATCH_HEADER = re.compile(
+    r"\s*(?:diff --git |--- \S.*\n\+\+\+ |@@ -\d|<{5,9} ?[A-Z]|\*\*\* Begin Patch)"
+)
 _PATCH_LABELS = ("diff", "patch")
 
 
@@ -34,9 +37,15 @@ class _Candidate:
     repairs: str
     is_closed: bool
     names: frozenset[str]
+    imports: frozenset[str]
+    is_second_try: bool
 
     def supersedes(self, earlier: "_Candidate") -> bool:
-        return self.code == earlier.code or (bool(earlier.names) and earlier.names <= self.names)
+        if self.code == earlier.code:
+            return True
+        if earlier.names:
+            return earlier.names <= self.names
+        return self.is_second_try and earlier.imports <= self.imports
 
 
 def choose(blocks: Sequence[Block], language: Language, syntax: Syntax) -> Chosen | None:
@@ -52,22 +61,40 @@ def choose(blocks: Sequence[Block], language: Language, syntax: Syntax) -> Chose
     return _best(labelled, "labelled block", syntax) or _best(bare, "unlabelled block", syntax)
 
 
-def why_none(blocks: Sequence[Block], language: Language, syntax: Syntax) -> str:
-    """Why `choose` found nothing, in one line."""
+def why_none(
+    blocks: Sequence[Block], language: Language, syntax: Syntax
+) -> tuple[str, ExtractionOutcome]:
+    """Why `choose` found nothing, in one line, and what that is called."""
     if files := _files_of(blocks, syntax):
-        return f"the program is spread over several files ({', '.join(files)}); one is needed"
+        listed = ", ".join(files)
+        return f"the program is spread over several files ({listed}); one is needed", "no_code"
     if any(block.label.word in _PATCH_LABELS or _is_patch(block.code) for block in blocks):
-        return "the reply is a patch, not a whole program"
-    if any(language in block.label.languages for block in blocks):
-        return "the code block does nothing when it runs"
-    others = sorted({block.label.shown for block in blocks if block.label.word})
-    if not others:
-        return f"no code block is a program in {ROWS[language].title}"
-    return (
-        f"the only code block is {others[0]}"
+        return "the reply is a patch, not a whole program", "no_code"
+    ours = [block for block in blocks if language in block.label.languages]
+    if any(_breaks_off(block, syntax) for block in ours):
+        return "the program breaks off: its code block has no end", "truncated"
+    if ours:
+        return "the code block does nothing when it runs", "no_code"
+    return _of_other_languages(blocks, language)
+
+
+def _of_other_languages(
+    blocks: Sequence[Block], language: Language
+) -> tuple[str, ExtractionOutcome]:
+    shown = sorted({block.label.shown for block in blocks if block.label.word})
+    if not shown:
+        return f"no code block is a program in {ROWS[language].title}", "no_code"
+    is_code = any(block.label.languages for block in blocks)
+    why = (
+        f"the only code block is {shown[0]}"
         if len(blocks) == 1
-        else f"the code blocks are {_listed(others)}"
+        else f"the code blocks are {_listed(shown)}"
     )
+    return why, "wrong_language" if is_code else "no_code"
+
+
+def _breaks_off(block: Block, syntax: Syntax) -> bool:
+    return not block.is_closed and not syntax.could_run(block.code)
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -108,7 +135,8 @@ def _best(blocks: Sequence[Block], kind: str, syntax: Syntax) -> Chosen | None:
 
 def _candidate(block: Block, syntax: Syntax) -> _Candidate:
     code, repairs = mended(block.code, syntax)
-    return _Candidate(code, repairs, block.is_closed, syntax.names(code))
+    names, imports = syntax.names(code), syntax.imports(code)
+    return _Candidate(code, repairs, block.is_closed, names, imports, block.is_second_try)
 
 
 def _joined(candidates: Sequence[_Candidate], kind: str) -> Chosen:
@@ -138,7 +166,8 @@ def _rescued(blocks: Sequence[Block], kind: str, syntax: Syntax) -> Chosen | Non
 
 def _broken(candidates: Sequence[_Candidate], kind: str, syntax: Syntax) -> Chosen | None:
     # It goes to the sandbox all the same: the interpreter's own words are the best feedback.
-    broken = [one for one in candidates if not syntax.could_run(one.code)]
+    # Half a program is not worth a run: nobody meant it.
+    broken = [one for one in candidates if one.is_closed and not syntax.could_run(one.code)]
     longest = max(broken, key=lambda one: len(one.code), default=None)
     if longest is None:
         return None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from jobs.extracted import Extracted, ExtractionOutcome
 from jobs.languages import Language
 from jobs.models import ModelReply
 
@@ -12,13 +13,23 @@ from .choice import choose, why_none
 from .fences import Block, fenced_blocks
 from .labels import Label
 from .syntax import Syntax, syntax_of
-from .unfenced import json_block, plain_program, tagged_blocks
+from .unfenced import (
+    json_block,
+    json_in_prose,
+    plain_program,
+    scanned_characters,
+    tagged_blocks,
+)
+
+POLICY = "structure-first/1"
+"""These rules by name, which every attempt keeps. The number grows whenever a reply may come to another program."""
 
 _READ_CHARACTERS = 1_048_576
 # Whatever else the service says, known or invented tomorrow, it did not let the model finish.
 _ENDED_WELL = (None, "STOP", "FINISH_REASON_UNSPECIFIED")
 
 _THINKING = re.compile(r"<(/?)(?i:think|thinking|thought|reasoning)>")
+_THINKING_ENDS = ("think>", "thinking>", "thought>", "reasoning>")
 _MAX_THOUGHTS = 100
 _MARGIN_CHARACTERS = 80
 
@@ -33,8 +44,16 @@ class Extraction:
     """Why there is no program, in one line; empty where there is one."""
     strategy: str
     """The rule that found the program, for people who wonder; empty where there is none."""
+    outcome: ExtractionOutcome
     truncated: bool
     """The end of the program is missing or was never marked."""
+
+    @property
+    def kept(self) -> Extracted:
+        """What the record keeps of it."""
+        return Extracted(
+            policy=POLICY, outcome=self.outcome, rule=self.strategy, truncated=self.truncated
+        )
 
 
 def program_of(reply: ModelReply, language: Language) -> Extraction:
@@ -44,7 +63,7 @@ def program_of(reply: ModelReply, language: Language) -> Extraction:
     """
     reason = unusable_because(reply)
     if reason is not None:
-        return _nothing(reason, truncated=reply.finish_reason == "MAX_TOKENS")
+        return _nothing(reason, "truncated" if reply.finish_reason == "MAX_TOKENS" else "no_code")
     # Gemini's own type knows no other language than Python.
     if language is Language.PYTHON and reply.code_parts:
         part = Block(Label(language.value, (language,)), reply.code_parts[-1].rstrip("\n") + "\n")
@@ -82,7 +101,12 @@ def extract(reply: str, language: Language) -> Extraction:
     if fenced:
         return _from_blocks(fenced, language, syntax, "fences")
     tagged = _from_blocks(list(tagged_blocks(text)), language, syntax, "tags")
-    return tagged if tagged.code is not None else _from_plain_text(text, syntax)
+    if tagged.code is not None:
+        return tagged
+    plain = _from_plain_text(text, syntax)
+    if plain.code is None and (block := json_in_prose(text, language)):
+        return _from_blocks([block], language, syntax, "JSON object")
+    return plain
 
 
 def _from_blocks(
@@ -90,19 +114,23 @@ def _from_blocks(
 ) -> Extraction:
     chosen = choose(blocks, language, syntax)
     if chosen is None:
-        return _nothing(why_none(blocks, language, syntax))
-    return Extraction(chosen.code, "", f"{place}: {chosen.rule}", truncated=not chosen.is_closed)
+        return _nothing(*why_none(blocks, language, syntax))
+    return _found(chosen.code, f"{place}: {chosen.rule}", truncated=not chosen.is_closed)
 
 
 def _from_plain_text(text: str, syntax: Syntax) -> Extraction:
     plain = plain_program(text, syntax)
     if plain is None:
-        return _nothing("the reply holds no program")
-    return Extraction(plain[0], "", f"plain text: {plain[1]}", truncated=False)
+        return _nothing("the reply holds no program", "no_code")
+    return _found(plain[0], f"plain text: {plain[1]}", truncated=False)
 
 
-def _nothing(reason: str, *, truncated: bool = False) -> Extraction:
-    return Extraction(None, reason, "", truncated)
+def _found(code: str, strategy: str, *, truncated: bool) -> Extraction:
+    return Extraction(code, "", strategy, "program", truncated)
+
+
+def _nothing(reason: str, outcome: ExtractionOutcome) -> Extraction:
+    return Extraction(None, reason, "", outcome, truncated=outcome == "truncated")
 
 
 def _fenced_blocks(text: str, language: Language, syntax: Syntax) -> list[Block]:
@@ -122,8 +150,12 @@ def _answer_in(reply: str) -> str:
     # JSON may carry half a surrogate pair, which no file and no pipe takes.
     text = reply[:_READ_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    lowered = text.lower()
+    if not any(end in lowered for end in _THINKING_ENDS):
+        return text
     kept, position, is_thinking = "", 0, False
-    for tag in islice(_THINKING.finditer(text), _MAX_THOUGHTS):
+    tags = _THINKING.finditer(text, 0, scanned_characters(text))
+    for tag in islice(tags, _MAX_THOUGHTS):
         starts_line = (
             not text[max(0, tag.start() - _MARGIN_CHARACTERS) : tag.start()]
             .rpartition("\n")[2]

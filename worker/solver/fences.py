@@ -26,6 +26,12 @@ _NOT_QUOTE_NOR_TAB = re.compile(r"[^>\t]")
 # Documents around code: what they hold is looked at as if they were not there.
 _TRANSPARENT = ("markdown", "md", "mdx")
 
+_SECOND_TRY = re.compile(
+    r"\b(?:corrected|fixed|revised|improved|updated|final|instead|better|alternative(?:ly)?|wait|actually"
+    r"|(?:option|version|approach|attempt) [2-9b-d])\b",
+    re.IGNORECASE,
+)
+
 CouldRun = Callable[[Label, str], bool]
 
 
@@ -39,6 +45,8 @@ class Block:
     """Whether its end was marked."""
     file_stem: str = ""
     """The name of the file it is said to be, without its ending; empty where none is said."""
+    is_second_try: bool = False
+    """Whether the line above says that it stands in place of what came before."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,8 @@ def fenced_blocks(text: str, could_run: CouldRun) -> list[Block]:
 
 
 def _marks(text: str) -> Iterator[_Mark]:
+    if "```" not in text and "~~~" not in text:
+        return
     line_start, line_end = 0, -1
     for run in islice(_RUN.finditer(text), _MAX_MARKS):
         start, end = run.span()
@@ -140,8 +150,12 @@ def _over_lines(
     end, code = _end_of(text, marks, number, label, margin, could_run)
     if not label.word:
         label, code = _label_inside(code)
-    stem = file_stem_of(opener.after, _line_above(text, opener), code.partition("\n")[0])
-    return Block(label, code, end.is_closed, stem), end.resume_at
+    if not code.strip() and label.languages:
+        code = _code_beside(opener.after)
+    above = _line_above(text, opener)
+    stem = file_stem_of(opener.after, above, code.partition("\n")[0])
+    is_second_try = _SECOND_TRY.search(above) is not None
+    return Block(label, code, end.is_closed, stem, is_second_try), end.resume_at
 
 
 def _opens(mark: _Mark, label: Label) -> bool:
@@ -204,6 +218,12 @@ def _content(code: str, margin: str) -> str:
         if ">" in margin:
             code = f"\n{code}".replace(f"\n{margin.rstrip()}", "\n")[1:]
     return code if not code or code.endswith("\n") else f"{code}\n"
+
+
+def _code_beside(info: str) -> str:
+    """What stands behind the label of a fence with nothing below it: code that lost its line break."""
+    _, _, rest = info.strip().partition(" ")
+    return f"{rest.strip()}\n" if rest.strip() else ""
 
 
 def _label_inside(code: str) -> tuple[Label, str]:

@@ -4,18 +4,26 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from jobs.clock import utcnow
+from jobs.code_execution import ExecutedBy
+from jobs.conversations import Style
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
-from jobs.verdicts import Verdict
+from worker.errors import ModelNotFoundError, ModelRejectedError
 from worker.model import ModelClient, ModelRequest
 from worker.sandbox import Harness, Sandbox, Verification
 
 from .checking import Checked, check
 from .checkpoints import Checkpoint
+from .course import conversation_so_far, end_of, still_told
 from .extraction import Extraction, program_of
 from .judge import no_program
 from .prompts import conversation, feedback, system_instruction
+from .reported import reported
+
+_log = structlog.get_logger(__name__)
 
 
 class FeedbackLoop:
@@ -34,6 +42,7 @@ class FeedbackLoop:
         self._sandbox = sandbox
         self._calls = calls
         self._slots = slots
+        self._are_parts_refused = False
 
     async def solve(
         self,
@@ -53,21 +62,22 @@ class FeedbackLoop:
         """
         progress = await checkpoint.load()
         attempts, reply = list(progress.attempts), progress.reply
-        while not is_over(job, attempts):
+        while end_of(job, attempts) is None:
             number, started_at = len(attempts) + 1, utcnow()
+            nth_conversation, _ = conversation_so_far(job, attempts)
             if reply is None:
                 async with self._calls:
                     await checkpoint.make_sure()
                     reply = await self._ask(job, attempts)
                 await checkpoint.save_reply(number, reply)
-            extraction = program_of(reply, job.language)
-            code, checked = await self._check(job, extraction, limits)
+            extraction, code, checked = await self._check(job, reply, limits)
             judgement = checked.judgement
             attempt = Attempt(
                 number=number,
                 reply=reply,
-                extraction=extraction.strategy,
+                extraction=extraction.kept,
                 executable_code=code,
+                executed_by=_executor(job, code),
                 code_execution_result=judgement.result,
                 execution=checked.execution,
                 verdict=judgement.verdict,
@@ -76,13 +86,11 @@ class FeedbackLoop:
                 trust=judgement.trust,
                 trust_reason=judgement.trust_reason,
                 isolation=self._sandbox.isolation if checked.execution else None,
+                conversation=nth_conversation,
                 started_at=started_at,
                 finished_at=utcnow(),
             )
-            if not is_over(job, [attempt]):
-                told = checked.told
-                words = feedback(number, job, told.judgement, code, told.execution)
-                attempt = attempt.model_copy(update={"feedback": words})
+            attempt = _with_consequence(job, attempts, attempt, checked)
             await checkpoint.save_attempt(attempt)
             await on_attempt(attempt)
             attempts.append(attempt)
@@ -90,17 +98,35 @@ class FeedbackLoop:
         return tuple(attempts)
 
     async def _ask(self, job: PromptJob, attempts: Sequence[Attempt]) -> ModelReply:
-        reply = await self._model.generate(_request(job, attempts))
+        style: Style = "text" if self._are_parts_refused else job.conversation.style
+        request = _request(job, attempts, style)
+        in_text = _request(job, attempts, "text")
+        try:
+            reply = await self._model.generate(request)
+        except ModelNotFoundError:
+            raise
+        except ModelRejectedError as error:
+            if request == in_text:
+                raise
+            # Whether a service takes parts that its own tool did not make, only the service knows.
+            reply, style = await self._model.generate(in_text), "text"
+            self._are_parts_refused = True
+            _log.warning("feedback as parts was refused; it is told as text", reason=str(error))
         # With the reply, since another worker may go on from there and asks somebody else.
-        return reply.model_copy(update={"requested_model": job.model or self._model.name})
+        asked = {"requested_model": job.model or self._model.name}
+        return reply.model_copy(update=asked | ({"style": style} if len(request.turns) > 1 else {}))
 
     async def _check(
-        self, job: PromptJob, extraction: Extraction, limits: Limits
-    ) -> tuple[ExecutableCode | None, Checked]:
+        self, job: PromptJob, reply: ModelReply, limits: Limits
+    ) -> tuple[Extraction, ExecutableCode | None, Checked]:
+        if job.code_execution:
+            return reported(job, reply, limits)
+        extraction = program_of(reply, job.language)
         if extraction.code is None:
-            return None, Checked(None, no_program(extraction))
+            return extraction, None, Checked(None, no_program(extraction))
         code = ExecutableCode(language=job.language, code=extraction.code)
-        return code, await check(job, code, limits, _InTurn(self._sandbox, self._slots))
+        checked = await check(job, code, limits, _InTurn(self._sandbox, self._slots))
+        return extraction, code, checked
 
 
 @dataclass(frozen=True)
@@ -123,27 +149,39 @@ class _InTurn:
             return await self.sandbox.verify(code, tests, limits, stdin=stdin)
 
 
-def is_over(job: PromptJob, attempts: Sequence[Attempt]) -> bool:
-    """Whether there is nothing more to try after these attempts."""
-    if not attempts:
-        return False
-    last = attempts[-1]
-    # A blocked prompt would be blocked again: the same words, the same filter.
-    return (
-        last.verdict is Verdict.ACCEPTED
-        or last.number >= job.max_attempts
-        or last.reply.block_reason is not None
-    )
+def _with_consequence(
+    job: PromptJob, earlier: Sequence[Attempt], attempt: Attempt, checked: Checked
+) -> Attempt:
+    """The attempt with why the job ends there, or what the model is told of it, unless it is asked anew."""
+    attempts = [*earlier, attempt]
+    if end := end_of(job, attempts):
+        return attempt.model_copy(update={"end": end})
+    number, _ = conversation_so_far(job, attempts)
+    if number != attempt.conversation:
+        return attempt
+    told, code = checked.told, attempt.executable_code
+    words = feedback(attempt.number, job, told.judgement, code, told.execution)
+    return attempt.model_copy(update={"feedback": words})
 
 
-def _request(job: PromptJob, attempts: Sequence[Attempt]) -> ModelRequest:
+def _executor(job: PromptJob, code: ExecutableCode | None) -> ExecutedBy | None:
+    if code is None:
+        return None
+    return "gemini" if job.code_execution else "sandbox"
+
+
+def _request(job: PromptJob, attempts: Sequence[Attempt], style: Style) -> ModelRequest:
+    number, current = conversation_so_far(job, attempts)
     return ModelRequest(
         prompt=job.prompt,
         task_id=job.task_id,
         sample=job.sample,
         attempt=len(attempts) + 1,
-        system_instruction=system_instruction(job.language),
-        turns=conversation(job, attempts),
+        system_instruction=system_instruction(job.language, code_execution=job.code_execution),
+        turns=conversation(job, still_told(job, current), style),
         model=job.model,
         temperature=job.temperature,
+        conversation=number,
+        code_execution=job.code_execution,
+        cache=job.cache,
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from jobs.checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.conversations import Style
 from jobs.languages import Language
 from jobs.models import Attempt, CaseResult, ExecutableCode, Execution, PromptJob
 from jobs.verdicts import Verdict
@@ -14,6 +15,7 @@ from worker.sandbox.languages import ROWS
 from .disclosure import Told, deciding_case, told_error, told_of, which_failed
 from .extraction import unusable_because
 from .judge import Judgement
+from .parts import can_be_parts, told_in_parts
 from .quoting import fenced, shortened
 from .tracebacks import Failure, Frame, failure_of
 
@@ -29,8 +31,14 @@ _NO_FEEDBACK = "That program was not right."
 _WITH_ERROR = (Verdict.RUNTIME_ERROR, Verdict.COMPILE_ERROR, Verdict.FORBIDDEN_CALL)
 
 
-def system_instruction(language: Language) -> str:
-    """The same words for every job in `language`, so that the service can cache them."""
+def system_instruction(language: Language, *, code_execution: bool = False) -> str:
+    """The same words for every such job in `language`, so that the service can cache them."""
+    if code_execution:
+        return (
+            f"You solve the task by one complete program in {ROWS[language].description}, which you run with your code "
+            "execution tool. The last program that you run is your answer, and what it prints is judged: it prints "
+            "only what the task asks for. No placeholders."
+        )
     return (
         f"You write one complete program in {ROWS[language].description}. "
         f"Reply with exactly one fenced code block, labelled {language.value}, that holds the whole program. "
@@ -88,11 +96,15 @@ def feedback(
                 assert_never(told)
     verdict = judgement.verdict.value.replace("_", " ")
     head = f"Attempt {attempt_number} of {job.max_attempts} failed ({verdict}): {cause}"
-    return "\n\n".join([head, *parts, _request(judgement.verdict)])
+    return "\n\n".join(
+        [head, *parts, _request(judgement.verdict, code_execution=job.code_execution)]
+    )
 
 
-def conversation(job: PromptJob, attempts: Sequence[Attempt]) -> tuple[UserTurn | ModelTurn, ...]:
-    """The turns so far: the prompt, then each earlier attempt as the model sent it and what came of it.
+def conversation(
+    job: PromptJob, attempts: Sequence[Attempt], style: Style = "text"
+) -> tuple[UserTurn | ModelTurn, ...]:
+    """The turns so far: the prompt, then each of these attempts as the model sent it and what came of it.
 
     User and model alternate, and the last turn is the user's. A reply that was blocked, empty or cut is not sent
     back: what is said about it joins the user turn before it.
@@ -101,11 +113,15 @@ def conversation(job: PromptJob, attempts: Sequence[Attempt]) -> tuple[UserTurn 
     said = first_prompt(job)
     for attempt in attempts:
         content = attempt.reply.content
-        if content is not None and unusable_because(attempt.reply) is None:
+        if content is None or unusable_because(attempt.reply) is not None:
+            said = f"{said}\n\n{attempt.feedback or _NO_FEEDBACK}"
+        elif style == "parts" and can_be_parts(attempt):
+            turn, asked = told_in_parts(attempt)
+            turns += [UserTurn(said), turn]
+            said = asked
+        else:
             turns += [UserTurn(said), ModelTurn(content)]
             said = attempt.feedback or _NO_FEEDBACK
-        else:
-            said = f"{said}\n\n{attempt.feedback or _NO_FEEDBACK}"
     return (*turns, UserTurn(said))
 
 
@@ -233,7 +249,9 @@ def _without_paths(text: str) -> str:
     return _PATH.sub(r"\1", text)
 
 
-def _request(verdict: Verdict) -> str:
+def _request(verdict: Verdict, *, code_execution: bool) -> str:
+    if code_execution:
+        return "State the cause in one sentence, then run the whole corrected program."
     if verdict is Verdict.NO_CODE:
         return "Give the whole program in one fenced code block."
     if verdict is Verdict.FORBIDDEN_CALL:

@@ -11,7 +11,7 @@ from typing import Protocol
 from jobs.languages import Language
 from worker.sandbox.languages import ROWS, Looks
 
-LOOKED_AT_CHARACTERS = 20_480
+LOOKED_AT_CHARACTERS = 16_384
 """How much of one reply is parsed, all tries together. Whatever lies beyond is taken as its label says.
 
 CPython's parser needs up to 2 microseconds for a character of hostile source; this keeps it near 50 ms.

@@ -14,12 +14,18 @@ from .repairs import mended, typed_into_session
 from .syntax import LOOKED_AT_CHARACTERS, Syntax
 
 _MAX_TAGS = 64
-_TAG = re.compile(r"<((?i:pre|code|python|tool_code))\b([^<>\n]{0,200})>")
+_TAG_NAMES = ("pre", "code", "python", "tool_code")
+_TAG = re.compile(rf"<((?i:{'|'.join(_TAG_NAMES)}))\b([^<>\n]{{0,200}})>")
 _CODE_TAG_INSIDE = re.compile(
     r"\s*<code\b([^<>\n]{0,200})>(.*)</code\s*>\s*", re.IGNORECASE | re.DOTALL
 )
 _LANGUAGE_IN_ATTRIBUTES = re.compile(r"(?:language-|lang(?:uage)?=[\"']?)([\w.+-]+)", re.IGNORECASE)
 _INLINE_SPAN = re.compile(r"(`{1,2})([^`]+)\1")
+_CDATA = re.compile(r"\s*<!\[CDATA\[(.*)\]\]>\s*", re.DOTALL)
+_JSON_OBJECT = re.compile(r"\{\s*\"")
+_MAX_OBJECTS = 8
+# A reply with more of these is no prose with tags in it, and only its beginning is worth the time.
+_MAX_ANGLES = 20_000
 
 
 def json_block(text: str, language: Language) -> Block | None:
@@ -30,6 +36,26 @@ def json_block(text: str, language: Language) -> Block | None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    return _block_of(found, language)
+
+
+def json_in_prose(text: str, language: Language) -> Block | None:
+    """The same of an object, or a list of one, that stands among prose; the last one, as the one that was meant."""
+    if '"code"' not in text or len(text) > LOOKED_AT_CHARACTERS:
+        return None
+    found, resume_at = None, 0
+    for opener in islice(_JSON_OBJECT.finditer(text), _MAX_OBJECTS):
+        if opener.start() < resume_at:
+            continue
+        try:
+            value, resume_at = json.JSONDecoder().raw_decode(text, opener.start())
+        except (ValueError, RecursionError):
+            continue
+        found = _block_of(value, language) or found
+    return found
+
+
+def _block_of(found: object, language: Language) -> Block | None:
     for name in ("executableCode", "executable_code"):
         found = found.get(name, found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not isinstance(found.get("code"), str):
@@ -41,8 +67,11 @@ def json_block(text: str, language: Language) -> Block | None:
 
 def tagged_blocks(text: str) -> Iterator[Block]:
     """The blocks between `<pre>`, `<code>` and the like, in order."""
-    resume_at = 0
-    for tag in islice(_TAG.finditer(text), _MAX_TAGS):
+    lowered, resume_at = text.lower(), 0
+    if not any(f"</{name}" in lowered for name in _TAG_NAMES):
+        return
+    tags = _TAG.finditer(text, 0, scanned_characters(text))
+    for tag in islice(tags, _MAX_TAGS):
         if tag.start() < resume_at:
             continue
         closing = re.compile(rf"</{tag[1]}\s*>", re.IGNORECASE).search(text, tag.end())
@@ -52,9 +81,16 @@ def tagged_blocks(text: str) -> Iterator[Block]:
         yield _tagged(tag[1].lower(), tag[2], text[tag.end() : closing.start()])
 
 
+def scanned_characters(text: str) -> int:
+    """How much of a text is searched for tags: all of it, unless it is made of little else."""
+    return len(text) if text.count("<") <= _MAX_ANGLES else _MAX_ANGLES
+
+
 def _tagged(name: str, attributes: str, inner: str) -> Block:
     if name == "pre" and (found := _CODE_TAG_INSIDE.fullmatch(inner)):
         attributes, inner = attributes + found[1], found[2]
+    if found := _CDATA.fullmatch(inner):
+        inner = found[1]
     # Markup proper is always escaped; a bare tag is a model's own way to mark a block and seldom is.
     if name == "pre" or "class" in attributes.lower():
         inner = html.unescape(inner)
@@ -68,7 +104,8 @@ def plain_program(text: str, syntax: Syntax) -> tuple[str, str] | None:
     if len(text) > LOOKED_AT_CHARACTERS:
         return None
     span = _INLINE_SPAN.fullmatch(text.strip())
-    code, repairs = mended(f"{(span[2] if span else text).strip(chr(10))}\n", syntax)
+    marked = _without_label(span[2]) if span else text
+    code, repairs = mended(marked.strip("\n") + "\n", syntax)
     if syntax.is_whole_program(code):
         return code, f"whole reply, {repairs}" if repairs else "whole reply"
     typed = typed_into_session(text)
@@ -78,6 +115,12 @@ def plain_program(text: str, syntax: Syntax) -> tuple[str, str] | None:
     if part is not None:
         return part, "longest part that could run"
     return None
+
+
+def _without_label(inner: str) -> str:
+    """What stands between backticks, which two of do not make a fence, but were meant as one."""
+    first, _, rest = inner.partition("\n")
+    return rest if rest.strip() and label_of(first).languages else inner
 
 
 def longest_program(text: str, syntax: Syntax) -> str | None:
