@@ -273,6 +273,7 @@ def _solving(
     engine = Engine(
         queue.redis,
         queue.keys,
+        model,
         consumer,
         consumer.take,
         Feeder(queue.redis, queue.keys, store, settings.queue.high_water),

@@ -87,13 +87,27 @@ class ModelSettings(Group):
         Field(pattern=r"^(replay:.+|[A-Za-z0-9][A-Za-z0-9._/-]*)$"),
         Allowed("auto, replay, replay:PATH or the name of a Gemini model"),
     ] = "auto"
-    """`auto` is Gemini if a key is set and the shipped recordings if not; `replay` and `replay:PATH` are recordings."""
+    """`auto` is Gemini if a key is set or the backend is `vertex`, and the shipped recordings if not; `replay` and
+    `replay:PATH` are recordings."""
     gemini: Annotated[
         str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"), Allowed("the name of a Gemini model")
     ] = "gemini-3.8-flash"
     """The Gemini model that `auto` means."""
     api_key: Annotated[SecretStr | None, Field(min_length=1), Allowed("text")] = None
     """Gemini API key; GEMINI_API_KEY and GOOGLE_API_KEY are read too, and give way to every spelling of this one."""
+    backend: Literal["gemini", "vertex"] = "gemini"
+    """`gemini` is the Gemini API, which takes the key; `vertex` is Vertex AI, which takes the application default
+    credentials of this machine (GOOGLE_APPLICATION_CREDENTIALS, or what gcloud has stored) and no key."""
+    project: Annotated[
+        str | None,
+        Field(pattern=r"^[a-z0-9][a-z0-9.:-]{0,62}$"),
+        Allowed("the id of a Google Cloud project"),
+    ] = None
+    """Google Cloud project that Vertex AI bills; needed with the backend `vertex`, and only there."""
+    location: Annotated[
+        str | None, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$"), Allowed("global or a region")
+    ] = None
+    """Where Vertex AI answers, such as `global` or `europe-west4`; needed with the backend `vertex`, and only there."""
     base_url: Annotated[
         str | None,
         Field(pattern=r"^https?://"),
@@ -103,7 +117,7 @@ class ModelSettings(Group):
     api_version: Annotated[
         str | None, Field(pattern=r"^v[0-9][a-z0-9]*$"), Allowed("a version such as v1 or v1beta")
     ] = None
-    """Version of the Gemini API; unset means v1."""
+    """Version of the Gemini API; unset means v1, and v1beta1 of Vertex AI."""
     timeout_seconds: Annotated[float, Field(ge=10, le=3600)] = 120
     """Longest wait for one answer; the service refuses deadlines under 10 seconds."""
     max_output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 16_384
@@ -230,7 +244,9 @@ class Settings(BaseSettings):
         if self.model.name != "auto":
             return self.model.name
         key = self.model.api_key
-        return self.model.gemini if key and key.get_secret_value().strip() else "replay"
+        has_key = key is not None and bool(key.get_secret_value().strip())
+        asks_gemini = has_key or self.model.backend == "vertex"
+        return self.model.gemini if asks_gemini else "replay"
 
     @property
     def redis_url(self) -> str:

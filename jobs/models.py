@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
+from .calls import CallClass, class_of_reply
 from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
 from .code_execution import ExecutedBy, why_not_by_gemini
@@ -264,11 +265,16 @@ class ModelReply(Wire):
     model_version: str | None
     response_id: str | None = None
     usage: Usage = Usage()
+    """What was paid for it, replies that were thrown away for it included."""
     latency_seconds: float
     """Of the request that was answered; earlier tries and the waits between them are not in it. Of one that went with a
     batch, from then until its results were here."""
     transport_tries: int = 1
-    """HTTP requests it took, retries after 429 and 5xx included. They are not attempts."""
+    """HTTP requests it took in all, those after a rate limit included. They are not attempts."""
+    transport_retries: int = 0
+    """How many of them followed on a failure of service or network, or on no answer in time."""
+    resamples: int = 0
+    """How many of them followed on a reply that was thrown away, because it was empty, blocked or malformed."""
     batch: str | None = None
     """The batch of Gemini's that brought it, at half the price; None of a live call."""
     simulated: bool = False
@@ -279,6 +285,12 @@ class ModelReply(Wire):
     """It was paid for earlier, and came out of the cache: usage and latency are those of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
+
+    @property
+    def call_class(self) -> CallClass:
+        """What the reply means for what can be done with it."""
+        is_empty = not self.text.strip() and not self.code_parts
+        return class_of_reply(self.finish_reason, self.block_reason, is_empty=is_empty)
 
 
 Trust = Literal["separate_process", "same_process", "reported_by_gemini"]
@@ -301,6 +313,8 @@ class Attempt(Wire):
 
     number: Annotated[int, Field(ge=1)]
     reply: ModelReply
+    call_class: CallClass | None = None
+    """How the call that brought the reply ended; None where that was not kept yet."""
     extraction: Extracted
     executable_code: ExecutableCode | None
     """None where the reply held no program."""

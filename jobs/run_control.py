@@ -3,25 +3,28 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
 
 from .cancellation import Cancelled, cancel_jobs
 from .connection import expecting_answer
 from .errors import UsageError
+from .keys import Keys
 from .lanes import Lane, lane_of
 from .payloads import job_in
 from .queue import JobQueue
-from .runs import RunState, get_run, unknown_run
+from .runs import RunState, find_run, get_run, unknown_run
 from .scanning import all_of_run, waiting_of_run
 from .scripts import PAGE, run_script
 
-# A run, the state that it is to be in, and why; gives the state that it was in, or nothing where there is no such run.
+# A run, the state that it is to be in, why, and what paused it if nobody did; gives the state that it was in, or
+# nothing where there is no such run.
 _SET_STATE = """
-local run, state, reason = unpack(ARGV)
+local run, state, reason, cause = unpack(ARGV)
 if redis.call('EXISTS', RUN .. run) == 0 then return false end
 local was = state_of(run)
 if was == 'cancelled' or was == state then return was end
-redis.call('HSET', RUN .. run, 'state', state, 'reason', reason)
+redis.call('HSET', RUN .. run, 'state', state, 'reason', reason, 'cause', cause)
 if state == 'cancelled' then end_feeding(run) end
 redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
 return was
@@ -30,7 +33,7 @@ return was
 # A run and a state: takes that state, and no other, from it.
 _CLEAR_STATE = """
 if state_of(ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('HDEL', RUN .. ARGV[1], 'state', 'reason')
+redis.call('HDEL', RUN .. ARGV[1], 'state', 'reason', 'cause')
 redis.call('EXPIRE', RUN .. ARGV[1], RUN_SECONDS)
 return 1
 """
@@ -93,6 +96,20 @@ async def pause_run(queue: JobQueue, run_id: str, reason: str) -> int:
     return n
 
 
+async def stop_run_short(
+    redis: ArqRedis, keys: Keys, run_id: str, reason: str, *, cause: str
+) -> None:
+    """Pause a run for a reason that nobody chose: `cause` is the kind of the error that every job of it would meet.
+
+    Its jobs are set aside as workers come to them. One that is paused already, or cancelled, stays as it is; one that
+    is not known goes without.
+
+    Raises:
+        RedisError, OSError: Redis did not answer; the run may go on.
+    """
+    await run_script(redis, keys, _SET_STATE, [run_id, RunState.PAUSED, reason, cause])
+
+
 async def resume_run(queue: JobQueue, run_id: str) -> int:
     """Let a paused run go on; gives the number of the jobs that had been set aside.
 
@@ -152,17 +169,22 @@ async def cancel_run(queue: JobQueue, run_id: str, reason: str) -> Cancelled:
 
 
 async def begin_run(queue: JobQueue, run_id: str) -> None:
-    """Take back that the run was cancelled: somebody starts it again under its name.
+    """Take back that the run was cancelled, or stopped short: somebody starts it again under its name.
+
+    What a person has paused stays so, until a person resumes it.
 
     Raises:
         RedisUnreachableError: Redis did not answer.
     """
+    run = await find_run(queue, run_id)
+    if run is not None and run.state is RunState.PAUSED and run.cause:
+        await resume_run(queue, run_id)
     with expecting_answer(f"run {run_id!r} was not begun again"):
         await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, RunState.CANCELLED])
 
 
 async def _set_state(queue: JobQueue, run_id: str, state: RunState, reason: str) -> None:
-    was = await run_script(queue.redis, queue.keys, _SET_STATE, [run_id, state, reason])
+    was = await run_script(queue.redis, queue.keys, _SET_STATE, [run_id, state, reason, ""])
     if was is None:
         raise unknown_run(run_id)
     if was == RunState.CANCELLED.encode() and state is not RunState.CANCELLED:

@@ -30,6 +30,8 @@ class Run(Wire):
     state: RunState = RunState.ACTIVE
     reason: str = ""
     """Why it is paused or cancelled."""
+    cause: str = ""
+    """The kind of the error that paused it, such as `model-key-invalid`; empty where somebody did."""
     created_at: AwareDatetime | None = None
     submitted: int = 0
     """Jobs that were queued, those that were queued again among them."""
@@ -110,6 +112,7 @@ def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
         run_id=run_id,
         state=RunState(fields.get("state", RunState.ACTIVE)),
         reason=fields.get("reason", ""),
+        cause=fields.get("cause", ""),
         created_at=fields.get("createdAt"),  # type: ignore[arg-type]  # read from its text
         submitted=int(fields.get("submitted", 0)),
         cancelled=int(fields.get("cancelled", 0)),

@@ -54,6 +54,8 @@ async def a_worker(
     model: ModelClient,
     sandbox: Sandbox,
     settings: Settings | None = None,
+    *,
+    outlasts_refusals: bool = False,
 ) -> AsyncIterator["asyncio.Task[None]"]:
     """A worker that serves the queue for as long as the block lasts; the task ends early if the worker does."""
     settings = settings or Settings(redis=RedisSettings(url=url))
@@ -68,8 +70,10 @@ async def a_worker(
     async with open_redis(url, keys) as redis, beating(redis, keys, presence):
         consumer = consumer_of(redis, store, model, sandbox, settings)
         feeder = Feeder(redis, keys, store, 5000)
-        engine = Engine(redis, keys, consumer, consumer.take, feeder, sandbox, presence)
-        serving = asyncio.create_task(serve(engine, settings, handle_signals=False))
+        engine = Engine(redis, keys, model, consumer, consumer.take, feeder, sandbox, presence)
+        serving = asyncio.create_task(
+            serve(engine, settings, outlasts_refusals=outlasts_refusals, handle_signals=False)
+        )
         try:
             yield serving
         finally:

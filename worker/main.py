@@ -32,6 +32,7 @@ from worker.consumer.claims import Claims
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Endings
 from worker.consumer.feeder import Feeder
+from worker.consumer.gate import ModelGate
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
@@ -57,6 +58,7 @@ class Engine:
 
     redis: ArqRedis
     keys: Keys
+    model: ModelClient
     consumer: Consumer
     take: Handler
     """How the consumer takes a delivery."""
@@ -132,7 +134,7 @@ async def open_engine(
         )
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
-        yield Engine(redis, keys, consumer, around(consumer.take), feeder, sandbox, presence)
+        yield Engine(redis, keys, model, consumer, around(consumer.take), feeder, sandbox, presence)
 
 
 async def serve(
@@ -140,36 +142,41 @@ async def serve(
     settings: Settings,
     *,
     burst: bool = False,
+    outlasts_refusals: bool = False,
     handle_signals: bool = True,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Work until told to stop or, in a burst, until the queue holds nothing for us.
 
-    Jobs that are held then are finished or handed back. From `on_ready` on, signals are heard.
+    Jobs that are held then are finished or handed back. From `on_ready` on, signals are heard. A worker that outlasts
+    refusals takes no jobs while the model refuses the key, or has no more for it today, and goes on afterwards.
 
     Raises:
-        ModelClosedError: the model refuses the key, or has no more for it today; the jobs stay queued.
+        ModelClosedError: the model does, to a worker that does not outlast it; the jobs stay queued.
     """
     worker = make_worker(engine, settings, burst=burst, handle_signals=handle_signals)
     refusals: list[ModelClosedError] = []
+    gate = ModelGate(engine.model.check)
 
     def stop(error: ModelClosedError) -> None:
         refusals.append(error)
         if len(refusals) == 1:
             worker.handle_sig(signal.SIGTERM)
 
-    engine.consumer.on_model_closed = stop
+    engine.consumer.on_model_closed = gate.shut if outlasts_refusals else stop
+    worker.obstacles.append(gate.obstacle)
     on_ready()
-    feeding = asyncio.create_task(engine.feeder.run())
-    # Only a defect ends it, and runs would wait for batches that nobody feeds.
-    feeding.add_done_callback(lambda _: worker.handle_sig(signal.SIGTERM))
+    keepers = [asyncio.create_task(keeper.run()) for keeper in (engine.feeder, gate)]
+    for keeper in keepers:
+        # Only a defect ends one, and runs would wait for batches that nobody feeds, or a worker for a gate.
+        keeper.add_done_callback(lambda _: worker.handle_sig(signal.SIGTERM))
     try:
         await worker.run_to_end()
     finally:
-        is_defect = feeding.done()
-        await cancel_until_done([feeding], _PATIENCE_SECONDS)
-    if is_defect:
-        feeding.result()
+        broken = [keeper for keeper in keepers if keeper.done()]
+        await cancel_until_done(keepers, _PATIENCE_SECONDS)
+    for keeper in broken:
+        keeper.result()
     if refusals:
         raise refusals[0]
 
@@ -194,7 +201,7 @@ def make_worker(
     names = {lane.name for lane in chain.from_iterable(lanes)}
     worker.more_to_come = partial(engine.feeder.has_more, names)
     if folder := folder_on_disk(settings.records_place):
-        worker.obstacle = partial(lack_of_room, folder.absolute(), settings.worker.free_mib)
+        worker.obstacles.append(partial(lack_of_room, folder.absolute(), settings.worker.free_mib))
     return worker
 
 
@@ -204,6 +211,9 @@ def gemini_options(settings: Settings) -> GeminiOptions:
     return GeminiOptions(
         name=model.gemini,
         api_key=model.api_key.get_secret_value() if model.api_key else None,
+        vertex=model.backend == "vertex",
+        project=model.project,
+        location=model.location,
         base_url=model.base_url,
         api_version=model.api_version,
         timeout_seconds=model.timeout_seconds,
@@ -234,7 +244,9 @@ def _settings_for_arq() -> type:
         # Between the import of this class and here, arq's command has put its own logging back, which prints prompts.
         configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
         engine = await stack.enter_async_context(open_engine(settings))
-        serving = asyncio.create_task(serve(engine, settings, handle_signals=False))
+        serving = asyncio.create_task(
+            serve(engine, settings, outlasts_refusals=True, handle_signals=False)
+        )
         serving.add_done_callback(lambda _: os.kill(os.getpid(), signal.SIGTERM))
         stack.push_async_callback(cancel_until_done, [serving], settings.worker.drain_seconds + 1)
 

@@ -149,19 +149,22 @@ def test_a_run_whose_batches_come_to_nothing_stops_with_the_reason(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "environment", "said"),
     [
-        pytest.param(["--detach"], "goes with no --detach", id="detached"),
-        pytest.param(["--queue", "q"], "no --queue", id="a queue"),
-        pytest.param(["--priority", "high"], "no --priority", id="a priority"),
-        pytest.param(["--model", "replay"], "is no model of Gemini's", id="recordings"),
+        pytest.param(["--detach"], {}, "goes with no --detach", id="detached"),
+        pytest.param(["--queue", "q"], {}, "no --queue", id="a queue"),
+        pytest.param(["--priority", "high"], {}, "no --priority", id="a priority"),
+        pytest.param(["--model", "replay"], {}, "is no model of Gemini's", id="recordings"),
+        pytest.param(
+            [], {"PROMPTMILL_MODEL__BACKEND": "vertex"}, "the backend is Vertex AI", id="Vertex AI"
+        ),
     ],
 )
 def test_what_does_not_go_with_batches_is_refused_in_words(
-    rows: Project, standin: Standin, words: list[str], said: str
+    rows: Project, standin: Standin, words: list[str], environment: dict[str, str], said: str
 ) -> None:
     """A flag that is taken and does nothing is found out a day later."""
-    ended = rows.run(*COMMAND, *words)
+    ended = rows.run(*COMMAND, *words, **environment)
     assert ended.code == 2
     assert said in ended.err
     assert "nothing was queued" in ended.err

@@ -1,6 +1,7 @@
 """A key that does not work, or no more today: everything stops, nothing is lost, and a person is told why."""
 
 import re
+import signal
 
 import pytest
 
@@ -56,39 +57,81 @@ def test_a_key_is_never_replaced_by_recordings(gemini: Project) -> None:
 async def test_jobs_outlive_the_key_they_were_started_with(
     gemini: Project, standin: Standin
 ) -> None:
-    """A revoked key is a person's business: when it is mended, work goes on where it stood."""
+    """A revoked key is a person's business: when it is in force again, the same worker goes on where it stood."""
+    worker = await gemini.start_worker()
     standin.script(
         Rule(steps=(steps.text(reply("print(1 / 0)")), steps.bad_key()), repeats=True),
+        Rule(on="metadata", steps=(steps.bad_key(),), repeats=True),
     )
-    worker = await gemini.start_worker()
     job_id = gemini.submit("Print 42.", "--expect", "42")
-    told = told_by(worker.ended())
-    assert (told.kind, told.code) == ("model-key-invalid", 4)
+    await worker.until_it_says("no job is taken")
     assert gemini.queued() == 1
     assert gemini.records() == []
 
     standin.script(Rule(last="ZeroDivisionError", steps=(steps.text(reply("print(42)")),)))
-    second = await gemini.start_worker()
     await wait_until(lambda: len(gemini.records()) == 1, 20, "the record")
     [record] = gemini.records()
-    assert record.job_id == job_id
+    assert (record.job_id, record.deliveries) == (job_id, 1)
     assert (record.solved_at, len(record.attempts)) == (2, 2)
     assert [request.status for request in standin.requests] == [200, 400, 200]
     assert gemini.queued() == 0
-    assert second.pid != worker.pid
 
 
 async def test_jobs_outlive_a_used_up_quota_of_the_day(gemini: Project, standin: Standin) -> None:
     """Fifty thousand queued jobs must wait for tomorrow's quota, and not fail one by one within a minute."""
-    standin.script(Rule(steps=(steps.daily_quota(),), repeats=True))
     worker = await gemini.start_worker()
+    standin.says(steps.daily_quota())
     job_id = gemini.submit("Print 42.", "--expect", "42")
-    told = told_by(worker.ended())
-    assert (told.kind, told.code, told.retryable) == ("model-quota-used-up", 4, False)
+    await worker.until_it_says("no job is taken")
     assert (gemini.queued(), gemini.records()) == (1, [])
+    assert len(standin.requests) == 1
+    worker.send(signal.SIGTERM)
+    assert worker.ended().code == 0
 
     standin.says(reply("print(42)"))
     await gemini.start_worker()
     await wait_until(lambda: len(gemini.records()) == 1, 20, "the record")
     [record] = gemini.records()
     assert (record.job_id, record.solved_at, record.deliveries) == (job_id, 1, 1)
+
+
+@pytest.mark.parametrize("words", [("worker", "--burst"), ("eval", "one.jsonl", "--run", "r")])
+def test_what_is_to_end_ends_with_the_reason(
+    gemini: Project, standin: Standin, words: tuple[str, ...]
+) -> None:
+    """A command in a script cannot wait for tomorrow, and its exit code says that somebody has to do something."""
+    gemini.write_rows("one.jsonl", [{"prompt": "Print 42.", "expect": "42"}])
+    if words[0] == "worker":
+        gemini.submit("Print 42.", "--expect", "42")
+    standin.says(steps.daily_quota())
+    told = told_by(gemini.run(*words))
+    assert (told.kind, told.code, told.retryable) == ("model-quota-used-up", 4, False)
+    assert gemini.records() == []
+
+
+def test_a_run_that_was_refused_is_paused_with_the_reason_until_it_is_started_again(
+    gemini: Project, standin: Standin
+) -> None:
+    """Whoever comes back to it reads why it stands still, and types what they typed before."""
+    gemini.write_rows("one.jsonl", [{"prompt": "Print 42.", "expect": "42"}])
+    evaluation = ("eval", "one.jsonl", "--run", "r")
+    standin.says(steps.daily_quota())
+    assert gemini.run(*evaluation).code == 4
+    shown = gemini.run("run", "show", "r", "--json").json()
+    assert (shown["state"], shown["cause"]) == ("paused", "model-quota-used-up")
+    reason = "today's quota for 'gemini-3.8-flash' is used up"
+    assert shown["reason"] == reason
+    for words in (("show", "r"), ("list",)):
+        assert reason in gemini.run("run", *words).out
+    standin.says(reply("print(42)"))
+    assert gemini.run(*evaluation).code == 0
+    assert len(gemini.records()) == 1
+    assert gemini.run("run", "show", "r", "--json").json()["state"] == "active"
+
+
+async def test_a_resumed_run_says_why_it_had_stood_still(gemini: Project, standin: Standin) -> None:
+    """Who resumes it before anything was mended should know what to expect."""
+    gemini.write_rows("one.jsonl", [{"prompt": "Print 42.", "expect": "42"}])
+    standin.says(steps.daily_quota())
+    assert gemini.run("eval", "one.jsonl", "--run", "r").code == 4
+    assert "it was paused: today's quota" in gemini.run("run", "resume", "r").err

@@ -24,7 +24,7 @@ from worker.consumer.endings import Ending, Endings, PutBack
 from worker.errors import (
     ModelUnavailableError,
 )
-from worker.model import ModelRequest
+from worker.model import ModelClient, ModelRequest
 from worker.model.scripted import ScriptedModel
 from worker.sandbox import NO_FILES, NO_HARNESS, Files, Harness, Sandbox
 from worker.sandbox.contract import Verification
@@ -91,7 +91,7 @@ class Bench:
     keys: Keys
 
     async def deliver(
-        self, model: ScriptedModel, number: int = 1, job: PromptJob = JOB, at: datetime = NOON
+        self, model: ModelClient, number: int = 1, job: PromptJob = JOB, at: datetime = NOON
     ) -> Ending:
         """Hand the job over as a worker does, and let go of it as its delivery says."""
         claim = await self.claim(job, number)

@@ -282,6 +282,27 @@ async def test_a_request_that_two_batches_leave_unanswered_is_asked_live(
     assert (len(standin.batches), len(standin.requests)) == (2, 1)
 
 
+async def test_a_reply_that_is_of_no_use_is_asked_for_again(
+    standin: Standin, sent: SentBatches
+) -> None:
+    """Live calls ask once more for what is empty or was blocked by chance, and a batch must come to the same."""
+    standin.script(Rule(steps=(steps.no_candidates(), steps.safety_block(), FINE)))
+    async with aclosing(batched(standin, sent)) as model:
+        reply = await model.generate(of_task("a"))
+    assert (reply.text, reply.batch, reply.resamples) == ("fine", "batches/b2", 2)
+    assert reply.usage.prompt_token_count == 36, "all three were paid for"
+
+
+async def test_a_reply_that_stays_of_no_use_goes_to_its_attempt(
+    standin: Standin, sent: SentBatches
+) -> None:
+    """A prompt whose answer is always withheld would otherwise wait a day, and a day, and a day."""
+    standin.script(Rule(steps=(steps.safety_block(),), repeats=True))
+    async with aclosing(batched(standin, sent)) as model:
+        reply = await model.generate(of_task("a"))
+    assert (reply.finish_reason, reply.batch) == ("SAFETY", "batches/b1")
+
+
 async def test_results_that_are_gone_are_asked_for_again(
     standin: Standin, sent: SentBatches
 ) -> None:

@@ -93,7 +93,7 @@ async def test_whatever_the_service_replies_is_a_reply(
     async with aclosing(gemini(standin.url)) as model:
         reply = await model.generate(asked())
     assert {name: getattr(reply, name) for name in expected} == expected
-    assert reply.transport_tries == len(standin.requests) == 1
+    assert reply.transport_tries == len(standin.requests)
     assert not reply.simulated
 
 

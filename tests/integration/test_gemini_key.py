@@ -55,7 +55,7 @@ async def test_a_refused_key_is_told_by_length_and_ending(standin: Standin) -> N
     assert facts["key"] == "28 characters, ends in …9zQ1"
     assert "GEMINI_API_KEY" in facts["set in"]
     assert "reason API_KEY_INVALID" in facts["Gemini"]
-    assert "promptmill doctor" in " ".join(caught.value.fixes)
+    assert "promptmill model check" in " ".join(caught.value.fixes)
 
 
 @pytest.mark.parametrize("key", ["two words-x4Qk", "line\nbreak-x4Qk", "ключ-x4Qk"])

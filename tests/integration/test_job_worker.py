@@ -250,7 +250,7 @@ async def test_an_obstacle_keeps_jobs_where_they_are_until_it_is_gone(floor: Flo
     await floor.put(a_job("j"))
     handled, obstacle = Handled(), ["no room"]
     worker = floor.worker(handled)
-    worker.obstacle = lambda: obstacle[0] if obstacle else None
+    worker.obstacles.append(lambda: obstacle[0] if obstacle else None)
     async with running(worker):
         await wait_until(lambda: worker.is_hindered, 5, "the look at the obstacle")
         assert handled.job_ids == []

@@ -16,7 +16,12 @@ from . import steps
 from .batches import Batches
 from .script import Log, Reader, Request, Script, Step
 
+_VERTEX = "/{version:str}/publishers/google/models"
+_OF_PROJECT = (
+    "/{version:str}/projects/{project:str}/locations/{location:str}/publishers/google/models"
+)
 _RETIRED = {"gemini-2.0-flash"}
+_LISTED = ("gemini-3.8-flash", "gemini-3.1-pro-preview")
 _FIELDS = {
     "cachedContent",
     "contents",
@@ -49,6 +54,10 @@ class Service:
                 Route("/{version:str}/models", self._list_models, methods=["GET"]),
                 Route("/{version:str}/models/{call:str}", self._generate, methods=["POST"]),
                 Route("/{version:str}/models/{call:str}", self._metadata, methods=["GET"]),
+                Route("/token", self._give_token, methods=["POST"]),
+                Route(_VERTEX, self._list_of_vertex, methods=["GET"]),
+                Route(_VERTEX + "/{call:str}", self._metadata, methods=["GET"]),
+                Route(_OF_PROJECT + "/{call:str}", self._generate, methods=["POST"]),
                 Route("/upload/here/{upload:str}", self._finish_upload, methods=["POST"]),
                 Route("/upload/{version:str}/files", self._begin_upload, methods=["POST"]),
                 Route("/{version:str}/files/{name:str}:download", self._download, methods=["GET"]),
@@ -72,9 +81,18 @@ class Service:
         return JSONResponse({})
 
     async def _list_models(self, http: HttpRequest) -> Response:
-        names = ("gemini-3.8-flash", "gemini-3.1-pro-preview")
-        listed: list[JsonValue] = [_description(name) for name in names]
+        listed: list[JsonValue] = [_description(name) for name in _LISTED]
         return await self._answer(http, self._refusal(http) or Step(body={"models": listed}))
+
+    async def _list_of_vertex(self, http: HttpRequest) -> Response:
+        listed: list[JsonValue] = [{"name": f"publishers/google/models/{name}"} for name in _LISTED]
+        step = self._refusal(http) or Step(body={"publisherModels": listed})
+        return await self._answer(http, step)
+
+    async def _give_token(self, _: HttpRequest) -> Response:
+        """What Google's OAuth server answers a service account with."""
+        token = {"access_token": self._key, "token_type": "Bearer", "expires_in": 3600}
+        return JSONResponse(token)
 
     async def _metadata(self, http: HttpRequest) -> Response:
         model = http.path_params["call"]
@@ -124,9 +142,12 @@ class Service:
 
     def _refusal(self, http: HttpRequest) -> Step | None:
         """What the service says before it looks at the body."""
-        if "x-goog-api-key" not in http.headers:
+        if "/publishers/google/" in http.url.path:
+            if not self._knows(http):
+                return steps.error(401, "UNAUTHENTICATED", "Request had invalid authentication")
+        elif "x-goog-api-key" not in http.headers:
             return steps.no_key()
-        if http.headers["x-goog-api-key"] != self._key:
+        elif not self._knows(http):
             return steps.bad_key()
         deadline = http.headers.get("x-server-timeout", "10")
         if int(deadline) < 10:
@@ -136,6 +157,11 @@ class Service:
                 f"Manually set deadline {deadline}s is too short. Minimum allowed deadline is 10s.",
             )
         return None
+
+    def _knows(self, http: HttpRequest) -> bool:
+        """Whether who asks has the key, which is the token of Vertex AI's callers, too."""
+        given = {http.headers.get("x-goog-api-key"), http.headers.get("authorization")}
+        return not given.isdisjoint({self._key, f"Bearer {self._key}"})
 
     async def _scripted(self, http: HttpRequest) -> Step:
         return self._said_to(_body_of(await http.body()))
@@ -164,7 +190,7 @@ class Service:
                 method=http.method,
                 path=http.url.path,
                 headers=headers,
-                key_matched=http.headers.get("x-goog-api-key") == self._key,
+                key_matched=self._knows(http),
                 body=_body_of(await http.body()),
                 at_seconds=time.monotonic(),
                 status=step.status,

@@ -247,17 +247,28 @@ def test_executable_code_parts_are_only_ever_python() -> None:
     [
         pytest.param({"finish_reason": "MAX_TOKENS"}, "cut off at the token limit", id="cut"),
         pytest.param({"finish_reason": "SAFETY"}, "stopped (SAFETY)", id="stopped"),
-        pytest.param({"finish_reason": "MADE_UP"}, "stopped (MADE_UP)", id="unknown reason"),
+        pytest.param({"finish_reason": None}, "broke off", id="no reason"),
+        pytest.param({"finish_reason": "OTHER"}, "stopped (OTHER)", id="gone wrong"),
+        pytest.param(
+            {"finish_reason": "MADE_UP", "text": ""}, "stopped (MADE_UP)", id="unknown, and empty"
+        ),
         pytest.param({"block_reason": "OTHER", "text": ""}, "prompt was blocked", id="blocked"),
         pytest.param({"text": " \n"}, "the reply is empty", id="empty"),
     ],
 )
-def test_a_reply_that_was_not_finished_is_never_run(fields: dict[str, str], reason: str) -> None:
+def test_a_reply_that_was_not_finished_is_never_run(fields: dict[str, object], reason: str) -> None:
     """Half a program can do what the whole one never would."""
-    found = program_of(reply(**{"text": "```python\nprint(1)\n```", **fields}), Language.PYTHON)
+    unfinished = reply("```python\nprint(1)\n```").model_copy(update=fields)
+    found = program_of(unfinished, Language.PYTHON)
     assert found.code is None
     assert reason in found.reason
-    assert found.truncated == (fields.get("finish_reason") == "MAX_TOKENS")
+    assert found.truncated == (fields.get("finish_reason", "STOP") in {None, "MAX_TOKENS"})
+
+
+def test_what_ended_for_a_reason_newer_than_us_is_used() -> None:
+    """A word that the service learns tomorrow must not throw away what is paid for."""
+    found = program_of(reply("```python\nprint(1)\n```", finish_reason="MADE_UP"), Language.PYTHON)
+    assert found.code == ONE
 
 
 MIB = 1_048_576

@@ -6,57 +6,58 @@ from email.utils import format_datetime
 import pytest
 from pydantic import JsonValue
 
+from jobs.calls import CallClass
 from jobs.clock import utcnow
-from worker.model.faults import Fault, Meaning, error_of, fault_of, meaning_of
+from worker.model.faults import Fault, class_of, error_of, fault_of
 from worker.model.options import GeminiOptions
 
 
 @pytest.mark.parametrize(
-    ("status", "meaning"),
+    ("status", "expected"),
     [
-        (None, Meaning.TRANSIENT),
-        (302, Meaning.REJECTED),
-        (400, Meaning.REJECTED),
-        (401, Meaning.KEY_REFUSED),
-        (402, Meaning.REJECTED),
-        (403, Meaning.KEY_REFUSED),
-        (404, Meaning.NO_SUCH_MODEL),
-        (408, Meaning.TRANSIENT),
-        (413, Meaning.REJECTED),
-        (429, Meaning.TRANSIENT),
-        (499, Meaning.TRANSIENT),
-        (500, Meaning.TRANSIENT),
-        (501, Meaning.REJECTED),
-        (503, Meaning.TRANSIENT),
-        (529, Meaning.TRANSIENT),
+        (None, CallClass.TRANSIENT),
+        (302, CallClass.PERMANENT),
+        (400, CallClass.PERMANENT),
+        (401, CallClass.AUTH),
+        (402, CallClass.PERMANENT),
+        (403, CallClass.AUTH),
+        (404, CallClass.PERMANENT),
+        (408, CallClass.TRANSIENT),
+        (413, CallClass.PERMANENT),
+        (429, CallClass.RATE_LIMIT),
+        (499, CallClass.TRANSIENT),
+        (500, CallClass.TRANSIENT),
+        (501, CallClass.PERMANENT),
+        (503, CallClass.TRANSIENT),
+        (529, CallClass.TRANSIENT),
     ],
 )
-def test_each_status_has_one_meaning(status: int | None, meaning: Meaning) -> None:
+def test_each_status_has_one_class(status: int | None, expected: CallClass) -> None:
     """The line between trying again and giving up is money on one side and lost jobs on the other."""
-    assert meaning_of(Fault(status, "")) is meaning
+    assert class_of(Fault(status, "")) is expected
 
 
 @pytest.mark.parametrize(
-    ("words", "meaning"),
+    ("words", "expected"),
     [
-        ("429: exceeded, limit: 0, model: m", Meaning.NO_QUOTA),
-        ("429: exceeded, limit: 0", Meaning.NO_QUOTA),
-        ("429: exceeded, limit: 0.5, model: m", Meaning.TRANSIENT),
-        ("429: exceeded, limit: 05, model: m", Meaning.TRANSIENT),
-        ("429: exceeded, limit: 10, model: m", Meaning.TRANSIENT),
+        ("429: exceeded, limit: 0, model: m", CallClass.PERMANENT),
+        ("429: exceeded, limit: 0", CallClass.PERMANENT),
+        ("429: exceeded, limit: 0.5, model: m", CallClass.RATE_LIMIT),
+        ("429: exceeded, limit: 05, model: m", CallClass.RATE_LIMIT),
+        ("429: exceeded, limit: 10, model: m", CallClass.RATE_LIMIT),
     ],
 )
-def test_only_a_quota_of_nothing_is_permanent(words: str, meaning: Meaning) -> None:
+def test_only_a_quota_of_nothing_is_permanent(words: str, expected: CallClass) -> None:
     """A job given up for a quota of ten a minute would have been solved a minute later."""
-    assert meaning_of(Fault(429, words)) is meaning
+    assert class_of(Fault(429, words)) is expected
 
 
 def test_a_quota_of_the_day_is_not_one_of_the_minute() -> None:
     """Seconds of waiting, which the service asks for in both cases, help against one of them only."""
     day = Fault(429, "", reasons=("GenerateRequestsPerDayPerProjectPerModel-FreeTier",))
     minute = Fault(429, "", reasons=("GenerateRequestsPerMinutePerProjectPerModel",))
-    assert meaning_of(day) is Meaning.DAILY_QUOTA
-    assert meaning_of(minute) is Meaning.TRANSIENT
+    assert class_of(day) is CallClass.QUOTA_DAY
+    assert class_of(minute) is CallClass.RATE_LIMIT
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,11 @@ def _with(**candidate: JsonValue) -> dict[str, JsonValue]:
 )
 def test_an_object_of_any_form_is_an_empty_reply(answer: dict[str, JsonValue]) -> None:
     """The service grows fields and words at will; none of them may stop a worker."""
-    reply = reply_of(answer, latency_seconds=0.5, transport_tries=2)
+    reply = reply_of(answer, latency_seconds=0.5)
     assert (reply.text, reply.code_parts) == ("", ())
     assert (reply.finish_reason, reply.block_reason, reply.model_version) == (None, None, None)
     assert reply.usage == Usage()
-    assert (reply.latency_seconds, reply.transport_tries) == (0.5, 2)
+    assert reply.latency_seconds == 0.5
 
 
 @pytest.mark.parametrize("body", ["", " \n"])

@@ -88,6 +88,15 @@ _run_app.command(
 )
 app.command(_run_app)
 
+_model = App(name="model", help="Who answers prompts, and whether it does.")
+_model.command(
+    "worker.cli.model:check_model",
+    name="check",
+    help="Whether the model that is meant would answer; costs nothing.",
+)
+_model.command("worker.cli.model:list_models", name="list", help="What models there are.")
+app.command(_model)
+
 _queue = App(name="queue", help="What waits, and who works.")
 _queue.command(
     "worker.cli.queue:show_queues", name="status", help="What waits, for how long, and who works."

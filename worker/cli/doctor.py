@@ -1,6 +1,9 @@
 """`promptmill doctor`: find out what works on this machine, by doing it."""
 
 import asyncio
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from config.escaping import escaped_block
 from jobs.errors import ExitCode
@@ -11,8 +14,16 @@ from .output import emit, emit_json
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
-def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
-    """Find out what works on this machine and what does not; nothing is queued, generated or recorded.
+Live = Annotated[
+    bool,
+    Parameter(
+        negative=(), help="ask the model a few questions, too, which cost a fraction of a cent"
+    ),
+]
+
+
+def doctor(*, live: Live = False, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """Find out what works on this machine and what does not; nothing is queued or recorded, or generated unless asked.
 
     Exits with 1 if something does not work that promptmill needs under the settings in force.
 
@@ -21,7 +32,7 @@ def doctor(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
     """
     from .examining import examine
 
-    findings = asyncio.run(examine(read_settings(flags, silent=True)))
+    findings = asyncio.run(examine(read_settings(flags, silent=True), live=live))
     if json:
         emit_json([vars(finding) for finding in findings])
     else:

@@ -5,7 +5,7 @@ import platform
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import packages_distributions
 from typing import Literal
 
@@ -24,6 +24,8 @@ from worker.sandbox.interpreters import MissingInterpreter, interpreters
 from worker.sandbox.opening import Profile, open_sandbox
 from worker.sandbox.packages import packages_of
 from worker.sandbox.selfcheck import self_check
+
+from .questions import QUESTIONS, ask
 
 _LOW_DISK_MIB = 500
 Status = Literal["ok", "warn", "fail"]
@@ -46,11 +48,13 @@ class Finding:
     fix: str = ""
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """Everything that was tried under these settings; nothing is queued, generated or recorded."""
+async def examine(settings: Settings, *, live: bool) -> list[Finding]:
+    """Everything that was tried under these settings; nothing is queued or recorded, and only `live` has a price."""
     findings = [*_python(), *_disk(settings), *_languages()]
     for examination in (_redis(settings), _store(settings), _model(settings), _sandbox(settings)):
         findings += [finding async for finding in examination]
+    if live:
+        findings += [finding async for finding in _live(settings)]
     return findings
 
 
@@ -157,6 +161,29 @@ async def _model(settings: Settings) -> AsyncIterator[Finding]:
         )
     else:
         yield Finding("model", model.name, "ok", "the key is accepted")
+
+
+async def _live(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        model = open_model(settings.model.name, gemini_options(settings))
+    except PromptmillError:
+        # Of which was told before.
+        return
+    async with aclosing(model):
+        if model.simulated:
+            yield Finding("live", model.name, "warn", "recordings cannot be asked anything")
+            return
+        for question in QUESTIONS:
+            try:
+                detail = await ask(model, question)
+            except PromptmillError as error:
+                found = _failure("live", question.name, error)
+                # What nobody needs who uses something else is no failure.
+                is_fatal = question.otherwise is None
+                fix = found.fix if is_fatal else question.otherwise or ""
+                yield replace(found, status="fail" if is_fatal else "warn", fix=fix)
+            else:
+                yield Finding("live", question.name, "ok", detail)
 
 
 async def _sandbox(settings: Settings) -> AsyncIterator[Finding]:

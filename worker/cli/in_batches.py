@@ -43,8 +43,18 @@ def refuse_without_gemini(settings: Settings) -> None:
     """Make sure that there is a Batch API to ask.
 
     Raises:
-        UsageError: recordings would answer.
+        UsageError: recordings would answer, or Vertex AI.
     """
+    if settings.model.backend == "vertex":
+        raise UsageError(
+            "--batch asks the Gemini API, and the backend is Vertex AI, which takes batches from buckets alone",
+            facts={"set in": settings.origin_of("model.backend")},
+            fixes=[
+                "ask the Gemini API:  export PROMPTMILL_MODEL__BACKEND=gemini GEMINI_API_KEY=...",
+                "or leave out --batch",
+            ],
+            note=_NOTHING,
+        )
     if is_replayed(settings.meant_model):
         raise UsageError(
             f"--batch asks Gemini's Batch API, and {settings.meant_model} is no model of Gemini's",

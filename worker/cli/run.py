@@ -100,12 +100,19 @@ def resume_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO
         json: as JSON.
     """
     from jobs.run_control import resume_run as resume
+    from jobs.runs import get_run
 
-    n = with_queue(flags, lambda queue: resume(queue, run_id))
+    async def resumed(queue: JobQueue) -> tuple[str, int]:
+        run = await get_run(queue, run_id)
+        return run.reason, await resume(queue, run_id)
+
+    reason, n = with_queue(flags, resumed)
     if json:
-        emit_json({"runId": run_id, "state": "active", "resumed": n})
+        emit_json({"runId": run_id, "state": "active", "resumed": n, "wasPausedFor": reason})
     else:
-        talk(escaped(f"run {run_id} goes on, with {counted(n, 'job')} that had been set aside"))
+        why = f"; it was paused: {reason}" if reason else ""
+        aside = f"with {counted(n, 'job')} that had been set aside"
+        talk(escaped(f"run {run_id} goes on, {aside}{why}"))
     return ExitCode.OK
 
 

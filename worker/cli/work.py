@@ -56,5 +56,5 @@ async def _work(settings: "Settings", *, burst: bool) -> None:
             )
 
         # Whoever waits for these words may stop it the moment after, and must find it listening.
-        await serve(engine, settings, burst=burst, on_ready=tell)
+        await serve(engine, settings, burst=burst, outlasts_refusals=not burst, on_ready=tell)
         log.info("worker stopped")

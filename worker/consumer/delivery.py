@@ -28,6 +28,7 @@ from jobs.models import Attempt, PromptJob, Record
 from jobs.outages import through_outages
 from jobs.pipelining import Pipelining
 from jobs.records import RecordStore
+from jobs.run_control import stop_run_short
 from worker.errors import LeaseLostError, ModelClosedError, ModelUnavailableError
 from worker.solver.checkpoints import RedisCheckpoint
 from worker.solver.course import end_of
@@ -78,7 +79,8 @@ class Consumer:
         provenance: Provenance,
         policy: DeliveryPolicy,
     ) -> None:
-        """Use these; `on_model_closed` may be set to whatever stops the worker."""
+        """Use these; `on_model_closed` may be set to whatever keeps the worker from taking more jobs."""
+        self._arq = redis
         self._redis = Pipelining(redis)
         self._keys = keys
         self._store = store
@@ -112,10 +114,7 @@ class Consumer:
                 _log.warning("job lost", reason=error.message)
                 return PutBack()
             except ModelClosedError as error:
-                # No job would be answered: this one goes back as if it had never been delivered.
-                _log.error("the model is closed to us; no more jobs are taken", reason=str(error))
-                self.on_model_closed(error)
-                return PutBack()
+                return await self._put_away(job, error)
             except Exception as error:  # noqa: BLE001
                 # The one place where a bug of ours, or Redis gone away, is kept from costing a job.
                 return await self._end_or_put_back(delivery, checkpoint, error)
@@ -177,6 +176,26 @@ class Consumer:
             ask("HGET", self._keys.run(job.run_id or ""), "state"),
         )
         return is_cancelled, state
+
+    async def _put_away(self, job: PromptJob, error: ModelClosedError) -> Ending:
+        """Keep a job as if it had never been delivered: no other one of its run would be answered."""
+        delay = JobDelayed(job_id=job.job_id, reason=error.in_one_line, seconds=0.0)
+        await self._publish(job, delay)
+        if job.run_id is not None:
+            await self._stop_run(job.run_id, error)
+        # Last, since it may stop the worker, and this with it.
+        self.on_model_closed(error)
+        # A run that could not be paused keeps its job in its place.
+        return PutBack() if job.run_id is None else PutAside(job)
+
+    async def _stop_run(self, run_id: str, error: ModelClosedError) -> None:
+        stop = partial(
+            stop_run_short, self._arq, self._keys, run_id, error.message, cause=error.kind
+        )
+        try:
+            await through_outages(stop, _PATIENCE_SECONDS)
+        except (RedisError, OSError) as outage:
+            _log.warning("run not paused", run=run_id, error=str(outage))
 
     async def _end_or_put_back(
         self, delivery: Delivery, checkpoint: RedisCheckpoint, error: Exception

@@ -85,8 +85,8 @@ class JobWorker(Worker):
             # Arq only asks whether there is to be one; a part of a second is a wait, too.
             job_completion_wait=ceil(options.drain_seconds),
         )
-        self.obstacle: Callable[[], str | None] = lambda: None
-        """Why no job may be taken now, if there is a reason."""
+        self.obstacles: list[Callable[[], str | None]] = []
+        """Each says why no job may be taken now, if there is a reason."""
         self.more_to_come: Callable[[], Awaitable[bool]] = _nothing_to_come
         """Whether a burst is to wait for jobs that are not in the queue yet."""
         self._drain_seconds = options.drain_seconds
@@ -109,7 +109,7 @@ class JobWorker(Worker):
 
     @property
     def is_hindered(self) -> bool:
-        """Whether no job is taken, for the reason that `obstacle` gave."""
+        """Whether no job is taken, for a reason that one of `obstacles` gave."""
         return self._obstacle_seen is not None
 
     @property
@@ -235,7 +235,8 @@ class JobWorker(Worker):
         return taken
 
     def _look_for_obstacles(self) -> bool:
-        obstacle = self.obstacle()
+        found = (each() for each in self.obstacles)
+        obstacle = next((reason for reason in found if reason is not None), None)
         if obstacle != self._obstacle_seen:
             if obstacle:
                 _log.error("no job is taken", reason=obstacle)

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -12,15 +12,17 @@ from typing import Any, Protocol
 
 import structlog
 
+from jobs.calls import CallClass
 from jobs.clock import new_id, utcnow
-from jobs.models import ModelReply
+from jobs.models import ModelReply, Usage
 from worker.errors import BatchesFailedError
 
 from . import ModelClient, ModelRequest
 from .batch_following import BatchFollower, BatchNews, Outcome, Pace
 from .batches import GeminiBatches, line_of
-from .faults import Fault, Meaning, error_of, meaning_of
+from .faults import Fault, class_of, error_of, fault_in
 from .options import GeminiOptions
+from .policies import POLICIES, Then
 from .sent import SentBatch, SentBatches
 
 _log = structlog.get_logger(__name__)
@@ -118,12 +120,9 @@ class BatchedModel:
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
         key = f"{request.task_id or ''}/{request.sample}/{request.attempt}/{digest}"
         async with self._crowd.away():
-            for _ in range(_MOST_TRIES):
-                result = await self._from_batch(key, model, line_of(key, body))
-                if isinstance(result, ModelReply):
-                    return result
-                if result is not None and meaning_of(result) is not Meaning.TRANSIENT:
-                    raise error_of(result, model, self._options, tries=1)
+            reply = await self._from_batches(key, model, line_of(key, body))
+        if reply is not None:
+            return reply
         _log.warning("no batch had a reply; asking live", key=key)
         async with self._live_calls:
             return await self._live.generate(request)
@@ -139,6 +138,25 @@ class BatchedModel:
             _, tasks = await asyncio.wait(tasks, timeout=1)
         await self._wire.aclose()
         await self._live.aclose()
+
+    async def _from_batches(self, key: str, model: str, line: bytes) -> ModelReply | None:
+        """The first reply that is of use, or the last that may be asked for; None where two batches had none."""
+        n_left, repeats, thrown_away = _MOST_TRIES, Counter[CallClass](), Usage()
+        while n_left:
+            result = await self._from_batch(key, model, line)
+            if isinstance(result, ModelReply) and _is_of_use(result, repeats):
+                n_resamples = repeats.total()
+                paid = {"usage": thrown_away + result.usage, "resamples": n_resamples}
+                return result.model_copy(update={**paid, "transport_tries": n_resamples + 1})
+            fault = fault_in(result) if isinstance(result, ModelReply) else result
+            if fault is not None and POLICIES[class_of(fault)].then is not Then.LATER:
+                raise error_of(fault, model, self._options, tries=1)
+            if isinstance(result, ModelReply):
+                repeats[result.call_class] += 1
+                thrown_away += result.usage
+            else:
+                n_left -= 1
+        return None
 
     async def _from_batch(self, key: str, model: str, line: bytes) -> ModelReply | Fault | None:
         """What the next batch that ends as it should says of this key; None is nothing."""
@@ -210,6 +228,13 @@ class BatchedModel:
         # Whoever asks again, when whatever was in the way has passed, takes it up again.
         if task.cancelled() or task.exception() is not None:
             del self._followed[own_id]
+
+
+def _is_of_use(reply: ModelReply, repeats: Mapping[CallClass, int]) -> bool:
+    """Whether an attempt is to go by this reply, by the rules of live calls."""
+    policy = POLICIES[reply.call_class]
+    is_last = repeats[reply.call_class] >= (policy.n_repeats or 0)
+    return policy.then is Then.USE and is_last
 
 
 def _tell(wish: _Wish, following: _Following) -> None:

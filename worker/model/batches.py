@@ -206,7 +206,7 @@ def _results_in(text: str) -> Iterator[tuple[str, ModelReply | Fault]]:
 
 def _result_of(told: _Json) -> ModelReply | Fault:
     if isinstance(response := told.get("response"), dict):
-        return reply_of(response, latency_seconds=0.0, transport_tries=1)
+        return reply_of(response, latency_seconds=0.0)
     error = _object(told, "error")
     code = error.get("code")
     code = code if isinstance(code, int) else 2

@@ -9,6 +9,7 @@ import structlog
 from pydantic import JsonValue, ValidationError
 from redis.exceptions import RedisError
 
+from jobs.calls import CallClass
 from jobs.keys import CACHE_SECONDS, Keys
 from jobs.models import ModelReply
 from jobs.pipelining import Commands
@@ -69,7 +70,8 @@ class CachedModel:
         if kept is not None:
             return kept.model_copy(update={"cached": True})
         reply = await self._model.generate(request)
-        if _is_worth_keeping(reply):
+        # What was cut, blocked or empty may do better the next time.
+        if reply.call_class is CallClass.OK:
             await self._keep(key, reply)
         return reply
 
@@ -136,9 +138,3 @@ def _visible(content: dict[str, JsonValue]) -> JsonValue:
         for part in listed
         if not (isinstance(part, dict) and part.get("thought"))
     ]
-
-
-def _is_worth_keeping(reply: ModelReply) -> bool:
-    """Whether it ended well and says something: what was cut, blocked or empty may do better the next time."""
-    says_something = bool(reply.text.strip() or reply.code_parts)
-    return reply.finish_reason == "STOP" and reply.block_reason is None and says_something

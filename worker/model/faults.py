@@ -1,18 +1,18 @@
 """What a request without a reply means: whether to try again, and the error a person is told otherwise."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from enum import Enum, auto
-from typing import assert_never
 
 from pydantic import JsonValue
 
+from jobs.calls import CallClass
 from jobs.clock import utcnow
+from jobs.models import ModelReply
 from worker.errors import (
     ModelError,
-    ModelKeyError,
     ModelNotFoundError,
     ModelQuotaError,
     ModelRejectedError,
@@ -20,10 +20,8 @@ from worker.errors import (
 )
 
 from .options import GeminiOptions
+from .policies import POLICIES, Then
 from .replies import objects_in
-
-NOT_SENT = "NOT_SENT"
-"""The reason of a fault that lies in the request itself: nothing left this machine."""
 
 _MOST_CHARACTERS = 500
 _RETRY_IN = re.compile(r"retry in ([0-9.]+)s", re.IGNORECASE)
@@ -36,7 +34,7 @@ _OTHER_MODEL = (
 
 @dataclass(frozen=True)
 class Fault:
-    """One HTTP request that brought no reply."""
+    """One request that brought nothing to be used."""
 
     status: int | None
     """None where there was no answer at all, or one that cannot be read."""
@@ -46,66 +44,68 @@ class Fault:
     """Machine-readable ones, such as `API_KEY_INVALID`, and the ids of quotas that were exceeded."""
     wait_seconds: float | None = None
     """How long the service wants us to wait; None where it says nothing."""
-
-
-class Meaning(Enum):
-    """What a fault tells about the next request."""
-
-    TRANSIENT = auto()
-    DAILY_QUOTA = auto()
-    NO_QUOTA = auto()
-    KEY_REFUSED = auto()
-    NO_SUCH_MODEL = auto()
-    REJECTED = auto()
+    known_as: CallClass | None = None
+    """What it is by the word of whoever saw it; None where status and reasons tell."""
 
 
 _BY_STATUS = {
-    None: Meaning.TRANSIENT,
-    401: Meaning.KEY_REFUSED,
-    403: Meaning.KEY_REFUSED,
-    404: Meaning.NO_SUCH_MODEL,
-    408: Meaning.TRANSIENT,
-    499: Meaning.TRANSIENT,
-    501: Meaning.REJECTED,
+    None: CallClass.TRANSIENT,
+    401: CallClass.AUTH,
+    403: CallClass.AUTH,
+    408: CallClass.TRANSIENT,
+    499: CallClass.TRANSIENT,
+    501: CallClass.PERMANENT,
 }
 
 
-def meaning_of(fault: Fault) -> Meaning:
-    """What is tried again, and what a person has to change: this, and the table above."""
-    if NOT_SENT in fault.reasons:
-        return Meaning.REJECTED
+def class_of(fault: Fault) -> CallClass:
+    """What a fault means: this, and the table above."""
+    if fault.known_as is not None:
+        return fault.known_as
     # A bad key is a 400 with a reason, not a 401.
     if any(reason.startswith("API_KEY_") for reason in fault.reasons):
-        return Meaning.KEY_REFUSED
+        return CallClass.AUTH
     if fault.status == 429:
-        return _meaning_of_429(fault)
-    of_the_rest = Meaning.TRANSIENT if (fault.status or 0) >= 500 else Meaning.REJECTED
+        return _class_of_429(fault)
+    of_the_rest = CallClass.TRANSIENT if (fault.status or 0) >= 500 else CallClass.PERMANENT
     return _BY_STATUS.get(fault.status, of_the_rest)
 
 
-def _meaning_of_429(fault: Fault) -> Meaning:
+def _class_of_429(fault: Fault) -> CallClass:
     if _NO_QUOTA.search(fault.words):
-        return Meaning.NO_QUOTA
+        return CallClass.PERMANENT
     # The service asks for a wait of seconds here too, which does not help before the day is over.
     if any("PerDay" in reason for reason in fault.reasons):
-        return Meaning.DAILY_QUOTA
-    return Meaning.TRANSIENT
+        return CallClass.QUOTA_DAY
+    return CallClass.RATE_LIMIT
+
+
+def fault_in(reply: ModelReply) -> Fault | None:
+    """The fault that a reply is in truth; None where it can go to its attempt."""
+    seen = reply.call_class
+    if POLICIES[seen].then is Then.USE:
+        return None
+    # Nobody else keeps it, and whoever mends the fault needs all there is.
+    raw = json.dumps(reply.content)
+    return Fault(200, f"finish reason {reply.finish_reason}, content {raw}", known_as=seen)
 
 
 def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) -> ModelError:
-    """What a person is told when `fault` is the last word on a request to `model`. It never holds the key."""
+    """What a person is told when `fault` is the last word on a call of `model`. It never holds the key."""
+    seen = class_of(fault)
     facts = {
         "Gemini": _one_line(options.redact(fault.words)),
+        "class": seen.value,
         "tried": "once" if tries == 1 else f"{tries} times",
     }
-    match meaning_of(fault):
-        case Meaning.TRANSIENT:
+    match POLICIES[seen].then:
+        case Then.LATER:
             error = ModelUnavailableError(
                 f"no reply from {model!r} for now", facts=facts | {"asked": options.shown_address}
             )
             error.retry_after_seconds = fault.wait_seconds
             return error
-        case Meaning.DAILY_QUOTA:
+        case Then.PAUSE if seen is CallClass.QUOTA_DAY:
             return ModelQuotaError(
                 f"today's quota for {model!r} is used up",
                 facts=facts,
@@ -114,27 +114,29 @@ def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) ->
                     "or raise the quota of the key's project",
                 ),
             )
-        case Meaning.NO_QUOTA:
-            return ModelRejectedError(
-                f"this API key has no quota for the model {model!r}",
-                facts=facts,
-                fixes=_OTHER_MODEL,
-            )
-        case Meaning.KEY_REFUSED:
-            return ModelKeyError(
-                "Gemini refused the API key",
-                facts=facts | options.key_facts(),
-                fixes=(
-                    "put a working key there; test it with:  promptmill doctor",
-                    "or replay the shipped recordings, no key needed:  --model replay",
-                ),
-            )
-        case Meaning.NO_SUCH_MODEL:
-            return _no_such_model(model, options, facts)
-        case Meaning.REJECTED:
-            return ModelRejectedError("Gemini refused the request for good", facts=facts)
-        case never:
-            assert_never(never)
+        case Then.PAUSE:
+            return options.refused(facts)
+        case _:
+            return _rejected(fault, model, options, facts)
+
+
+def _rejected(
+    fault: Fault, model: str, options: GeminiOptions, facts: dict[str, str]
+) -> ModelRejectedError:
+    if class_of(fault) is CallClass.BUG:
+        # The record of the job holds the message alone.
+        return ModelRejectedError(
+            f"a reply of {model!r} cannot be used, which is a fault of ours: {facts['Gemini']}",
+            facts=facts,
+            fixes=("report it with these words",),
+        )
+    if fault.status == 429:
+        return ModelRejectedError(
+            f"this API key has no quota for the model {model!r}", facts=facts, fixes=_OTHER_MODEL
+        )
+    if fault.status == 404:
+        return _no_such_model(model, options, facts)
+    return ModelRejectedError("Gemini refused the request for good", facts=facts)
 
 
 def fault_of(status: int, body: JsonValue, headers: Mapping[str, str]) -> Fault:

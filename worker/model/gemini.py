@@ -3,50 +3,41 @@
 import asyncio
 import logging
 import math
-import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from json import JSONDecodeError
 from typing import TypeVar, assert_never
 
 import httpx2
-import structlog
 from google import genai
+from google.auth import exceptions
 from google.genai import errors, types
 from google.genai.client import DebugConfig
 from pydantic import JsonValue
 
+from jobs.calls import CallClass
 from jobs.clock import monotonic
 from jobs.models import ModelReply
 from worker.errors import ModelRejectedError
 
 from . import ModelRequest, ModelTurn, UserTurn
-from .faults import NOT_SENT, Fault, Meaning, error_of, fault_of, meaning_of
+from .calling import Patience, call
+from .faults import Fault, fault_of
+from .listing import ListedModel
 from .options import GeminiOptions
 from .replies import read_object, reply_of
 
-_log = structlog.get_logger(__name__)
 # Its warnings tell which of two environment variables it takes the key from; it takes neither.
 logging.getLogger("google_genai").setLevel(logging.ERROR)
 
 _CHECK_SECONDS = 10.0
-# The longest own wait before the second try; it doubles with every further one. A short patience gets shorter waits,
-# or it would be over after two.
-_FIRST_BACKOFF_SECONDS = 1.0
-_FIRST_BACKOFF_SHARE = 1 / 300
-_MOST_BACKOFF_SECONDS = 60.0
 # The service refuses a shorter deadline with a 400.
 _SHORTEST_DEADLINE_SECONDS = 10
 
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True)
-class _Patience:
-    """How long one request, and all waiting between the requests of one call, may take."""
-
-    timeout_seconds: float
-    max_wait_seconds: float
+# Longer than any connection takes to come free, unless there are fewer of them than calls.
+_POOL_SHARE = 0.5
 
 
 class GeminiModel:
@@ -66,15 +57,19 @@ class GeminiModel:
         Raises:
             ModelKeyError: there is no key, or it cannot be one.
             ModelRejectedError: the SDK cannot be used as this machine is set up.
+            UsageError: Vertex AI is set up by halves.
         """
         self.name = options.name
         self._options = options
-        self._patience = _Patience(options.timeout_seconds, options.max_wait_seconds)
-        key = options.usable_key()
+        self._patience = Patience(options.timeout_seconds, options.max_wait_seconds)
+        options.check_backend()
+        key = None if options.vertex else options.usable_key()
         # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
         # hidden retry, and does not follow redirects, which would carry the key to another host.
         self._http = httpx2.AsyncClient(
-            limits=httpx2.Limits(max_connections=options.max_connections), transport=transport
+            limits=httpx2.Limits(max_connections=options.max_connections),
+            transport=transport,
+            event_hooks={"request": [self._bound_wait_for_connection]},
         )
         self._client = sdk_client(options, key, self._http)
 
@@ -84,11 +79,24 @@ class GeminiModel:
         Raises:
             ModelError: it cannot be had; the class says whether trying again helps.
         """
-        patience = _Patience(
+        patience = Patience(
             min(_CHECK_SECONDS, self._patience.timeout_seconds),
             min(_CHECK_SECONDS, self._patience.max_wait_seconds),
         )
-        await self._persist(self.name, self._describe, patience)
+        await call(
+            lambda seconds: settle(self._describe(), seconds), self.name, self._options, patience
+        )
+
+    async def models(self) -> tuple[ListedModel, ...]:
+        """The models that answer prompts, by the service's own list.
+
+        Raises:
+            ModelError: it cannot be had; the class says whether trying again helps.
+        """
+        found, _ = await call(
+            lambda seconds: settle(self._list(), seconds), self.name, self._options, self._patience
+        )
+        return found
 
     async def generate(self, request: ModelRequest) -> ModelReply:
         """One reply; blocked, cut and empty ones included.
@@ -99,9 +107,13 @@ class GeminiModel:
             ModelRejectedError: this request will never be answered.
         """
         model = request.model or self.name
-        return await self._persist(
-            model, lambda tries: self._ask(model, request, tries), self._patience
+        reply, progress = await call(
+            lambda seconds: settle(self._ask(model, request), seconds),
+            model,
+            self._options,
+            self._patience,
         )
+        return progress.finish(reply)
 
     async def aclose(self) -> None:
         """Give back connections; calling it twice changes nothing."""
@@ -110,42 +122,7 @@ class GeminiModel:
         # The SDK leaves a client that it was given to the giver.
         await self._http.aclose()
 
-    async def _persist(
-        self,
-        model: str,
-        ask: Callable[[int], Awaitable[_Answer | Fault]],
-        patience: _Patience,
-    ) -> _Answer:
-        """The first answer that is no fault; no try starts later than the patience allows."""
-        deadline = monotonic() + patience.max_wait_seconds
-        tries = 0
-        while True:
-            tries += 1
-            answer = await settle(ask(tries), patience.timeout_seconds)
-            if not isinstance(answer, Fault):
-                return answer
-            wait_seconds = self._wait_seconds(answer, tries)
-            if meaning_of(answer) is not Meaning.TRANSIENT or monotonic() + wait_seconds > deadline:
-                raise error_of(answer, model, self._options, tries=tries)
-            _log.warning(
-                "model request failed",
-                model=model,
-                status=answer.status,
-                tries=tries,
-                wait_seconds=round(wait_seconds, 3),
-            )
-            await asyncio.sleep(wait_seconds)
-
-    def _wait_seconds(self, fault: Fault, tries: int) -> float:
-        """What the service asks for, and a random part on top that keeps workers from coming back together."""
-        first_seconds = min(
-            _FIRST_BACKOFF_SECONDS, self._options.max_wait_seconds * _FIRST_BACKOFF_SHARE
-        )
-        backoff_seconds = first_seconds * 2 ** min(tries - 1, 30)
-        own = random.uniform(0, min(backoff_seconds, _MOST_BACKOFF_SECONDS))  # noqa: S311  # no secret
-        return (fault.wait_seconds or 0.0) + own
-
-    async def _ask(self, model: str, request: ModelRequest, tries: int) -> ModelReply | Fault:
+    async def _ask(self, model: str, request: ModelRequest) -> ModelReply | Fault:
         began = monotonic()
         response = await self._client.aio.models.generate_content(
             model=model, contents=request.prompt, config=self._config(request)
@@ -154,12 +131,21 @@ class GeminiModel:
         sent = response.sdk_http_response
         try:
             answer = read_object((sent.body if sent else None) or "")
-            return reply_of(answer, latency_seconds=latency_seconds, transport_tries=tries)
+            return reply_of(answer, latency_seconds=latency_seconds)
         except ValueError:
             return _unreadable()
 
-    async def _describe(self, _: int) -> None:
+    async def _describe(self) -> None:
         await self._client.aio.models.get(model=self.name)
+
+    async def _list(self) -> tuple[ListedModel, ...]:
+        listed = await self._client.aio.models.list()
+        return tuple([_listed(model) async for model in listed if _generates(model)])
+
+    async def _bound_wait_for_connection(self, request: httpx2.Request) -> None:
+        """Tell too few connections from a slow service: the SDK lets a request wait for one without end."""
+        seconds = self._patience.timeout_seconds * _POOL_SHARE
+        request.extensions["timeout"] = {**request.extensions["timeout"], "pool": seconds}
 
     def _config(self, request: ModelRequest) -> types.GenerateContentConfig:
         asked, default = request.temperature, self._options.temperature
@@ -182,13 +168,15 @@ class GeminiModel:
         )
 
 
-def sdk_client(options: GeminiOptions, key: str, http: httpx2.AsyncClient) -> genai.Client:
+def sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:
     """The SDK's client with everything said that it would otherwise look up in the environment."""
     deadline_seconds = max(_SHORTEST_DEADLINE_SECONDS, math.ceil(options.timeout_seconds))
     try:
         return genai.Client(
             api_key=key,
-            vertexai=False,
+            vertexai=options.vertex,
+            project=options.project,
+            location=options.location,
             debug_config=DebugConfig(client_mode=None, replays_directory=None, replay_id=None),
             http_options=types.HttpOptions(
                 base_url=options.address,
@@ -215,20 +203,39 @@ async def settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) ->
         async with asyncio.timeout(timeout_seconds):
             return await request
     except TimeoutError:
-        return Fault(None, f"no answer within {timeout_seconds:g} s")
+        words = f"no answer within {timeout_seconds:.3g} s"
+        return Fault(None, words, known_as=CallClass.TIMEOUT)
     except errors.APIError as error:
         headers = getattr(error.response, "headers", None)
         return fault_of(error.code, error.details, headers or {})
     except JSONDecodeError:
         return _unreadable()
+    except exceptions.GoogleAuthError as error:
+        # Of Vertex AI alone: the credentials of this machine, or whoever renews them.
+        passes = isinstance(error, exceptions.TransportError) or error.retryable
+        known_as = CallClass.TRANSIENT if passes else CallClass.AUTH
+        return Fault(None, f"{type(error).__name__}: {error}", known_as=known_as)
     except (ValueError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-        return Fault(None, f"not sent: {error}", reasons=(NOT_SENT,))
+        return Fault(None, f"not sent: {error}", known_as=CallClass.PERMANENT)
+    except httpx2.PoolTimeout:
+        words = "not sent: every connection is in use, which is a fault of ours"
+        return Fault(None, words, known_as=CallClass.LOCAL_OVERLOAD)
     except httpx2.TransportError as error:
         return Fault(None, f"{type(error).__name__}: {error}")
 
 
 def _unreadable() -> Fault:
     return Fault(None, "an answer that is no JSON object")
+
+
+def _generates(model: types.Model) -> bool:
+    # Vertex AI does not say.
+    return not model.supported_actions or "generateContent" in model.supported_actions
+
+
+def _listed(model: types.Model) -> ListedModel:
+    name = (model.name or "").rpartition("models/")[2]
+    return ListedModel(name, model.input_token_limit, model.output_token_limit)
 
 
 def _content_of(turn: UserTurn | ModelTurn) -> dict[str, JsonValue]:

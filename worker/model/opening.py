@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 def open_model(name: str, gemini: GeminiOptions) -> ModelClient:
     """The client meant by `name`: `auto`, `replay`, `replay:PATH` or the name of a Gemini model.
 
-    `auto` is the model in `gemini` where there is a key, else the shipped recordings. A key that does not
-    work is an error later on, never a replay.
+    `auto` is the model in `gemini` where there is a key, or Vertex AI is meant, else the shipped recordings. A key
+    that does not work is an error later on, never a replay.
 
     Raises:
         ModelKeyMissingError: a Gemini model is named and there is no key.
         ModelKeyError: no service would take the key as it is written.
-        UsageError: the recordings cannot be read, or have bad lines.
+        UsageError: Vertex AI is set up by halves; or the recordings cannot be read, or have bad lines.
     """
     match name.partition(":"):
         case ("auto", "", ""):
-            return _open_gemini(gemini) if gemini.has_key else _open_shipped()
+            return _open_gemini(gemini) if gemini.can_ask else _open_shipped()
         case ("replay", "", ""):
             return _open_shipped()
         case ("replay", ":", path):

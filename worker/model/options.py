@@ -3,11 +3,14 @@
 import re
 from dataclasses import dataclass, field
 
+from jobs.errors import UsageError
 from worker.errors import ModelKeyError, ModelKeyMissingError
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/"
 DEFAULT_API_VERSION = "v1"
+VERTEX_API_VERSION = "v1beta1"
 
+_MULTI_REGIONS = {"us", "eu"}
 _KEY_VARIABLES = "PROMPTMILL_MODEL__API_KEY, GEMINI_API_KEY, GOOGLE_API_KEY"
 # Of a shorter key, four characters would be too much of it. Settings go by the same number; a test holds both together.
 _SHORTEST_KEY_WITH_AN_ENDING = 12
@@ -20,10 +23,14 @@ class GeminiOptions:
     name: str
     """The model asked when a request names none."""
     api_key: str | None = field(default=None, repr=False)
+    vertex: bool = False
+    """Ask Vertex AI, with the machine's own credentials; then project and location must be set, or else neither."""
+    project: str | None = None
+    location: str | None = None
     base_url: str | None = None
     """None is Google's own."""
     api_version: str | None = None
-    """None is `DEFAULT_API_VERSION`."""
+    """None is `DEFAULT_API_VERSION`, or that of Vertex AI."""
     timeout_seconds: float = 120.0
     """For one HTTP request, from the first byte sent to the last byte read."""
     max_output_tokens: int | None = None
@@ -38,7 +45,7 @@ class GeminiOptions:
     @property
     def address(self) -> str:
         """Where requests go."""
-        return self.base_url or DEFAULT_BASE_URL
+        return self.base_url or (_vertex_url(self.location) if self.vertex else DEFAULT_BASE_URL)
 
     @property
     def shown_address(self) -> str:
@@ -48,7 +55,54 @@ class GeminiOptions:
     @property
     def version(self) -> str:
         """The API version they go to."""
-        return self.api_version or DEFAULT_API_VERSION
+        return self.api_version or (VERTEX_API_VERSION if self.vertex else DEFAULT_API_VERSION)
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is somebody to ask: a key is set, good or bad, or Vertex AI is meant."""
+        return self.vertex or bool((self.api_key or "").strip())
+
+    def check_backend(self) -> None:
+        """Make sure that Vertex AI is set up as a whole, or not at all.
+
+        Raises:
+            UsageError: it is by halves.
+        """
+        given = {"model.project": self.project, "model.location": self.location}
+        half = [name for name, value in given.items() if (value is not None) is not self.vertex]
+        if not half:
+            return
+        if self.vertex:
+            fixes = [f"set it:  PROMPTMILL_{name.upper().replace('.', '__')}=..." for name in half]
+            raise UsageError(
+                f"model.backend is vertex, and {' and '.join(half)} not set",
+                fixes=(*fixes, "or ask the Gemini API:  PROMPTMILL_MODEL__BACKEND=gemini"),
+            )
+        raise UsageError(
+            f"{' and '.join(half)} set, and model.backend is gemini, which knows neither",
+            fixes=("ask Vertex AI:  PROMPTMILL_MODEL__BACKEND=vertex", "or leave them unset"),
+        )
+
+    def refused(self, facts: dict[str, str]) -> ModelKeyError:
+        """The error of a service that takes neither key nor credentials."""
+        if self.vertex:
+            return ModelKeyError(
+                "Vertex AI refused the credentials",
+                facts={**facts, "project": f"{self.project} in {self.location}"},
+                fixes=(
+                    "log in:  gcloud auth application-default login",
+                    "or name a file of credentials:  export GOOGLE_APPLICATION_CREDENTIALS=...",
+                    "then test them with:  promptmill model check",
+                ),
+            )
+        return ModelKeyError(
+            "Gemini refused the API key",
+            facts=facts | self.key_facts(),
+            fixes=(
+                "put a working key there; test it with:  promptmill model check",
+                "or replay the shipped recordings, no key needed:  --model replay",
+            ),
+        )
 
     @property
     def shaping(self) -> dict[str, str | float | None]:
@@ -59,11 +113,6 @@ class GeminiOptions:
             "max_output_tokens": self.max_output_tokens,
             "default_temperature": self.temperature,
         }
-
-    @property
-    def has_key(self) -> bool:
-        """Whether a key is set, good or bad."""
-        return bool((self.api_key or "").strip())
 
     def usable_key(self) -> str:
         """The key without the white space around it.
@@ -103,3 +152,12 @@ class GeminiOptions:
         """`words` without the key, should somebody else have quoted it."""
         key = (self.api_key or "").strip()
         return words.replace(key, "[the API key]") if key else words
+
+
+def _vertex_url(location: str | None) -> str:
+    """By the rules of the SDK, which would let a variable of the environment overrule them."""
+    if location == "global":
+        return "https://aiplatform.googleapis.com/"
+    if location in _MULTI_REGIONS:
+        return f"https://aiplatform.{location}.rep.googleapis.com/"
+    return f"https://{location}-aiplatform.googleapis.com/"

@@ -45,7 +45,7 @@ def _with_whole_characters(body: str) -> str:
     return _HALF_CHARACTERS.sub(lambda found: found[1] or "\\ufffd", body)
 
 
-def reply_of(answer: _Json, *, latency_seconds: float, transport_tries: int) -> ModelReply:
+def reply_of(answer: _Json, *, latency_seconds: float) -> ModelReply:
     """The reply in the service's answer. What is blocked, cut, empty or of an unknown form is a reply too."""
     candidate = next(objects_in(answer.get("candidates")), {})
     content = candidate.get("content")
@@ -61,7 +61,6 @@ def reply_of(answer: _Json, *, latency_seconds: float, transport_tries: int) -> 
         response_id=_word(answer.get("responseId")),
         usage=_usage(_object(answer.get("usageMetadata"))),
         latency_seconds=latency_seconds,
-        transport_tries=transport_tries,
     )
 
 

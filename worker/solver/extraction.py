@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from jobs.calls import CallClass
 from jobs.extracted import Extracted, ExtractionOutcome
 from jobs.languages import Language
 from jobs.models import ModelReply
@@ -25,8 +26,6 @@ POLICY = "structure-first/1"
 """These rules by name, which every attempt keeps. The number grows whenever a reply may come to another program."""
 
 _READ_CHARACTERS = 1_048_576
-# Whatever else the service says, known or invented tomorrow, it did not let the model finish.
-_ENDED_WELL = (None, "STOP", "FINISH_REASON_UNSPECIFIED")
 
 _THINKING = re.compile(r"<(/?)(?i:think|thinking|thought|reasoning)>")
 _THINKING_ENDS = ("think>", "thinking>", "thought>", "reasoning>")
@@ -63,7 +62,8 @@ def program_of(reply: ModelReply, language: Language) -> Extraction:
     """
     reason = unusable_because(reply)
     if reason is not None:
-        return _nothing(reason, "truncated" if reply.finish_reason == "MAX_TOKENS" else "no_code")
+        is_cut = reply.call_class is CallClass.TRUNCATED
+        return _nothing(reason, "truncated" if is_cut else "no_code")
     # Gemini's own type knows no other language than Python.
     if language is Language.PYTHON and reply.code_parts:
         part = Block(Label(language.value, (language,)), reply.code_parts[-1].rstrip("\n") + "\n")
@@ -73,15 +73,21 @@ def program_of(reply: ModelReply, language: Language) -> Extraction:
 
 def unusable_because(reply: ModelReply) -> str | None:
     """Why nothing in the reply can be used, in one line, or None where it can be read."""
-    if reply.block_reason is not None:
-        return f"the prompt was blocked ({reply.block_reason})"
-    if reply.finish_reason == "MAX_TOKENS":
-        return "the reply was cut off at the token limit"
-    if reply.finish_reason not in _ENDED_WELL:
-        return f"the reply was stopped ({reply.finish_reason})"
-    if not reply.text.strip() and not reply.code_parts:
-        return "the reply is empty"
-    return None
+    match reply.call_class:
+        case CallClass.OK:
+            return None
+        case CallClass.BLOCKED_PROMPT:
+            return f"the prompt was blocked ({reply.block_reason})"
+        case CallClass.TRUNCATED if reply.finish_reason == "MAX_TOKENS":
+            return "the reply was cut off at the token limit"
+        case CallClass.TRUNCATED:
+            return "the reply broke off"
+        case CallClass.EMPTY:
+            return "the reply is empty"
+        case CallClass.UNKNOWN_FINISH if reply.text.strip() or reply.code_parts:
+            return None
+        case _:
+            return f"the reply was stopped ({reply.finish_reason})"
 
 
 def extract(reply: str, language: Language) -> Extraction:

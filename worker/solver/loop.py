@@ -75,6 +75,7 @@ class FeedbackLoop:
             attempt = Attempt(
                 number=number,
                 reply=reply,
+                call_class=reply.call_class,
                 extraction=extraction.kept,
                 executable_code=code,
                 executed_by=_executor(job, code),
