@@ -2,29 +2,43 @@
 
     python -m benchmarks.calls_in_flight --in-flight 500 --calls 5000
 
-The client is the one of a worker, over the real SDK; the service is a stand-in in a process of its own, which takes as
-long for each answer as it is told to. Ideal is as many rounds of that time as there have to be.
+The client is the one of a worker, over the real SDK and real sockets; the service is a process of its own that reads as
+little as it can, waits, and always gives the same answer, so that what is measured is the client. Ideal is as many
+rounds of that wait as there have to be.
 """
 
 import argparse
 import asyncio
 import json
+import multiprocessing
+import re
 import resource
-import subprocess
 import sys
 from contextlib import aclosing
+from multiprocessing.queues import SimpleQueue
+from typing import cast
+
+from typing_extensions import override
 
 from jobs.clock import monotonic
-from tests.standin import steps
-from tests.standin.running import GOOD_KEY, Standin
-from tests.standin.script import Rule
 from worker.model import ModelRequest, UserTurn
 from worker.model.gemini import GeminiModel
 from worker.model.options import GeminiOptions
 
 _BUDGET = 1.15
 _SHOWS = 10
-_REPLY = "```python\nprint(42)\n```"
+_KEY = "a-key-that-nobody-checks"
+_REPLY = {
+    "candidates": [
+        {
+            "content": {"role": "model", "parts": [{"text": "```python\nprint(42)\n```"}]},
+            "finishReason": "STOP",
+        }
+    ],
+    "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 11, "totalTokenCount": 23},
+    "modelVersion": "gemini-3.8-flash",
+}
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 def main() -> None:
@@ -34,24 +48,64 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=2.0, help="for one answer")
     options = parser.parse_args()
-    command = [sys.executable, "-m", "tests.standin"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
-        try:
-            assert service.stdout is not None
-            standin = Standin(service.stdout.readline().strip())
-            slow = steps.slow(steps.text(_REPLY), options.seconds)
-            standin.script(Rule(steps=(slow,), repeats=True))
-            figures = asyncio.run(_measure(standin.url, options))
-        finally:
-            service.terminate()
+    context = multiprocessing.get_context("spawn")
+    address = context.SimpleQueue()
+    service = context.Process(target=_serve, args=(address, options.seconds), daemon=True)
+    service.start()
+    try:
+        figures = asyncio.run(_measure(address.get(), options))
+    finally:
+        service.terminate()
     print(json.dumps(figures, indent=2))
     sys.exit(0 if figures["ratio"] <= _BUDGET else 1)
+
+
+class _Answering(asyncio.Protocol):
+    """One connection, whose every request is answered after a while with the same words."""
+
+    def __init__(self, answer: bytes, seconds: float) -> None:
+        self._answer = answer
+        self._seconds = seconds
+        self._received = b""
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, separator, body = self._received.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if separator and len(body) >= (int(length[1]) if length else 0):
+            self._received = b""
+            is_call = head.startswith(b"POST")
+            wait_seconds = self._seconds if is_call else 0.0
+            asyncio.get_running_loop().call_later(wait_seconds, self._transport.write, self._answer)
+
+
+def _serve(address: "SimpleQueue[str]", seconds: float) -> None:
+    body = json.dumps(_REPLY).encode()
+    head = (
+        f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    answer = head.encode() + body
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: _Answering(answer, seconds), "127.0.0.1", 0, backlog=4096
+        )
+        address.put(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await server.serve_forever()
+
+    asyncio.run(serve())
 
 
 async def _measure(url: str, options: argparse.Namespace) -> dict[str, float]:
     gemini = GeminiOptions(
         name="gemini-3.8-flash",
-        api_key=GOOD_KEY,
+        api_key=_KEY,
         base_url=url,
         max_connections=options.in_flight + 1,
         max_wait_seconds=0,

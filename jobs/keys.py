@@ -97,6 +97,22 @@ class Keys:
         """Who queues the jobs of such a run now; expires soon after that worker falls silent."""
         return f"{self.prefix}:feeder:{run_id}"
 
+    def limit(self, account: str, model: str) -> str:
+        """The hash of what a model may be asked now with one key: how far its limits are used, and a pause."""
+        return f"{self.prefix}:limit:{account}:{model}"
+
+    def under_way(self, account: str, model: str) -> str:
+        """The sorted set of requests to that model that are under way, by the time they end at the latest."""
+        return f"{self.prefix}:under-way:{account}:{model}"
+
+    def asked(self, account: str, model: str, day: str) -> str:
+        """How many requests were sent to that model on one day of the service's."""
+        return f"{self.prefix}:asked:{account}:{model}:{day}"
+
+    def spoken_for(self, run_id: str) -> str:
+        """The sorted set of what requests of a run may use of its budget that are under way; expires with them."""
+        return f"{self.prefix}:spoken-for:{run_id}"
+
     @property
     def dead(self) -> str:
         """The sorted set of jobs that ended because of us, by the time of their end."""

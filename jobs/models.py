@@ -1,6 +1,7 @@
 """A job as data: what is asked, what each attempt did, and the record that is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 from itertools import chain
 from signal import Signals
 from typing import Annotated, Literal, get_args
@@ -248,6 +249,16 @@ class Usage(Wire):
         )
 
 
+class Cost(Wire):
+    """What a reply cost, by a list of prices."""
+
+    usd: Annotated[float, Field(ge=0)]
+    prices_of: date
+    """The day, in UTC, whose prices these are: prices change."""
+    price_list: str
+    """Which list, and its version."""
+
+
 class ModelReply(Wire):
     """What the model answered, as received and as read."""
 
@@ -266,6 +277,9 @@ class ModelReply(Wire):
     response_id: str | None = None
     usage: Usage = Usage()
     """What was paid for it, replies that were thrown away for it included."""
+    cost: Cost | None = None
+    """None where the price is unknown, never 0. Requests that brought no reply are not in it; of a reply out of the
+    cache it is what was paid at that time."""
     latency_seconds: float
     """Of the request that was answered; earlier tries and the waits between them are not in it. Of one that went with a
     batch, from then until its results were here."""
@@ -291,6 +305,13 @@ class ModelReply(Wire):
         """What the reply means for what can be done with it."""
         is_empty = not self.text.strip() and not self.code_parts
         return class_of_reply(self.finish_reason, self.block_reason, is_empty=is_empty)
+
+
+def total_usd(replies: Iterable[ModelReply]) -> float | None:
+    """What these cost together: recordings and hits nothing, and None where the price of one is unknown."""
+    paid = [reply.cost for reply in replies if not (reply.simulated or reply.cached)]
+    known = [cost.usd for cost in paid if cost is not None]
+    return sum(known) if len(known) == len(paid) else None
 
 
 Trust = Literal["separate_process", "same_process", "reported_by_gemini"]
@@ -373,7 +394,8 @@ class Record(Wire):
     usage: Usage
     """Summed over the attempts."""
     cost_usd: float | None = None
-    """None where the price is unknown, never 0."""
+    """Summed over the attempts; recordings and replies out of the cache cost nothing. None where a price is unknown,
+    never 0."""
     queued_at: AwareDatetime
     started_at: AwareDatetime
     finished_at: AwareDatetime

@@ -25,6 +25,7 @@ if redis.call('EXISTS', RUN .. run) == 0 then return false end
 local was = state_of(run)
 if was == 'cancelled' or was == state then return was end
 redis.call('HSET', RUN .. run, 'state', state, 'reason', reason, 'cause', cause)
+stop_clock(run)
 if state == 'cancelled' then end_feeding(run) end
 redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
 return was

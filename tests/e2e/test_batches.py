@@ -154,6 +154,7 @@ def test_a_run_whose_batches_come_to_nothing_stops_with_the_reason(
         pytest.param(["--detach"], {}, "goes with no --detach", id="detached"),
         pytest.param(["--queue", "q"], {}, "no --queue", id="a queue"),
         pytest.param(["--priority", "high"], {}, "no --priority", id="a priority"),
+        pytest.param(["--max-usd", "1"], {}, "a budget is held request by request", id="a budget"),
         pytest.param(["--model", "replay"], {}, "is no model of Gemini's", id="recordings"),
         pytest.param(
             [], {"PROMPTMILL_MODEL__BACKEND": "vertex"}, "the backend is Vertex AI", id="Vertex AI"

@@ -28,6 +28,7 @@ from worker.model.batch_following import BatchNews, Pace
 from worker.model.batched import BatchedModel
 from worker.model.batches import GeminiBatches, line_of
 from worker.model.faults import Fault
+from worker.model.gemini import body_of
 from worker.model.sent import SentBatch, SentBatches
 
 MODEL = "gemini-3.8-flash"
@@ -100,11 +101,7 @@ async def test_a_line_says_what_a_live_call_says(standin: Standin) -> None:
     standin.script(ANSWERS)
     async with aclosing(gemini(standin.url)) as live:
         await live.generate(request)
-    async with aclosing(GeminiBatches(options(standin.url))) as wire:
-        written = [await wire.body_of(each) for each in (request, asked(), request)]
-    assert json.dumps(written[0]) == json.dumps(standin.requests[0].body)
-    assert written[2] == written[0] != written[1]
-    assert len(standin.requests) == 1
+    assert body_of(request, options(standin.url)) == standin.requests[0].body
 
 
 async def test_a_batch_is_found_by_the_id_that_we_gave_it(standin: Standin) -> None:
@@ -291,6 +288,18 @@ async def test_a_reply_that_is_of_no_use_is_asked_for_again(
         reply = await model.generate(of_task("a"))
     assert (reply.text, reply.batch, reply.resamples) == ("fine", "batches/b2", 2)
     assert reply.usage.prompt_token_count == 36, "all three were paid for"
+
+
+async def test_a_reply_of_a_batch_costs_half(standin: Standin, sent: SentBatches) -> None:
+    """The price is what people wait a day for, and the report has to show it."""
+    standin.script(ANSWERS)
+    async with aclosing(gemini(standin.url)) as live:
+        alone = await live.generate(asked())
+    async with aclosing(batched(standin, sent)) as model:
+        together = await model.generate(of_task("a"))
+    assert alone.cost is not None
+    assert together.cost is not None
+    assert together.cost.usd == pytest.approx(alone.cost.usd / 2)
 
 
 async def test_a_reply_that_stays_of_no_use_goes_to_its_attempt(

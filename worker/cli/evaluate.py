@@ -14,7 +14,8 @@ from config.redaction import redact_known_forms
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
-from .errors import StoppedError
+from .budget_flags import NO_BUDGET, BudgetFlags, budget_in
+from .errors import BudgetReachedError, StoppedError
 from .flags import (
     NO_FLAGS,
     NO_LANE_FLAGS,
@@ -92,6 +93,7 @@ def evaluate(
     json: AsJson = False,
     run: RunFlags = ONE_OF_EACH,
     lane: LaneFlags = NO_LANE_FLAGS,
+    budget: BudgetFlags = NO_BUDGET,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
     """Run every task of a dataset, then report.
@@ -118,7 +120,7 @@ def evaluate(
         samples=run.samples,
         max_attempts=run.max_attempts,
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
-    )
+    ).within(budget_in(budget))
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
     if run.batch:
@@ -162,6 +164,15 @@ def _in_batches(settings: Settings, batch: Batch, run: RunFlags, lane: LaneFlags
             fixes=["leave out one or the other"],
             note="nothing was queued",
         )
+    if batch.budget.is_set:
+        raise UsageError(
+            "a budget is held request by request, and --batch sends all of them at once",
+            fixes=[
+                "limit what is sent:  --samples, --max-attempts, or a shorter file",
+                "or leave out --batch",
+            ],
+            note="nothing was queued",
+        )
     refuse_without_gemini(settings)
     return replace(batch, place=place_of_batches(batch.run_id or ""), in_batches=True)
 
@@ -197,8 +208,6 @@ def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go
     Raises:
         PromptmillError: nothing was queued, or it says what was, and how to go on.
     """
-    from jobs.reports.text import report_lines
-
     from .looping import run_until_stopped
     from .progress import RunProgress
     from .running import run_jobs
@@ -209,12 +218,23 @@ def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go
         with RunProgress(name, batch.n_jobs) as progress:
             return await run_jobs(settings, batch, progress, how_to_go_on)
 
-    report = run_until_stopped(run())
+    try:
+        report = run_until_stopped(run())
+    except BudgetReachedError as error:
+        if error.report is not None and not as_json:
+            _show(settings, name, error.report)
+        raise
     if as_json:
         emit_json({"runId": name, **report.model_dump(mode="json", by_alias=True)})
     else:
-        place = redact_known_forms(str(settings.records_place))
-        emit(f"run {name}   {counted(report.n_jobs, 'record')} in {place}\n")
-        for line in report_lines(report):
-            emit(escaped(line))
+        _show(settings, name, report)
     return report
+
+
+def _show(settings: Settings, name: str, report: Report) -> None:
+    from jobs.reports.text import report_lines
+
+    place = redact_known_forms(str(settings.records_place))
+    emit(f"run {name}   {counted(report.n_jobs, 'record')} in {place}\n")
+    for line in report_lines(report):
+        emit(escaped(line))

@@ -21,6 +21,7 @@ from worker.model.batch_following import BatchNews
 from worker.model.opening import open_batched
 from worker.model.options import GeminiOptions
 from worker.model.sent import SentBatches
+from worker.model.throttle import Throttle
 
 from .batch import Batch
 from .errors import MixedRunError
@@ -113,16 +114,18 @@ async def engine_in_batches(
     """
     deliveries = Deliveries(queue.redis, queue.keys)
 
-    def model_of(_: str, options: GeminiOptions) -> ModelClient:
+    def model_of(_: str, options: GeminiOptions, throttle: Throttle) -> ModelClient:
         return open_batched(
             replace(options, name=settings.meant_model),
             sent_of(queue, batch),
             deliveries,
             lambda news: progress.say(_told(news)),
+            throttle,
         )
 
-    async with open_engine(settings, model_of, deliveries.counted) as engine:
-        yield engine
+    async with open_engine(settings, model_of) as engine:
+        # Those who wait for a batch are in the way of no live call.
+        yield replace(engine, take=deliveries.counted(engine.consumer.take), room=lambda: None)
 
 
 def _told(news: BatchNews) -> str:

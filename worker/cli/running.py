@@ -8,7 +8,6 @@ from jobs.errors import PromptmillError
 from jobs.presence import is_replayed
 from jobs.queue import JobQueue
 from jobs.reports import Report, ReportBuilder
-from jobs.run_control import begin_run
 from jobs.submitting import Submitted
 from worker.consumer.cancelling import cancel_until_done
 from worker.main import Engine, open_engine, serve
@@ -22,13 +21,14 @@ from .checking import (
     nothing_queued_yet,
     refuse_mixed_run,
 )
-from .errors import NobodyWorksError
+from .errors import BudgetReachedError, NobodyWorksError
 from .following import Follower, records_of
 from .in_batches import MOST_JOBS, engine_in_batches, refuse_other_way, sent_of
 from .opening import open_queue
 from .output import talk
 from .progress import RunProgress
 from .resuming import going_on, worker_command
+from .starting import start_run
 
 _PATIENCE_SECONDS = 0.2
 
@@ -43,6 +43,7 @@ async def run_jobs(
     there are none any more.
 
     Raises:
+        BudgetReachedError: the run has used up what it may use; queued jobs stay queued.
         NobodyWorksError: the workers have gone, and none of our own can do their work; queued jobs stay queued.
         PromptmillError: nothing was queued, or Redis or the worker stopped; then it says `how_to_go_on`.
     """
@@ -67,13 +68,21 @@ async def run_jobs(
             talk(f"the running workers answer with {models_of(workers)}; this run has its own")
         progress.start(model, simulated=is_replayed(model))
         with going_on(how_to_go_on):
-            await _run(stack, queue, batch, progress, settings, engine)
+            try:
+                await _run(stack, queue, batch, progress, settings, engine)
+            except BudgetReachedError as error:
+                error.report = await _report(queue, batch)
+                raise
             if batch.in_batches:
                 await sent_of(queue, batch).forget_all()
-            report = ReportBuilder()
-            async for record in records_of(queue, batch):
-                report.add(record)
-            return report.report()
+            return await _report(queue, batch)
+
+
+async def _report(queue: JobQueue, batch: Batch) -> Report:
+    report = ReportBuilder()
+    async for record in records_of(queue, batch):
+        report.add(record)
+    return report.report()
 
 
 async def _run(
@@ -85,8 +94,7 @@ async def _run(
     engine: Engine | None,
 ) -> None:
     follower = await Follower.of(queue, batch, progress)
-    if batch.run_id is not None:
-        await begin_run(queue, batch.run_id)
+    await start_run(queue, batch)
     submitting = asyncio.create_task(
         queue.submit_all(batch.jobs(), high_water=settings.queue.high_water)
     )

@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
 
@@ -21,8 +21,10 @@ from . import ModelClient, ModelRequest
 from .batch_following import BatchFollower, BatchNews, Outcome, Pace
 from .batches import GeminiBatches, line_of
 from .faults import Fault, class_of, error_of, fault_in
+from .gemini import body_of
 from .options import GeminiOptions
 from .policies import POLICIES, Then
+from .prices import priced
 from .sent import SentBatch, SentBatches
 
 _log = structlog.get_logger(__name__)
@@ -116,7 +118,7 @@ class BatchedModel:
             ModelUnavailableError: no batch had a reply, and there is no live one now.
         """
         model = request.model or self.name
-        body = await self._wire.body_of(replace(request, model=model))
+        body = body_of(request, self._options)
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
         key = f"{request.task_id or ''}/{request.sample}/{request.attempt}/{digest}"
         async with self._crowd.away():
@@ -147,7 +149,8 @@ class BatchedModel:
             if isinstance(result, ModelReply) and _is_of_use(result, repeats):
                 n_resamples = repeats.total()
                 paid = {"usage": thrown_away + result.usage, "resamples": n_resamples}
-                return result.model_copy(update={**paid, "transport_tries": n_resamples + 1})
+                reply = result.model_copy(update={**paid, "transport_tries": n_resamples + 1})
+                return priced(reply, model, utcnow(), is_batch=True)
             fault = fault_in(result) if isinstance(result, ModelReply) else result
             if fault is not None and POLICIES[class_of(fault)].then is not Then.LATER:
                 raise error_of(fault, model, self._options, tries=1)

@@ -13,13 +13,11 @@ import httpx2
 import structlog
 from google.genai import types
 from pydantic import JsonValue
-from typing_extensions import override
 
 from jobs.models import ModelReply
 
-from . import ModelRequest
 from .faults import Fault, error_of, fault_of
-from .gemini import GeminiModel, sdk_client, settle
+from .gemini import sdk_client, settle
 from .options import GeminiOptions
 from .replies import read_object, reply_of
 
@@ -36,8 +34,6 @@ _STATUS_OF_CODE = {
     1: 499, 2: 500, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400,
     10: 409, 11: 400, 12: 501, 13: 500, 14: 503, 15: 500, 16: 401,
 }  # fmt: skip
-# Nothing that anybody reads: the SDK wants an answer to what it has written.
-_UNREAD: _Json = {"candidates": [{"content": {"parts": [{"text": "-"}]}, "finishReason": "STOP"}]}
 
 
 @dataclass(frozen=True)
@@ -71,17 +67,8 @@ class GeminiBatches:
         self._options = options
         self._http = httpx2.AsyncClient(event_hooks={"response": [self._keep]})
         self._client = sdk_client(options, options.usable_key(), self._http)
-        self._pen = _Pen()
-        self._writer = GeminiModel(options, transport=self._pen)
-        self._writing = asyncio.Lock()
         self._looking = asyncio.Lock()
         self._kept = ""
-
-    async def body_of(self, request: ModelRequest) -> _Json:
-        """What a live call would send: the SDK itself writes it, and none of it can differ."""
-        async with self._writing:
-            await self._writer.generate(request)
-            return self._pen.written
 
     async def create(self, own_id: str, model: str, lines: bytes) -> str:
         """Upload the lines and have them answered; gives the name of the batch. Called twice, it makes two.
@@ -139,7 +126,6 @@ class GeminiBatches:
         await self._client.aio.aclose()
         self._client.close()
         await self._http.aclose()
-        await self._writer.aclose()
 
     async def _find(self, own_id: str) -> str | None:
         async for batch in await self._client.aio.batches.list():
@@ -163,18 +149,6 @@ class GeminiBatches:
     async def _keep(self, response: httpx2.Response) -> None:
         if "/batches/" in response.url.path:
             self._kept = (await response.aread()).decode("utf-8", "replace")
-
-
-class _Pen(httpx2.AsyncBaseTransport):
-    """Takes down a request in place of the network."""
-
-    def __init__(self) -> None:
-        self.written: _Json = {}
-
-    @override
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        self.written = read_object((await request.aread()).decode())
-        return httpx2.Response(200, json=_UNREAD)
 
 
 def _status_of(told: _Json) -> BatchStatus:

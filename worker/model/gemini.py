@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from json import JSONDecodeError
 from typing import TypeVar, assert_never
 
@@ -15,16 +16,20 @@ from google.genai.client import DebugConfig
 from pydantic import JsonValue
 
 from jobs.calls import CallClass
-from jobs.clock import monotonic
+from jobs.clock import monotonic, utcnow
 from jobs.models import ModelReply
 from worker.errors import ModelRejectedError
 
 from . import ModelRequest, ModelTurn, UserTurn
 from .calling import Patience, call
-from .faults import Fault, fault_of
+from .faults import Fault, class_of, fault_of
 from .listing import ListedModel
 from .options import GeminiOptions
+from .pools import PooledClient
+from .prices import priced
 from .replies import read_object, reply_of
+from .throttle import Throttle, Toll, Unlimited
+from .tolls import toll_of
 
 # Its warnings tell which of two environment variables it takes the key from; it takes neither.
 logging.getLogger("google_genai").setLevel(logging.ERROR)
@@ -40,6 +45,17 @@ _Answer = TypeVar("_Answer")
 _POOL_SHARE = 0.5
 
 
+_CONFIG = types.GenerateContentConfig(
+    automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+    # Each continuation is billed, and there is no limit to their number.
+    automatic_continuation=False,
+    # The SDK's own reading drops fields that it does not know.
+    should_return_http_response=True,
+)
+# The SDK wants some; the body that is sent has others in their place.
+_NO_CONTENTS = types.Content(parts=[])
+
+
 class GeminiModel:
     """Asks Gemini. What may pass by itself is tried again within one call; what is left is an error.
 
@@ -49,10 +65,8 @@ class GeminiModel:
 
     simulated = False
 
-    def __init__(
-        self, options: GeminiOptions, *, transport: httpx2.AsyncBaseTransport | None = None
-    ) -> None:
-        """Connect to nothing yet. `transport` takes the requests in place of the network.
+    def __init__(self, options: GeminiOptions, throttle: Throttle | None = None) -> None:
+        """Connect to nothing yet. Each request for a generation is sent as `throttle` admits it, if there is one.
 
         Raises:
             ModelKeyError: there is no key, or it cannot be one.
@@ -61,16 +75,13 @@ class GeminiModel:
         """
         self.name = options.name
         self._options = options
+        self._throttle = throttle or Unlimited()
         self._patience = Patience(options.timeout_seconds, options.max_wait_seconds)
         options.check_backend()
         key = None if options.vertex else options.usable_key()
         # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
         # hidden retry, and does not follow redirects, which would carry the key to another host.
-        self._http = httpx2.AsyncClient(
-            limits=httpx2.Limits(max_connections=options.max_connections),
-            transport=transport,
-            event_hooks={"request": [self._bound_wait_for_connection]},
-        )
+        self._http = PooledClient(options.max_connections, self._bound_wait_for_connection)
         self._client = sdk_client(options, key, self._http)
 
     async def check(self) -> None:
@@ -107,13 +118,15 @@ class GeminiModel:
             ModelRejectedError: this request will never be answered.
         """
         model = request.model or self.name
+        toll = toll_of(request, model, self._options)
         reply, progress = await call(
-            lambda seconds: settle(self._ask(model, request), seconds),
+            lambda seconds: self._pass(toll, lambda: settle(self._ask(model, request), seconds)),
             model,
             self._options,
             self._patience,
         )
-        return progress.finish(reply)
+        # With what was thrown away for it.
+        return priced(progress.finish(reply), model, utcnow())
 
     async def aclose(self) -> None:
         """Give back connections; calling it twice changes nothing."""
@@ -122,16 +135,31 @@ class GeminiModel:
         # The SDK leaves a client that it was given to the giver.
         await self._http.aclose()
 
+    async def _pass(
+        self, toll: Toll, ask: Callable[[], Awaitable[ModelReply | Fault]]
+    ) -> ModelReply | Fault:
+        """What is answered to a request that waits until it may be sent; a 429 holds everybody's."""
+        async with self._throttle.passing(toll) as passage:
+            answer = await ask()
+            if isinstance(answer, ModelReply):
+                passage.reply = answer
+                return answer
+        if class_of(answer) is not CallClass.RATE_LIMIT:
+            return answer
+        seconds = await self._throttle.pause(toll.model, answer.wait_seconds)
+        return replace(answer, wait_seconds=seconds)
+
     async def _ask(self, model: str, request: ModelRequest) -> ModelReply | Fault:
         began = monotonic()
         response = await self._client.aio.models.generate_content(
-            model=model, contents=request.prompt, config=self._config(request)
+            model=model, contents=_NO_CONTENTS, config=self._config(request)
         )
         latency_seconds = monotonic() - began
         sent = response.sdk_http_response
         try:
             answer = read_object((sent.body if sent else None) or "")
-            return reply_of(answer, latency_seconds=latency_seconds)
+            reply = reply_of(answer, latency_seconds=latency_seconds)
+            return priced(reply, model, utcnow())
         except ValueError:
             return _unreadable()
 
@@ -148,24 +176,32 @@ class GeminiModel:
         request.extensions["timeout"] = {**request.extensions["timeout"], "pool": seconds}
 
     def _config(self, request: ModelRequest) -> types.GenerateContentConfig:
-        asked, default = request.temperature, self._options.temperature
-        return types.GenerateContentConfig(
-            system_instruction=request.system_instruction or None,
-            temperature=default if asked is None else asked,
-            max_output_tokens=self._options.max_output_tokens,
-            tools=[types.Tool(code_execution=types.ToolCodeExecution())]
-            if request.code_execution
-            else None,
-            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
-            # Each continuation is billed, and there is no limit to their number.
-            automatic_continuation=False,
-            # The SDK's own reading drops fields that it does not know.
-            should_return_http_response=True,
-            # Put in last and untouched: the SDK rewrites thought signatures in turns that it is given.
-            http_options=types.HttpOptions(
-                extra_body={"contents": [_content_of(turn) for turn in request.turns]}
-            ),
+        return _CONFIG.model_copy(
+            update={"http_options": types.HttpOptions(extra_body=body_of(request, self._options))}
         )
+
+
+def body_of(request: ModelRequest, options: GeminiOptions) -> dict[str, JsonValue]:
+    """What is asked, as the service takes it: the SDK would rewrite signatures, and go through it part by part."""
+    asked, default = request.temperature, options.temperature
+    generation: dict[str, JsonValue] = {
+        "temperature": default if asked is None else asked,
+        "maxOutputTokens": options.max_output_tokens,
+    }
+    body: dict[str, JsonValue] = {
+        "contents": [_content_of(turn) for turn in request.turns],
+        "generationConfig": {
+            name: value for name, value in generation.items() if value is not None
+        },
+    }
+    if request.system_instruction:
+        body["systemInstruction"] = {
+            "role": "user",
+            "parts": [{"text": request.system_instruction}],
+        }
+    if request.code_execution:
+        body["tools"] = [{"codeExecution": {}}]
+    return body
 
 
 def sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:
