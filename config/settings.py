@@ -79,6 +79,21 @@ class QueueSettings(Group):
     """Jobs of one kind that are due at most, about: a producer that has more waits for workers to take some."""
 
 
+class ModelLimitSettings(Group):
+    """What all workers with one key may ask of one model, together: each request that is sent counts."""
+
+    requests_per_minute: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+    """Unset is no limit of ours. Requests are spread over the minute; those of `burst` come on top."""
+    tokens_per_minute: Annotated[int | None, Field(ge=1, le=1_000_000_000)] = None
+    """Of prompts; unset is no limit of ours. A tenth of it may be sent at once, and comes on top."""
+    requests_per_day: Annotated[int | None, Field(ge=1, le=100_000_000)] = None
+    """Until midnight Pacific time, where the days of the service end; unset is no limit of ours."""
+    concurrency: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    """Requests under way at one time, on all machines; unset is as many as the workers' `calls_in_flight`."""
+    burst: Annotated[int, Field(ge=1, le=10_000)] = 5
+    """Requests that may follow each other at once after a quiet time."""
+
+
 class ModelSettings(Group):
     """Who answers prompts, and how long we wait."""
 
@@ -129,6 +144,7 @@ class ModelSettings(Group):
     of `eval`, those of every command, or none."""
     max_wait_seconds: Annotated[float, Field(ge=0, le=86_400)] = 300
     """Longest time one call spends on repeating requests that were answered with 429 or 5xx."""
+    limits: ModelLimitSettings = ModelLimitSettings()
 
 
 class AttemptSettings(Group):

@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     TRANSIENT = 3
     NEEDS_A_PERSON = 4
     INCOMPLETE = 5
+    BUDGET_REACHED = 6
     BUG = 70
     INTERRUPTED = 130
 

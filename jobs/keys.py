@@ -84,6 +84,10 @@ class Keys:
         """The sorted set of jobs of a paused run, by due time, that workers have put aside."""
         return f"{self.prefix}:held:{run_id}"
 
+    def sent(self, run_id: str) -> str:
+        """The hash of what a run has sent to Gemini in batches; deleted when the run is over, expires otherwise."""
+        return f"{self.prefix}:sent:{run_id}"
+
     @property
     def feeding(self) -> str:
         """The set of runs whose jobs lie in the record store, for workers to queue them."""
@@ -92,6 +96,22 @@ class Keys:
     def feeder(self, run_id: str) -> str:
         """Who queues the jobs of such a run now; expires soon after that worker falls silent."""
         return f"{self.prefix}:feeder:{run_id}"
+
+    def limit(self, account: str, model: str) -> str:
+        """The hash of what a model may be asked now with one key: how far its limits are used, and a pause."""
+        return f"{self.prefix}:limit:{account}:{model}"
+
+    def under_way(self, account: str, model: str) -> str:
+        """The sorted set of requests to that model that are under way, by the time they end at the latest."""
+        return f"{self.prefix}:under-way:{account}:{model}"
+
+    def asked(self, account: str, model: str, day: str) -> str:
+        """How many requests were sent to that model on one day of the service's."""
+        return f"{self.prefix}:asked:{account}:{model}:{day}"
+
+    def spoken_for(self, run_id: str) -> str:
+        """The sorted set of what requests of a run may use of its budget that are under way; expires with them."""
+        return f"{self.prefix}:spoken-for:{run_id}"
 
     @property
     def dead(self) -> str:

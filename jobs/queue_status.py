@@ -6,6 +6,7 @@ from .errors import UsageError
 from .feeding import jobs_to_feed
 from .keys import RUN_SECONDS
 from .lanes import Lane
+from .model_use import ModelUse, models_in_use
 from .models import is_queue_name
 from .presence import WorkerPresence, live_workers
 from .priorities import Priority
@@ -62,6 +63,8 @@ class QueueStatus(Wire):
     dead: int
     """Jobs that failed because of us within the last weeks, and were not tried again."""
     workers: tuple[WorkerPresence, ...]
+    models: tuple[ModelUse, ...]
+    """What models are asked, and which are left alone after a 429."""
 
 
 async def status_of(queue: JobQueue) -> QueueStatus:
@@ -82,6 +85,7 @@ async def status_of(queue: JobQueue) -> QueueStatus:
                 pipe.zcard(keys.held(run_id))
             paused, dead, *held = await pipe.execute()
         to_feed = await jobs_to_feed(redis, keys)
+        models = await models_in_use(redis, keys)
     return QueueStatus(
         lanes=tuple(sorted(map(_lane, lanes), key=_in_reading_order)),
         paused={name.decode(): reason.decode() for name, reason in sorted(paused.items())},
@@ -89,6 +93,7 @@ async def status_of(queue: JobQueue) -> QueueStatus:
         to_feed=to_feed,
         dead=dead,
         workers=tuple(await live_workers(redis, keys)),
+        models=tuple(models),
     )
 
 
@@ -121,7 +126,9 @@ async def resume_queue(queue: JobQueue, name: str) -> None:
         words = [queue.keys.paused, name]
         n_paused: int = await run_script(queue.redis, queue.keys, _RESUME, words)
     if not n_paused:
-        raise UsageError(f"queue {name!r} is not paused")
+        raise UsageError(
+            f"queue {name!r} is not paused", fixes=["see which are: promptmill queue status"]
+        )
 
 
 def _lane(row: tuple[bytes, int, int, int, int]) -> LaneStatus:

@@ -25,6 +25,7 @@ if redis.call('EXISTS', RUN .. run) == 0 then return false end
 local was = state_of(run)
 if was == 'cancelled' or was == state then return was end
 redis.call('HSET', RUN .. run, 'state', state, 'reason', reason, 'cause', cause)
+stop_clock(run)
 if state == 'cancelled' then end_feeding(run) end
 redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
 return was
@@ -120,7 +121,10 @@ async def resume_run(queue: JobQueue, run_id: str) -> int:
     """
     run = await get_run(queue, run_id)
     if run.state is RunState.CANCELLED or (run.state is RunState.ACTIVE and not run.held):
-        raise UsageError(f"run {run_id!r} is {run.state}, not paused")
+        raise UsageError(
+            f"run {run_id!r} is {run.state}, not paused",
+            fixes=[f"see how it is: promptmill run show {run_id}"],
+        )
     with expecting_answer(f"run {run_id!r} is not resumed as a whole", note="resume it again"):
         await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, RunState.PAUSED])
         n, unreadable = 0, 0

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
+from .budgets import BUDGET, Budget, Spent
+from .clock import milliseconds_of, utcnow
 from .connection import expecting_answer
 from .errors import RunNotFoundError
 from .queue import JobQueue
@@ -42,6 +44,27 @@ class Run(Wire):
     """Jobs that were put aside while it is paused."""
     to_feed: int = 0
     """Jobs that wait in the record store for workers to queue them."""
+
+    budget: Budget = Budget()
+    """What it may use."""
+    spent: Spent = Spent()
+    """What it has used."""
+
+    @property
+    def state_in_words(self) -> str:
+        """Its state, or that it is finished: until jobs are submitted to it again, nothing more will happen."""
+        is_finished = self.state is RunState.ACTIVE and self.open == 0
+        return "finished" if is_finished else self.state
+
+    @property
+    def is_stopped_by_budget(self) -> bool:
+        """Whether that is why it stands still."""
+        return self.cause == BUDGET
+
+    @property
+    def is_over_budget(self) -> bool:
+        """Whether nothing more is sent to the model for it."""
+        return any(self.spent.reaches(self.budget))
 
     @property
     def ended(self) -> int:
@@ -123,4 +146,6 @@ def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
         },
         held=held,
         to_feed=int(fields.get("toFeed", 0)),
+        budget=Budget.of(fields),
+        spent=Spent.of(fields, milliseconds_of(utcnow())),
     )

@@ -21,7 +21,7 @@ PAGE_BYTES = 4 * 2**20
 # producer and every worker shares.
 _PRELUDE = f"""
 local LANES, WAITING, LEASED, HELD, RUN, RUNS, EVENTS, WAKE, JOB, DELIVERIES, CLAIM, CHECKPOINT, WISH, DEAD, LETTER,
-    FEEDING = unpack(KEYS)
+    FEEDING, LIMIT, SLOTS, ASKED, SPOKEN_FOR = unpack(KEYS)
 local RUN_SECONDS = {RUN_SECONDS}
 {TELL}
 local function now()
@@ -87,6 +87,20 @@ end
 
 local function state_of(run)
     return run ~= '' and redis.call('HGET', RUN .. run, 'state') or ''
+end
+
+-- The time for which a run is paused is none of its duration.
+local function stop_clock(run)
+    local since = redis.call('HGET', RUN .. run, 'ranSince')
+    if not since then return end
+    redis.call('HINCRBY', RUN .. run, 'ranMs', string.format('%.0f', math.max(0, now() - since)))
+    redis.call('HDEL', RUN .. run, 'ranSince')
+end
+
+-- A key lives until this time at least.
+local function live_till(key, till)
+    local left = math.ceil(till - now())
+    if left > redis.call('PTTL', key) then redis.call('PEXPIRE', key, math.max(1, left)) end
 end
 
 local function end_feeding(run)
@@ -172,6 +186,10 @@ def key_words(keys: Keys) -> list[str]:
         keys.dead,
         keys.dead_letter(""),
         keys.feeding,
+        keys.limit("", "").removesuffix(":"),
+        keys.under_way("", "").removesuffix(":"),
+        keys.asked("", "", "").removesuffix("::"),
+        keys.spoken_for(""),
     ]
 
 

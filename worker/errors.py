@@ -2,9 +2,12 @@
 
 PromptmillError                 (jobs.errors)
 ├── ModelError                  no reply could be had from the model
-│   ├── ModelUnavailableError   exit 3: 429, 5xx, time-outs, no network; the job is delivered again
+│   ├── ModelUnavailableError   exit 3: 5xx, time-outs, no network; the job is delivered again
+│   │   └── ModelBusyError          exit 3: 429, or a limit of ours; the job is delivered again, and none is counted
+│   ├── RunHeldError            exit 3: the job's run stands still by now; the job is set aside with it
 │   ├── ModelClosedError        exit 4: no job would be answered; runs are paused, the jobs stay queued
 │   │   ├── ModelQuotaError         what the account may ask in a day is used up
+│   │   ├── BatchesFailedError      no batch is made, or none comes to anything
 │   │   └── ModelKeyError           the key is wrong or may not do this
 │   │       └── ModelKeyMissingError    there is no key, and Gemini was asked for by name
 │   ├── ModelRejectedError      exit 4: the request can never succeed (malformed, forbidden)
@@ -47,6 +50,31 @@ class ModelUnavailableError(ModelError):
         super().__init__(message, facts=facts, fixes=_WHEN_UNAVAILABLE)
 
 
+class ModelBusyError(ModelUnavailableError):
+    """As much as may be asked is asked already, for longer than is worth waiting for. It says nothing about the job."""
+
+    kind = "model-busy"
+
+    def __init__(
+        self, model: str, seconds: float, *, facts: Mapping[str, str] | None = None
+    ) -> None:
+        """Say when to come again."""
+        super().__init__(f"{model!r} may not be asked for {seconds:.1f} s", facts=facts)
+        self.retry_after_seconds = seconds
+
+
+class RunHeldError(ModelError):
+    """The run that a request belongs to is paused or cancelled, or its budget has just been used up."""
+
+    kind = "run-held"
+    exit_code = ExitCode.TRANSIENT
+    retryable = True
+
+    def __init__(self, run_id: str) -> None:
+        """Name the run."""
+        super().__init__(f"run {run_id!r} stands still")
+
+
 class ModelClosedError(ModelError):
     """The model answers nothing that is asked with this key. Every other job would fail the same way."""
 
@@ -58,6 +86,12 @@ class ModelQuotaError(ModelClosedError):
     """What may be asked in a day is used up, and no wait of seconds brings it back."""
 
     kind = "model-quota-used-up"
+
+
+class BatchesFailedError(ModelClosedError):
+    """No batch is made, or none comes to anything, and no live call was asked for in its place."""
+
+    kind = "batches-failed"
 
 
 class ModelKeyError(ModelClosedError):

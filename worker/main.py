@@ -37,12 +37,14 @@ from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
 from worker.consumer.room import lack_of_room
-from worker.consumer.worker import JobWorker, WorkerOptions
+from worker.consumer.worker import Handler, JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model import ModelClient
 from worker.model.cache import CachedModel
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
+from worker.model.shared_throttle import ModelLimits, SharedThrottle
+from worker.model.throttle import Throttle
 from worker.sandbox import Sandbox
 from worker.sandbox.interpreters import found_languages
 from worker.sandbox.opening import open_sandbox
@@ -60,14 +62,23 @@ class Engine:
     keys: Keys
     model: ModelClient
     consumer: Consumer
+    take: Handler
+    """Sees a delivery through: the consumer's own way, or something around it."""
     feeder: Feeder
     sandbox: Sandbox
     presence: WorkerPresence
+    room: Callable[[], int | None] = lambda: None
+    """How many jobs more the model has use for; None is any number."""
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
+async def open_engine(
+    settings: Settings,
+    model_of: Callable[[str, GeminiOptions, Throttle], ModelClient] = open_model,
+) -> AsyncIterator[Engine]:
     """A worker's parts, once each has shown that it can do its work; its heart beats until the end.
+
+    `model_of` opens what answers, by the name in the settings.
 
     Raises:
         SandboxTooWeakError: the required isolation cannot be had here.
@@ -84,13 +95,16 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
                 settings.sandbox.require, packages_of(python.environment, python.preload)
             )
         )
-        model = open_model(settings.model.name, gemini_options(settings))
+        redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
+        gemini = gemini_options(settings)
+        limits = ModelLimits(**settings.model.limits.model_dump())
+        throttle = SharedThrottle(redis, keys, gemini.account, limits)
+        model = model_of(settings.model.name, gemini, throttle)
         stack.push_async_callback(model.aclose)
         await model.check()
         store = open_store(settings.records_place, prefix=settings.redis.prefix)
         stack.push_async_callback(store.aclose)
         await store.check()
-        redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
         await tell_risks(redis)
         presence = WorkerPresence(
             worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
@@ -105,9 +119,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
             store,
             FeedbackLoop(
                 # Recordings cost nothing, and are edited by who makes them.
-                model
-                if model.simulated
-                else CachedModel(model, redis, keys, gemini_options(settings).shaping),
+                model if model.simulated else CachedModel(model, redis, keys, gemini.shaping),
                 sandbox,
                 calls=asyncio.Semaphore(settings.worker.calls_in_flight),
                 slots=asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1),
@@ -121,7 +133,9 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
-        yield Engine(redis, keys, model, consumer, feeder, sandbox, presence)
+        yield Engine(
+            redis, keys, model, consumer, consumer.take, feeder, sandbox, presence, throttle.room
+        )
 
 
 async def serve(
@@ -177,7 +191,7 @@ def make_worker(
     worker = JobWorker(
         Claims(engine.redis, engine.keys, worker_id, lanes, settings.worker.lease_seconds),
         Endings(engine.redis, engine.keys, worker_id),
-        engine.consumer.take,
+        engine.take,
         WorkerOptions(
             max_jobs=settings.worker.jobs_in_flight,
             drain_seconds=settings.worker.drain_seconds,
@@ -186,6 +200,7 @@ def make_worker(
         ),
     )
     names = {lane.name for lane in chain.from_iterable(lanes)}
+    worker.room = engine.room
     worker.more_to_come = partial(engine.feeder.has_more, names)
     if folder := folder_on_disk(settings.records_place):
         worker.obstacles.append(partial(lack_of_room, folder.absolute(), settings.worker.free_mib))

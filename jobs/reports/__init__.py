@@ -59,6 +59,10 @@ class Report(Wire):
     never_solved: tuple[OpenJob, ...]
     unscored: tuple[OpenJob, ...]
     usage: Usage
+    cost_usd: float
+    """Of the jobs whose cost is known; those that failed because of us are among them."""
+    n_unpriced: int
+    """Jobs whose cost is unknown."""
     simulated: bool
     """At least one answer was a recording: the numbers say nothing about a model."""
     requested_models: tuple[str, ...]
@@ -82,6 +86,8 @@ class ReportBuilder:
         self._most_attempts = 0
         self._open: list[tuple[_Order, OpenJob]] = []
         self._usage = Usage()
+        self._cost_usd = 0.0
+        self._n_unpriced = 0
         self._simulated = False
         self._requested: set[str] = set()
         self._served: set[str] = set()
@@ -98,6 +104,8 @@ class ReportBuilder:
         else:
             self._open.append((_in_reading_order(record), _open(record)))
         self._usage += record.usage
+        self._cost_usd += record.cost_usd or 0.0
+        self._n_unpriced += record.cost_usd is None
         self._simulated |= record.simulated
         self._requested.add(record.requested_model)
         self._served |= {record.served_model} if record.served_model else set()
@@ -120,6 +128,8 @@ class ReportBuilder:
             never_solved=tuple(job for job in open_jobs if job.verdict.is_scored),
             unscored=tuple(job for job in open_jobs if not job.verdict.is_scored),
             usage=self._usage,
+            cost_usd=self._cost_usd,
+            n_unpriced=self._n_unpriced,
             simulated=self._simulated,
             requested_models=tuple(sorted(self._requested)),
             served_models=tuple(sorted(self._served)),

@@ -32,6 +32,16 @@ def report_lines(report: Report) -> Iterator[str]:
     yield from _totals(report)
 
 
+def _cost(report: Report) -> str:
+    if report.n_unpriced == report.n_jobs:
+        return "unknown"
+    if report.simulated and not report.cost_usd:
+        return "nothing: recordings"
+    if not report.n_unpriced:
+        return f"${report.cost_usd:.4f}, by list prices"
+    return f"at least ${report.cost_usd:.4f}, by list prices; that of {report.n_unpriced} jobs is unknown"
+
+
 def _rate(rate: Rate) -> str:
     shown = "-" if rate.value is None else f"{rate.value:.1%}".replace("%", " %")
     return f"{rate.successes:>5} / {rate.n:<4}{shown:>8}   {100 * rate.low:.1f} - {100 * rate.high:.1f}"
@@ -48,7 +58,7 @@ def _listed(jobs: tuple[OpenJob, ...]) -> Iterator[str]:
 def _totals(report: Report) -> Iterator[str]:
     tokens = report.usage.total_token_count
     yield f"model      {', '.join(report.requested_models)} (served: {', '.join(report.served_models) or 'nothing'})"
-    yield f"tokens     {'unknown' if tokens is None else f'{tokens:,}'}     cost unknown"
+    yield f"tokens     {'unknown' if tokens is None else f'{tokens:,}'}     cost {_cost(report)}"
     layers = f"{len(report.isolation_layers)} layers, named in each record"
     yield f"isolation  {' and '.join(report.isolation_profiles)}: {layers}"
     if report.simulated:

@@ -32,6 +32,8 @@ _KEPT_FOR_A_WHILE = (
     _KEYS.worker(""),
     _KEYS.dead_letter(""),
     _KEYS.runs,
+    _KEYS.asked("", "", "").removesuffix("::"),
+    _KEYS.limit("", "").removesuffix(":"),
 )
 
 

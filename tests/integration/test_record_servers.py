@@ -18,6 +18,7 @@ from jobs.records.opening import open_store
 from tests.cutting import Cutter, cutting, cutting_http
 from tests.redis_server import stop_server
 from tests.stores import ids_in, listed_in, record_of
+from tests.waiting import wait_until
 
 
 class _Careless(BaseHTTPRequestHandler):
@@ -243,3 +244,6 @@ async def test_the_embedded_server_keeps_records_from_one_use_to_the_next(
         assert await store.get("a") == record_of("a", run_id="r")
     finally:
         await store.aclose()
+        # The last that its keeper removes; the folder goes with this test.
+        told = short_folder / "server" / "server.json"
+        await wait_until(lambda: not told.exists(), 10, "the server's end")

@@ -16,9 +16,10 @@ from jobs.verdicts import Verdict
 from tests.consuming import a_worker
 from tests.programs import GOOD
 from tests.waiting import wait_until
-from worker.consumer.gate import ModelGate, renewal_of_quota
+from worker.consumer.gate import ModelGate
 from worker.errors import ModelClosedError, ModelKeyError, ModelQuotaError
 from worker.model import ModelRequest
+from worker.model.quota_days import renewal_of_quota
 from worker.model.scripted import ScriptedModel
 from worker.sandbox import Sandbox
 

@@ -1,9 +1,10 @@
 """What is queued by one command: jobs that are made when they are needed, however many there are."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from jobs.budgets import Budget
 from jobs.code_execution import why_not_by_gemini
 from jobs.conversations import Conversation
 from jobs.errors import UsageError
@@ -40,6 +41,10 @@ class Batch:
     code_execution: bool = False
     """Whether Gemini runs the programs itself."""
     model: str | None = None
+    budget: Budget = field(default_factory=Budget)
+    """What the run may use."""
+    in_batches: bool = False
+    """Whether Gemini is asked by its Batch API."""
 
     def jobs(self) -> Iterator[PromptJob]:
         """The jobs, made anew each time, and the same ones each time."""
@@ -61,6 +66,20 @@ class Batch:
     def for_model(self, model: str) -> "Batch":
         """The same jobs, to be answered by this model and by no worker that asks another."""
         return replace(self, model=model)
+
+    def within(self, budget: Budget) -> "Batch":
+        """The same jobs, in a run that may use so much.
+
+        Raises:
+            UsageError: they belong to no run.
+        """
+        if budget.is_set and self.run_id is None:
+            raise UsageError(
+                "a budget is that of a run, and one prompt belongs to none",
+                fixes=["submit a file of prompts with it:  --jsonl FILE"],
+                note="nothing was queued",
+            )
+        return replace(self, budget=budget)
 
     def run_by_gemini(self, settings: "Settings") -> "Batch":
         """The same jobs, whose programs Gemini runs itself.

@@ -9,7 +9,6 @@ from jobs.errors import ExitCode
 from jobs.feeding import hand_over
 from jobs.presence import WorkerPresence, is_replayed
 from jobs.reports.text import SIMULATED_NOTE
-from jobs.run_control import begin_run
 
 from .batch import Batch
 from .checking import (
@@ -22,6 +21,7 @@ from .checking import (
 from .opening import open_queue
 from .output import counted, emit, emit_json, talk
 from .resuming import worker_command
+from .starting import start_run
 
 
 async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_json: bool) -> int:
@@ -37,7 +37,7 @@ async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_js
             batch = batch.for_model(model_meant(settings, workers))
             check_languages(batch, [worker for worker in workers if batch.is_for(worker)])
             await refuse_mixed_run(queue, batch)
-            await begin_run(queue, run_id)
+            await start_run(queue, batch)
             n_jobs = await hand_over(queue, run_id, batch.jobs(), at=at)
     if as_json:
         emit_json({"runId": run_id, "jobs": n_jobs})

@@ -4,13 +4,19 @@ PromptmillError                 (jobs.errors)
 ├── UsageError                  (jobs.errors)
 │   ├── WorkerMismatchError     exit 2: the workers that live ask several models, and none was named
 │   └── MixedRunError           exit 2: a run, or a job, is there already under other conditions
+├── BudgetReachedError          exit 6: a run has used up what it may use, and stands still
 ├── NobodyWorksError            exit 3: all workers have fallen silent; the jobs stay queued
 ├── OutputError                 exit 3: standard output does not take what we write
 ├── StoppedError                exit 130: somebody pressed Ctrl-C
 └── DefectError                 exit 70: we failed in a way that nobody foresaw
 """
 
+from typing import TYPE_CHECKING
+
 from jobs.errors import ExitCode, PromptmillError, UsageError
+
+if TYPE_CHECKING:
+    from jobs.reports import Report
 
 
 class WorkerMismatchError(UsageError):
@@ -31,6 +37,15 @@ class NobodyWorksError(PromptmillError):
     kind = "no-worker"
     exit_code = ExitCode.TRANSIENT
     retryable = True
+
+
+class BudgetReachedError(PromptmillError):
+    """A run has used up what it may use, and stands still; its jobs stay queued."""
+
+    kind = "budget-reached"
+    exit_code = ExitCode.BUDGET_REACHED
+    report: "Report | None" = None
+    """What it came to until then."""
 
 
 class OutputError(PromptmillError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,8 @@ from config.redaction import redact_known_forms
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
-from .errors import StoppedError
+from .budget_flags import NO_BUDGET, BudgetFlags, budget_in
+from .errors import BudgetReachedError, StoppedError
 from .flags import (
     NO_FLAGS,
     NO_LANE_FLAGS,
@@ -66,6 +67,13 @@ class RunFlags:
     ] = None
     code_execution: CodeExecution = False
     detach: Detach = False
+    batch: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="ask by Gemini's Batch API: half the price, and each round of attempts may take a day",
+        ),
+    ] = False
     fail_under: Annotated[
         float | None,
         Parameter(
@@ -85,6 +93,7 @@ def evaluate(
     json: AsJson = False,
     run: RunFlags = ONE_OF_EACH,
     lane: LaneFlags = NO_LANE_FLAGS,
+    budget: BudgetFlags = NO_BUDGET,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
     """Run every task of a dataset, then report.
@@ -102,19 +111,20 @@ def evaluate(
     from .placing import place_of
 
     settings = read_settings(flags, quiet=True)
-    place = place_of(lane)
     run_id = new_id("run") if run.run is None else run.run
     batch = batch_of(
         read_tasks(dataset),
         run_id,
         settings,
-        place=place,
+        place=place_of(lane),
         samples=run.samples,
         max_attempts=run.max_attempts,
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
-    )
+    ).within(budget_in(budget))
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
+    if run.batch:
+        batch = _in_batches(settings, batch, run, lane)
     if run.detach:
         return _detach(settings, batch, run, as_json=json)
     resume = same_command(*(() if run.run is not None else ("--run", run_id)))
@@ -123,12 +133,12 @@ def evaluate(
             settings, batch, as_json=json, how_to_go_on=f"go on with:  {resume}"
         )
     except KeyboardInterrupt:
-        talk(
-            f"\nstopped; what is recorded stays, what was queued is still queued. Go on with:  {resume}"
-        )
+        kept = "what is recorded stays, what was queued is still queued"
+        if run.batch:
+            kept += ", and Gemini goes on with what it was sent"
+        talk(f"\nstopped; {kept}. Go on with:  {resume}")
         if json:
-            note = "what is recorded stays, what was queued is still queued"
-            error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=note)
+            error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=kept)
             show_error(error, as_json=True)
         return ExitCode.INTERRUPTED
     is_complete = _tell_what_is_missing(report, run_id, batch.n_jobs, resume)
@@ -137,6 +147,34 @@ def evaluate(
         return ExitCode.GATE_FAILED
     # A gate is about the jobs that were judged, and passes no run of which some were not.
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
+
+
+def _in_batches(settings: Settings, batch: Batch, run: RunFlags, lane: LaneFlags) -> Batch:
+    """The same jobs, to be asked by Gemini's Batch API.
+
+    Raises:
+        UsageError: something else was typed that does not go with it.
+    """
+    from .in_batches import place_of_batches, refuse_without_gemini
+
+    if run.detach or lane != NO_LANE_FLAGS:
+        raise UsageError(
+            "--batch has the jobs of a run answered together by this command, and goes with no "
+            + ("--detach" if run.detach else "--queue and no --priority"),
+            fixes=["leave out one or the other"],
+            note="nothing was queued",
+        )
+    if batch.budget.is_set:
+        raise UsageError(
+            "a budget is held request by request, and --batch sends all of them at once",
+            fixes=[
+                "limit what is sent:  --samples, --max-attempts, or a shorter file",
+                "or leave out --batch",
+            ],
+            note="nothing was queued",
+        )
+    refuse_without_gemini(settings)
+    return replace(batch, place=place_of_batches(batch.run_id or ""), in_batches=True)
 
 
 def _detach(settings: Settings, batch: Batch, run: RunFlags, *, as_json: bool) -> int:
@@ -170,8 +208,6 @@ def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go
     Raises:
         PromptmillError: nothing was queued, or it says what was, and how to go on.
     """
-    from jobs.reports.text import report_lines
-
     from .looping import run_until_stopped
     from .progress import RunProgress
     from .running import run_jobs
@@ -182,12 +218,23 @@ def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go
         with RunProgress(name, batch.n_jobs) as progress:
             return await run_jobs(settings, batch, progress, how_to_go_on)
 
-    report = run_until_stopped(run())
+    try:
+        report = run_until_stopped(run())
+    except BudgetReachedError as error:
+        if error.report is not None and not as_json:
+            _show(settings, name, error.report)
+        raise
     if as_json:
         emit_json({"runId": name, **report.model_dump(mode="json", by_alias=True)})
     else:
-        place = redact_known_forms(str(settings.records_place))
-        emit(f"run {name}   {counted(report.n_jobs, 'record')} in {place}\n")
-        for line in report_lines(report):
-            emit(escaped(line))
+        _show(settings, name, report)
     return report
+
+
+def _show(settings: Settings, name: str, report: Report) -> None:
+    from jobs.reports.text import report_lines
+
+    place = redact_known_forms(str(settings.records_place))
+    emit(f"run {name}   {counted(report.n_jobs, 'record')} in {place}\n")
+    for line in report_lines(report):
+        emit(escaped(line))

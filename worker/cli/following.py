@@ -13,11 +13,13 @@ from jobs.events import JobCancelled, JobFinished, follow, last_of
 from jobs.models import Record
 from jobs.queue import JobQueue
 from jobs.recorded import recorded_of
+from jobs.run_control import pause_run
 from jobs.runs import Run, RunState, find_run
 from jobs.verdicts import Verdict
 
 from .batch import Batch
-from .errors import NobodyWorksError
+from .budget_flags import more_of, used_of
+from .errors import BudgetReachedError, NobodyWorksError
 from .output import talk
 from .progress import RunProgress
 from .resuming import worker_command
@@ -61,7 +63,8 @@ class Follower:
 
         Raises:
             RedisUnreachableError: Redis stopped answering; the jobs go on.
-            NobodyWorksError: there were workers for them, and none has been heard of for a while; the jobs stay queued.
+            BudgetReachedError: their run has used up what it may use, and stands still.
+        NobodyWorksError: there were workers for them, and none has been heard of for a while; the jobs stay queued.
         """
         # Nobody has worked yet where somebody waits for a worker that is still to be started.
         silent_seconds = 0 if await self._are_heard_of() else None
@@ -99,7 +102,20 @@ class Follower:
             return int(not (await self.queue.handle(self.stream).status()).is_over)
         run = await find_run(self.queue, self.batch.run_id) or Run(run_id=self.batch.run_id)
         self._show(run, is_submitted=is_submitted)
+        if run.is_stopped_by_budget:
+            await self._stop_for_want_of_budget(run)
         return run.open
+
+    async def _stop_for_want_of_budget(self, run: Run) -> None:
+        # Those that wait are set aside at once, and those that run by their workers.
+        await pause_run(self.queue, run.run_id, run.reason)
+        run = await find_run(self.queue, run.run_id) or run
+        if run.is_stopped_by_budget and run.held >= run.open - run.to_feed:
+            raise BudgetReachedError(
+                f"run {run.run_id!r} has used up what it may use: {run.reason}",
+                facts={"used": ", ".join(used_of(run))},
+                fixes=[f"give it more:  {more_of(run)}"],
+            )
 
     def _show(self, run: Run, *, is_submitted: bool) -> None:
         before = self.run_before or Run(run_id=run.run_id)
@@ -109,7 +125,7 @@ class Follower:
         n_open = run.open if is_submitted else self.batch.n_jobs - sum(verdicts.values())
         n_done = max(0, self.batch.n_jobs - max(0, n_open))
         self.progress.count(verdicts, n_cancelled, n_done)
-        if run.state is RunState.PAUSED and not self._is_told:
+        if run.state is RunState.PAUSED and not run.is_stopped_by_budget and not self._is_told:
             why = f": {run.reason}" if run.reason else ""
             how = f"promptmill run resume {run.run_id}"
             talk(escaped(f"run {run.run_id} is paused{why}; let it go on with:  {how}"))

@@ -52,19 +52,25 @@ def time_of(times: TimeFlags) -> datetime | None:
     if times.at is not None and times.in_ is not None:
         raise UsageError("give either --at or --in, not both", note=_NOTHING)
     if times.in_ is not None:
-        return utcnow() + _span(times.in_)
+        return utcnow() + span_of("--in", times.in_)
     return None if times.at is None else _time(times.at)
 
 
-def _span(text: str) -> timedelta:
+def span_of(flag: str, text: str) -> timedelta:
+    """A length of time that was typed after this flag.
+
+    Raises:
+        UsageError: it is none.
+    """
     match = _SPAN.fullmatch(text.strip())
     if match is not None and len(match[1]) > _MOST_DIGITS:
         raise UsageError(
-            f"--in {text!r} is too long: a number has {_MOST_DIGITS} digits at most", note=_NOTHING
+            f"{flag} {text!r} is too long: a number has {_MOST_DIGITS} digits at most",
+            note=_NOTHING,
         )
     if match is None:
         raise UsageError(
-            f"--in {text!r} is no length of time",
+            f"{flag} {text!r} is no length of time",
             fixes=["write a whole number and a unit: 90s, 10m, 2h or 1d"],
             note=_NOTHING,
         )

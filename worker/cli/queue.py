@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def show_queues(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
-    """What waits in the queues, for how long, and who works on it.
+    """What waits in the queues, for how long, who works on it, and what models are asked.
 
     Args:
         json: as JSON.
@@ -84,6 +84,11 @@ def _lines(status: QueueStatus) -> Iterator[str]:
         counts = f"{lane.due:>8}{lane.deferred:>8}{lane.leased:>9}   {_age(lane)}"
         yield f"{lane.queue:<20}{lane.answerer:<20}{lane.priority:<10}{counts}"
     yield from _lines_beside(status)
+    for use in status.models:
+        pause = f"; left alone for {use.paused_seconds:.0f} s more, after a 429"
+        under_way = f"{use.under_way} under way" + (pause if use.paused_seconds else "")
+        sent = f"{counted(use.requests, 'request')} on {use.day}"
+        yield f"model      {use.model} (key {use.account})   {sent}, {under_way}"
     for worker in status.workers:
         queues = ", ".join(worker.queues)
         yield f"worker     {worker.worker_id}   answers with {worker.model}   takes from {queues}"

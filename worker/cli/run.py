@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from config.escaping import escaped
-from jobs.errors import ExitCode
+from jobs.errors import ExitCode, UsageError
 from jobs.verdicts import Verdict
 
 from .asking import Reason, with_queue
+from .budget_flags import NO_BUDGET, BudgetFlags, budget_in, more_of, used_of
 from .flags import NO_FLAGS, AsJson, SettingFlags
 from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
+    from jobs.budgets import Budget
     from jobs.cancellation import Cancelled
     from jobs.queue import JobQueue
     from jobs.runs import Run
@@ -47,7 +49,11 @@ def list_runs(
         n_jobs = run.ended + run.open
         solved = run.verdicts.get(Verdict.ACCEPTED, 0)
         ended = f"{run.ended:>7} of {n_jobs:<7} ended  {solved:>7} solved"
-        emit(escaped(f"{run.run_id:<28}  {run.state:<9}  {began}  {ended}  {run.reason}".rstrip()))
+        emit(
+            escaped(
+                f"{run.run_id:<28}  {run.state_in_words:<9}  {began}  {ended}  {run.reason}".rstrip()
+            )
+        )
     return ExitCode.OK
 
 
@@ -92,21 +98,21 @@ def pause_run(
     return ExitCode.OK
 
 
-def resume_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
-    """Let a paused run go on.
+def resume_run(
+    run_id: str,
+    /,
+    *,
+    budget: BudgetFlags = NO_BUDGET,
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Let a paused run go on; one that has used up its budget needs a larger one.
 
     Args:
         run_id: its name.
         json: as JSON.
     """
-    from jobs.run_control import resume_run as resume
-    from jobs.runs import get_run
-
-    async def resumed(queue: JobQueue) -> tuple[str, int]:
-        run = await get_run(queue, run_id)
-        return run.reason, await resume(queue, run_id)
-
-    reason, n = with_queue(flags, resumed)
+    reason, n = with_queue(flags, lambda queue: _resume(queue, run_id, budget_in(budget)))
     if json:
         emit_json({"runId": run_id, "state": "active", "resumed": n, "wasPausedFor": reason})
     else:
@@ -176,6 +182,25 @@ def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
     return ExitCode.INCOMPLETE if done.unreadable else ExitCode.OK
 
 
+async def _resume(queue: JobQueue, run_id: str, budget: Budget) -> tuple[str, int]:
+    from jobs.budgets import set_budget
+    from jobs.run_control import resume_run as resume
+    from jobs.runs import RunState, get_run
+
+    await get_run(queue, run_id)
+    if budget.is_set:
+        await set_budget(queue, run_id, budget)
+    run = await get_run(queue, run_id)
+    if run.is_over_budget and run.state is RunState.PAUSED:
+        raise UsageError(
+            f"run {run_id!r} has used up what it may use",
+            facts={"used": ", ".join(used_of(run))},
+            fixes=[f"give it more:  {more_of(run)}"],
+            note="it stays paused",
+        )
+    return run.reason, await resume(queue, run_id)
+
+
 async def _look(queue: JobQueue, run_id: str) -> tuple[Run, Counter[Verdict]]:
     from jobs.recorded import recorded_of
     from jobs.runs import Run, find_run, unknown_run
@@ -195,7 +220,7 @@ def _numbers(run: Run) -> dict[str, object]:
 def _lines(run: Run, recorded: Counter[Verdict]) -> Iterator[str]:
     began = "" if run.created_at is None else f"   since {run.created_at:%Y-%m-%d %H:%M:%S} UTC"
     why = f": {run.reason}" if run.reason else ""
-    yield f"run        {run.run_id}   {run.state}{why}{began}"
+    yield f"run        {run.run_id}   {run.state_in_words}{why}{began}"
     parts = [
         f"{run.open} open",
         *([f"{run.held} of them set aside"] if run.held else []),
@@ -204,6 +229,10 @@ def _lines(run: Run, recorded: Counter[Verdict]) -> Iterator[str]:
         *([f"{run.cancelled} cancelled"] if run.cancelled else []),
     ]
     yield f"jobs       {', '.join(parts)}"
+    if run.spent.requests or run.budget.is_set:
+        yield f"used       {', '.join(used_of(run))}"
+    if run.is_stopped_by_budget:
+        yield f"go on      {more_of(run)}"
     for verdict, n in sorted(recorded.items(), key=lambda item: -item[1]):
         yield f"           {verdict:<22}{n:>8}"
     if recorded[Verdict.INTERNAL_ERROR]:

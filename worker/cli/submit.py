@@ -15,6 +15,7 @@ from config.escaping import escaped, escaped_block
 from jobs.errors import ExitCode, UsageError
 from jobs.verdicts import Verdict
 
+from .budget_flags import NO_BUDGET, BudgetFlags, budget_in
 from .errors import StoppedError
 from .flags import (
     NO_FLAGS,
@@ -55,6 +56,7 @@ def submit(  # noqa: PLR0913  (groups of flags)
     job: JobFlags = NO_JOB_FLAGS,
     lane: LaneFlags = NO_LANE_FLAGS,
     times: TimeFlags = NO_TIME_FLAGS,
+    budget: BudgetFlags = NO_BUDGET,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
     """Queue one prompt or a file of them; the ids go to standard output, one a line.
@@ -70,7 +72,7 @@ def submit(  # noqa: PLR0913  (groups of flags)
 
     settings = read_settings(flags, quiet=True)
     place, at = place_of(lane), time_of(times)
-    batch = wanted(prompt, job, place, settings)
+    batch = wanted(prompt, job, place, settings).within(budget_in(budget))
     if job.code_execution:
         batch = batch.run_by_gemini(settings)
     if job.detach:
@@ -120,12 +122,11 @@ class _Submit:
         self._tell_who_works: Callable[[], None] = lambda: None
 
     async def submit(self, batch: Batch, how_to_go_on: str) -> int:
-        from jobs.run_control import begin_run
-
         from .checking import check_languages, model_meant, nothing_queued_yet, refuse_mixed_run
         from .detaching import tell_who_works
         from .opening import open_queue
         from .resuming import going_on
+        from .starting import start_run
 
         async with AsyncExitStack() as stack:
             with nothing_queued_yet(self._settings):
@@ -136,8 +137,7 @@ class _Submit:
                 await refuse_mixed_run(queue, batch)
             self._tell_who_works = partial(tell_who_works, workers, batch)
             with going_on(how_to_go_on):
-                if batch.run_id is not None:
-                    await begin_run(queue, batch.run_id)
+                await start_run(queue, batch)
                 if self._wait:
                     await self._see_through(queue, batch, workers)
                     return await self._tell_what_came_of_it(queue, batch)

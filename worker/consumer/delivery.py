@@ -29,7 +29,13 @@ from jobs.outages import through_outages
 from jobs.pipelining import Pipelining
 from jobs.records import RecordStore
 from jobs.run_control import stop_run_short
-from worker.errors import LeaseLostError, ModelClosedError, ModelUnavailableError
+from worker.errors import (
+    LeaseLostError,
+    ModelBusyError,
+    ModelClosedError,
+    ModelUnavailableError,
+    RunHeldError,
+)
 from worker.solver.checkpoints import RedisCheckpoint
 from worker.solver.course import end_of
 from worker.solver.loop import FeedbackLoop
@@ -48,6 +54,7 @@ _PATIENCE_SECONDS = 600.0
 _LAST_DOUBLING = 10
 # They say nothing about the job, which may not even have been tried: its deliveries are not used up by them.
 _OUTAGES = (StoreError, RedisError)
+_SAYS_NOTHING = (*_OUTAGES, ModelBusyError)
 
 
 class _StopRequestedError(Exception):
@@ -108,7 +115,7 @@ class Consumer:
                 return await self._see_through(delivery, checkpoint)
             except _StopRequestedError:
                 return Cancelled(job)
-            except _PausedError:
+            except (_PausedError, RunHeldError):
                 return PutAside(job)
             except LeaseLostError as error:
                 _log.warning("job lost", reason=error.message)
@@ -211,7 +218,7 @@ class Consumer:
         return await self._put_back(delivery, error)
 
     def _is_final(self, delivery: Delivery, error: Exception) -> bool:
-        if isinstance(error, _OUTAGES):
+        if isinstance(error, _SAYS_NOTHING):
             # Without a record the job is not over, however often it was delivered: its attempts are paid for.
             return False
         if isinstance(error, PromptmillError) and not error.retryable:
@@ -219,6 +226,10 @@ class Consumer:
         return delivery.number >= self._policy.max_deliveries
 
     async def _put_back(self, delivery: Delivery, error: Exception) -> PutBack:
+        if isinstance(error, ModelBusyError):
+            # As many as are in hand wait so, and whoever caused it was told.
+            _log.info("job waits for its turn", reason=error.message)
+            return PutBack(_least_delay_seconds(error), counts=False)
         own = min(2.0 ** min(delivery.number, _LAST_DOUBLING), _LONGEST_DELAY_SECONDS)
         seconds, reason = max(_least_delay_seconds(error), own), _reason(error)
         _log.warning("job delayed", reason=reason, seconds=seconds)

@@ -2,40 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import inf
 from typing import NoReturn
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 
 from jobs.clock import monotonic, utcnow
 from worker.errors import ModelClosedError, ModelError, ModelQuotaError
+from worker.model.quota_days import renewal_of_quota
 
 _log = structlog.get_logger(__name__)
 _FIRST_LOOK_SECONDS = 1.0
 _LONGEST_LOOK_SECONDS = 300.0
 # A check may pass where a question is refused. Who was refused again so soon looks less often than before.
 _CALM_SECONDS = 3600.0
-_QUOTA_ZONE = "America/Los_Angeles"
-# There in winter; an hour late in summer, on a machine that knows no time zones.
-_LATEST_RENEWAL_HOUR = 8
-# The service's clock is not ours.
-_MARGIN = timedelta(minutes=1)
-
-
-def renewal_of_quota(now: datetime) -> datetime:
-    """When Google next renews what may be asked in a day, after `now`: at midnight Pacific time, and a minute more."""
-    try:
-        zone = ZoneInfo(_QUOTA_ZONE)
-    except ZoneInfoNotFoundError:
-        renewed = now.astimezone(UTC).replace(
-            hour=_LATEST_RENEWAL_HOUR, minute=0, second=0, microsecond=0
-        )
-        return (renewed if renewed > now else renewed + timedelta(days=1)) + _MARGIN
-    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
-    midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=zone)
-    return midnight.astimezone(UTC) + _MARGIN
 
 
 class ModelGate:

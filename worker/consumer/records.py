@@ -9,8 +9,9 @@ from importlib.metadata import version
 
 from jobs.clock import utcnow
 from jobs.limits import Limits
-from jobs.models import Attempt, Isolation, PromptJob, Record, Usage, weakest_of
+from jobs.models import Attempt, Isolation, PromptJob, Record, Usage
 from jobs.presence import can_answer
+from jobs.sums import total_usd, weakest_of
 from jobs.verdicts import Verdict
 
 
@@ -64,6 +65,7 @@ def make_record(
         versions=_versions(),
         deliveries=delivery.number,
         usage=sum((attempt.reply.usage for attempt in attempts), Usage()),
+        cost_usd=total_usd(attempt.reply for attempt in attempts),
         queued_at=delivery.queued_at,
         started_at=delivery.started_at,
         finished_at=utcnow(),

@@ -87,6 +87,8 @@ class JobWorker(Worker):
         )
         self.obstacles: list[Callable[[], str | None]] = []
         """Each says why no job may be taken now, if there is a reason."""
+        self.room: Callable[[], int | None] = lambda: None
+        """How many jobs more are of use now; None is any number."""
         self.more_to_come: Callable[[], Awaitable[bool]] = _nothing_to_come
         """Whether a burst is to wait for jobs that are not in the queue yet."""
         self._drain_seconds = options.drain_seconds
@@ -220,9 +222,9 @@ class JobWorker(Worker):
     @property
     def _n_free(self) -> int:
         """Jobs that may be taken: never more than twice as many as slots are there, though Redis answers nothing."""
-        n_seen_to = len(self._leaving)
+        n_seen_to, room = len(self._leaving), self.room()
         n_free = self.max_jobs - len(self.tasks) + min(n_seen_to, self.max_jobs)
-        return min(n_free, _MOST_AT_ONCE)
+        return min(n_free, _MOST_AT_ONCE) if room is None else min(n_free, _MOST_AT_ONCE, room)
 
     async def _claim(self, free: int) -> Taken:
         # A task of its own, so that what it takes is known even where this worker is stopped meanwhile.

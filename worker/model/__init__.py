@@ -43,6 +43,8 @@ class ModelRequest:
     """Whether the model may run programs itself."""
     cache: bool = False
     """Whether a reply that was paid for earlier will do."""
+    run_id: str | None = None
+    """Whose budget pays for it, if any."""
 
 
 class ModelClient(Protocol):

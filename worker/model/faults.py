@@ -12,6 +12,7 @@ from jobs.calls import CallClass
 from jobs.clock import utcnow
 from jobs.models import ModelReply
 from worker.errors import (
+    ModelBusyError,
     ModelError,
     ModelNotFoundError,
     ModelQuotaError,
@@ -99,6 +100,8 @@ def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) ->
         "tried": "once" if tries == 1 else f"{tries} times",
     }
     match POLICIES[seen].then:
+        case Then.LATER if seen is CallClass.RATE_LIMIT:
+            return ModelBusyError(model, fault.wait_seconds or 1.0, facts=facts)
         case Then.LATER:
             error = ModelUnavailableError(
                 f"no reply from {model!r} for now", facts=facts | {"asked": options.shown_address}

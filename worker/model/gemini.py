@@ -1,9 +1,10 @@
-"""The model over Google's SDK; the only module that loads it."""
+"""The model over Google's SDK: live calls."""
 
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from json import JSONDecodeError
 from typing import TypeVar, assert_never
 
@@ -15,17 +16,20 @@ from google.genai.client import DebugConfig
 from pydantic import JsonValue
 
 from jobs.calls import CallClass
-from jobs.clock import monotonic
+from jobs.clock import monotonic, utcnow
 from jobs.models import ModelReply
 from worker.errors import ModelRejectedError
 
 from . import ModelRequest, ModelTurn, UserTurn
 from .calling import Patience, call
-from .faults import Fault, fault_of
+from .faults import Fault, class_of, fault_of
 from .listing import ListedModel
 from .options import GeminiOptions
 from .pools import PooledClient
+from .prices import priced
 from .replies import read_object, reply_of
+from .throttle import Throttle, Toll, Unlimited
+from .tolls import toll_of
 
 # Its warnings tell which of two environment variables it takes the key from; it takes neither.
 logging.getLogger("google_genai").setLevel(logging.ERROR)
@@ -61,8 +65,8 @@ class GeminiModel:
 
     simulated = False
 
-    def __init__(self, options: GeminiOptions) -> None:
-        """Connect to nothing yet.
+    def __init__(self, options: GeminiOptions, throttle: Throttle | None = None) -> None:
+        """Connect to nothing yet. Each request for a generation is sent as `throttle` admits it, if there is one.
 
         Raises:
             ModelKeyError: there is no key, or it cannot be one.
@@ -71,13 +75,14 @@ class GeminiModel:
         """
         self.name = options.name
         self._options = options
+        self._throttle = throttle or Unlimited()
         self._patience = Patience(options.timeout_seconds, options.max_wait_seconds)
         options.check_backend()
         key = None if options.vertex else options.usable_key()
         # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
         # hidden retry, and does not follow redirects, which would carry the key to another host.
         self._http = PooledClient(options.max_connections, self._bound_wait_for_connection)
-        self._client = _sdk_client(options, key, self._http)
+        self._client = sdk_client(options, key, self._http)
 
     async def check(self) -> None:
         """Ask for the description of the model, which costs nothing, for some ten seconds at most.
@@ -90,7 +95,7 @@ class GeminiModel:
             min(_CHECK_SECONDS, self._patience.max_wait_seconds),
         )
         await call(
-            lambda seconds: _settle(self._describe(), seconds), self.name, self._options, patience
+            lambda seconds: settle(self._describe(), seconds), self.name, self._options, patience
         )
 
     async def models(self) -> tuple[ListedModel, ...]:
@@ -100,7 +105,7 @@ class GeminiModel:
             ModelError: it cannot be had; the class says whether trying again helps.
         """
         found, _ = await call(
-            lambda seconds: _settle(self._list(), seconds), self.name, self._options, self._patience
+            lambda seconds: settle(self._list(), seconds), self.name, self._options, self._patience
         )
         return found
 
@@ -113,13 +118,15 @@ class GeminiModel:
             ModelRejectedError: this request will never be answered.
         """
         model = request.model or self.name
+        toll = toll_of(request, model, self._options)
         reply, progress = await call(
-            lambda seconds: _settle(self._ask(model, request), seconds),
+            lambda seconds: self._pass(toll, lambda: settle(self._ask(model, request), seconds)),
             model,
             self._options,
             self._patience,
         )
-        return progress.finish(reply)
+        # With what was thrown away for it.
+        return priced(progress.finish(reply), model, utcnow())
 
     async def aclose(self) -> None:
         """Give back connections; calling it twice changes nothing."""
@@ -127,6 +134,20 @@ class GeminiModel:
         self._client.close()
         # The SDK leaves a client that it was given to the giver.
         await self._http.aclose()
+
+    async def _pass(
+        self, toll: Toll, ask: Callable[[], Awaitable[ModelReply | Fault]]
+    ) -> ModelReply | Fault:
+        """What is answered to a request that waits until it may be sent; a 429 holds everybody's."""
+        async with self._throttle.passing(toll) as passage:
+            answer = await ask()
+            if isinstance(answer, ModelReply):
+                passage.reply = answer
+                return answer
+        if class_of(answer) is not CallClass.RATE_LIMIT:
+            return answer
+        seconds = await self._throttle.pause(toll.model, answer.wait_seconds)
+        return replace(answer, wait_seconds=seconds)
 
     async def _ask(self, model: str, request: ModelRequest) -> ModelReply | Fault:
         began = monotonic()
@@ -137,7 +158,8 @@ class GeminiModel:
         sent = response.sdk_http_response
         try:
             answer = read_object((sent.body if sent else None) or "")
-            return reply_of(answer, latency_seconds=latency_seconds)
+            reply = reply_of(answer, latency_seconds=latency_seconds)
+            return priced(reply, model, utcnow())
         except ValueError:
             return _unreadable()
 
@@ -155,33 +177,34 @@ class GeminiModel:
 
     def _config(self, request: ModelRequest) -> types.GenerateContentConfig:
         return _CONFIG.model_copy(
-            update={"http_options": types.HttpOptions(extra_body=self._body_of(request))}
+            update={"http_options": types.HttpOptions(extra_body=body_of(request, self._options))}
         )
 
-    def _body_of(self, request: ModelRequest) -> dict[str, JsonValue]:
-        """What is asked, as the service takes it: the SDK would rewrite signatures, and go through it part by part."""
-        asked, default = request.temperature, self._options.temperature
-        generation: dict[str, JsonValue] = {
-            "temperature": default if asked is None else asked,
-            "maxOutputTokens": self._options.max_output_tokens,
+
+def body_of(request: ModelRequest, options: GeminiOptions) -> dict[str, JsonValue]:
+    """What is asked, as the service takes it: the SDK would rewrite signatures, and go through it part by part."""
+    asked, default = request.temperature, options.temperature
+    generation: dict[str, JsonValue] = {
+        "temperature": default if asked is None else asked,
+        "maxOutputTokens": options.max_output_tokens,
+    }
+    body: dict[str, JsonValue] = {
+        "contents": [_content_of(turn) for turn in request.turns],
+        "generationConfig": {
+            name: value for name, value in generation.items() if value is not None
+        },
+    }
+    if request.system_instruction:
+        body["systemInstruction"] = {
+            "role": "user",
+            "parts": [{"text": request.system_instruction}],
         }
-        body: dict[str, JsonValue] = {
-            "contents": [_content_of(turn) for turn in request.turns],
-            "generationConfig": {
-                name: value for name, value in generation.items() if value is not None
-            },
-        }
-        if request.system_instruction:
-            body["systemInstruction"] = {
-                "role": "user",
-                "parts": [{"text": request.system_instruction}],
-            }
-        if request.code_execution:
-            body["tools"] = [{"codeExecution": {}}]
-        return body
+    if request.code_execution:
+        body["tools"] = [{"codeExecution": {}}]
+    return body
 
 
-def _sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:
+def sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:
     """The SDK's client with everything said that it would otherwise look up in the environment."""
     deadline_seconds = max(_SHORTEST_DEADLINE_SECONDS, math.ceil(options.timeout_seconds))
     try:
@@ -209,7 +232,7 @@ def _sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClien
         ) from error
 
 
-async def _settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) -> _Answer | Fault:
+async def settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) -> _Answer | Fault:
     """The answer, or what came in its place as a fault: no exception of the SDK's or the network's passes."""
     try:
         # The time-out of the HTTP library holds for each read, so a trickling answer would never end.

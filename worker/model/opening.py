@@ -1,15 +1,25 @@
 """From the name of a model to a client that asks it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import ModelClient
 from .options import GeminiOptions
 from .replay import ReplayModel, load_recordings, shipped_recordings
+from .throttle import Throttle
+
+if TYPE_CHECKING:
+    from .batch_following import BatchNews
+    from .batched import Crowd
+    from .sent import SentBatches
 
 
-def open_model(name: str, gemini: GeminiOptions) -> ModelClient:
+def open_model(name: str, gemini: GeminiOptions, throttle: Throttle | None = None) -> ModelClient:
     """The client meant by `name`: `auto`, `replay`, `replay:PATH` or the name of a Gemini model.
+
+    Gemini is asked as `throttle` admits it; without one, as if nobody else asked.
 
     `auto` is the model in `gemini` where there is a key, or Vertex AI is meant, else the shipped recordings. A key
     that does not work is an error later on, never a replay.
@@ -21,21 +31,40 @@ def open_model(name: str, gemini: GeminiOptions) -> ModelClient:
     """
     match name.partition(":"):
         case ("auto", "", ""):
-            return _open_gemini(gemini) if gemini.can_ask else _open_shipped()
+            return _open_gemini(gemini, throttle) if gemini.can_ask else _open_shipped()
         case ("replay", "", ""):
             return _open_shipped()
         case ("replay", ":", path):
             return ReplayModel(load_recordings(Path(path)), name)
         case _:
-            return _open_gemini(replace(gemini, name=name))
+            return _open_gemini(replace(gemini, name=name), throttle)
+
+
+def open_batched(
+    gemini: GeminiOptions,
+    sent: "SentBatches",
+    crowd: "Crowd",
+    on_news: "Callable[[BatchNews], None]",
+    throttle: Throttle,
+) -> ModelClient:
+    """A client that answers `crowd` by batches, for the run that `sent` is of; live calls go as `throttle` admits them.
+
+    Raises:
+        ModelKeyMissingError: there is no key.
+        ModelKeyError: no service would take the key as it is written.
+    """
+    from .batch_following import Pace
+    from .batched import BatchedModel
+
+    return BatchedModel(_open_gemini(gemini, throttle), gemini, sent, crowd, on_news, Pace())
 
 
 def _open_shipped() -> ModelClient:
     return ReplayModel(shipped_recordings(), "replay")
 
 
-def _open_gemini(options: GeminiOptions) -> ModelClient:
+def _open_gemini(options: GeminiOptions, throttle: Throttle | None) -> ModelClient:
     # The SDK costs most of a second to load, and only who asks Gemini pays it.
     from .gemini import GeminiModel
 
-    return GeminiModel(options)
+    return GeminiModel(options, throttle)

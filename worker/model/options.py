@@ -1,5 +1,6 @@
 """What a Gemini client is told, and how its key may be spoken of."""
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 
@@ -51,6 +52,12 @@ class GeminiOptions:
     def shown_address(self) -> str:
         """Where requests go, without a password that a gateway's address may carry."""
         return re.sub(r"//[^/@]*@", "//", self.address)
+
+    @property
+    def account(self) -> str:
+        """Whose limits requests count against: those of a project, or of a key, of which it tells nothing."""
+        payer = self.project if self.vertex else (self.api_key or "").strip()
+        return hashlib.sha256(f"{self.address}\0{payer}".encode()).hexdigest()[:12]
 
     @property
     def version(self) -> str:

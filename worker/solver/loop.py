@@ -175,6 +175,7 @@ def _request(job: PromptJob, attempts: Sequence[Attempt], style: Style) -> Model
     number, current = conversation_so_far(job, attempts)
     return ModelRequest(
         prompt=job.prompt,
+        run_id=job.run_id,
         task_id=job.task_id,
         sample=job.sample,
         attempt=len(attempts) + 1,

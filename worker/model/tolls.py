@@ -1,0 +1,36 @@
+"""What a request is expected to use, before anybody knows."""
+
+import json
+import math
+
+from jobs.clock import utcnow
+from jobs.models import Usage
+
+from . import ModelRequest, ModelTurn, UserTurn
+from .options import GeminiOptions
+from .prices import cost_of
+from .throttle import Toll
+
+_CHARACTERS_A_TOKEN = 4
+_LONGEST_ANSWER = 65_536
+
+
+def toll_of(request: ModelRequest, model: str, options: GeminiOptions) -> Toll:
+    """The prompt by its length, and the longest answer that may come."""
+    characters = len(request.system_instruction) + sum(map(_length_of, request.turns))
+    prompt = math.ceil(characters / _CHARACTERS_A_TOKEN)
+    answer = options.max_output_tokens or _LONGEST_ANSWER
+    usage = Usage(prompt_token_count=prompt, candidates_token_count=answer)
+    cost = cost_of(usage, [model], utcnow())
+    return Toll(
+        model=model,
+        run_id=request.run_id,
+        prompt_tokens=prompt,
+        most_tokens=prompt + answer,
+        most_usd=cost.usd if cost else None,
+        most_seconds=options.timeout_seconds,
+    )
+
+
+def _length_of(turn: UserTurn | ModelTurn) -> int:
+    return len(turn.text if isinstance(turn, UserTurn) else json.dumps(turn.content))
