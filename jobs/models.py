@@ -256,13 +256,16 @@ class ModelReply(Wire):
     """None where the price is unknown, never 0. Requests that brought no reply are not in it; of a reply out of the
     cache it is what was paid at that time."""
     latency_seconds: float
-    """Of the request that was answered; earlier tries and the waits between them are not in it."""
+    """Of the request that was answered; earlier tries and the waits between them are not in it. Of one that went with a
+    batch, from then until its results were here."""
     transport_tries: int = 1
     """HTTP requests it took in all, those after a rate limit included. They are not attempts."""
     transport_retries: int = 0
     """How many of them followed on a failure of service or network, or on no answer in time."""
     resamples: int = 0
     """How many of them followed on a reply that was thrown away, because it was empty, blocked or malformed."""
+    batch: str | None = None
+    """The batch of Gemini's that brought it, at half the price; None of a live call."""
     simulated: bool = False
     """The answer is a recording."""
     style: Style | None = None

@@ -126,7 +126,9 @@ async def resume_queue(queue: JobQueue, name: str) -> None:
         words = [queue.keys.paused, name]
         n_paused: int = await run_script(queue.redis, queue.keys, _RESUME, words)
     if not n_paused:
-        raise UsageError(f"queue {name!r} is not paused")
+        raise UsageError(
+            f"queue {name!r} is not paused", fixes=["see which are: promptmill queue status"]
+        )
 
 
 def _lane(row: tuple[bytes, int, int, int, int]) -> LaneStatus:

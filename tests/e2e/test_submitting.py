@@ -46,6 +46,16 @@ async def test_waiting_for_a_job_that_is_never_solved_exits_with_1(
     assert [record["verdict"] for record in ended.json()] == ["wrong_answer"]
 
 
+def test_a_job_that_waits_is_told_from_one_that_nobody_knows(project: Project) -> None:
+    """Between submitting and the record people look, and "no record" reads as if the job were lost."""
+    job_id = project.run("submit", "Print 1.").out.strip()
+    ended = project.run("job", "show", job_id)
+    assert ended.code == 2
+    assert f"there is no record of job '{job_id}' yet: it waits for a worker" in ended.err
+    assert "promptmill queue status" in ended.err
+    assert "yet" not in project.run("job", "show", "nobody").err
+
+
 async def test_a_file_of_jobs_is_submitted_through_a_pipe(
     gemini: Project, standin: Standin
 ) -> None:

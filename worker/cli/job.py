@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from config.escaping import escaped, escaped_block, escaped_json
-from jobs.errors import ExitCode, UsageError
+from jobs.errors import ExitCode, RecordNotFoundError, UsageError
 
 from .cases import cases_lines, failed_case
 from .execution import execution_lines
@@ -91,7 +91,7 @@ def show_job(
         content: also programs, their output and feedback, where standard output is no terminal.
         json: the whole record as JSON.
     """
-    record = asyncio.run(_find_one(read_settings(flags), job_id))
+    record = asyncio.run(_found(read_settings(flags), job_id))
     if attempt is not None and attempt > len(record.attempts):
         raise UsageError(
             f"job {record.job_id!r} has {counted(len(record.attempts), 'attempt')}, none of number {attempt}"
@@ -110,6 +110,15 @@ async def _summaries(settings: Settings, run_id: str | None, limit: int) -> list
 
     async with aclosing(open_store(settings.records_place, prefix=settings.redis.prefix)) as store:
         return [summary async for summary in store.summaries(run_id=run_id, limit=limit)]
+
+
+async def _found(settings: Settings, job_id: str) -> Record:
+    try:
+        return await _find_one(settings, job_id)
+    except RecordNotFoundError as error:
+        from .unfinished import explained
+
+        raise await explained(settings, job_id, error) from None
 
 
 async def _find_one(settings: Settings, beginning: str) -> Record:

@@ -1,4 +1,4 @@
-"""Connections for hundreds of calls at one time: many small pools, since a large one goes through all it has each time."""
+"""Connections for hundreds of calls at one time: many small pools, since a large one is gone through at each call."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
