@@ -125,8 +125,9 @@ class GeminiModel:
             self._options,
             self._patience,
         )
-        # With what was thrown away for it.
-        return priced(progress.finish(reply), model, utcnow())
+        finished = progress.finish(reply)
+        # What was thrown away for it was paid for as well.
+        return finished if finished.usage == reply.usage else priced(finished, model, utcnow())
 
     async def aclose(self) -> None:
         """Give back connections; calling it twice changes nothing."""
