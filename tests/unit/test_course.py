@@ -58,7 +58,7 @@ ZERO = "ZeroDivisionError: division by zero"
         pytest.param(
             [failed(1, "a()"), failed(2, "b()"), failed(3, "a()")],
             "same_program_again",
-            id="to and fro",
+            id="and back again",
         ),
         pytest.param([failed(1, "a()"), failed(2, "a() ")], None, id="another byte"),
         pytest.param(
