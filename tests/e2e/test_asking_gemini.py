@@ -75,6 +75,24 @@ def test_attempts_end_when_they_are_used_up(gemini: Project, standin: Standin) -
     assert record.attempts[-1].feedback is None
 
 
+def test_how_a_conversation_is_kept_goes_into_each_job(gemini: Project, standin: Standin) -> None:
+    """A worker elsewhere must keep it as whoever queued the job set it, and the record must say how."""
+    standin.says(WRONG)
+    gemini.environment |= {
+        "PROMPTMILL_CONVERSATION__STYLE": "parts",
+        "PROMPTMILL_CONVERSATION__STOP_WHEN_STUCK": "false",
+    }
+    gemini.solve("Print the answer.", expect="42", maxAttempts=3)
+    gemini.submit("Print the answer.", "--expect", "42")
+    for name in ("STYLE", "STOP_WHEN_STUCK"):
+        del gemini.environment[f"PROMPTMILL_CONVERSATION__{name}"]
+    assert gemini.run("worker", "--burst").code == 0
+    assert len(gemini.records()) == 2
+    for record in gemini.records():
+        assert [attempt.reply.style for attempt in record.attempts] == [None, "parts", "parts"]
+        assert record.attempts[-1].end == "attempts_used_up"
+
+
 def test_a_model_that_repeats_its_program_is_not_asked_to_the_end(
     gemini: Project, standin: Standin
 ) -> None:

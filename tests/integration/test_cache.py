@@ -1,5 +1,6 @@
 """Replies that are paid for once: what is found again, what is not, and that losing Redis costs nothing but hits."""
 
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -122,12 +123,15 @@ async def test_a_kept_reply_is_gone_after_a_month(redis: ArqRedis, standin: Stan
     assert 0 < await redis.ttl(key) <= CACHE_SECONDS == 30 * 24 * 3600
 
 
-async def test_what_cannot_be_read_is_answered_anew(redis: ArqRedis, standin: Standin) -> None:
+@pytest.mark.parametrize("kept", [b"torn", zlib.compress(b'{"of": "tomorrow"}')])
+async def test_what_cannot_be_read_is_answered_anew(
+    redis: ArqRedis, standin: Standin, kept: bytes
+) -> None:
     """Another version may have kept it: that must cost a call, and not the job."""
     standin.says("fine")
     await replies(redis, standin, ASKED)
     [key] = [key async for key in redis.scan_iter("promptmill:reply:*")]
-    await redis.set(key, '{"of": "tomorrow"}')
+    await redis.set(key, kept)
     given = await replies(redis, standin, ASKED, ASKED)
     assert [reply.cached for reply in given] == [False, True]
 
