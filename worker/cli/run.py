@@ -49,7 +49,11 @@ def list_runs(
         n_jobs = run.ended + run.open
         solved = run.verdicts.get(Verdict.ACCEPTED, 0)
         ended = f"{run.ended:>7} of {n_jobs:<7} ended  {solved:>7} solved"
-        emit(escaped(f"{run.run_id:<28}  {run.state_in_words:<9}  {began}  {ended}  {run.reason}".rstrip()))
+        emit(
+            escaped(
+                f"{run.run_id:<28}  {run.state_in_words:<9}  {began}  {ended}  {run.reason}".rstrip()
+            )
+        )
     return ExitCode.OK
 
 
