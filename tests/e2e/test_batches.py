@@ -16,7 +16,8 @@ from tests.waiting import wait_until
 from .programs import reply
 from .project import Ended, Project, Running
 
-pytestmark = pytest.mark.e2e
+# Several commands one after the other, two of which wait for the leases of one that was killed.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 RIGHT, WRONG = reply("print(42)"), reply("print(41)")
 ALL_RIGHT = Rule(steps=(steps.text(RIGHT),))
@@ -57,7 +58,7 @@ async def started(project: Project, standin: Standin, *plans: BatchPlan) -> Runn
     """The command, whose batch has been made and waits."""
     standin.script(ALL_RIGHT, batches=plans or (WAITING,))
     running = project.start(*COMMAND)
-    await wait_until(lambda: len(standin.batches) == 1, 30, "a batch")
+    await wait_until(lambda: len(standin.batches) == 1, 50, "a batch")
     return running
 
 
