@@ -16,7 +16,8 @@ from tests.waiting import wait_until
 from .programs import reply
 from .project import Ended, Project, Running
 
-pytestmark = pytest.mark.e2e
+# Several commands one after the other, two of which wait for the leases of one that was killed.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 RIGHT, WRONG = reply("print(42)"), reply("print(41)")
 ALL_RIGHT = Rule(steps=(steps.text(RIGHT),))
@@ -57,7 +58,7 @@ async def started(project: Project, standin: Standin, *plans: BatchPlan) -> Runn
     """The command, whose batch has been made and waits."""
     standin.script(ALL_RIGHT, batches=plans or (WAITING,))
     running = project.start(*COMMAND)
-    await wait_until(lambda: len(standin.batches) == 1, 30, "a batch")
+    await wait_until(lambda: len(standin.batches) == 1, 50, "a batch")
     return running
 
 
@@ -172,13 +173,19 @@ def test_what_does_not_go_with_batches_is_refused_in_words(
     assert standin.log() == ()
 
 
-async def test_a_run_is_asked_one_way_or_the_other(rows: Project, standin: Standin) -> None:
-    """Its jobs wait where only the one command looks for them, and the other would wait for ever."""
+async def test_a_run_that_waits_for_batches_is_not_asked_live(
+    rows: Project, standin: Standin
+) -> None:
+    """Its jobs wait where only the command with the flag looks for them, and this one would wait for ever."""
     running = await started(rows, standin)
     running.interrupt_group()
     running.ended(within_seconds=15)
     live = rows.run(*(word for word in COMMAND if word != "--batch"))
     assert (live.code, "was begun with --batch" in live.err) == (2, True), live.err
-    rows.submit("--jsonl", "rows.jsonl", "--run", "other")
-    batched = rows.run("eval", "rows.jsonl", "--run", "other", "--batch")
+
+
+def test_a_run_that_waits_for_live_calls_is_not_sent_in_batches(rows: Project) -> None:
+    """The same the other way round: no job of it would ever be held."""
+    rows.submit("--jsonl", "rows.jsonl", "--run", "r")
+    batched = rows.run(*COMMAND)
     assert (batched.code, "was begun without --batch" in batched.err) == (2, True), batched.err
