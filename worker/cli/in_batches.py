@@ -7,13 +7,10 @@ from dataclasses import replace
 
 from config.escaping import escaped
 from config.settings import Settings
-from jobs.connection import expecting_answer
 from jobs.errors import UsageError
-from jobs.lanes import lane_of
 from jobs.presence import is_replayed
 from jobs.priorities import Priority
 from jobs.queue import JobQueue
-from jobs.runs import find_run
 from worker.consumer.in_batches import Deliveries
 from worker.main import Engine, open_engine
 from worker.model import ModelClient
@@ -24,7 +21,6 @@ from worker.model.sent import SentBatches
 from worker.model.throttle import Throttle
 
 from .batch import Batch
-from .errors import MixedRunError
 from .output import counted
 from .placing import Place
 from .progress import RunProgress
@@ -63,37 +59,6 @@ def refuse_without_gemini(settings: Settings) -> None:
                 "set a key:  export GEMINI_API_KEY=...",
                 "or leave out --batch",
             ],
-            note=_NOTHING,
-        )
-
-
-async def refuse_other_way(queue: JobQueue, batch: Batch) -> None:
-    """Make sure that what is queued of the run is asked the same way: nobody would work on it otherwise.
-
-    Raises:
-        MixedRunError: the run goes by batches and the command does not, or the other way round.
-    """
-    run_id = batch.run_id
-    if run_id is None:
-        return
-    place = place_of_batches(run_id)
-    lane = lane_of(batch.first().model_copy(update={"queue": place.queue}))
-    lane = replace(lane, priority=place.priority)
-    with expecting_answer(f"it cannot be told how run {run_id!r} is asked"):
-        async with queue.redis.pipeline(transaction=False) as pipe:
-            pipe.sismember(queue.keys.lanes, lane.name)
-            [is_batched] = await pipe.execute()
-    run = await find_run(queue, run_id)
-    if batch.in_batches and run is not None and run.open > run.held and not is_batched:
-        raise MixedRunError(
-            f"run {run_id!r} was begun without --batch, and {counted(run.open, 'job')} of it are queued",
-            fixes=["go on without --batch", "or give this run another name with --run"],
-            note=_NOTHING,
-        )
-    if is_batched and not batch.in_batches:
-        raise MixedRunError(
-            f"run {run_id!r} was begun with --batch, and jobs of it wait for batches",
-            fixes=["go on with --batch", f"or end it first:  promptmill run cancel {run_id}"],
             note=_NOTHING,
         )
 
