@@ -231,14 +231,26 @@ async def test_a_reply_that_was_fetched_before_is_fetched_and_not_paid_for_again
             assert (await model.generate(of_task("a"))).batch == "batches/b0"
 
 
-async def test_who_is_not_content_with_a_reply_gets_another(
+async def test_another_delivery_gets_the_reply_that_was_paid_for(
     standin: Standin, sent: SentBatches
 ) -> None:
-    """Asked twice in one process, the same request means that the first reply was of no use."""
+    """A worker that was frozen asks again for jobs it has back; nobody pays twice, or waits another day, for that."""
     standin.script(ANSWERS)
     async with aclosing(batched(standin, sent)) as model:
         replies = [await model.generate(of_task("a")) for _ in range(2)]
-    assert [reply.batch for reply in replies] == ["batches/b0", "batches/b1"]
+    assert [reply.batch for reply in replies] == ["batches/b0", "batches/b0"]
+    assert len(standin.batches) == 1
+
+
+async def test_two_deliveries_that_ask_for_the_same_are_both_answered(
+    standin: Standin, sent: SentBatches
+) -> None:
+    """A job may come back before its old delivery has ended; one that is forgotten waits for ever, and all with it."""
+    standin.script(ANSWERS)
+    async with aclosing(batched(standin, sent, Crowd(2))) as model, asyncio.timeout(20):
+        replies = await asyncio.gather(*(model.generate(of_task("a")) for _ in range(2)))
+    assert [reply.batch for reply in replies] == ["batches/b0", "batches/b0"]
+    assert len(standin.batches) == 1
 
 
 async def test_another_conversation_is_no_answer(standin: Standin, sent: SentBatches) -> None:
