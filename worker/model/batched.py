@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, Protocol
 
 import structlog
@@ -178,6 +177,10 @@ class BatchedModel:
         raise BatchesFailedError(
             f"{_MOST_ENDS} batches in a row came to nothing",
             facts={"the last one": self._options.redact(reason)},
+            fixes=(
+                "mend what Gemini says of the last one, where it says what it was",
+                "or ask live, in a run of another name:  leave out --batch",
+            ),
         )
 
     async def _wish(self, key: str, model: str, line: bytes, heard: frozenset[str]) -> _Following:
@@ -216,12 +219,15 @@ class BatchedModel:
                 for wish in told:
                     _tell(wish, self._follow(batch, None))
                 waiting[key] = [wish for wish in waiting[key] if wish not in told]
-        numbers = count(1 + max((batch.number for batch in known), default=0))
         for model, chunk in _chunks(asked[0] for asked in waiting.values() if asked):
             own_id = f"{self._sent.run_id} {new_id('batch')}"
             keys = tuple(wish.key for wish in chunk)
             batch = SentBatch(
-                own_id=own_id, number=next(numbers), model=model, keys=keys, sent_at=utcnow()
+                own_id=own_id,
+                number=await self._sent.next_number(),
+                model=model,
+                keys=keys,
+                sent_at=utcnow(),
             )
             await self._sent.note(batch)
             following = self._follow(batch, b"".join(wish.line for wish in chunk))

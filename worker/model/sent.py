@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from pydantic import AwareDatetime
 
@@ -11,6 +12,8 @@ from jobs.pipelining import Commands
 from jobs.wire import Wire
 
 _PATIENCE_SECONDS = 600.0
+_NUMBER = "number"
+"""Where the number of the newest batch stands, among batches by their own ids, which hold more than one word."""
 
 
 class SentBatch(Wire):
@@ -43,8 +46,15 @@ class SentBatches:
             RedisError, OSError: Redis did not answer for ten minutes; so it is with the others.
         """
         found: dict[bytes, bytes] = await self._run("HGETALL", self._key)
+        found.pop(_NUMBER.encode(), None)
         kept = map(SentBatch.model_validate_json, found.values())
         return sorted(kept, key=lambda batch: batch.number)
+
+    async def next_number(self) -> int:
+        """One that no batch of the run has had, those that were forgotten included."""
+        number: int = await self._run("HINCRBY", self._key, _NUMBER, 1)
+        await self._run("EXPIRE", self._key, RUN_SECONDS)
+        return number
 
     async def note(self, batch: SentBatch) -> None:
         """Write one down, or what is known of it by now."""
@@ -59,7 +69,6 @@ class SentBatches:
         """The run is over."""
         await self._run("DEL", self._key)
 
-    async def _run(self, *words: str | int) -> dict[bytes, bytes]:
+    async def _run(self, *words: str | int) -> Any:  # noqa: ANN401  (each command answers in its own way)
         command = partial(self._redis.execute_command, *words)
-        answer: dict[bytes, bytes] = await through_outages(command, _PATIENCE_SECONDS)
-        return answer
+        return await through_outages(command, _PATIENCE_SECONDS)
