@@ -223,3 +223,28 @@ def test_a_live_run_that_was_stopped_is_not_sent_in_batches(
     batched = rows.run(*COMMAND)
     assert (batched.code, "was begun without --batch" in batched.err) == (2, True), batched.err
     assert standin.batches == ()
+
+
+def test_no_budget_is_taken_that_a_run_in_batches_would_not_keep(
+    rows: Project, standin: Standin
+) -> None:
+    """Who sets a limit of five dollars, and is told that the run goes on, believes in it."""
+    standin.script(ALL_RIGHT)
+    assert rows.run(*COMMAND).code == 0
+    raised = rows.run("run", "resume", "r", "--max-usd", "5")
+    assert (raised.code, "no budget holds it" in raised.err) == (2, True), raised.err
+    shown = rows.run("run", "show", "r", "--json").json()
+    assert (shown["budget"]["usd"], shown["spent"]["requests"], shown["asked"]) == (
+        None,
+        3,
+        "batch",
+    )
+
+
+def test_a_run_with_a_budget_is_not_begun_again_in_batches(rows: Project, standin: Standin) -> None:
+    """The limit stands with the run, and would be passed without a word."""
+    rows.submit("--jsonl", "rows.jsonl", "--run", "r", "--max-usd", "5")
+    rows.run("run", "cancel", "r")
+    batched = rows.run(*COMMAND)
+    assert (batched.code, "has a budget" in batched.err) == (2, True), batched.err
+    assert standin.batches == ()

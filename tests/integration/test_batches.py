@@ -11,6 +11,8 @@ from pydantic import JsonValue
 from jobs.clock import utcnow
 from jobs.connection import open_redis
 from jobs.keys import Keys
+from jobs.queue import JobQueue
+from jobs.runs import get_run
 from tests.integration.asking_gemini import FINE, asked, gemini, options
 from tests.standin import steps
 from tests.standin.running import Standin
@@ -204,6 +206,21 @@ async def test_a_reply_of_a_batch_costs_half(standin: Standin, sent: SentBatches
     assert alone.cost is not None
     assert together.cost is not None
     assert together.cost.usd == pytest.approx(alone.cost.usd / 2)
+
+
+async def test_what_a_batch_has_used_is_counted_once(
+    standin: Standin, sent: SentBatches, queue: JobQueue
+) -> None:
+    """`run show` tells what a run has cost so far, and a command that was killed reads the same results again."""
+    standin.script(ANSWERS)
+    async with aclosing(batched(standin, sent)) as model:
+        reply = await model.generate(of_task("a"))
+    async with aclosing(batched(standin, sent)) as model:
+        assert (await model.generate(of_task("a"))).cost == reply.cost
+    used = (await get_run(queue, "r")).spent
+    assert reply.cost is not None
+    assert (used.requests, used.tokens) == (1, reply.usage.total_token_count)
+    assert used.usd == pytest.approx(reply.cost.usd)
 
 
 async def test_a_reply_that_stays_of_no_use_goes_to_its_attempt(

@@ -11,6 +11,7 @@ from jobs.errors import UsageError
 from jobs.presence import is_replayed
 from jobs.priorities import Priority
 from jobs.queue import JobQueue
+from jobs.runs import find_run
 from worker.consumer.in_batches import Deliveries
 from worker.main import Engine, open_engine
 from worker.model import ModelClient
@@ -59,6 +60,21 @@ def refuse_without_gemini(settings: Settings) -> None:
                 "set a key:  export GEMINI_API_KEY=...",
                 "or leave out --batch",
             ],
+            note=_NOTHING,
+        )
+
+
+async def refuse_kept_budget(queue: JobQueue, batch: Batch) -> None:
+    """Make sure that the run was not given a budget, which nobody would hold.
+
+    Raises:
+        UsageError: it was.
+    """
+    run = await find_run(queue, batch.run_id or "")
+    if batch.in_batches and run is not None and run.budget.is_set:
+        raise UsageError(
+            f"run {run.run_id!r} has a budget, which is held request by request, and --batch sends all of them at once",
+            fixes=["give this run another name with --run", "or leave out --batch"],
             note=_NOTHING,
         )
 

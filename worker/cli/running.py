@@ -23,7 +23,7 @@ from .checking import (
 )
 from .errors import BudgetReachedError, NobodyWorksError
 from .following import Follower, records_of
-from .in_batches import MOST_JOBS, engine_in_batches, sent_of
+from .in_batches import MOST_JOBS, engine_in_batches, refuse_kept_budget, sent_of
 from .opening import open_queue
 from .output import talk
 from .progress import RunProgress
@@ -63,6 +63,7 @@ async def run_jobs(
                 own = _own_engine(settings, queue, batch, progress)
                 engine = await stack.enter_async_context(own)
             await refuse_mixed_run(queue, batch)
+            await refuse_kept_budget(queue, batch)
             await keep_to_one_way(queue, batch)
         if workers and not able:
             talk(f"the running workers answer with {models_of(workers)}; this run has its own")

@@ -1,12 +1,13 @@
 """A batch of Gemini's from wherever it is to its results, through whatever is in the way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
 
+from jobs.budgets import Spent
 from jobs.clock import utcnow
 from jobs.models import ModelReply
 from worker.errors import (
@@ -18,6 +19,7 @@ from worker.errors import (
 from .batches import BatchStatus, GeminiBatches
 from .faults import Fault
 from .options import GeminiOptions
+from .prices import priced
 from .sent import SentBatch, SentBatches
 
 _log = structlog.get_logger(__name__)
@@ -84,11 +86,9 @@ class BatchFollower:
         status, found = await self._end_of(batch, name) if name else (_gone("it was not made"), {})
         if not found:
             await self._sent.forget(batch)
-        seconds = (utcnow() - batch.sent_at).total_seconds()
-        for key, result in found.items():
-            if isinstance(result, ModelReply):
-                came = {"batch": name, "latency_seconds": seconds}
-                found[key] = result.model_copy(update=came)
+        else:
+            found = {key: _as_of_batch(result, batch, name) for key, result in found.items()}
+            await self._sent.count(batch, _spent_on(found.values()))
         n_answered = sum(isinstance(found.get(key), ModelReply) for key in batch.keys)
         self._tell(batch, name, status, n_answered)
         return Outcome(name or "", status, found)
@@ -203,6 +203,29 @@ class BatchFollower:
         )
         _log.info("batch", run_id=self._sent.run_id, name=news.name, state=news.state)
         self._on_news(news)
+
+
+def _as_of_batch(
+    result: ModelReply | Fault, batch: SentBatch, name: str | None
+) -> ModelReply | Fault:
+    """A result with what is known of it by its batch."""
+    if isinstance(result, Fault):
+        return result
+    now = utcnow()
+    came = {"batch": name, "latency_seconds": (now - batch.sent_at).total_seconds()}
+    return priced(result.model_copy(update=came), batch.model, now, is_batch=True)
+
+
+def _spent_on(results: Collection[ModelReply | Fault]) -> Spent:
+    """What these have used together."""
+    replies = [result for result in results if isinstance(result, ModelReply)]
+    usages = [reply.usage for reply in replies]
+    return Spent(
+        requests=len(results),
+        tokens=sum(usage.total_token_count or usage.prompt_token_count or 0 for usage in usages),
+        usd=sum(reply.cost.usd for reply in replies if reply.cost),
+        unpriced=sum(reply.cost is None for reply in replies),
+    )
 
 
 def _gone(why: str) -> BatchStatus:

@@ -151,7 +151,7 @@ class BatchedModel:
                 n_resamples = repeats.total()
                 paid = {"usage": thrown_away + result.usage, "resamples": n_resamples}
                 reply = result.model_copy(update={**paid, "transport_tries": n_resamples + 1})
-                return priced(reply, model, utcnow(), is_batch=True)
+                return priced(reply, model, utcnow(), is_batch=True) if n_resamples else reply
             fault = fault_in(result) if isinstance(result, ModelReply) else result
             if fault is not None and POLICIES[class_of(fault)].then is not Then.LATER:
                 raise error_of(fault, model, self._options, tries=1)
