@@ -95,9 +95,9 @@ async def engine_in_batches(
     """
     deliveries = Deliveries(queue.redis, queue.keys)
 
-    def model_of(_: str, options: GeminiOptions, throttle: Throttle) -> ModelClient:
+    def model_of(name: str, options: GeminiOptions, throttle: Throttle) -> ModelClient:
         return open_batched(
-            replace(options, name=settings.meant_model),
+            replace(options, name=name),
             sent_of(queue, batch),
             deliveries,
             lambda news: progress.say(_told(news)),
