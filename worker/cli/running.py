@@ -13,6 +13,7 @@ from worker.consumer.cancelling import cancel_until_done
 from worker.main import Engine, open_engine, serve
 
 from .batch import Batch
+from .batch_api import MOST_JOBS, engine_in_batches, refuse_kept_budget, sent_of
 from .checking import (
     check_languages,
     check_own_interpreters,
@@ -23,7 +24,6 @@ from .checking import (
 )
 from .errors import BudgetReachedError, NobodyWorksError
 from .following import Follower, records_of
-from .in_batches import MOST_JOBS, engine_in_batches, refuse_kept_budget, sent_of
 from .opening import open_queue
 from .output import talk
 from .progress import RunProgress

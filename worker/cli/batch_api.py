@@ -12,7 +12,7 @@ from jobs.presence import is_replayed
 from jobs.priorities import Priority
 from jobs.queue import JobQueue
 from jobs.runs import find_run
-from worker.consumer.in_batches import Deliveries
+from worker.consumer.crowd import Deliveries
 from worker.main import Engine, open_engine
 from worker.model import ModelClient
 from worker.model.batch_following import BatchNews
