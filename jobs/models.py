@@ -352,8 +352,9 @@ class Record(Wire):
     """Answers came from recordings: the numbers say nothing about a model."""
     limits: Limits
     """In force, after defaults and ceiling."""
-    isolation: Isolation
-    """What every run of a program had; workers that a job went through may differ, and each attempt says its own."""
+    isolation: Isolation | None
+    """What every run of a program had; workers that a job went through may differ, and each attempt says its own. None
+    where Gemini ran all that was run."""
     worker: str
     """The one that finished the job. It may have taken over attempts of others."""
     versions: dict[str, str]
