@@ -3,13 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from jobs.connection import open_redis
 from jobs.keys import Keys
 from jobs.models import ModelReply, Usage
+from jobs.queue import JobQueue
+from jobs.queue_status import status_of
+from tests.cutting import Cutter, cutting
 from tests.queueing import answer_of
+from tests.waiting import wait_until
 from worker.errors import ModelBusyError, ModelQuotaError
 from worker.model.scripted import spoken
 from worker.model.shared_throttle import ModelLimits, SharedThrottle
@@ -139,6 +144,23 @@ async def test_who_has_gone_while_it_waited_takes_nobodys_place(worker: Worker) 
     with pytest.raises(asyncio.CancelledError):
         await gone
     await send(throttle, toll())
+
+
+async def test_a_request_whose_admission_is_not_heard_of_is_admitted_once(
+    queue: JobQueue, redis_url: str, tmp_path: Path
+) -> None:
+    """A connection that breaks under the answer would cost a request of the day, and wait for a place it has itself."""
+    cutter = Cutter(b"mostMs", n_times=0, is_heard=True)
+    async with (
+        cutting(redis_url, cutter, tmp_path) as cut_url,
+        open_redis(cut_url, _KEYS) as redis,
+    ):
+        throttle = SharedThrottle(redis, _KEYS, "a", ModelLimits(concurrency=1))
+        await send(throttle, toll())
+        cutter.n_times = 1
+        await send(throttle, toll())
+    [use] = (await status_of(queue)).models
+    assert (cutter.n_cut, use.requests, use.under_way) == (1, 2, 0)
 
 
 async def test_nobody_is_turned_away_where_there_is_no_limit(worker: Worker) -> None:

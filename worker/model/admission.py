@@ -104,6 +104,8 @@ local function enter(requests_till, tokens_till)
 end
 
 local function admit()
+    -- Admitted before, and the answer was lost.
+    if redis.call('ZSCORE', slots, toll.id) then return {{'go', 0}} end
     if run ~= '' then
         local answer = ask_run()
         if answer == 'held' then return {{'held', 0}} end
