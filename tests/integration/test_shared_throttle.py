@@ -14,7 +14,6 @@ from jobs.queue import JobQueue
 from jobs.queue_status import status_of
 from tests.cutting import Cutter, cutting
 from tests.queueing import answer_of
-from tests.waiting import wait_until
 from worker.errors import ModelBusyError, ModelQuotaError
 from worker.model.scripted import spoken
 from worker.model.shared_throttle import ModelLimits, SharedThrottle
@@ -144,6 +143,25 @@ async def test_who_has_gone_while_it_waited_takes_nobodys_place(worker: Worker) 
     with pytest.raises(asyncio.CancelledError):
         await gone
     await send(throttle, toll())
+
+
+async def test_who_goes_in_the_moment_of_its_admission_leaves_its_place(
+    queue: JobQueue, worker: Worker
+) -> None:
+    """A worker that stops cancels many at one time, and each would take a place for minutes."""
+    throttle = worker(concurrency=2)
+
+    async def send_and_cancel() -> None:
+        async with throttle.passing(toll()):
+            going.cancel()
+
+    first = asyncio.create_task(send_and_cancel())
+    # Both are admitted in one step, and the first hears of it first.
+    going = asyncio.create_task(send(throttle, toll()))
+    await asyncio.wait([first, going])
+    assert going.cancelled()
+    [use] = (await status_of(queue)).models
+    assert (use.requests, use.under_way) == (2, 0)
 
 
 async def test_a_request_whose_admission_is_not_heard_of_is_admitted_once(
