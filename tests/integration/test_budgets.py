@@ -162,7 +162,7 @@ async def test_a_reply_that_is_told_after_the_place_of_its_request_has_ended_is_
     async def is_over() -> bool:
         # Whoever asks clears away what has ended.
         await send(throttle, None)
-        return await answer_of(queue.redis.zcard(place)) == 0
+        return bool(await answer_of(queue.redis.zcard(place)) == 0)
 
     async with throttle.passing(toll(seconds=-29.9)) as passage:
         await wait_until(is_over, 10, "the end of the place")

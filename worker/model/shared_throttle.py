@@ -176,7 +176,7 @@ class SharedThrottle:
 
     async def _settle(self, came: Sequence[str]) -> list[None]:
         self._n_messages += 1
-        words = [self._teller, self._n_messages, f"[{','.join(came)}]"]
+        words: list[str | int] = [self._teller, self._n_messages, f"[{','.join(came)}]"]
         settle = partial(run_script, self._redis, self._keys, SETTLE, words)
         try:
             # Replies are in hand, and their checkpoints wait as long.
