@@ -4,12 +4,14 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from pydantic import JsonValue
 from structlog.testing import capture_logs
 
 from jobs.calls import BY_FINISH, CallClass
+from jobs.clock import utcnow
 from jobs.models import ModelReply
 from jobs.verdicts import Verdict
 from tests.integration.asking_gemini import asked, gemini
@@ -21,6 +23,7 @@ from tests.standin.script import Step
 from worker.consumer.endings import PutBack, Recorded
 from worker.errors import ModelError
 from worker.model.gemini import GeminiModel
+from worker.model.prices import cost_of
 
 FINE = steps.text(GOOD)
 ONE_ATTEMPT = JOB.model_copy(update={"max_attempts": 1})
@@ -235,6 +238,21 @@ async def test_replies_that_were_thrown_away_are_paid_for(standin: Standin) -> N
     async with aclosing(gemini(standin.url)) as model:
         reply = await model.generate(asked())
     assert (reply.usage.prompt_token_count, reply.usage.candidates_token_count) == (24, 22)
+    whole = cost_of(reply.usage, ["gemini-3.8-flash"], utcnow())
+    assert reply.cost is not None
+    assert whole is not None
+    assert reply.cost.usd == pytest.approx(whole.usd)
+
+
+async def test_a_reply_whose_tokens_cannot_be_priced_is_used(standin: Standin) -> None:
+    """It is paid for: what its counts leave open is its price, and nothing is asked again for that."""
+    odd = {"promptTokenCount": 5, "cachedContentTokenCount": 9, "totalTokenCount": 5}
+    body = {**cast("dict[str, JsonValue]", FINE.body), "usageMetadata": odd}
+    standin.says(FINE.model_copy(update={"body": body}))
+    async with aclosing(gemini(standin.url)) as model:
+        reply = await model.generate(asked())
+    assert (reply.call_class, reply.cost) == (CallClass.OK, None)
+    assert len(standin.requests) == 1
 
 
 async def test_a_job_without_a_reply_waits_or_fails_but_is_never_lost(
