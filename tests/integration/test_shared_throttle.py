@@ -220,6 +220,14 @@ async def test_a_pause_is_never_made_shorter(worker: Worker) -> None:
     assert caught.value.retry_after_seconds == pytest.approx(30, abs=2)
 
 
+async def test_no_pause_is_longer_than_a_day(worker: Worker) -> None:
+    """A gateway that answers with a digit too many would silence all workers for years, long after it is mended."""
+    throttle = worker()
+    with pytest.raises(ModelBusyError) as caught:
+        await throttle.pause(_MODEL, 999_999_999.0)
+    assert caught.value.retry_after_seconds == 24 * 3600
+
+
 async def test_pauses_grow_while_the_service_names_none_and_a_reply_ends_that(
     worker: Worker,
 ) -> None:

@@ -5,6 +5,8 @@ from jobs.budgets import BUDGET
 _SPOKEN_FOR_MS = 2000
 _SLOT_TAKEN_MS = 100
 _LONGEST_PAUSE_MS = 60_000
+# Whatever is told: a header with a digit too many would silence all workers for years.
+_LONGEST_TOLD_MS = 24 * 3600 * 1000
 _DAY_SECONDS = 2 * 24 * 3600
 # Twice as long as anybody tells the same again.
 _TOLD_SECONDS = 1200
@@ -197,6 +199,7 @@ for _, came in ipairs(cjson.decode(ARGV[3])) do settle(came) end
 # sent again, and whether this is the first that is heard of it: what was under way then is refused as well.
 PAUSE = f"""
 local busy, told, ms = LIMIT .. ARGV[1], tonumber(ARGV[2]), now()
+told = told and math.min(told, {_LONGEST_TOLD_MS})
 redis.call('ZREM', SLOTS .. ARGV[1], '')
 local till = tonumber(redis.call('HGET', busy, 'pausedUntil') or 0)
 local is_new = till <= ms
