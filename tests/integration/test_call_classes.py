@@ -84,13 +84,13 @@ REFUSED = {
     "no key": steps.no_key(),
     "401": steps.error(401, "UNAUTHENTICATED", "no"),
     "403": steps.error(403, "PERMISSION_DENIED", "no"),
+    "429, limit 0": steps.no_quota(),
     "PUP_LIMITED_DISABLED": finished("PUP_LIMITED_DISABLED"),
 }
 PERMANENT = {
     "400": steps.error(400, "INVALID_ARGUMENT", "no such field"),
     "404": steps.not_found("gemini-3.8-flash", "v1"),
     "501": steps.error(501, "UNIMPLEMENTED", "no"),
-    "429, limit 0": steps.no_quota(),
 }
 RATE_LIMITED = {
     "RetryInfo": steps.rate_limited(0.3),

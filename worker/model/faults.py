@@ -14,6 +14,7 @@ from jobs.models import ModelReply
 from worker.errors import (
     ModelBusyError,
     ModelError,
+    ModelKeyError,
     ModelNotFoundError,
     ModelQuotaError,
     ModelRejectedError,
@@ -74,7 +75,8 @@ def class_of(fault: Fault) -> CallClass:
 
 def _class_of_429(fault: Fault) -> CallClass:
     if _NO_QUOTA.search(fault.words):
-        return CallClass.PERMANENT
+        # Of this model with this key, and so of every job that asks it.
+        return CallClass.AUTH
     # The service asks for a wait of seconds here too, which does not help before the day is over.
     if any("PerDay" in reason for reason in fault.reasons):
         return CallClass.QUOTA_DAY
@@ -117,6 +119,12 @@ def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) ->
                     "or raise the quota of the key's project",
                 ),
             )
+        case Then.PAUSE if fault.status == 429:
+            return ModelKeyError(
+                f"this API key has no quota for the model {model!r}",
+                facts=facts,
+                fixes=_OTHER_MODEL,
+            )
         case Then.PAUSE:
             return options.refused(facts)
         case _:
@@ -132,10 +140,6 @@ def _rejected(
             f"a reply of {model!r} cannot be used, which is a fault of ours: {facts['Gemini']}",
             facts=facts,
             fixes=("report it with these words",),
-        )
-    if fault.status == 429:
-        return ModelRejectedError(
-            f"this API key has no quota for the model {model!r}", facts=facts, fixes=_OTHER_MODEL
         )
     if fault.status == 404:
         return _no_such_model(model, options, facts)
