@@ -252,6 +252,8 @@ class ModelReply(Wire):
     response_id: str | None = None
     usage: Usage = Usage()
     """What was paid for it, replies that were thrown away for it included."""
+    thrown_away: Usage = Usage()
+    """How much of that was paid for replies that were thrown away."""
     cost: Cost | None = None
     """None where the price is unknown, never 0. Requests that brought no reply are not in it; of a reply out of the
     cache it is what was paid at that time."""
@@ -274,6 +276,11 @@ class ModelReply(Wire):
     """It was paid for earlier, and came out of the cache: usage and latency are those of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """How long the prompt was that it answers; 0 where that is unknown."""
+        return (self.usage.prompt_token_count or 0) - (self.thrown_away.prompt_token_count or 0)
 
     @property
     def call_class(self) -> CallClass:

@@ -238,6 +238,7 @@ async def test_replies_that_were_thrown_away_are_paid_for(standin: Standin) -> N
     async with aclosing(gemini(standin.url)) as model:
         reply = await model.generate(asked())
     assert (reply.usage.prompt_token_count, reply.usage.candidates_token_count) == (24, 22)
+    assert reply.prompt_tokens == 12
     whole = cost_of(reply.usage, ["gemini-3.8-flash"], utcnow())
     assert reply.cost is not None
     assert whole is not None

@@ -81,6 +81,7 @@ class CallProgress:
                 "transport_retries": self.counted_as(Counter.RETRY),
                 "resamples": self.counted_as(Counter.RESAMPLE),
                 "usage": self.thrown_away + reply.usage,
+                "thrown_away": self.thrown_away,
                 "cost": sum_of([*self.costs_thrown_away, reply.cost]),
             }
         )

@@ -43,9 +43,7 @@ def still_told(job: PromptJob, attempts: Sequence[Attempt]) -> Sequence[Attempt]
     """Those of a conversation that its next prompt tells of: whole turns, from the last that grew too long on."""
     most = job.conversation.history_tokens
     too_long = [
-        place
-        for place, attempt in enumerate(attempts)
-        if (attempt.reply.usage.prompt_token_count or 0) > most
+        place for place, attempt in enumerate(attempts) if attempt.reply.prompt_tokens > most
     ]
     return attempts[too_long[-1] :] if too_long else attempts
 
