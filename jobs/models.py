@@ -278,11 +278,6 @@ class ModelReply(Wire):
     """The recordings ended before this attempt, and the last one was given again."""
 
     @property
-    def prompt_tokens(self) -> int:
-        """How long the prompt was that it answers; 0 where that is unknown."""
-        return (self.usage.prompt_token_count or 0) - (self.thrown_away.prompt_token_count or 0)
-
-    @property
     def call_class(self) -> CallClass:
         """What the reply means for what can be done with it."""
         is_empty = not self.text.strip() and not self.code_parts
@@ -351,6 +346,8 @@ class Record(Wire):
     attempts: tuple[Attempt, ...]
     error: str | None = None
     """What went wrong with us; None unless the verdict is `internal_error`."""
+    unusable_reply: dict[str, JsonValue] | None = None
+    """What the model had answered where that is what went wrong: as received, and kept nowhere else."""
     requested_model: str
     """Who was asked last. The job's own, or else that of the worker that asked; each attempt says its own."""
     served_model: str | None

@@ -238,7 +238,7 @@ async def test_replies_that_were_thrown_away_are_paid_for(standin: Standin) -> N
     async with aclosing(gemini(standin.url)) as model:
         reply = await model.generate(asked())
     assert (reply.usage.prompt_token_count, reply.usage.candidates_token_count) == (24, 22)
-    assert reply.prompt_tokens == 12
+    assert reply.thrown_away.prompt_token_count == 12
     whole = cost_of(reply.usage, ["gemini-3.8-flash"], utcnow())
     assert reply.cost is not None
     assert whole is not None
@@ -264,9 +264,11 @@ async def test_a_job_without_a_reply_waits_or_fails_but_is_never_lost(
     async with aclosing(gemini(standin.url, max_wait_seconds=0)) as model:
         assert isinstance(await bench.deliver(model), PutBack)
     standin.says(finished("MISSING_THOUGHT_SIGNATURE"))
-    async with aclosing(gemini(standin.url)) as model:
-        await bench.deliver(model)
+    with capture_logs() as events:
+        async with aclosing(gemini(standin.url)) as model:
+            ending = await bench.deliver(model)
     record = await bench.store.get("j")
     assert record.verdict is Verdict.INTERNAL_ERROR
     assert "MISSING_THOUGHT_SIGNATURE" in (record.error or "")
-    assert "print(1)" in (record.error or ""), "the raw reply is kept"
+    assert "print(1)" in str(record.unusable_reply), "the raw reply is kept"
+    assert "print(1)" not in f"{events} {ending}", "and told nowhere else"

@@ -1,6 +1,5 @@
 """What a request without a reply means: whether to try again, and the error a person is told otherwise."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -48,6 +47,8 @@ class Fault:
     """How long the service wants us to wait; None where it says nothing."""
     known_as: CallClass | None = None
     """What it is by the word of whoever saw it; None where status and reasons tell."""
+    content: dict[str, JsonValue] | None = None
+    """What the model had answered, of a reply that cannot be used."""
 
 
 _BY_STATUS = {
@@ -88,9 +89,8 @@ def fault_in(reply: ModelReply) -> Fault | None:
     seen = reply.call_class
     if POLICIES[seen].then is Then.USE:
         return None
-    # Nobody else keeps it, and whoever mends the fault needs all there is.
-    raw = json.dumps(reply.content)
-    return Fault(200, f"finish reason {reply.finish_reason}, content {raw}", known_as=seen)
+    words = f"finish reason {reply.finish_reason}, response {reply.response_id}"
+    return Fault(200, words, known_as=seen, content=reply.content)
 
 
 def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) -> ModelError:
@@ -135,12 +135,13 @@ def _rejected(
     fault: Fault, model: str, options: GeminiOptions, facts: dict[str, str]
 ) -> ModelRejectedError:
     if class_of(fault) is CallClass.BUG:
-        # The record of the job holds the message alone.
-        return ModelRejectedError(
+        error = ModelRejectedError(
             f"a reply of {model!r} cannot be used, which is a fault of ours: {facts['Gemini']}",
             facts=facts,
-            fixes=("report it with these words",),
+            fixes=("report it with these words, and unusableReply in the record of the job",),
         )
+        error.unusable_reply = fault.content
+        return error
     if fault.status == 404:
         return _no_such_model(model, options, facts)
     return ModelRejectedError("Gemini refused the request for good", facts=facts)
