@@ -252,6 +252,8 @@ class ModelReply(Wire):
     response_id: str | None = None
     usage: Usage = Usage()
     """What was paid for it, replies that were thrown away for it included."""
+    thrown_away: Usage = Usage()
+    """How much of that was paid for replies that were thrown away."""
     cost: Cost | None = None
     """None where the price is unknown, never 0. Requests that brought no reply are not in it; of a reply out of the
     cache it is what was paid at that time."""
@@ -344,6 +346,8 @@ class Record(Wire):
     attempts: tuple[Attempt, ...]
     error: str | None = None
     """What went wrong with us; None unless the verdict is `internal_error`."""
+    unusable_reply: dict[str, JsonValue] | None = None
+    """What the model had answered where that is what went wrong: as received, and kept nowhere else."""
     requested_model: str
     """Who was asked last. The job's own, or else that of the worker that asked; each attempt says its own."""
     served_model: str | None
