@@ -32,6 +32,10 @@ from .wire import OpaqueJson, Wire
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 _IDENTIFIERS: TypeAdapter[str] = TypeAdapter(Identifier)
 
+# A schedule's runs are called by it and an instant, with a sign between them that nobody else may use.
+RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(@[0-9TZ]+)?$", max_length=128)]
+_RUN_IDS: TypeAdapter[str] = TypeAdapter(RunId)
+
 # No colon: it stands between the parts of a key.
 QueueName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 _QUEUE_NAMES: TypeAdapter[str] = TypeAdapter(QueueName)
@@ -52,6 +56,15 @@ def is_identifier(text: str) -> bool:
     return True
 
 
+def is_run_id(text: str) -> bool:
+    """Whether there can be a run of this id: for ids that are looked for."""
+    try:
+        _RUN_IDS.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
 def is_queue_name(text: str) -> bool:
     """Whether a queue could have this name: for names that a person typed."""
     try:
@@ -66,7 +79,7 @@ class PromptJob(Wire):
 
     prompt: Prompt
     job_id: Identifier = Field(default_factory=lambda: new_id("job"))
-    run_id: Identifier | None = None
+    run_id: RunId | None = None
     """The run it belongs to, if any: one submission of a dataset under one configuration."""
     task_id: TaskId | None = None
     """The row of a dataset it was made from, by that dataset's own name for it."""
