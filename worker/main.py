@@ -26,6 +26,7 @@ from jobs.embedded import join_server
 from jobs.keys import Keys
 from jobs.lanes import lanes_served
 from jobs.presence import WorkerPresence
+from jobs.queue import JobQueue
 from jobs.records.opening import folder_on_disk, open_store
 from worker.consumer.cancelling import cancel_until_done
 from worker.consumer.claims import Claims
@@ -37,6 +38,7 @@ from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
 from worker.consumer.room import lack_of_room
+from worker.consumer.ticker import Ticker
 from worker.consumer.worker import JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model import ModelClient
@@ -62,6 +64,7 @@ class Engine:
     model: ModelClient
     consumer: Consumer
     feeder: Feeder
+    ticker: Ticker
     sandbox: Sandbox
     presence: WorkerPresence
     room: Callable[[], int | None] = lambda: None
@@ -125,7 +128,12 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
-        yield Engine(redis, keys, model, consumer, feeder, sandbox, presence, throttle.room)
+        queue = await stack.enter_async_context(
+            JobQueue(settings.redis_url, records=store, prefix=settings.redis.prefix)
+        )
+        yield Engine(
+            redis, keys, model, consumer, feeder, Ticker(queue), sandbox, presence, throttle.room
+        )
 
 
 async def serve(
@@ -157,7 +165,8 @@ async def serve(
     engine.consumer.on_model_closed = gate.shut if outlasts_refusals else stop
     worker.obstacles.append(gate.obstacle)
     on_ready()
-    keepers = [asyncio.create_task(keeper.run()) for keeper in (engine.feeder, gate)]
+    running = (engine.feeder, engine.ticker, gate)
+    keepers = [asyncio.create_task(keeper.run()) for keeper in running]
     for keeper in keepers:
         # Only a defect ends one, and runs would wait for batches that nobody feeds, or a worker for a gate.
         keeper.add_done_callback(lambda _: worker.handle_sig(signal.SIGTERM))

@@ -63,18 +63,18 @@ def _late(
     window = timedelta(seconds=schedule.catch_up_seconds)
     recent = [at for at in late if now - at <= window]
     caught: list[datetime] = []
+    why = "no worker was there"
     match schedule.catch_up:
         case CatchUp.NONE:
-            why = "no worker was there, and the schedule catches up with none"
+            why += ", and the schedule catches up with none"
         case CatchUp.ONCE:
             caught = recent[-1:] if stands_in is None else []
             stand_in = next(iter(caught), stands_in)
-            why = "no worker was there"
             if stand_in is not None:
                 why += f"; {run_id_of(schedule.name, stand_in)} stands for it"
         case CatchUp.ALL:
             caught = recent[-MOST_CAUGHT_UP:]
-            why = f"no worker was there, and {MOST_CAUGHT_UP} later ones are caught up with"
+            why += f", and {MOST_CAUGHT_UP} later ones are caught up with"
     for at in late:
         if at in caught:
             yield _caught_up(schedule, at, now, n=len(recent))

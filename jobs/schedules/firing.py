@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from arq.connections import ArqRedis
@@ -11,7 +12,7 @@ from jobs.keys import Keys
 from jobs.scripts import run_script
 
 from .deciding import Plan, Step
-from .models import Fate, Overlap, Schedule, run_id_of
+from .models import Fate, Overlap, Schedule, ScheduleState, run_id_of
 
 HISTORY = 1000
 """Instants of each schedule whose fate is kept."""
@@ -49,7 +50,7 @@ local function look_at(run)
     local open = math.max(0, (fields.submitted or 0) - ended - (fields.cancelled or 0)) + (fields.toFeed or 0)
     local cause = fields.cause or ''
     local is_open = open > 0 and fields.state ~= 'cancelled' and cause ~= 'budget-reached'
-    if cause ~= '' then return is_open, 'it stands still: ' .. fields.reason end
+    if cause ~= '' then return is_open, 'it stands still: ' .. (fields.reason or cause) end
     if not is_open and failed > 0 then return is_open, failed .. ' of its jobs failed because of us' end
     return is_open, nil
 end
@@ -112,6 +113,8 @@ local function consider(step, running)
     end
 end
 
+-- A full server refuses this one, and with it everything.
+redis.call('HSET', SCHEDULE, 'decidedTo', plan.decidedTo)
 local running = look_round()
 local waiting = redis.call('HGET', SCHEDULE, 'waiting')
 if waiting and #running == 0 then
@@ -127,7 +130,7 @@ for _, step in ipairs(plan.steps) do
         consider(step, running)
     end
 end
-redis.call('HSET', SCHEDULE, 'decidedTo', plan.decidedTo, 'running', table.concat(running, ' '))
+redis.call('HSET', SCHEDULE, 'running', table.concat(running, ' '))
 local look = plan.nextAt
 if #running > 0 then look = math.min(look, now() + {_LOOK_MS}) end
 redis.call('ZADD', SCHEDULES, look, plan.name)
@@ -138,28 +141,31 @@ _NEVER_MS = 2**52
 _TOO_LATE = -1
 
 
-async def fire(  # noqa: PLR0913  (all that the step is about)
-    redis: ArqRedis,
-    keys: Keys,
-    definition: bytes,
-    schedule: Schedule,
-    seen_to: str,
-    decided: Plan,
-    *,
-    by_hand: bool = False,
+@dataclass(frozen=True)
+class Found:
+    """A schedule as it stands in Redis, and the words that stand there."""
+
+    state: ScheduleState
+    definition: bytes
+    decided_to: str
+
+
+async def fire(
+    redis: ArqRedis, keys: Keys, found: Found, decided: Plan, *, by_hand: bool = False
 ) -> list[Fate] | None:
     """Put a plan into effect, all of it or nothing; gives what became of the instants that it touched.
 
-    `definition` and `seen_to` are the schedule and how far it was decided as they stand in Redis; None if they are not
-    the same by now, and nothing was done. `by_hand` starts runs of a paused schedule, too.
+    None if the schedule is not as it was found by now, and nothing was done. `by_hand` starts runs of a paused
+    schedule, too.
 
     Raises:
         RedisError, OSError: Redis did not answer; doing it again changes nothing if it did.
     """
+    schedule = found.state.schedule
     next_at = _NEVER_MS if decided.next_at is None else milliseconds_of(decided.next_at)
     told = {
         "name": schedule.name,
-        "seenTo": seen_to,
+        "seenTo": found.decided_to,
         "decidedTo": str(milliseconds_of(decided.decided_to)),
         "nextAt": next_at,
         "created": utcnow().isoformat(),
@@ -178,7 +184,7 @@ async def fire(  # noqa: PLR0913  (all that the step is about)
         keys.schedules,
         keys.superseded,
     ]
-    words: Sequence[str | bytes] = [*places, json.dumps(told), definition]
+    words: Sequence[str | bytes] = [*places, json.dumps(told), found.definition]
     answer = await run_script(redis, keys, _FIRE, words)
     return None if answer == [_TOO_LATE] else [Fate(fate.decode()) for fate in answer]
 

@@ -78,9 +78,7 @@ class Timetable:
         begin, end = gap
         meant = next(CronSim(self._expression, begin - timedelta(seconds=1)), end)
         if self._is_by_the_clock and meant < end:
-            return (
-                f"{meant:%H:%M} does not exist on this night; the clock goes on at {local:%H:%M}"
-            )
+            return f"{meant:%H:%M} does not exist on this night; the clock goes on at {local:%H:%M}"
         return f"on this night the clock goes from {begin:%H:%M} to {end:%H:%M}"
 
     def _gap_before(self, instant: datetime) -> tuple[datetime, datetime] | None:
