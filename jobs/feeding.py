@@ -192,6 +192,21 @@ async def template_of(redis: ArqRedis, keys: Keys, run_id: str) -> str | None:
     return None if name is None else str(name.decode())
 
 
+async def is_still_read(redis: ArqRedis, keys: Keys, template: str) -> bool:
+    """Whether a run has batches of this template still to be queued.
+
+    Raises:
+        RedisError, OSError: Redis did not answer.
+    """
+    async with redis.pipeline(transaction=False) as pipe:
+        for run_id in await runs_to_feed(redis, keys):
+            pipe.hmget(keys.run(run_id), ["template", "fed", "batches"])
+        answers = await pipe.execute()
+    return any(
+        name == template.encode() and int(fed) < int(batches) for name, fed, batches in answers
+    )
+
+
 async def jobs_to_feed(redis: ArqRedis, keys: Keys) -> dict[str, int]:
     """The same runs, each with the number of jobs that are still to be queued.
 

@@ -24,9 +24,7 @@ async def add(
     queue: JobQueue, cron: str = "0 * * * *", *, n_jobs: int = 2, **words: object
 ) -> Schedule:
     """Keep a schedule of the name `nightly`."""
-    template = await keep_template(
-        queue.records, "nightly", lambda: iter(jobs_of_template(n_jobs))
-    )
+    template = await keep_template(queue.records, "nightly", lambda: iter(jobs_of_template(n_jobs)))
     given = {"name": "nightly", "cron": cron, "zone": "UTC", "runs": "a test", **words}
     schedule = Schedule.model_validate({**given, "template": template})
     await put_schedule(queue, schedule)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from arq.connections import ArqRedis
 
-from jobs.feeding import keep_batches, runs_to_feed, template_of
+from jobs.feeding import is_still_read, keep_batches
 from jobs.keys import Keys
 from jobs.models import PromptJob
 from jobs.records import RecordStore
@@ -39,9 +39,9 @@ async def keep_template(
 
 
 async def drop_if_unused(redis: ArqRedis, keys: Keys, records: RecordStore, template: str) -> None:
-    """Remove a template that neither its schedule nor a run that is still being fed needs.
+    """Remove a template that neither its schedule nor a run that is still to be fed needs.
 
-    Whoever stops using it asks for this afterwards, so that the last one finds nobody.
+    Whoever stops using it asks for this afterwards, so that the last one finds nobody. Done again, it changes nothing.
 
     Raises:
         RedisError, OSError: Redis did not answer.
@@ -52,7 +52,5 @@ async def drop_if_unused(redis: ArqRedis, keys: Keys, records: RecordStore, temp
         [definition] = await pipe.execute()
     if definition and Schedule.model_validate_json(definition).template.name == template:
         return
-    for run_id in await runs_to_feed(redis, keys):
-        if await template_of(redis, keys, run_id) == template:
-            return
-    await records.drop_batches(template)
+    if not await is_still_read(redis, keys, template):
+        await records.drop_batches(template)

@@ -91,9 +91,9 @@ class Feeder:
                 template = await template_of(self._redis, self._keys, run_id)
                 if template is None:
                     await self._store.drop_batches(run_id)
-                await end_feeding(self._redis, self._keys, run_id)
-                if template is not None:
+                else:
                     await drop_if_unused(self._redis, self._keys, self._store, template)
+                await end_feeding(self._redis, self._keys, run_id)
                 _log.info("run fed", run_id=run_id)
                 return False
             case _:
