@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Literal, Self, TypeAlias
 
+from jobs.conversations import STUCK
 from jobs.models import Record, Usage
 from jobs.stats import wilson_interval
 from jobs.verdicts import Verdict
@@ -65,6 +66,12 @@ class Report(Wire):
     """Jobs whose cost is unknown."""
     simulated: bool
     """At least one answer was a recording: the numbers say nothing about a model."""
+    n_cached: int
+    """Replies that were paid for earlier; their tokens are in `usage`, as those of the time when they were."""
+    n_stopped_early: int
+    """Jobs that ended because their model repeated itself, with attempts left."""
+    n_run_by_gemini: int
+    """Jobs whose programs Gemini ran itself: their verdicts rest on its word."""
     requested_models: tuple[str, ...]
     served_models: tuple[str, ...]
     isolation_profiles: tuple[str, ...]
@@ -89,6 +96,7 @@ class ReportBuilder:
         self._cost_usd = 0.0
         self._n_unpriced = 0
         self._simulated = False
+        self._n_cached = self._n_stopped_early = self._n_run_by_gemini = 0
         self._requested: set[str] = set()
         self._served: set[str] = set()
         self._profiles: set[str] = set()
@@ -107,6 +115,9 @@ class ReportBuilder:
         self._cost_usd += record.cost_usd or 0.0
         self._n_unpriced += record.cost_usd is None
         self._simulated |= record.simulated
+        self._n_cached += sum(attempt.reply.cached for attempt in record.attempts)
+        self._n_stopped_early += any(attempt.end in STUCK for attempt in record.attempts)
+        self._n_run_by_gemini += record.job.code_execution
         self._requested.add(record.requested_model)
         self._served |= {record.served_model} if record.served_model else set()
         self._profiles.add(record.isolation.profile)
@@ -131,6 +142,9 @@ class ReportBuilder:
             cost_usd=self._cost_usd,
             n_unpriced=self._n_unpriced,
             simulated=self._simulated,
+            n_cached=self._n_cached,
+            n_stopped_early=self._n_stopped_early,
+            n_run_by_gemini=self._n_run_by_gemini,
             requested_models=tuple(sorted(self._requested)),
             served_models=tuple(sorted(self._served)),
             isolation_profiles=tuple(sorted(self._profiles)),

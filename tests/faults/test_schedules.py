@@ -1,4 +1,4 @@
-"""Schedules of real workers that are killed, gone for hours, or lose their Redis: each instant has one run and one row."""
+"""Schedules of workers that are killed, gone for hours, or lose their Redis: each instant has one run and one row."""
 
 import random
 from datetime import datetime, timedelta

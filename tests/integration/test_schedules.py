@@ -48,7 +48,8 @@ async def ticking(queue: JobQueue, *, n_workers: int = 1) -> AsyncIterator[list[
     """So many workers that look at the schedules and feed their runs."""
     tickers = [Ticker(queue) for _ in range(n_workers)]
     feeders = [Feeder(queue.redis, queue.keys, queue.records, 5000) for _ in range(n_workers)]
-    tasks = [asyncio.create_task(keeper.run()) for keeper in (*tickers, *feeders)]
+    tasks = [asyncio.create_task(ticker.run()) for ticker in tickers]
+    tasks += [asyncio.create_task(feeder.run()) for feeder in feeders]
     try:
         yield tickers
     finally:

@@ -23,7 +23,8 @@ NIGHTS = [
 def walked(cron: str, zone: str, begin: str, *, hours: int = 48) -> list[datetime]:
     """What a simulated clock that asks every ten minutes, and remembers only how far it got, sees come."""
     table, clock = Timetable(cron, zone), datetime.fromisoformat(begin)
-    end, seen, reached = clock + timedelta(hours=hours), [], clock
+    seen: list[datetime] = []
+    end, reached = clock + timedelta(hours=hours), clock
     while clock < end:
         clock += timedelta(minutes=10)
         seen += takewhile(lambda at, now=clock: at <= now, table.after(reached))  # type: ignore[misc]
