@@ -4,7 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field
 
-from .models import Identifier, Record, RunId, TaskId, Usage
+from .identifiers import Identifier, RunId
+from .models import Record, TaskId, Usage
 from .verdicts import Verdict
 from .wire import Wire
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from jobs.errors import RecordDamagedError, RecordNotFoundError, StoreError
-from jobs.models import Record, is_identifier, is_run_id
+from jobs.identifiers import is_identifier, is_run_id
+from jobs.models import Record
 from jobs.summaries import Summary
 
 from . import LastingStore

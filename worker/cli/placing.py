@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from jobs.clock import utcnow
 from jobs.errors import UsageError
-from jobs.models import DEFAULT_QUEUE, is_queue_name
+from jobs.identifiers import is_queue_name
+from jobs.models import DEFAULT_QUEUE
 from jobs.priorities import Priority
 
 from .flags import LaneFlags, TimeFlags
