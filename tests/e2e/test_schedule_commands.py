@@ -9,7 +9,8 @@ from tests.waiting import wait_until
 
 from .project import Project
 
-pytestmark = pytest.mark.e2e
+# Some of them type two dozen commands.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 ADD = ("schedule", "add", "nightly", "30 2 * * *", "--tz", "Europe/Berlin")
 PROMPT = ("--prompt", "Print 1.", "--expect", "1", "--model", "replay")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def work(
     *,
     burst: Switch = False,
+    check: Switch = False,
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
@@ -24,9 +25,15 @@ def work(
 
     Args:
         burst: stop when the queue holds nothing that this worker answers.
+        check: only ask the worker that answers at worker.listen whether it takes jobs; exit with 0 if so, else 3.
         json: errors as JSON.
     """
-    settings = read_settings(flags)
+    settings = read_settings(flags, quiet=check)
+    if check:
+        from .asking_workers import ask_whether_ready
+
+        ask_whether_ready(settings.worker.listen)
+        return ExitCode.OK
     try:
         asyncio.run(_work(settings, burst=burst))
     except RedisUnreachableError as error:

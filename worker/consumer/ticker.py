@@ -32,17 +32,18 @@ class Ticker:
 
     def __init__(self, queue: JobQueue) -> None:
         """Start runs on this queue."""
-        self._queue = queue
+        self.queue = queue
+        """Where runs are started."""
         self.fates: Counter[Fate] = Counter()
         """What became of the instants that this worker decided on."""
 
     @property
     def _redis(self) -> ArqRedis:
-        return self._queue.redis
+        return self.queue.redis
 
     @property
     def _keys(self) -> Keys:
-        return self._queue.keys
+        return self.queue.keys
 
     async def run(self) -> NoReturn:
         """Look at them for ever. What fails is told, and tried again."""
@@ -73,7 +74,7 @@ class Ticker:
 
     async def _end(self, run_id: str) -> None:
         try:
-            await cancel_run(self._queue, run_id, "a newer run of its schedule is in its place")
+            await cancel_run(self.queue, run_id, "a newer run of its schedule is in its place")
         except RunNotFoundError:
             _log.info("run was over", run_id=run_id)
         # Only afterwards: whoever is killed in between leaves it to another.
