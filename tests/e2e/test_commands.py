@@ -28,7 +28,7 @@ COMMANDS = [
     ("run",),
     *(("run", word) for word in ("list", "show", "pause", "resume", "cancel", "retry")),
     ("queue",),
-    *(("queue", word) for word in ("status", "pause", "resume")),
+    *(("queue", word) for word in ("status", "pause", "resume", "drain", "purge")),
     ("schedule",),
     *(
         ("schedule", word)

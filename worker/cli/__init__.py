@@ -107,6 +107,10 @@ _queue.command(
 _queue.command(
     "worker.cli.queue:resume_queue", name="resume", help="Let workers take from it again."
 )
+_queue.command(
+    "worker.cli.queue:drain_queue", name="drain", help="Wait until workers have worked it off."
+)
+_queue.command("worker.cli.queue:purge_queue", name="purge", help="Take every job out of it.")
 app.command(_queue)
 
 _schedule = App(name="schedule", help="Runs that start by the clock.")
