@@ -9,8 +9,8 @@ from .scripts import run_script
 # A run, and how it is to be asked; gives how it is. What is queued without a word of it is asked live.
 _SETTLE = """
 local run, way = RUN .. ARGV[1], ARGV[2]
-local was = redis.call('HGET', run, 'asked')
-    or (redis.call('HEXISTS', run, 'submitted') == 1 or redis.call('EXISTS', HELD .. ARGV[1]) == 1) and 'live'
+local was, n_submitted, n_to_feed = unpack(redis.call('HMGET', run, 'asked', 'submitted', 'toFeed'))
+if n_submitted or n_to_feed or redis.call('EXISTS', HELD .. ARGV[1]) == 1 then was = was or 'live' end
 if was and state_of(ARGV[1]) ~= 'cancelled' then return was end
 redis.call('HSET', run, 'asked', way)
 redis.call('EXPIRE', run, RUN_SECONDS)

@@ -120,6 +120,8 @@ class ReportBuilder:
         self._n_run_by_gemini += record.job.code_execution
         self._requested.add(record.requested_model)
         self._served |= {record.served_model} if record.served_model else set()
+        if record.isolation is None:
+            return
         self._profiles.add(record.isolation.profile)
         layers = set(record.isolation.layers)
         self._layers = layers if self._layers is None else self._layers & layers

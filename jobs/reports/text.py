@@ -69,7 +69,8 @@ def _totals(report: Report) -> Iterator[str]:
     yield f"model      {', '.join(report.requested_models)} (served: {', '.join(report.served_models) or 'nothing'})"
     yield f"tokens     {'unknown' if tokens is None else f'{tokens:,}'}     cost {_cost(report)}"
     yield from _notes(report)
-    layers = f"{len(report.isolation_layers)} layers, named in each record"
-    yield f"isolation  {' and '.join(report.isolation_profiles)}: {layers}"
+    if report.isolation_profiles:
+        layers = f"{len(report.isolation_layers)} layers, named in each record"
+        yield f"isolation  {' and '.join(report.isolation_profiles)}: {layers}"
     if report.simulated:
         yield f"           {SIMULATED_NOTE}"

@@ -162,7 +162,10 @@ async def _see_through(
 ) -> None:
     """Wait for the jobs; given an engine, work on them meanwhile. A worker of our own only ends first if it had to."""
     waiting = asyncio.create_task(follower.follow_to_the_end(submitting))
-    server = asyncio.create_task(serve(engine, settings, handle_signals=False)) if engine else None
+    # The address to listen at is that of a worker beside this command.
+    quiet = settings.worker.model_copy(update={"listen": None})
+    own = settings.model_copy(update={"worker": quiet})
+    server = asyncio.create_task(serve(engine, own, handle_signals=False)) if engine else None
     tasks = {waiting} if server is None else {waiting, server}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
