@@ -217,9 +217,8 @@ def test_a_live_run_that_was_stopped_is_not_sent_in_batches(
     rows: Project, standin: Standin
 ) -> None:
     """The same the other way round: its jobs go back to where no batch is gathered."""
-    standin.script(Rule(steps=(steps.text(RIGHT),), repeats=True))
-    live = [word for word in COMMAND if word != "--batch"]
-    assert rows.run(*live, "--max-requests", "1").code == 6
+    rows.submit("--jsonl", "rows.jsonl", "--run", "r")
+    assert rows.run("run", "pause", "r").code == 0
     batched = rows.run(*COMMAND)
     assert (batched.code, "was begun without --batch" in batched.err) == (2, True), batched.err
     assert standin.batches == ()
