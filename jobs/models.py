@@ -386,6 +386,8 @@ class Record(Wire):
     worker: str
     """The one that finished the job. It may have taken over attempts of others."""
     versions: dict[str, str]
+    imported_from: Annotated[str, Field(min_length=1)] | None = None
+    """The format of the results that it was made from: whoever wrote those ran and judged, and nothing was run here."""
     deliveries: Annotated[int, Field(ge=1)]
     """How often the queue handed the job over. Not attempts."""
     usage: Usage

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import NormalDist, fmean
-from typing import Protocol
 
 _CONFIDENCE = 0.95
 _Z = NormalDist().inv_cdf((1 + _CONFIDENCE) / 2)
@@ -130,7 +129,7 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
 
 def sign_flip_p(differences: Iterable[float]) -> float:
-    """The two-sided p of these paired differences, if the sign of each were a coin's: McNemar's test of more than 1 and 0.
+    """The two-sided p of these paired differences, if signs were by chance: McNemar's test of more than 1 and 0.
 
     Edgington, E. S. & Onghena, P. (2007). Randomization tests, 4th edition. Chapman & Hall, chapter 6; that the
     observed one is counted is from Phipson, B. & Smyth, G. K. (2010). Permutation p-values should never be zero.
@@ -185,16 +184,6 @@ class Round:
     """Accepted after the round before, and no longer."""
 
 
-class Course(Protocol):
-    """What there is to know of a job: which of its attempts were accepted, in order."""
-
-    def __len__(self) -> int:
-        """How many attempts there were."""
-
-    def __getitem__(self, index: int, /) -> bool:
-        """Whether this one was accepted."""
-
-
 class CurveBuilder:
     """Counts jobs by the attempt that solved them, and by those that lost it again; it keeps none of them."""
 
@@ -203,14 +192,13 @@ class CurveBuilder:
         self._lost: list[int] = []
         self._first: list[int] = []
 
-    def add(self, course: Course) -> None:
-        """Count a job."""
+    def add(self, course: Sequence[bool]) -> None:
+        """Count a job, of which this says which of its attempts were accepted, in order."""
         while len(self._gained) < len(course):
             for counts in (self._gained, self._lost, self._first):
                 counts.append(0)
         was_accepted = was_once = False
-        for number in range(len(course)):
-            is_accepted = course[number]
+        for number, is_accepted in enumerate(course):
             self._gained[number] += is_accepted and not was_accepted
             self._lost[number] += was_accepted and not is_accepted
             self._first[number] += is_accepted and not was_once
