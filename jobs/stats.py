@@ -15,7 +15,7 @@ _FEWEST_DRAWS = 500
 _MOST_PICKS = 4_000_000
 
 
-def wilson_interval(successes: int, n: int) -> tuple[float, float]:
+def wilson_interval(successes: float, n: float) -> tuple[float, float]:
     """The 95 % score interval for a proportion, as fractions of 1. For n = 0 it is (0, 1): nothing is known.
 
     Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference.
@@ -68,6 +68,24 @@ def clustered_error(clusters: Iterable[Sequence[float]]) -> float | None:
     mean = math.fsum(value for values in groups for value in values) / n
     squares = math.fsum((math.fsum(values) - mean * len(values)) ** 2 for values in groups)
     return math.sqrt(squares * len(groups) / (len(groups) - 1)) / n
+
+
+def clustered_interval(tasks: Sequence[tuple[int, int]]) -> tuple[float, float]:
+    """The 95 % interval of a proportion, given for each cluster how many values it has and how many are successes.
+
+    Wilson's, with as many values as would have the same standard error if they were independent; as many as there are
+    clusters, where that cannot be told. Where each cluster is one value, it is Wilson's own.
+
+    Franco, C. et al. (2019). Comparative study of confidence intervals for proportions in complex sample surveys.
+    Journal of Survey Statistics and Methodology 7, 334-364.
+    """
+    n, successes = sum(n for n, _ in tasks), sum(good for _, good in tasks)
+    if n == len(tasks):
+        return wilson_interval(successes, n)
+    rate = successes / n
+    error = clustered_error([1.0] * good + [0.0] * (n - good) for n, good in tasks)
+    n_effective = min(n, rate * (1 - rate) / error**2) if error else len(tasks)
+    return wilson_interval(rate * n_effective, n_effective)
 
 
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -83,9 +83,9 @@ class ReportBuilder:
 
     def __init__(self) -> None:
         self._verdicts: Counter[Verdict] = Counter()
-        self._solved_at: Counter[int] = Counter()
         self._most_attempts = 0
-        self._tasks: dict[str, tuple[int, int]] = {}
+        self._tasks: dict[str, Counter[int | None]] = {}
+        # How many samples each attempt has solved, and under None those that none has.
         self._rounds = RoundsBuilder()
         self._model_seconds = array("d")
         self._wall_seconds = array("d")
@@ -107,9 +107,7 @@ class ReportBuilder:
         if record.verdict.is_scored:
             self._score(record)
         self._measure(record)
-        if record.solved_at is not None:
-            self._solved_at[record.solved_at] += 1
-        else:
+        if record.solved_at is None:
             self._open.append((in_reading_order(record), _open(record)))
         self._usage += record.usage
         self._cost_usd += record.cost_usd or 0.0
@@ -128,16 +126,17 @@ class ReportBuilder:
         """What they came to."""
         n_scored = sum(n for verdict, n in self._verdicts.items() if verdict.is_scored)
         open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
+        counts = self._solved_within(self._most_attempts)
         return Report(
             n_jobs=self._verdicts.total(),
             n_scored=n_scored,
             solved_within=tuple(
-                Rate.of(self._n_solved(within), n_scored)
+                Rate.over(self._solved_within(within))
                 for within in range(1, self._most_attempts + 1)
             ),
-            solved_error=clustered_error(map(_outcomes, self._tasks.values())),
+            solved_error=clustered_error(map(_outcomes, counts)),
             n_tasks=len(self._tasks),
-            samples=sample_rates(self._tasks),
+            samples=sample_rates(counts),
             rounds=self._rounds.rounds(),
             first_against_last=self._rounds.first_against_last(),
             verdicts=dict(self._verdicts),
@@ -161,8 +160,7 @@ class ReportBuilder:
         self._most_attempts = max(self._most_attempts, record.job.max_attempts)
         self._rounds.add(record.attempts)
         task = record.job.task_id or record.job_id
-        n, n_solved = self._tasks.get(task, (0, 0))
-        self._tasks[task] = (n + 1, n_solved + (record.verdict is Verdict.ACCEPTED))
+        self._tasks.setdefault(task, Counter())[record.solved_at] += 1
 
     def _measure(self, record: Record) -> None:
         for attempt in record.attempts:
@@ -173,8 +171,12 @@ class ReportBuilder:
                 self._wall_seconds.append(attempt.execution.wall_seconds)
                 self._cpu_seconds.append(attempt.execution.cpu_seconds)
 
-    def _n_solved(self, within: int) -> int:
-        return sum(n for attempt, n in self._solved_at.items() if attempt <= within)
+    def _solved_within(self, within: int) -> list[tuple[int, int]]:
+        """For each task, how many samples were judged, and how many of them so many attempts have solved."""
+        return [
+            (ends.total(), sum(n for at, n in ends.items() if at is not None and at <= within))
+            for ends in self._tasks.values()
+        ]
 
 
 def build_report(records: Iterable[Record]) -> Report:

@@ -1,15 +1,15 @@
 """The figures that reports are made of."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Self
 
 from jobs.stats import (
     clustered_error,
+    clustered_interval,
     mcnemar_p,
     pass_all_k,
     pass_at_k,
     percentile,
-    wilson_interval,
 )
 from jobs.wire import Wire
 
@@ -22,13 +22,19 @@ class Rate(Wire):
     successes: int
     n: int
     low: float
-    """Lower end of the 95 % Wilson interval, a fraction of 1."""
+    """Lower end of the 95 % Wilson interval, a fraction of 1; samples of one task are not taken for independent."""
     high: float
 
     @classmethod
     def of(cls, successes: int, n: int) -> Self:
-        """The rate of so many successes in n."""
-        low, high = wilson_interval(successes, n)
+        """The rate of so many successes in n that are independent."""
+        return cls.over([(1, 1)] * successes + [(1, 0)] * (n - successes))
+
+    @classmethod
+    def over(cls, tasks: Sequence[tuple[int, int]]) -> Self:
+        """The rate, given for each task how many samples there are and how many are successes."""
+        low, high = clustered_interval(tasks)
+        n, successes = sum(n for n, _ in tasks), sum(good for _, good in tasks)
         return cls(successes=successes, n=n, low=low, high=high)
 
     @property
@@ -52,10 +58,9 @@ class SampleRate(Wire):
     """All of k are solved (pass^k)."""
 
     @classmethod
-    def of(cls, k: int, tasks: Iterable[tuple[int, int]]) -> Self | None:
+    def of(cls, k: int, tasks: Sequence[tuple[int, int]]) -> Self | None:
         """The rates at k, given for each task how many samples were judged and how many solved; None without tasks."""
-        counts = list(tasks)
-        enough = [(n, solved) for n, solved in counts if n >= k]
+        enough = [(n, solved) for n, solved in tasks if n >= k]
         if not enough:
             return None
         at_k = [pass_at_k(n, solved, k) or 0.0 for n, solved in enough]
@@ -63,20 +68,20 @@ class SampleRate(Wire):
         return cls(
             k=k,
             n_tasks=len(enough),
-            n_left_out=len(counts) - len(enough),
+            n_left_out=len(tasks) - len(enough),
             pass_at_k=sum(at_k) / len(enough),
             pass_at_k_error=clustered_error([value] for value in at_k),
             pass_all_k=sum(all_k) / len(enough),
         )
 
 
-def sample_rates(tasks: Mapping[str, tuple[int, int]]) -> tuple[SampleRate, ...]:
+def sample_rates(tasks: Sequence[tuple[int, int]]) -> tuple[SampleRate, ...]:
     """The rates at the usual k, and at the most samples that any task has; none for a run of single samples."""
-    most = max((n for n, _ in tasks.values()), default=0)
+    most = max((n for n, _ in tasks), default=0)
     if most < 2:
         return ()
     ks = [k for k in (*_USUAL_KS, most) if k <= most]
-    rates = (SampleRate.of(k, tasks.values()) for k in sorted(set(ks)))
+    rates = (SampleRate.of(k, tasks) for k in sorted(set(ks)))
     return tuple(rate for rate in rates if rate is not None)
 
 

