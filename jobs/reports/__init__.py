@@ -15,9 +15,10 @@ from jobs.wire import Wire
 from .rates import FirstAgainstLast, Percentiles, Rate, RepairRound, SampleRate, sample_rates
 from .rounds import RoundsBuilder
 
-__all__ = ["OpenJob", "Rate", "Report", "ReportBuilder", "build_report", "in_reading_order"]
+__all__ = ["OpenJob", "Rate", "Report", "ReportBuilder", "build_report", "natural_order"]
 
-_Order: TypeAlias = tuple[list[tuple[int, str]], int, str]
+_Natural: TypeAlias = list[tuple[int, str]]
+_Order: TypeAlias = tuple[_Natural, int, str]
 
 
 class OpenJob(Wire):
@@ -108,7 +109,7 @@ class ReportBuilder:
             self._score(record)
         self._measure(record)
         if record.solved_at is None:
-            self._open.append((in_reading_order(record), _open(record)))
+            self._open.append((_in_reading_order(record), _open(record)))
         self._usage += record.usage
         self._cost_usd += record.cost_usd or 0.0
         self._n_unpriced += record.cost_usd is None
@@ -192,14 +193,17 @@ def _outcomes(counts: tuple[int, int]) -> list[float]:
     return [1.0] * n_solved + [0.0] * (n - n_solved)
 
 
-def in_reading_order(record: Record) -> _Order:
-    """A key that sorts by task, in which 2 comes before 10, then by sample."""
-    pieces = re.split(r"(\d+)", record.job.task_id or "")
-    numbered = [
+def natural_order(name: str) -> _Natural:
+    """A key that sorts names so that 2 comes before 10."""
+    return [
         (int(piece), "") if piece.isdecimal() and piece.isascii() else (-1, piece)
-        for piece in pieces
+        for piece in re.split(r"(\d+)", name)
     ]
-    return numbered, record.job.sample, record.job_id
+
+
+def _in_reading_order(record: Record) -> _Order:
+    """By task, then by sample."""
+    return natural_order(record.job.task_id or ""), record.job.sample, record.job_id
 
 
 def _open(record: Record) -> OpenJob:
