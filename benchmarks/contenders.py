@@ -135,6 +135,8 @@ async def answering(
     """
     process = await asyncio.create_subprocess_exec(
         *python,
+        # Or the benchmarks beside it would be what the standard library calls `queue`.
+        "-P",
         _ANSWERING,
         *arguments,
         stdin=asyncio.subprocess.PIPE,

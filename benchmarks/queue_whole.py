@@ -275,6 +275,7 @@ def _solving(
         queue.keys,
         model,
         consumer,
+        consumer.take,
         Feeder(queue.redis, queue.keys, store, settings.queue.high_water),
         sandbox,
         presence,

@@ -14,6 +14,9 @@ End = Literal[
 ]
 """Why a job ended with an attempt."""
 
+STUCK: tuple[End, ...] = ("same_program_again", "same_error_again")
+"""The model repeated itself."""
+
 END_IN_WORDS: dict[End, str] = {
     "same_program_again": "stopped early: the model gave a program again that had failed",
     "same_error_again": "stopped early: two programs in a row failed with the same error",

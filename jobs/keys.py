@@ -84,6 +84,10 @@ class Keys:
         """The sorted set of jobs of a paused run, by due time, that workers have put aside."""
         return f"{self.prefix}:held:{run_id}"
 
+    def sent(self, run_id: str) -> str:
+        """The hash of what a run has sent to Gemini in batches; deleted when the run is over, expires otherwise."""
+        return f"{self.prefix}:sent:{run_id}"
+
     @property
     def feeding(self) -> str:
         """The set of runs whose jobs lie in the record store, for workers to queue them."""

@@ -1,10 +1,7 @@
 """A job as data: what is asked, what each attempt did, and the record that is kept."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date
-from itertools import chain
 from signal import Signals
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import (
     AwareDatetime,
@@ -21,6 +18,7 @@ from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
 from .clock import new_id
 from .code_execution import ExecutedBy, why_not_by_gemini
 from .conversations import Conversation, End, Style
+from .costs import Cost
 from .extracted import Extracted
 from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
@@ -217,19 +215,6 @@ class Isolation(Wire):
     """Names of what the kernel or this account refused, of what a stronger profile has."""
 
 
-def weakest_of(isolations: Sequence[Isolation]) -> Isolation:
-    """What may be said of runs under all of these, at least one: what each of them had, and what any of them missed."""
-    # The type names the profiles from the strongest to the weakest.
-    profiles = get_args(Isolation.model_fields["profile"].annotation)
-    in_each = set.intersection(*(set(isolation.layers) for isolation in isolations))
-    missing = chain.from_iterable(isolation.missing for isolation in isolations)
-    return Isolation(
-        profile=max((isolation.profile for isolation in isolations), key=profiles.index),
-        layers=tuple(layer for layer in isolations[0].layers if layer in in_each),
-        missing=tuple(dict.fromkeys(missing)),
-    )
-
-
 class Usage(Wire):
     """Tokens, by Gemini's names (`usageMetadata`). None is unknown, not zero."""
 
@@ -247,16 +232,6 @@ class Usage(Wire):
                 for (name, mine), (_, theirs) in zip(self, other, strict=True)
             }
         )
-
-
-class Cost(Wire):
-    """What a reply cost, by a list of prices."""
-
-    usd: Annotated[float, Field(ge=0)]
-    prices_of: date
-    """The day, in UTC, whose prices these are: prices change."""
-    price_list: str
-    """Which list, and its version."""
 
 
 class ModelReply(Wire):
@@ -281,13 +256,16 @@ class ModelReply(Wire):
     """None where the price is unknown, never 0. Requests that brought no reply are not in it; of a reply out of the
     cache it is what was paid at that time."""
     latency_seconds: float
-    """Of the request that was answered; earlier tries and the waits between them are not in it."""
+    """Of the request that was answered; earlier tries and the waits between them are not in it. Of one that went with a
+    batch, from then until its results were here."""
     transport_tries: int = 1
     """HTTP requests it took in all, those after a rate limit included. They are not attempts."""
     transport_retries: int = 0
     """How many of them followed on a failure of service or network, or on no answer in time."""
     resamples: int = 0
     """How many of them followed on a reply that was thrown away, because it was empty, blocked or malformed."""
+    batch: str | None = None
+    """The batch of Gemini's that brought it, at half the price; None of a live call."""
     simulated: bool = False
     """The answer is a recording."""
     style: Style | None = None
@@ -302,13 +280,6 @@ class ModelReply(Wire):
         """What the reply means for what can be done with it."""
         is_empty = not self.text.strip() and not self.code_parts
         return class_of_reply(self.finish_reason, self.block_reason, is_empty=is_empty)
-
-
-def total_usd(replies: Iterable[ModelReply]) -> float | None:
-    """What these cost together: recordings and hits nothing, and None where the price of one is unknown."""
-    paid = [reply.cost for reply in replies if not (reply.simulated or reply.cached)]
-    known = [cost.usd for cost in paid if cost is not None]
-    return sum(known) if len(known) == len(paid) else None
 
 
 Trust = Literal["separate_process", "same_process", "reported_by_gemini"]

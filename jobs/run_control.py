@@ -121,7 +121,10 @@ async def resume_run(queue: JobQueue, run_id: str) -> int:
     """
     run = await get_run(queue, run_id)
     if run.state is RunState.CANCELLED or (run.state is RunState.ACTIVE and not run.held):
-        raise UsageError(f"run {run_id!r} is {run.state}, not paused")
+        raise UsageError(
+            f"run {run_id!r} is {run.state}, not paused",
+            fixes=[f"see how it is: promptmill run show {run_id}"],
+        )
     with expecting_answer(f"run {run_id!r} is not resumed as a whole", note="resume it again"):
         await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, RunState.PAUSED])
         n, unreadable = 0, 0

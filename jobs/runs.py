@@ -51,6 +51,12 @@ class Run(Wire):
     """What it has used."""
 
     @property
+    def state_in_words(self) -> str:
+        """Its state, or that it is finished: until jobs are submitted to it again, nothing more will happen."""
+        is_finished = self.state is RunState.ACTIVE and self.open == 0
+        return "finished" if is_finished else self.state
+
+    @property
     def is_stopped_by_budget(self) -> bool:
         """Whether that is why it stands still."""
         return self.cause == BUDGET

@@ -70,7 +70,7 @@ async def a_worker(
     async with open_redis(url, keys) as redis, beating(redis, keys, presence):
         consumer = consumer_of(redis, store, model, sandbox, settings)
         feeder = Feeder(redis, keys, store, 5000)
-        engine = Engine(redis, keys, model, consumer, feeder, sandbox, presence)
+        engine = Engine(redis, keys, model, consumer, consumer.take, feeder, sandbox, presence)
         serving = asyncio.create_task(
             serve(engine, settings, outlasts_refusals=outlasts_refusals, handle_signals=False)
         )

@@ -5,8 +5,9 @@ PromptmillError                 (jobs.errors)
 │   ├── ModelUnavailableError   exit 3: 5xx, time-outs, no network; the job is delivered again
 │   │   └── ModelBusyError          exit 3: 429, or a limit of ours; the job is delivered again, and none is counted
 │   ├── RunHeldError            exit 3: the job's run stands still by now; the job is set aside with it
-│   ├── ModelClosedError        exit 4: no job would be answered; the worker stops, the jobs stay queued
+│   ├── ModelClosedError        exit 4: no job would be answered; runs are paused, the jobs stay queued
 │   │   ├── ModelQuotaError         what the account may ask in a day is used up
+│   │   ├── BatchesFailedError      no batch is made, or none comes to anything
 │   │   └── ModelKeyError           the key is wrong or may not do this
 │   │       └── ModelKeyMissingError    there is no key, and Gemini was asked for by name
 │   ├── ModelRejectedError      exit 4: the request can never succeed (malformed, forbidden)
@@ -85,6 +86,12 @@ class ModelQuotaError(ModelClosedError):
     """What may be asked in a day is used up, and no wait of seconds brings it back."""
 
     kind = "model-quota-used-up"
+
+
+class BatchesFailedError(ModelClosedError):
+    """No batch is made, or none comes to anything, and no live call was asked for in its place."""
+
+    kind = "batches-failed"
 
 
 class ModelKeyError(ModelClosedError):

@@ -37,13 +37,14 @@ from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
 from worker.consumer.room import lack_of_room
-from worker.consumer.worker import JobWorker, WorkerOptions
+from worker.consumer.worker import Handler, JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model import ModelClient
 from worker.model.cache import CachedModel
 from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.model.shared_throttle import ModelLimits, SharedThrottle
+from worker.model.throttle import Throttle
 from worker.sandbox import Sandbox
 from worker.sandbox.interpreters import found_languages
 from worker.sandbox.opening import open_sandbox
@@ -61,6 +62,8 @@ class Engine:
     keys: Keys
     model: ModelClient
     consumer: Consumer
+    take: Handler
+    """Sees a delivery through: the consumer's own way, or something around it."""
     feeder: Feeder
     sandbox: Sandbox
     presence: WorkerPresence
@@ -69,8 +72,13 @@ class Engine:
 
 
 @asynccontextmanager
-async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
+async def open_engine(
+    settings: Settings,
+    model_of: Callable[[str, GeminiOptions, Throttle], ModelClient] = open_model,
+) -> AsyncIterator[Engine]:
     """A worker's parts, once each has shown that it can do its work; its heart beats until the end.
+
+    `model_of` opens what answers, by the name in the settings.
 
     Raises:
         SandboxTooWeakError: the required isolation cannot be had here.
@@ -91,7 +99,7 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         gemini = gemini_options(settings)
         limits = ModelLimits(**settings.model.limits.model_dump())
         throttle = SharedThrottle(redis, keys, gemini.account, limits)
-        model = open_model(settings.model.name, gemini, throttle)
+        model = model_of(settings.model.name, gemini, throttle)
         stack.push_async_callback(model.aclose)
         await model.check()
         store = open_store(settings.records_place, prefix=settings.redis.prefix)
@@ -125,7 +133,9 @@ async def open_engine(settings: Settings) -> AsyncIterator[Engine]:
         )
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
-        yield Engine(redis, keys, model, consumer, feeder, sandbox, presence, throttle.room)
+        yield Engine(
+            redis, keys, model, consumer, consumer.take, feeder, sandbox, presence, throttle.room
+        )
 
 
 async def serve(
@@ -181,7 +191,7 @@ def make_worker(
     worker = JobWorker(
         Claims(engine.redis, engine.keys, worker_id, lanes, settings.worker.lease_seconds),
         Endings(engine.redis, engine.keys, worker_id),
-        engine.consumer.take,
+        engine.take,
         WorkerOptions(
             max_jobs=settings.worker.jobs_in_flight,
             drain_seconds=settings.worker.drain_seconds,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Literal, TypeAlias
 
+from jobs.conversations import STUCK
 from jobs.models import Record, Usage
 from jobs.stats import clustered_error
 from jobs.verdicts import Verdict
@@ -52,7 +53,7 @@ class Report(Wire):
     verdicts: dict[Verdict, int]
     """Final verdicts of all jobs, the unscored included."""
     model_seconds: Percentiles | None
-    """How long replies took; recordings and replies out of the cache are not among them."""
+    """How long live replies took: no recordings, none out of the cache, none that came with a batch."""
     wall_seconds: Percentiles | None
     """How long programs ran."""
     cpu_seconds: Percentiles | None
@@ -67,6 +68,12 @@ class Report(Wire):
     """Jobs whose cost is unknown."""
     simulated: bool
     """At least one answer was a recording: the numbers say nothing about a model."""
+    n_cached: int
+    """Replies that were paid for earlier; their tokens are in `usage`, as those of the time when they were."""
+    n_stopped_early: int
+    """Jobs that ended because their model repeated itself, with attempts left."""
+    n_run_by_gemini: int
+    """Jobs whose programs Gemini ran itself: their verdicts rest on its word."""
     requested_models: tuple[str, ...]
     served_models: tuple[str, ...]
     isolation_profiles: tuple[str, ...]
@@ -97,6 +104,7 @@ class ReportBuilder:
         self._cost_usd = 0.0
         self._n_unpriced = 0
         self._simulated = False
+        self._n_cached = self._n_stopped_early = self._n_run_by_gemini = 0
         self._requested: set[str] = set()
         self._served: set[str] = set()
         self._profiles: set[str] = set()
@@ -114,6 +122,9 @@ class ReportBuilder:
         self._cost_usd += record.cost_usd or 0.0
         self._n_unpriced += record.cost_usd is None
         self._simulated |= record.simulated
+        self._n_cached += sum(attempt.reply.cached for attempt in record.attempts)
+        self._n_stopped_early += any(attempt.end in STUCK for attempt in record.attempts)
+        self._n_run_by_gemini += record.job.code_execution
         self._requested.add(record.requested_model)
         self._served |= {record.served_model} if record.served_model else set()
         if record.imported_from is not None:
@@ -151,6 +162,9 @@ class ReportBuilder:
             cost_usd=self._cost_usd,
             n_unpriced=self._n_unpriced,
             simulated=self._simulated,
+            n_cached=self._n_cached,
+            n_stopped_early=self._n_stopped_early,
+            n_run_by_gemini=self._n_run_by_gemini,
             requested_models=tuple(sorted(self._requested)),
             served_models=tuple(sorted(self._served)),
             isolation_profiles=tuple(sorted(self._profiles)),
@@ -165,8 +179,8 @@ class ReportBuilder:
 
     def _measure(self, record: Record) -> None:
         for attempt in record.attempts:
-            is_new = not (attempt.reply.simulated or attempt.reply.cached)
-            if is_new and record.imported_from is None:
+            is_live = not (attempt.reply.simulated or attempt.reply.cached or attempt.reply.batch)
+            if is_live and record.imported_from is None:
                 self._model_seconds.append(attempt.reply.latency_seconds)
             if attempt.execution is not None:
                 self._wall_seconds.append(attempt.execution.wall_seconds)

@@ -91,10 +91,20 @@ def _listed(jobs: tuple[OpenJob, ...]) -> Iterator[str]:
         yield f"  … and {len(jobs) - _SHOWN_JOBS} more"
 
 
+def _notes(report: Report) -> Iterator[str]:
+    if report.n_cached:
+        yield f"           {report.n_cached} replies came out of the cache: free, but their tokens are counted"
+    if report.n_stopped_early:
+        yield f"stopped    {report.n_stopped_early} jobs early: their model gave the same program or error again"
+    if report.n_run_by_gemini:
+        yield f"RUN BY GEMINI, NOT HERE: {report.n_run_by_gemini} jobs; their verdicts rest on its word."
+
+
 def _totals(report: Report) -> Iterator[str]:
     tokens = report.usage.total_token_count
     yield f"model      {', '.join(report.requested_models)} (served: {', '.join(report.served_models) or 'nothing'})"
     yield f"tokens     {'unknown' if tokens is None else f'{tokens:,}'}     cost {_cost(report)}"
+    yield from _notes(report)
     for name, seconds in (("answers", report.model_seconds), ("programs", report.wall_seconds)):
         if seconds is not None:
             figures = f"half within {seconds.p50:.2f} s, 90 % {seconds.p90:.2f} s, 99 % {seconds.p99:.2f} s"

@@ -67,12 +67,42 @@ def test_the_models_own_turn_goes_back_as_it_came(gemini: Project, standin: Stan
 
 def test_attempts_end_when_they_are_used_up(gemini: Project, standin: Standin) -> None:
     """A model that never gets there must not be paid for ever."""
-    standin.says(WRONG)
+    standin.says(WRONG, reply("print(43)"), reply("print(44)"))
     record = gemini.solve("Print the answer.", expect="42", maxAttempts=3)
     assert (record.verdict, record.solved_at) == (Verdict.WRONG_ANSWER, None)
     assert [attempt.number for attempt in record.attempts] == [1, 2, 3]
     assert len(standin.requests) == 3
     assert record.attempts[-1].feedback is None
+
+
+def test_how_a_conversation_is_kept_goes_into_each_job(gemini: Project, standin: Standin) -> None:
+    """A worker elsewhere must keep it as whoever queued the job set it, and the record must say how."""
+    standin.says(WRONG)
+    gemini.environment |= {
+        "PROMPTMILL_CONVERSATION__STYLE": "parts",
+        "PROMPTMILL_CONVERSATION__STOP_WHEN_STUCK": "false",
+    }
+    gemini.solve("Print the answer.", expect="42", maxAttempts=3)
+    gemini.submit("Print the answer.", "--expect", "42")
+    for name in ("STYLE", "STOP_WHEN_STUCK"):
+        del gemini.environment[f"PROMPTMILL_CONVERSATION__{name}"]
+    assert gemini.run("worker", "--burst").code == 0
+    assert len(gemini.records()) == 2
+    for record in gemini.records():
+        assert [attempt.reply.style for attempt in record.attempts] == [None, "parts", "parts"]
+        assert record.attempts[-1].end == "attempts_used_up"
+
+
+def test_a_model_that_repeats_its_program_is_not_asked_to_the_end(
+    gemini: Project, standin: Standin
+) -> None:
+    """Whoever gives what has failed again is mostly done; the record says that attempts were left, and why."""
+    standin.says(WRONG)
+    record = gemini.solve("Print the answer.", expect="42", maxAttempts=5)
+    assert [attempt.end for attempt in record.attempts] == [None, "same_program_again"]
+    assert len(standin.requests) == 2
+    shown = gemini.run("job", "show", record.job_id).out
+    assert "stopped early: the model gave a program again that had failed" in shown
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from tests.standin.running import GOOD_KEY, Standin
 from .project import Ended, Project
 from .told import told_as_json_by, told_by
 
-pytestmark = pytest.mark.e2e
+# Each of a test's commands takes seconds on a busy machine.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 
 _ROWS = [{"id": f"t{number}", "prompt": f"Print {number}."} for number in range(4)]
 _GOOD = steps.text("```python\nprint(1)\n```")
@@ -27,6 +28,10 @@ def mill(project: Project, standin: Standin) -> Project:
     return project
 
 
+def _n_asked(standin: Standin) -> int:
+    return len(standin.requests)
+
+
 def _evaluated(project: Project, *words: str) -> Ended:
     return project.run("eval", "rows.jsonl", "--run", "r1", *words)
 
@@ -40,7 +45,7 @@ def test_a_run_that_has_used_its_requests_stands_still_and_goes_on_with_more(
     assert "2 of --max-requests 2 are used" in stopped.err
     assert "promptmill run resume r1 --max-requests MORE" in stopped.err
     assert "2 records" in stopped.out
-    assert len(standin.requests) == 2
+    assert _n_asked(standin) == 2
 
     shown = mill.run("run", "show", "r1")
     assert "paused: 2 of --max-requests 2 are used" in shown.out
@@ -54,7 +59,9 @@ def test_a_run_that_has_used_its_requests_stands_still_and_goes_on_with_more(
     ended = _evaluated(mill)
     assert ended.code == 0, ended.err
     assert "4 records" in ended.out
-    assert len(standin.requests) == 4
+    assert _n_asked(standin) == 4
+    assert "by list prices" in ended.out
+    assert all(record.cost_usd for record in mill.records())
 
 
 @pytest.mark.parametrize(
@@ -78,11 +85,11 @@ def test_the_command_itself_goes_on_where_it_is_typed_with_more(
     assert reason in stopped.err
     again = _evaluated(mill, *words)
     assert again.code == 6
-    n_asked = len(standin.requests)
+    n_asked = _n_asked(standin)
     assert 0 < n_asked < 4
     ended = _evaluated(mill, *more)
     assert ended.code == 0, ended.err
-    assert len(standin.requests) == 4
+    assert _n_asked(standin) == 4
 
 
 def test_a_run_of_a_model_without_a_price_is_not_begun_under_a_budget_of_money(
@@ -103,6 +110,16 @@ def test_a_budget_is_told_as_json(mill: Project) -> None:
     assert shown["budget"]["requests"] == 1
     assert shown["spent"]["requests"] == 1
     assert shown["cause"] == "budget-reached"
+
+
+def test_a_file_that_is_submitted_may_have_a_budget(mill: Project) -> None:
+    """Whoever leaves a run to the workers is not there to stop it."""
+    words = ("--run", "r1", "--max-usd", "1.5", "--max-duration", "2h")
+    assert mill.run("submit", "--jsonl", "rows.jsonl", *words).code == 0
+    shown = mill.run("run", "show", "r1", "--json").json()
+    assert shown["budget"] == {"requests": None, "tokens": None, "usd": 1.5, "seconds": 7200.0}
+    wrong = told_by(mill.run("run", "resume", "r1", "--max-duration", "soon"))
+    assert "90s, 10m, 2h or 1d" in wrong.body
 
 
 def test_one_prompt_has_no_budget(mill: Project) -> None:

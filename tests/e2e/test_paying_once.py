@@ -85,3 +85,14 @@ def test_a_run_goes_on_without_paying_again_whether_or_not_it_asks_the_cache(
     assert rows.run("eval", "rows.jsonl", "--run", "one").code == 0
     assert rows.run("eval", "rows.jsonl", "--run", "one", "--no-cache").code == 0
     assert len(standin.requests) == 6
+
+
+def test_what_comes_out_of_the_cache_costs_nothing_and_uses_no_budget(
+    rows: Project, standin: Standin
+) -> None:
+    """A budget that is charged for what nobody paid would end a run that was about to be free."""
+    assert rows.run("eval", "rows.jsonl", "--run", "one").code == 0
+    assert rows.run("eval", "rows.jsonl", "--run", "two", "--max-requests", "1").code == 0
+    assert len(standin.requests) == 6
+    costs = {record.cost_usd for record in rows.records() if record.job.run_id == "two"}
+    assert costs == {0.0}

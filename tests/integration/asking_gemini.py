@@ -13,6 +13,10 @@ FINE = steps.text("fine")
 
 
 def gemini(url: str, **changes: Any) -> GeminiModel:
+    return GeminiModel(options(url, **changes))
+
+
+def options(url: str, **changes: Any) -> GeminiOptions:
     settings: dict[str, Any] = {
         "name": "gemini-3.8-flash",
         "api_key": GOOD_KEY,
@@ -20,7 +24,7 @@ def gemini(url: str, **changes: Any) -> GeminiModel:
         "timeout_seconds": 10.0,
         "max_wait_seconds": 5.0,
     }
-    return GeminiModel(GeminiOptions(**(settings | changes)))
+    return GeminiOptions(**(settings | changes))
 
 
 def asked(prompt: str = "Add.", model: str | None = None) -> ModelRequest:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from jobs.budgets import Budget, set_budget
+from jobs.costs import Cost
 from jobs.errors import UsageError
-from jobs.models import Cost, ModelReply, PromptJob, Usage
+from jobs.models import ModelReply, PromptJob, Usage
 from jobs.queue import JobQueue
 from jobs.queue_status import status_of
 from jobs.run_control import pause_run, resume_run

@@ -1,5 +1,6 @@
 """Replies that are paid for once: what is found again, what is not, and that losing Redis costs nothing but hits."""
 
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -13,7 +14,6 @@ from jobs.keys import CACHE_SECONDS, Keys
 from jobs.models import ModelReply
 from tests.standin import steps
 from tests.standin.running import Standin
-from tests.standin.script import Step
 from worker.model import ModelRequest, ModelTurn, UserTurn
 from worker.model.cache import CachedModel, key_of
 from worker.model.options import GeminiOptions
@@ -96,21 +96,22 @@ async def test_the_workers_own_defaults_are_part_of_the_question(
 
 
 @pytest.mark.parametrize(
-    "step",
+    "change",
     [
-        pytest.param(steps.text("half", finish_reason="MAX_TOKENS"), id="cut"),
-        pytest.param(steps.safety_block(), id="withheld"),
-        pytest.param(steps.prompt_block(), id="blocked"),
-        pytest.param(steps.empty_body(), id="empty"),
-        pytest.param(steps.text("x", finish_reason=None), id="broken off"),
+        pytest.param({"finish_reason": "MAX_TOKENS"}, id="cut"),
+        pytest.param({"finish_reason": "SAFETY", "text": ""}, id="withheld"),
+        pytest.param({"finish_reason": None, "block_reason": "SAFETY"}, id="blocked"),
+        pytest.param({"text": " "}, id="empty"),
+        pytest.param({"finish_reason": None}, id="broken off"),
     ],
 )
 async def test_only_a_reply_that_ended_well_is_kept(
-    redis: ArqRedis, standin: Standin, step: Step
+    redis: ArqRedis, change: dict[str, Any]
 ) -> None:
     """A bad one that is kept for a month would be bad for a month."""
-    standin.says(step, "fine")
-    given = await replies(redis, standin, ASKED, ASKED)
+    bad = spoken("half").model_copy(update=change)
+    cached = CachedModel(ScriptedModel(bad, "fine"), redis, Keys(), SHAPING)
+    given = [await cached.generate(ASKED) for _ in range(2)]
     assert [reply.cached for reply in given] == [False, False]
 
 
@@ -122,12 +123,15 @@ async def test_a_kept_reply_is_gone_after_a_month(redis: ArqRedis, standin: Stan
     assert 0 < await redis.ttl(key) <= CACHE_SECONDS == 30 * 24 * 3600
 
 
-async def test_what_cannot_be_read_is_answered_anew(redis: ArqRedis, standin: Standin) -> None:
+@pytest.mark.parametrize("kept", [b"torn", zlib.compress(b'{"of": "tomorrow"}')])
+async def test_what_cannot_be_read_is_answered_anew(
+    redis: ArqRedis, standin: Standin, kept: bytes
+) -> None:
     """Another version may have kept it: that must cost a call, and not the job."""
     standin.says("fine")
     await replies(redis, standin, ASKED)
     [key] = [key async for key in redis.scan_iter("promptmill:reply:*")]
-    await redis.set(key, '{"of": "tomorrow"}')
+    await redis.set(key, kept)
     given = await replies(redis, standin, ASKED, ASKED)
     assert [reply.cached for reply in given] == [False, True]
 

@@ -128,6 +128,27 @@ async def test_a_request_waits_for_another_to_end_where_no_more_may_be_under_way
     assert order == ["first", "second"]
 
 
+async def test_who_has_gone_while_it_waited_takes_nobodys_place(worker: Worker) -> None:
+    """A worker that stops cancels its jobs, and what they had asked for would be missing for minutes."""
+    throttle = worker(concurrency=1)
+    async with throttle.passing(toll()):
+        gone, waiting = (asyncio.create_task(send(throttle, toll())) for _ in range(2))
+        await asyncio.wait([gone, waiting], timeout=0.2)
+        gone.cancel()
+    await waiting
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    await send(throttle, toll())
+
+
+async def test_nobody_is_turned_away_where_there_is_no_limit(worker: Worker) -> None:
+    """Hundreds of calls come at one time, and a worker that is slow itself must not take that for a limit."""
+    throttle = worker()
+    for _ in range(3):
+        await asyncio.gather(*(send(throttle, toll(), reply(1)) for _ in range(300)))
+    assert throttle.room() is None
+
+
 async def test_the_place_of_a_request_whose_worker_died_is_free_again(worker: Worker) -> None:
     """Nobody can give it back, and with every crash the fleet would be one request slower for good."""
     dying, other = worker(concurrency=1), worker(concurrency=1)

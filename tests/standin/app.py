@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from . import steps
+from .batches import Batches
 from .script import Log, Reader, Request, Script, Step
 
 _VERTEX = "/{version:str}/publishers/google/models"
@@ -41,6 +42,7 @@ class Service:
         self._key = key
         self._reader = Reader(Script())
         self._log: list[Request] = []
+        self._batches = Batches(self._said_to)
 
     def app(self) -> Starlette:
         """The whole thing as an ASGI application."""
@@ -56,11 +58,19 @@ class Service:
                 Route(_VERTEX, self._list_of_vertex, methods=["GET"]),
                 Route(_VERTEX + "/{call:str}", self._metadata, methods=["GET"]),
                 Route(_OF_PROJECT + "/{call:str}", self._generate, methods=["POST"]),
+                Route("/upload/here/{upload:str}", self._finish_upload, methods=["POST"]),
+                Route("/upload/{version:str}/files", self._begin_upload, methods=["POST"]),
+                Route("/{version:str}/files/{name:str}:download", self._download, methods=["GET"]),
+                Route("/{version:str}/batches", self._list_batches, methods=["GET"]),
+                Route("/{version:str}/batches/{name:str}:cancel", self._cancel, methods=["POST"]),
+                Route("/{version:str}/batches/{name:str}", self._get_batch, methods=["GET"]),
             ]
         )
 
     async def _take_script(self, http: HttpRequest) -> Response:
-        self._reader = Reader(Script.model_validate_json(await http.body()))
+        script = Script.model_validate_json(await http.body())
+        self._reader = Reader(script)
+        self._batches.follow(script)
         return JSONResponse({})
 
     async def _show_log(self, _: HttpRequest) -> Response:
@@ -92,10 +102,43 @@ class Service:
 
     async def _generate(self, http: HttpRequest) -> Response:
         model, _, verb = http.path_params["call"].partition(":")
+        if verb == "batchGenerateContent":
+            step = self._refusal(http) or _unknown_model(http, model)
+            asked = _body_of(await http.body())
+            return await self._answer(http, step or self._batches.create(model, asked))
         if verb != "generateContent":
             return await self._answer(http, steps.error(404, "NOT_FOUND", f"no method {verb}"))
         step = self._refusal(http) or _unknown_model(http, model) or await self._scripted(http)
         return await self._answer(http, step, version=model)
+
+    async def _begin_upload(self, http: HttpRequest) -> Response:
+        here = f"{http.url.scheme}://{http.url.netloc}"
+        about = _body_of(await http.body())
+        step = self._refusal(http) or self._batches.begin_upload(http.headers, about, here)
+        return await self._answer(http, step)
+
+    async def _finish_upload(self, http: HttpRequest) -> Response:
+        # Whoever knows the address may write there: it carries no key.
+        upload, content = http.path_params["upload"], await http.body()
+        step = self._batches.finish_upload(upload, http.headers, content)
+        return _written(step, step.body)
+
+    async def _download(self, http: HttpRequest) -> Response:
+        step = self._refusal(http) or self._batches.download(http.path_params["name"])
+        return await self._answer(http, step)
+
+    async def _list_batches(self, http: HttpRequest) -> Response:
+        page = http.query_params.get("pageToken", "")
+        return await self._answer(http, self._refusal(http) or self._batches.list(page))
+
+    async def _get_batch(self, http: HttpRequest) -> Response:
+        name = f"batches/{http.path_params['name']}"
+        step = self._refusal(http) or self._reader.next_step("batch", "", "")
+        return await self._answer(http, step or self._batches.get(name))
+
+    async def _cancel(self, http: HttpRequest) -> Response:
+        name = f"batches/{http.path_params['name']}"
+        return await self._answer(http, self._refusal(http) or self._batches.cancel(name))
 
     def _refusal(self, http: HttpRequest) -> Step | None:
         """What the service says before it looks at the body."""
@@ -121,7 +164,9 @@ class Service:
         return not given.isdisjoint({self._key, f"Bearer {self._key}"})
 
     async def _scripted(self, http: HttpRequest) -> Step:
-        body = _body_of(await http.body())
+        return self._said_to(_body_of(await http.body()))
+
+    def _said_to(self, body: JsonValue) -> Step:
         if not isinstance(body, dict) or not body.get("contents"):
             return _invalid("* GenerateContentRequest.contents: contents is not specified\n")
         if unknown := sorted(body.keys() - _FIELDS):

@@ -12,7 +12,7 @@ import uvicorn
 
 from . import steps
 from .app import Service
-from .script import Log, Request, Rule, Script, Step
+from .script import BatchPlan, Log, Request, Rule, Script, Step
 
 GOOD_KEY = "good-key-of-the-standin-x4Qk"
 
@@ -23,9 +23,9 @@ class Standin:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def script(self, *rules: Rule) -> None:
+    def script(self, *rules: Rule, batches: tuple[BatchPlan, ...] = (BatchPlan(),)) -> None:
         """Forget the rules so far and go by these; the first that matches a request answers it."""
-        self._send("POST", "/__script", Script(rules=rules).to_json())
+        self._send("POST", "/__script", Script(rules=rules, batches=batches).to_json())
 
     def says(self, *answers: Step | str) -> None:
         """Script one conversation for everybody: these answers in order, the last one for ever."""
@@ -41,7 +41,16 @@ class Standin:
     @property
     def requests(self) -> tuple[Request, ...]:
         """The requests for a generation."""
-        return tuple(request for request in self.log() if request.method == "POST")
+        return self._posted_to(":generateContent")
+
+    @property
+    def batches(self) -> tuple[Request, ...]:
+        """The requests for a batch."""
+        return self._posted_to(":batchGenerateContent")
+
+    def _posted_to(self, verb: str) -> tuple[Request, ...]:
+        posted = (request for request in self.log() if request.method == "POST")
+        return tuple(request for request in posted if request.path.endswith(verb))
 
     def paid_twice(self) -> list[str]:
         """Bodies that were answered with a reply more than once: what a caller paid for again."""

@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue
 
 from jobs.wire import Wire
 
-Call = Literal["generate", "metadata"]
+Call = Literal["generate", "metadata", "batch"]
 
 
 class Step(Wire):
@@ -36,10 +36,29 @@ class Rule(Wire):
     """The last step answers for ever; without it a request too many is told so with a 400."""
 
 
+class BatchPlan(Wire):
+    """What becomes of one batch. What its lines are answered with, the rules say; results come in no order."""
+
+    states: Annotated[tuple[str, ...], Field(min_length=1)] = ("PENDING", "RUNNING", "SUCCEEDED")
+    """One for its creation, and one for every look at it; the last one for ever."""
+    missing: tuple[int, ...] = ()
+    """Lines, from 0, of which the results say nothing."""
+    failing: dict[int, Step] = Field(default_factory=dict)
+    """Lines that are answered with this, whatever the rules say."""
+    extra_lines: tuple[str, ...] = ()
+    """What stands in the results beside the answers."""
+    is_gone: bool = False
+    """The file of its results cannot be had any more."""
+    refusal: Step | None = None
+    """The batch is made, and whoever asked for it is told this instead."""
+
+
 class Script(Wire):
     """All rules; the first that matches answers."""
 
     rules: tuple[Rule, ...] = ()
+    batches: Annotated[tuple[BatchPlan, ...], Field(min_length=1)] = (BatchPlan(),)
+    """One for each batch since the start, the last one for all that follow."""
 
 
 class Request(Wire):

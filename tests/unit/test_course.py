@@ -58,7 +58,7 @@ ZERO = "ZeroDivisionError: division by zero"
         pytest.param(
             [failed(1, "a()"), failed(2, "b()"), failed(3, "a()")],
             "same_program_again",
-            id="to and fro",
+            id="and back again",
         ),
         pytest.param([failed(1, "a()"), failed(2, "a() ")], None, id="another byte"),
         pytest.param(
@@ -100,6 +100,14 @@ def test_a_job_ends_when_the_model_repeats_itself(
     """Whoever repeats itself does so again, for money; whoever only fails again may still get there."""
     assert end_of(a_job(), attempts) == end
     assert end_of(a_job(stop_when_stuck=False), attempts) is None
+
+
+def test_a_recording_that_is_over_is_nobody_who_repeats_himself() -> None:
+    """Its last reply is given again by us, and marked so: the model never said it twice."""
+    again = failed(2, "a()")
+    reply = again.reply.model_copy(update={"replay_exhausted": True})
+    attempts = [failed(1, "a()"), again.model_copy(update={"reply": reply})]
+    assert end_of(a_job(), attempts) is None
 
 
 def test_what_was_accepted_or_is_the_last_attempt_is_not_called_stuck() -> None:

@@ -79,12 +79,33 @@ def block(code: str, label: str = "python") -> str:
             block("print('x')\n") + "Output:\n" + block("x = 1\n", ""), "print('x')\n", id="output"
         ),
         pytest.param("1. Do:\n\n   ```python\n   print(1)\n   ```\n", ONE, id="numbered list"),
+        pytest.param(
+            "The key line is:\n"
+            + block("    f(1)\n")
+            + "Complete:\n"
+            + block("f = print\nif True:\n    f(1)\n")
+            + "Here\n"
+            + block("f(1)\n")
+            + "prints.",
+            "f = print\nif True:\n    f(1)\n",
+            id="excerpts before and after",
+        ),
+        pytest.param(block(ONE, "plaintext"), ONE, id="a label that says nothing"),
+        pytest.param(
+            '{"name": "python", "arguments": {"code": "print(1)"}}', ONE, id="call of a tool"
+        ),
         pytest.param(block("print 1\n"), "print 1\n", id="Python 2, which its error teaches best"),
     ],
 )
 def test_a_form_gives_what_a_person_would_run(text: str, expected: str) -> None:
     """Each is a way in which a model that was right has been counted as wrong."""
     assert extract(text, Language.PYTHON).code == expected
+
+
+def test_a_session_of_a_shell_gives_what_was_typed() -> None:
+    """To a shell the prompt is a command that nobody has."""
+    found = extract(block("$ echo 1\n1\n$ echo 2\n2\n", "bash"), Language.BASH)
+    assert found.code == "echo 1\necho 2\n"
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from jobs.models import (
     PromptJob,
     Record,
     Usage,
-    weakest_of,
 )
+from jobs.sums import weakest_of
 from jobs.verdicts import Outcome, Verdict
 from tests.making import a_record, an_attempt
 

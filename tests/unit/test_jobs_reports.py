@@ -116,6 +116,29 @@ def test_a_long_list_of_failures_is_cut_and_counted(n_jobs: int, last: str) -> N
     assert last in lines[heading + min(n_jobs, 20) + (n_jobs > 20)]
 
 
+def test_a_report_says_what_was_free_cut_short_or_run_elsewhere() -> None:
+    """Numbers of two runs are compared: what makes them differ must stand beside them."""
+    plain = record(WRONG)
+    [attempt] = plain.attempts
+    reply = attempt.reply.model_copy(update={"cached": True})
+    changes = {"reply": reply, "end": "same_program_again"}
+    odd = plain.model_copy(
+        update={
+            "job": plain.job.model_copy(update={"code_execution": True}),
+            "attempts": (attempt.model_copy(update=changes),),
+        }
+    )
+    report = build_report([plain, odd])
+    assert (report.n_cached, report.n_stopped_early, report.n_run_by_gemini) == (1, 1, 1)
+    said = "\n".join(report_lines(report))
+    assert "RUN BY GEMINI, NOT HERE: 1 jobs" in said
+    assert "1 replies came out of the cache" in said
+    plainly = "\n".join(report_lines(build_report([plain])))
+    assert "GEMINI" not in plainly
+    assert "cache" not in plainly
+    assert "early" not in plainly
+
+
 def test_rates_that_are_no_pass_at_k_say_so() -> None:
     """Attempts after the first have seen the error; calling that pass@k would flatter."""
     lines = list(report_lines(build_report([record(CRASH, OK)])))

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.models import ModelReply, Usage, total_usd
+from jobs.models import ModelReply, Usage
+from jobs.sums import total_usd
 from worker.model.prices import cost_of, priced
 from worker.model.scripted import spoken
 

@@ -1,5 +1,7 @@
 """What the model is told: enough to repair a program, nothing that gives its tests away."""
 
+from dataclasses import replace
+
 import pytest
 from pydantic import JsonValue
 
@@ -205,6 +207,33 @@ def test_a_forbidden_call_is_told_with_its_error_and_with_what_is_allowed() -> N
     assert "> 2 | socket.socket()" in said
     assert "there is no network" in said
     assert "files" in said.rpartition("allowed")[0]
+
+
+@pytest.mark.parametrize(
+    ("is_public", "told"),
+    [
+        pytest.param(True, "1 of 3 cases were right, 1 not tried.", id="public"),
+        pytest.param(None, "", id="one of them hidden"),
+    ],
+)
+def test_a_model_is_told_how_much_is_right_already(is_public: bool | None, told: str) -> None:
+    """A repair that loses what worked is worse than none; of hidden cases even the number is kept."""
+    cases = (
+        Case(stdin="1", expect="1"),
+        Case(stdin="2", expect="2", public=True),
+        Case(stdin="3", expect="3"),
+    )
+    checker = MatchesOutput(cases=cases, public=bool(is_public))
+    code = ExecutableCode(language=Language.PYTHON, code="print(1)\n")
+    ran = [execution(stdout="1\n"), execution(stdout="1\n")]
+    judged = [judge(code, one, checker, Limits(), case=n) for n, one in enumerate(ran)]
+    results = tuple(case for one in judged for case in one.cases)
+    judgement = replace(judged[1], cases=results, decided_by=1)
+    job = JOB.model_copy(update={"checker": checker})
+    said = feedback(1, job, judgement, code, ran[1])
+    assert "Expected:" in said
+    assert ("cases were right" in said) is bool(told)
+    assert told in said
 
 
 def test_a_silent_program_is_said_to_be_silent() -> None:

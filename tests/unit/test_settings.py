@@ -179,7 +179,10 @@ def test_the_setting_and_the_job_agree_on_the_most_attempts(tmp_path: Path) -> N
 def test_the_setting_names_the_version_that_is_sent_without_it(repository: Path) -> None:
     """Whoever looks for a model that only another version has must know which one was asked."""
     page = (repository / "docs/reference/settings.md").read_text("utf-8")
-    assert f"Version of the Gemini API; unset means {DEFAULT_API_VERSION}." in page
+    assert (
+        f"Version of the Gemini API; unset means {DEFAULT_API_VERSION}, and v1beta1 of Vertex AI."
+        in page
+    )
 
 
 @pytest.mark.parametrize("key", ["k" * 7 + "9zQ1", "k" * 8 + "9zQ1"], ids=["short", "long"])

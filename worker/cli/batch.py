@@ -43,6 +43,8 @@ class Batch:
     model: str | None = None
     budget: Budget = field(default_factory=Budget)
     """What the run may use."""
+    in_batches: bool = False
+    """Whether Gemini is asked by its Batch API."""
 
     def jobs(self) -> Iterator[PromptJob]:
         """The jobs, made anew each time, and the same ones each time."""

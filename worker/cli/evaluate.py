@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,6 +67,13 @@ class RunFlags:
     ] = None
     code_execution: CodeExecution = False
     detach: Detach = False
+    batch: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="ask by Gemini's Batch API: half the price, and each round of attempts may take a day",
+        ),
+    ] = False
     fail_under: Annotated[
         float | None,
         Parameter(
@@ -104,19 +111,20 @@ def evaluate(
     from .placing import place_of
 
     settings = read_settings(flags, quiet=True)
-    place = place_of(lane)
     run_id = new_id("run") if run.run is None else run.run
     batch = batch_of(
         read_tasks(dataset),
         run_id,
         settings,
-        place=place,
+        place=place_of(lane),
         samples=run.samples,
         max_attempts=run.max_attempts,
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
     ).within(budget_in(budget))
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
+    if run.batch:
+        batch = _in_batches(settings, batch, run, lane)
     if run.detach:
         return _detach(settings, batch, run, as_json=json)
     resume = same_command(*(() if run.run is not None else ("--run", run_id)))
@@ -125,12 +133,12 @@ def evaluate(
             settings, batch, as_json=json, how_to_go_on=f"go on with:  {resume}"
         )
     except KeyboardInterrupt:
-        talk(
-            f"\nstopped; what is recorded stays, what was queued is still queued. Go on with:  {resume}"
-        )
+        kept = "what is recorded stays, what was queued is still queued"
+        if run.batch:
+            kept += ", and Gemini goes on with what it was sent"
+        talk(f"\nstopped; {kept}. Go on with:  {resume}")
         if json:
-            note = "what is recorded stays, what was queued is still queued"
-            error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=note)
+            error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=kept)
             show_error(error, as_json=True)
         return ExitCode.INTERRUPTED
     is_complete = _tell_what_is_missing(report, run_id, batch.n_jobs, resume)
@@ -139,6 +147,34 @@ def evaluate(
         return ExitCode.GATE_FAILED
     # A gate is about the jobs that were judged, and passes no run of which some were not.
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
+
+
+def _in_batches(settings: Settings, batch: Batch, run: RunFlags, lane: LaneFlags) -> Batch:
+    """The same jobs, to be asked by Gemini's Batch API.
+
+    Raises:
+        UsageError: something else was typed that does not go with it.
+    """
+    from .in_batches import place_of_batches, refuse_without_gemini
+
+    if run.detach or lane != NO_LANE_FLAGS:
+        raise UsageError(
+            "--batch has the jobs of a run answered together by this command, and goes with no "
+            + ("--detach" if run.detach else "--queue and no --priority"),
+            fixes=["leave out one or the other"],
+            note="nothing was queued",
+        )
+    if batch.budget.is_set:
+        raise UsageError(
+            "a budget is held request by request, and --batch sends all of them at once",
+            fixes=[
+                "limit what is sent:  --samples, --max-attempts, or a shorter file",
+                "or leave out --batch",
+            ],
+            note="nothing was queued",
+        )
+    refuse_without_gemini(settings)
+    return replace(batch, place=place_of_batches(batch.run_id or ""), in_batches=True)
 
 
 def _detach(settings: Settings, batch: Batch, run: RunFlags, *, as_json: bool) -> int:

@@ -59,13 +59,20 @@ class RunProgress:
         """Say what a person wants to know of at once."""
         match event:
             case JobDelayed():
-                self._tell(f"{event.job_id}  delayed {event.seconds:.0f} s: {event.reason}")
+                self.say(f"{event.job_id}  delayed {event.seconds:.0f} s: {event.reason}")
             case AttemptFinished() if self._details:
-                self._tell(
+                self.say(
                     f"{event.job_id}  attempt {event.number}  {event.verdict}  {event.explanation}"
                 )
             case _:
                 pass
+
+    def say(self, text: str) -> None:
+        """Say something else of the run, without spoiling the bar."""
+        if self._bar is None:
+            talk(escaped(text))
+        else:
+            self._bar.console.print(escaped(text), markup=False, highlight=False, soft_wrap=True)
 
     def count(self, verdicts: Mapping[Verdict, int], n_cancelled: int, n_done: int) -> None:
         """Show that so many jobs have ended, and how, if it is time to."""
@@ -91,12 +98,6 @@ class RunProgress:
             or now - self._shown_at >= _PLAIN_SECONDS
             or done - self._shown_done >= max(1, _PLAIN_SHARE * self._n_jobs)
         )
-
-    def _tell(self, text: str) -> None:
-        if self._bar is None:
-            talk(escaped(text))
-        else:
-            self._bar.console.print(escaped(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _new_bar() -> "Progress":

@@ -49,7 +49,11 @@ def list_runs(
         n_jobs = run.ended + run.open
         solved = run.verdicts.get(Verdict.ACCEPTED, 0)
         ended = f"{run.ended:>7} of {n_jobs:<7} ended  {solved:>7} solved"
-        emit(escaped(f"{run.run_id:<28}  {run.state:<9}  {began}  {ended}  {run.reason}".rstrip()))
+        emit(
+            escaped(
+                f"{run.run_id:<28}  {run.state_in_words:<9}  {began}  {ended}  {run.reason}".rstrip()
+            )
+        )
     return ExitCode.OK
 
 
@@ -216,7 +220,7 @@ def _numbers(run: Run) -> dict[str, object]:
 def _lines(run: Run, recorded: Counter[Verdict]) -> Iterator[str]:
     began = "" if run.created_at is None else f"   since {run.created_at:%Y-%m-%d %H:%M:%S} UTC"
     why = f": {run.reason}" if run.reason else ""
-    yield f"run        {run.run_id}   {run.state}{why}{began}"
+    yield f"run        {run.run_id}   {run.state_in_words}{why}{began}"
     parts = [
         f"{run.open} open",
         *([f"{run.held} of them set aside"] if run.held else []),

@@ -1,7 +1,7 @@
 """Runs a batch of jobs to their records: on the workers that live, or on one of our own for as long as it takes."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from config.settings import Settings
 from jobs.errors import PromptmillError
@@ -23,6 +23,7 @@ from .checking import (
 )
 from .errors import BudgetReachedError, NobodyWorksError
 from .following import Follower, records_of
+from .in_batches import MOST_JOBS, engine_in_batches, refuse_other_way, sent_of
 from .opening import open_queue
 from .output import talk
 from .progress import RunProgress
@@ -46,10 +47,12 @@ async def run_jobs(
         NobodyWorksError: the workers have gone, and none of our own can do their work; queued jobs stay queued.
         PromptmillError: nothing was queued, or Redis or the worker stopped; then it says `how_to_go_on`.
     """
+    settings = _serving(settings, batch)
     async with AsyncExitStack() as stack:
         with nothing_queued_yet(settings):
             queue = await stack.enter_async_context(open_queue(settings))
-            workers = await queue.live_workers()
+            # A run in batches has a worker of its own, whoever else there is; one of them may be what is left of that.
+            workers = [] if batch.in_batches else await queue.live_workers()
             model = model_meant(settings, workers)
             batch = batch.for_model(model)
             engine: Engine | None = None
@@ -57,8 +60,10 @@ async def run_jobs(
                 check_languages(batch, able)
             else:
                 check_own_interpreters(batch)
-                engine = await stack.enter_async_context(open_engine(_serving(settings, batch)))
+                own = _own_engine(settings, queue, batch, progress)
+                engine = await stack.enter_async_context(own)
             await refuse_mixed_run(queue, batch)
+            await refuse_other_way(queue, batch)
         if workers and not able:
             talk(f"the running workers answer with {models_of(workers)}; this run has its own")
         progress.start(model, simulated=is_replayed(model))
@@ -68,6 +73,8 @@ async def run_jobs(
             except BudgetReachedError as error:
                 error.report = await _report(queue, batch)
                 raise
+            if batch.in_batches:
+                await sent_of(queue, batch).forget_all()
             return await _report(queue, batch)
 
 
@@ -95,20 +102,36 @@ async def _run(
         try:
             await _see_through(follower, submitting, settings, engine)
         except NobodyWorksError:
-            engine = await _take_over(stack, settings, batch)
+            own = _own_engine(settings, queue, batch, progress)
+            engine = await _take_over(stack, batch, own)
             talk("the workers have gone; going on with one of our own")
             await _see_through(follower, submitting, settings, engine)
     finally:
         await cancel_until_done([submitting], _PATIENCE_SECONDS)
 
 
+def _own_engine(
+    settings: Settings, queue: JobQueue, batch: Batch, progress: RunProgress
+) -> AbstractAsyncContextManager[Engine]:
+    """A worker of our own, which asks as the batch wants it."""
+    if batch.in_batches:
+        return engine_in_batches(settings, queue, batch, progress)
+    return open_engine(settings)
+
+
 def _serving(settings: Settings, batch: Batch) -> Settings:
-    """The settings of a worker of our own, which takes from the queue of these jobs."""
-    worker = settings.worker.model_copy(update={"queues": (batch.place.queue,)})
-    return settings.model_copy(update={"worker": worker})
+    """The settings of a worker of our own, which takes from the queue of these jobs, and all of those at once that wait
+    for a batch together.
+    """
+    changes: dict[str, object] = {"queues": (batch.place.queue,)}
+    if batch.in_batches:
+        changes |= {"jobs_in_flight": MOST_JOBS, "calls_in_flight": MOST_JOBS}
+    return settings.model_copy(update={"worker": settings.worker.model_copy(update=changes)})
 
 
-async def _take_over(stack: AsyncExitStack, settings: Settings, batch: Batch) -> Engine:
+async def _take_over(
+    stack: AsyncExitStack, batch: Batch, own: AbstractAsyncContextManager[Engine]
+) -> Engine:
     """A worker of our own that does what those that have gone would have done; `stack` closes it.
 
     Raises:
@@ -116,7 +139,7 @@ async def _take_over(stack: AsyncExitStack, settings: Settings, batch: Batch) ->
     """
     try:
         check_own_interpreters(batch)
-        engine = await stack.enter_async_context(open_engine(_serving(settings, batch)))
+        engine = await stack.enter_async_context(own)
         if engine.presence.answers(batch.model):
             return engine
         why = f"it would answer with {engine.presence.model}, and they answered with {batch.model}"

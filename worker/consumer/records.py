@@ -9,8 +9,9 @@ from importlib.metadata import version
 
 from jobs.clock import utcnow
 from jobs.limits import Limits
-from jobs.models import Attempt, Isolation, PromptJob, Record, Usage, total_usd, weakest_of
+from jobs.models import Attempt, Isolation, PromptJob, Record, Usage
 from jobs.presence import can_answer
+from jobs.sums import total_usd, weakest_of
 from jobs.verdicts import Verdict
 
 

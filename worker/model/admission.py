@@ -2,19 +2,21 @@
 
 from jobs.budgets import BUDGET
 
-BUDGET_SPOKEN_FOR_MS = 2000
+_SPOKEN_FOR_MS = 2000
 _SLOT_TAKEN_MS = 100
 _LONGEST_PAUSE_MS = 60_000
+_DAY_SECONDS = 2 * 24 * 3600
 
-# A place (account and model), the id of the request, its run or nothing, and what it is expected to use.
+# A place (account and model), and requests in the order in which they came: what each is expected to use. Those after
+# the first that has to wait are not looked at.
 #
 # Limits are kept by GCRA: of each window only the time is known at which all that was admitted has flowed off, by the
 # server's clock. What is refused by one is taken from none. The first write is one that a full server takes, or it
 # would keep work from ending.
 ADMIT = f"""
-local place, id, run, toll = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
-local busy, slots, spoken_for = LIMIT .. place, SLOTS .. place, SPOKEN_FOR .. run
-local ms = now()
+local place, ms = ARGV[1], now()
+local busy, slots = LIMIT .. place, SLOTS .. place
+local toll, run, spoken_for
 redis.call('ZREMRANGEBYSCORE', slots, '-inf', exact(ms))
 
 -- What requests of the run that are under way may still use: those of dead workers for no longer than they may take.
@@ -84,74 +86,99 @@ local function flowing_off(name, cost, per_minute, burst)
     return after - burst * each - ms, after
 end
 
-if run ~= '' then
-    local answer = ask_run()
-    if answer == 'held' then return {{'held', 0}} end
-    if answer == 'later' then return {{'later', {BUDGET_SPOKEN_FOR_MS}}} end
-end
-local paused_ms = tonumber(redis.call('HGET', busy, 'pausedUntil') or 0) - ms
-if paused_ms > 0 then return {{'wait', math.ceil(paused_ms)}} end
-local today = ASKED .. place .. ':' .. toll.day
-if toll.perDay and tonumber(redis.call('GET', today) or 0) >= toll.perDay then return {{'day', 0}} end
-if toll.concurrency and redis.call('ZCARD', slots) >= toll.concurrency then return {{'wait', {_SLOT_TAKEN_MS}}} end
-local requests_ms, requests_till = flowing_off('requestsTill', 1, toll.requestsPerMinute, toll.burst)
-local tokens_ms, tokens_till = flowing_off('tokensTill', toll.promptTokens, toll.tokensPerMinute, toll.burstTokens)
-local wait_ms = math.max(requests_ms, tokens_ms)
-if wait_ms > 0 then return {{'wait', math.ceil(wait_ms)}} end
-
-local ending = ms + toll.mostMs
-redis.call('ZADD', slots, exact(ending), id)
-live_till(slots, ending)
-redis.call('INCR', today)
-redis.call('EXPIRE', today, 172800)
-if requests_till then redis.call('HSET', busy, 'requestsTill', exact(requests_till)) end
-if tokens_till then redis.call('HSET', busy, 'tokensTill', exact(tokens_till)) end
-if requests_till or tokens_till then live_till(busy, math.max(requests_till or 0, tokens_till or 0)) end
-if run ~= '' then
+local function enter(requests_till, tokens_till)
+    local ending = ms + toll.mostMs
+    redis.call('ZADD', slots, exact(ending), toll.id)
+    live_till(slots, ending)
+    if requests_till then redis.call('HSET', busy, 'requestsTill', exact(requests_till)) end
+    if tokens_till then redis.call('HSET', busy, 'tokensTill', exact(tokens_till)) end
+    if requests_till or tokens_till then live_till(busy, math.max(requests_till or 0, tokens_till or 0)) end
+    if run == '' then return end
     count(run, 'used:requests', 1)
     redis.call('HSETNX', RUN .. run, 'ranSince', string.format('%.0f', ms))
     if toll.isBudgeted then
-        redis.call('ZADD', spoken_for, exact(ending), string.format('%s:%.0f:%.0f', id, toll.tokens, toll.nanoUsd))
+        local words = string.format('%s:%.0f:%.0f', toll.id, toll.tokens, toll.nanoUsd)
+        redis.call('ZADD', spoken_for, exact(ending), words)
         live_till(spoken_for, ending)
     end
 end
-return {{'go', 0}}
+
+local function admit()
+    if run ~= '' then
+        local answer = ask_run()
+        if answer == 'held' then return {{'held', 0}} end
+        if answer == 'later' then return {{'later', {_SPOKEN_FOR_MS}}} end
+    end
+    local paused_ms = tonumber(redis.call('HGET', busy, 'pausedUntil') or 0) - ms
+    if paused_ms > 0 then return {{'wait', math.ceil(paused_ms)}} end
+    local today = ASKED .. place .. ':' .. toll.day
+    if toll.perDay and tonumber(redis.call('GET', today) or 0) >= toll.perDay then return {{'day', 0}} end
+    if toll.concurrency and redis.call('ZCARD', slots) >= toll.concurrency then
+        return {{'wait', {_SLOT_TAKEN_MS}}}
+    end
+    local requests_ms, requests_till = flowing_off('requestsTill', 1, toll.requestsPerMinute, toll.burst)
+    local tokens_ms, tokens_till =
+        flowing_off('tokensTill', toll.promptTokens, toll.tokensPerMinute, toll.burstTokens)
+    local wait_ms = math.max(requests_ms, tokens_ms)
+    if wait_ms > 0 then return {{'wait', math.ceil(wait_ms)}} end
+    enter(requests_till, tokens_till)
+    redis.call('INCR', today)
+    redis.call('EXPIRE', today, {_DAY_SECONDS})
+    return {{'go', 0}}
+end
+
+local answers = {{}}
+for i, request in ipairs(cjson.decode(ARGV[2])) do
+    toll, run = request, request.run
+    spoken_for = SPOKEN_FOR .. run
+    answers[i] = admit()
+    if answers[i][1] == 'wait' then break end
+end
+return answers
 """
 
-# A place, the id of a request, its run or nothing, and what it came to. A second time changes nothing.
+# Requests that are over, each with its place and what it came to. A second time changes nothing.
 SETTLE = """
-local place, id, run, came = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
-local busy = LIMIT .. place
-if redis.call('ZREM', SLOTS .. place, id) == 0 then return 0 end
-for _, words in ipairs(redis.call('ZRANGE', SPOKEN_FOR .. run, 0, -1)) do
-    if string.sub(words, 1, #id + 1) == id .. ':' then redis.call('ZREM', SPOKEN_FOR .. run, words) end
-end
-if not came.replied then return 1 end
-redis.call('HDEL', busy, 'refusals')
-if came.tokensPerMinute and came.promptTokens then
+local function settle_tokens(busy, came)
     local more = came.promptTokens - math.min(came.reckonedTokens, came.burstTokens)
     local till = math.max(tonumber(redis.call('HGET', busy, 'tokensTill') or 0), now())
     till = till + more * 60000 / came.tokensPerMinute
     redis.call('HSET', busy, 'tokensTill', exact(till))
     live_till(busy, till)
 end
-if run == '' then return 1 end
 
-local function raise_most(name, value)
+local function raise_most(run, name, value)
     if value > tonumber(redis.call('HGET', RUN .. run, name) or 0) then
         redis.call('HSET', RUN .. run, name, string.format('%.0f', value))
     end
 end
 
-count(run, 'used:tokens', string.format('%.0f', came.tokens))
-raise_most('most:tokens', came.tokens)
-if came.nanoUsd then
-    count(run, 'used:nanoUsd', string.format('%.0f', came.nanoUsd))
-    raise_most('most:nanoUsd', came.nanoUsd)
-else
-    count(run, 'used:unpriced', 1)
+local function settle_run(run, came)
+    count(run, 'used:tokens', string.format('%.0f', came.tokens))
+    raise_most(run, 'most:tokens', came.tokens)
+    if came.nanoUsd then
+        count(run, 'used:nanoUsd', string.format('%.0f', came.nanoUsd))
+        raise_most(run, 'most:nanoUsd', came.nanoUsd)
+    else
+        count(run, 'used:unpriced', 1)
+    end
 end
-return 1
+
+local function settle(came)
+    local busy, run = LIMIT .. came.place, came.run
+    if redis.call('ZREM', SLOTS .. came.place, came.id) == 0 then return end
+    for _, words in ipairs(redis.call('ZRANGE', SPOKEN_FOR .. run, 0, -1)) do
+        if string.sub(words, 1, #came.id + 1) == came.id .. ':' then
+            redis.call('ZREM', SPOKEN_FOR .. run, words)
+        end
+    end
+    if not came.replied then return end
+    redis.call('HDEL', busy, 'refusals')
+    if came.tokensPerMinute and came.promptTokens then settle_tokens(busy, came) end
+    if run ~= '' then settle_run(run, came) end
+end
+
+for _, came in ipairs(cjson.decode(ARGV[1])) do settle(came) end
 """
 
 # A place, and for how long the service wants to be left alone, or nothing. Gives the milliseconds until requests are

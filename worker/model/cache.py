@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -82,17 +83,19 @@ class CachedModel:
     async def _find(self, key: str) -> ModelReply | None:
         try:
             kept = await self._redis.execute_command("GET", key)
-            return None if kept is None else ModelReply.model_validate_json(kept)
+            return None if kept is None else ModelReply.model_validate_json(zlib.decompress(kept))
         except (RedisError, OSError) as error:
             _log.warning("cache not read", error=str(error))
-        except ValidationError:
+        except (ValidationError, zlib.error):
             # Kept by another version: it is answered anew, and kept in the form of this one.
             _log.warning("reply in the cache not understood", key=key)
         return None
 
     async def _keep(self, key: str, reply: ModelReply) -> None:
         try:
-            await self._redis.execute_command("SET", key, reply.to_json(), "EX", CACHE_SECONDS)
+            # A month of them lies in memory.
+            packed = zlib.compress(reply.to_json().encode())
+            await self._redis.execute_command("SET", key, packed, "EX", CACHE_SECONDS)
         except (RedisError, OSError) as error:
             _log.warning("reply not kept in the cache", error=str(error))
 

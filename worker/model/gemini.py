@@ -1,4 +1,4 @@
-"""The model over Google's SDK; the only module that loads it."""
+"""The model over Google's SDK: live calls."""
 
 import asyncio
 import logging
@@ -82,7 +82,7 @@ class GeminiModel:
         # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
         # hidden retry, and does not follow redirects, which would carry the key to another host.
         self._http = PooledClient(options.max_connections, self._bound_wait_for_connection)
-        self._client = _sdk_client(options, key, self._http)
+        self._client = sdk_client(options, key, self._http)
 
     async def check(self) -> None:
         """Ask for the description of the model, which costs nothing, for some ten seconds at most.
@@ -95,7 +95,7 @@ class GeminiModel:
             min(_CHECK_SECONDS, self._patience.max_wait_seconds),
         )
         await call(
-            lambda seconds: _settle(self._describe(), seconds), self.name, self._options, patience
+            lambda seconds: settle(self._describe(), seconds), self.name, self._options, patience
         )
 
     async def models(self) -> tuple[ListedModel, ...]:
@@ -105,7 +105,7 @@ class GeminiModel:
             ModelError: it cannot be had; the class says whether trying again helps.
         """
         found, _ = await call(
-            lambda seconds: _settle(self._list(), seconds), self.name, self._options, self._patience
+            lambda seconds: settle(self._list(), seconds), self.name, self._options, self._patience
         )
         return found
 
@@ -120,13 +120,14 @@ class GeminiModel:
         model = request.model or self.name
         toll = toll_of(request, model, self._options)
         reply, progress = await call(
-            lambda seconds: self._pass(toll, lambda: _settle(self._ask(model, request), seconds)),
+            lambda seconds: self._pass(toll, lambda: settle(self._ask(model, request), seconds)),
             model,
             self._options,
             self._patience,
         )
-        # With what was thrown away for it.
-        return priced(progress.finish(reply), model, utcnow())
+        finished = progress.finish(reply)
+        # What was thrown away for it was paid for as well.
+        return finished if finished.usage == reply.usage else priced(finished, model, utcnow())
 
     async def aclose(self) -> None:
         """Give back connections; calling it twice changes nothing."""
@@ -177,33 +178,34 @@ class GeminiModel:
 
     def _config(self, request: ModelRequest) -> types.GenerateContentConfig:
         return _CONFIG.model_copy(
-            update={"http_options": types.HttpOptions(extra_body=self._body_of(request))}
+            update={"http_options": types.HttpOptions(extra_body=body_of(request, self._options))}
         )
 
-    def _body_of(self, request: ModelRequest) -> dict[str, JsonValue]:
-        """What is asked, as the service takes it: the SDK would rewrite signatures, and go through it part by part."""
-        asked, default = request.temperature, self._options.temperature
-        generation: dict[str, JsonValue] = {
-            "temperature": default if asked is None else asked,
-            "maxOutputTokens": self._options.max_output_tokens,
+
+def body_of(request: ModelRequest, options: GeminiOptions) -> dict[str, JsonValue]:
+    """What is asked, as the service takes it: the SDK would rewrite signatures, and go through it part by part."""
+    asked, default = request.temperature, options.temperature
+    generation: dict[str, JsonValue] = {
+        "temperature": default if asked is None else asked,
+        "maxOutputTokens": options.max_output_tokens,
+    }
+    body: dict[str, JsonValue] = {
+        "contents": [_content_of(turn) for turn in request.turns],
+        "generationConfig": {
+            name: value for name, value in generation.items() if value is not None
+        },
+    }
+    if request.system_instruction:
+        body["systemInstruction"] = {
+            "role": "user",
+            "parts": [{"text": request.system_instruction}],
         }
-        body: dict[str, JsonValue] = {
-            "contents": [_content_of(turn) for turn in request.turns],
-            "generationConfig": {
-                name: value for name, value in generation.items() if value is not None
-            },
-        }
-        if request.system_instruction:
-            body["systemInstruction"] = {
-                "role": "user",
-                "parts": [{"text": request.system_instruction}],
-            }
-        if request.code_execution:
-            body["tools"] = [{"codeExecution": {}}]
-        return body
+    if request.code_execution:
+        body["tools"] = [{"codeExecution": {}}]
+    return body
 
 
-def _sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:
+def sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:
     """The SDK's client with everything said that it would otherwise look up in the environment."""
     deadline_seconds = max(_SHORTEST_DEADLINE_SECONDS, math.ceil(options.timeout_seconds))
     try:
@@ -231,7 +233,7 @@ def _sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClien
         ) from error
 
 
-async def _settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) -> _Answer | Fault:
+async def settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) -> _Answer | Fault:
     """The answer, or what came in its place as a fault: no exception of the SDK's or the network's passes."""
     try:
         # The time-out of the HTTP library holds for each read, so a trickling answer would never end.

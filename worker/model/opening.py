@@ -1,12 +1,19 @@
 """From the name of a model to a client that asks it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import ModelClient
 from .options import GeminiOptions
 from .replay import ReplayModel, load_recordings, shipped_recordings
 from .throttle import Throttle
+
+if TYPE_CHECKING:
+    from .batch_following import BatchNews
+    from .batched import Crowd
+    from .sent import SentBatches
 
 
 def open_model(name: str, gemini: GeminiOptions, throttle: Throttle | None = None) -> ModelClient:
@@ -31,6 +38,25 @@ def open_model(name: str, gemini: GeminiOptions, throttle: Throttle | None = Non
             return ReplayModel(load_recordings(Path(path)), name)
         case _:
             return _open_gemini(replace(gemini, name=name), throttle)
+
+
+def open_batched(
+    gemini: GeminiOptions,
+    sent: "SentBatches",
+    crowd: "Crowd",
+    on_news: "Callable[[BatchNews], None]",
+    throttle: Throttle,
+) -> ModelClient:
+    """A client that answers `crowd` by batches, for the run that `sent` is of; live calls go as `throttle` admits them.
+
+    Raises:
+        ModelKeyMissingError: there is no key.
+        ModelKeyError: no service would take the key as it is written.
+    """
+    from .batch_following import Pace
+    from .batched import BatchedModel
+
+    return BatchedModel(_open_gemini(gemini, throttle), gemini, sent, crowd, on_news, Pace())
 
 
 def _open_shipped() -> ModelClient:

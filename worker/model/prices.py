@@ -8,7 +8,8 @@ from importlib.metadata import version
 import genai_prices
 from genai_prices.types import PriceContext
 
-from jobs.models import Cost, ModelReply, Usage
+from jobs.costs import Cost
+from jobs.models import ModelReply, Usage
 
 _PROVIDER = "google"
 

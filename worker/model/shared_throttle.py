@@ -1,38 +1,34 @@
-"""The throttle that all workers share, on all machines: through Redis, with one in line for each worker and model."""
+"""The throttle that all workers share, on all machines: through Redis, with one line for each worker and model."""
 
 import asyncio
 import json
 import math
 import secrets
-from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 from arq.connections import ArqRedis
 from pydantic import JsonValue
-from redis.exceptions import RedisError
 
 from jobs.budgets import NANO
-from jobs.clock import monotonic
+from jobs.gathering import Gathering
 from jobs.keys import Keys
 from jobs.outages import through_outages
 from jobs.scripts import run_script
 from worker.errors import ModelBusyError, ModelQuotaError, RunHeldError
 
 from .admission import ADMIT, PAUSE, SETTLE
+from .line import WORTH_WAITING_SECONDS, Answer, Line, Request
 from .quota_days import quota_day
 from .throttle import Passage, Toll
 
 _log = structlog.get_logger(__name__)
-_WORTH_WAITING_SECONDS = 5.0
-"""Who would have to wait for longer gives the job's place in the worker to another."""
 _SETTLING_SECONDS = 600.0
 _MARGIN_SECONDS = 30.0
 _BURST_SHARE = 10
-_WEIGHT_OF_LAST = 0.3
 
 
 @dataclass(frozen=True)
@@ -69,34 +65,6 @@ class ModelLimits:
         return _without_none(words | {"burst": self.burst, "burstTokens": self.burst_tokens})
 
 
-@dataclass
-class _Line:
-    """Those of this worker who want to ask one model: the first asks Redis, the others wait for it."""
-
-    first: asyncio.Lock = field(default_factory=asyncio.Lock)
-    n_waiting: int = 0
-    closed_until: float = 0.0
-    """By our own clock: it was told that nobody is admitted before."""
-    pace_seconds: float = 0.0
-    """The time from one who is admitted to the next, where somebody waits: a mean of the last few."""
-    last_admitted_at: float | None = None
-    """None where nobody waited then."""
-
-    def admit(self) -> None:
-        now = monotonic()
-        if self.last_admitted_at is not None:
-            seconds = min(now - self.last_admitted_at, _WORTH_WAITING_SECONDS)
-            self.pace_seconds += _WEIGHT_OF_LAST * (seconds - self.pace_seconds)
-        self.last_admitted_at = now if self.n_waiting > 1 else None
-
-    def close(self, seconds: float) -> None:
-        self.closed_until = max(self.closed_until, monotonic() + seconds)
-
-    @property
-    def closed_seconds(self) -> float:
-        return max(0.0, self.closed_until - monotonic())
-
-
 class SharedThrottle:
     """Keeps to the limits of an account, model by model, together with everybody else who asks with it."""
 
@@ -106,7 +74,9 @@ class SharedThrottle:
         self._keys = keys
         self._account = account
         self._limits = limits
-        self._lines: defaultdict[str, _Line] = defaultdict(_Line)
+        self._lines: dict[str, Line] = {}
+        self._over: Gathering[str, None] = Gathering(self._settle)
+        self._returning: set[asyncio.Task[None]] = set()
 
     def room(self) -> int | None:
         """How many jobs more are worth taking: as many as can be served soon. None is any number.
@@ -126,13 +96,14 @@ class SharedThrottle:
             ModelQuotaError: as many were sent today as may be.
             RunHeldError: its run stands still, for want of budget or because somebody wished it.
         """
-        request_id = secrets.token_hex(8)
-        await self._admit(request_id, toll)
+        line, request = self._line_of(toll.model), Request(secrets.token_hex(8), toll)
+        self._turn_away_if_hopeless(toll, line)
+        await line.stand(request)
         passage = Passage()
         try:
             yield passage
         finally:
-            await self._settle(request_id, toll, passage)
+            await self._over.ask(self._came_of(request, passage))
 
     async def pause(self, model: str, told_seconds: float | None) -> float:
         """Let nobody send to this model for so long, or for a growing time where none was told; gives that time.
@@ -148,87 +119,88 @@ class SharedThrottle:
             _log.warning(
                 "all workers leave the model alone", model=model, seconds=round(seconds, 1)
             )
-        self._lines[model].close(seconds)
-        if seconds > _WORTH_WAITING_SECONDS:
+        self._line_of(model).close(seconds)
+        if seconds > WORTH_WAITING_SECONDS:
             raise ModelBusyError(model, seconds)
         return seconds
 
-    async def _admit(self, request_id: str, toll: Toll) -> None:
-        line = self._lines[toll.model]
-        self._turn_away_if_hopeless(toll, line)
-        line.n_waiting += 1
-        try:
-            async with line.first:
-                if line.closed_seconds > _WORTH_WAITING_SECONDS:
-                    raise ModelBusyError(toll.model, line.closed_seconds)
-                await self._ask_until_admitted(request_id, toll, line)
-            line.admit()
-        finally:
-            line.n_waiting -= 1
-
-    def _turn_away_if_hopeless(self, toll: Toll, line: _Line) -> None:
+    def _turn_away_if_hopeless(self, toll: Toll, line: Line) -> None:
         n_after_burst = max(0, line.n_waiting - self._limits.burst)
         expected = max(
             line.closed_seconds,
             line.n_waiting * line.pace_seconds,
             n_after_burst * self._limits.pace_seconds,
         )
-        if expected > _WORTH_WAITING_SECONDS:
+        if expected > WORTH_WAITING_SECONDS:
             raise ModelBusyError(toll.model, expected)
 
-    async def _ask_until_admitted(self, request_id: str, toll: Toll, line: _Line) -> None:
-        give_up_at = monotonic() + _WORTH_WAITING_SECONDS
-        while True:
-            words = [self._place_of(toll.model), request_id, toll.run_id or "", self._spelled(toll)]
-            ask = partial(run_script, self._redis, self._keys, ADMIT, words)
-            answer, wait_ms = await through_outages(ask)
-            seconds = wait_ms / 1000
-            match answer:
-                case b"go":
-                    return
-                case b"held":
-                    raise RunHeldError(toll.run_id or "")
-                case b"day":
-                    raise self._day_is_over(toll.model)
-                case b"later":
-                    # Of this run alone: whoever stands behind it may be of another.
-                    raise ModelBusyError(toll.model, seconds)
-                case _ if monotonic() + seconds > give_up_at:
-                    line.close(seconds)
-                    raise ModelBusyError(toll.model, seconds)
-                case _:
-                    await asyncio.sleep(seconds)
+    def _line_of(self, model: str) -> Line:
+        if model not in self._lines:
+            self._lines[model] = Line(model, partial(self._ask, model), self._give_back)
+        return self._lines[model]
 
-    async def _settle(self, request_id: str, toll: Toll, passage: Passage) -> None:
-        words = [
-            *(self._place_of(toll.model), request_id, toll.run_id or ""),
-            json.dumps(self._came_of(toll, passage)),
+    async def _ask(self, model: str, requests: Sequence[Request]) -> list[Answer]:
+        words = [self._place_of(model), f"[{','.join(map(self._spelled, requests))}]"]
+        ask = partial(run_script, self._redis, self._keys, ADMIT, words)
+        answers = await through_outages(ask)
+        return [
+            self._answer_to(request.toll, word, wait_ms / 1000)
+            for request, (word, wait_ms) in zip(requests, answers, strict=False)
         ]
-        settle = partial(run_script, self._redis, self._keys, SETTLE, words)
+
+    def _answer_to(self, toll: Toll, word: bytes, seconds: float) -> Answer:
+        match word:
+            case b"go":
+                return None
+            case b"held":
+                return RunHeldError(toll.run_id or "")
+            case b"day":
+                return self._day_is_over(toll.model)
+            case b"later":
+                # Of this run alone: whoever stands behind it may be of another.
+                return ModelBusyError(toll.model, seconds)
+            case _:
+                return seconds
+
+    def _give_back(self, request: Request) -> None:
+        returning = asyncio.create_task(self._over.ask(self._came_of(request, Passage())))
+        self._returning.add(returning)
+        returning.add_done_callback(self._returning.discard)
+
+    async def _settle(self, came: Sequence[str]) -> list[None]:
+        settle = partial(run_script, self._redis, self._keys, SETTLE, [f"[{','.join(came)}]"])
         try:
-            # A reply is in hand, and its checkpoint waits as long.
+            # Replies are in hand, and their checkpoints wait as long.
             await through_outages(settle, _SETTLING_SECONDS)
-        except (RedisError, OSError) as error:
-            _log.warning("not told what a request came to", model=toll.model, error=str(error))
+        except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for each of the answers)
+            _log.warning("not told what requests came to", requests=len(came), error=str(error))
+        return [None] * len(came)
 
-    def _came_of(self, toll: Toll, passage: Passage) -> dict[str, JsonValue]:
-        reply = passage.reply
-        if reply is None:
-            return {"replied": False}
-        usage, cost = reply.usage, reply.cost
+    def _came_of(self, request: Request, passage: Passage) -> str:
+        toll, reply = request.toll, passage.reply
         came: dict[str, JsonValue] = {
-            "promptTokens": usage.prompt_token_count,
-            "nanoUsd": None if cost is None else round(cost.usd * NANO),
-            "tokensPerMinute": self._limits.tokens_per_minute,
-            "replied": True,
-            "tokens": usage.total_token_count or usage.prompt_token_count or 0,
-            "reckonedTokens": toll.prompt_tokens,
-            "burstTokens": self._limits.burst_tokens,
+            "place": self._place_of(toll.model),
+            "id": request.request_id,
+            "run": toll.run_id or "",
+            "replied": reply is not None,
         }
-        return _without_none(came)
+        if reply is not None:
+            usage, cost = reply.usage, reply.cost
+            came |= {
+                "promptTokens": usage.prompt_token_count,
+                "nanoUsd": None if cost is None else round(cost.usd * NANO),
+                "tokensPerMinute": self._limits.tokens_per_minute,
+                "tokens": usage.total_token_count or usage.prompt_token_count or 0,
+                "reckonedTokens": toll.prompt_tokens,
+                "burstTokens": self._limits.burst_tokens,
+            }
+        return json.dumps(_without_none(came))
 
-    def _spelled(self, toll: Toll) -> str:
+    def _spelled(self, request: Request) -> str:
+        toll = request.toll
         words: dict[str, JsonValue] = {
+            "id": request.request_id,
+            "run": toll.run_id or "",
             "model": toll.model,
             "day": quota_day(),
             "promptTokens": toll.prompt_tokens,
@@ -241,11 +213,11 @@ class SharedThrottle:
     def _place_of(self, model: str) -> str:
         return f"{self._account}:{model}"
 
-    def _room_in(self, line: _Line) -> int | None:
+    def _room_in(self, line: Line) -> int | None:
         if line.closed_seconds:
             return 0
         paces = (line.pace_seconds, self._limits.pace_seconds)
-        known = [math.ceil(_WORTH_WAITING_SECONDS / pace) for pace in paces if pace]
+        known = [math.ceil(WORTH_WAITING_SECONDS / pace) for pace in paces if pace]
         if self._limits.concurrency is not None:
             known.append(self._limits.concurrency)
         return max(0, min(known) - line.n_waiting) if known else None

@@ -2,6 +2,8 @@
 
 import json
 import math
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
 
 from jobs.clock import utcnow
 from jobs.models import Usage
@@ -20,16 +22,22 @@ def toll_of(request: ModelRequest, model: str, options: GeminiOptions) -> Toll:
     characters = len(request.system_instruction) + sum(map(_length_of, request.turns))
     prompt = math.ceil(characters / _CHARACTERS_A_TOKEN)
     answer = options.max_output_tokens or _LONGEST_ANSWER
-    usage = Usage(prompt_token_count=prompt, candidates_token_count=answer)
-    cost = cost_of(usage, [model], utcnow())
     return Toll(
         model=model,
         run_id=request.run_id,
         prompt_tokens=prompt,
         most_tokens=prompt + answer,
-        most_usd=cost.usd if cost else None,
+        most_usd=_most_usd(model, 1 << prompt.bit_length(), answer, utcnow().date()),
         most_seconds=options.timeout_seconds,
     )
+
+
+@lru_cache(maxsize=1000)
+def _most_usd(model: str, prompt: int, answer: int, day: date) -> float | None:
+    """Of a prompt that is rounded up, since to look up a price takes longer than all else here."""
+    usage = Usage(prompt_token_count=prompt, candidates_token_count=answer)
+    cost = cost_of(usage, [model], datetime.combine(day, time(), UTC))
+    return cost.usd if cost else None
 
 
 def _length_of(turn: UserTurn | ModelTurn) -> int:

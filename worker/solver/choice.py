@@ -39,9 +39,15 @@ class _Candidate:
     names: frozenset[str]
     imports: frozenset[str]
     is_second_try: bool
+    lines: str
+    """Its lines without their margins; empty where it is too long for an excerpt."""
+
+    def is_part_of(self, other: "_Candidate") -> bool:
+        """Whether its lines stand in the other one, however indented: an excerpt, shown to be explained."""
+        return self.code == other.code or bool(self.lines and self.lines in other.lines)
 
     def supersedes(self, earlier: "_Candidate") -> bool:
-        if self.code == earlier.code:
+        if earlier.is_part_of(self):
             return True
         if earlier.names:
             return earlier.names <= self.names
@@ -102,7 +108,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _is_bare_program(block: Block, syntax: Syntax) -> bool:
-    return not block.label.word and syntax.is_program(mended(block.code, syntax)[0])
+    return not block.label.says_something and syntax.is_program(mended(block.code, syntax)[0])
 
 
 def _is_patch(code: str) -> bool:
@@ -136,15 +142,22 @@ def _best(blocks: Sequence[Block], kind: str, syntax: Syntax) -> Chosen | None:
 def _candidate(block: Block, syntax: Syntax) -> _Candidate:
     code, repairs = mended(block.code, syntax)
     names, imports = syntax.names(code), syntax.imports(code)
-    return _Candidate(code, repairs, block.is_closed, names, imports, block.is_second_try)
+    is_second_try, lines = block.is_second_try, _lines_of(code)
+    return _Candidate(code, repairs, block.is_closed, names, imports, is_second_try, lines)
+
+
+def _lines_of(code: str) -> str:
+    if len(code) > LOOKED_AT_CHARACTERS:
+        return ""
+    return "\n".join(["", *(line.strip() for line in code.strip().split("\n")), ""])
 
 
 def _joined(candidates: Sequence[_Candidate], kind: str) -> Chosen:
-    kept = [
-        one
-        for number, one in enumerate(candidates)
-        if not any(later.supersedes(one) for later in candidates[number + 1 :])
-    ]
+    kept: list[_Candidate] = []
+    for number, one in enumerate(candidates):
+        is_redone = any(later.supersedes(one) for later in candidates[number + 1 :])
+        if not is_redone and not any(one.is_part_of(earlier) for earlier in kept):
+            kept.append(one)
     rules = [kind if len(kept) == 1 else f"{len(kept)} {kind}s joined"]
     rules += ["drafts dropped"] if len(kept) < len(candidates) else []
     rules += sorted({one.repairs for one in kept if one.repairs})

@@ -156,7 +156,7 @@ def _answer_in(reply: str) -> str:
     # JSON may carry half a surrogate pair, which no file and no pipe takes.
     text = reply[:_READ_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    lowered = text.lower()
+    lowered = text.lower() if "<" in text else ""
     if not any(end in lowered for end in _THINKING_ENDS):
         return text
     kept, position, is_thinking = "", 0, False

@@ -5,14 +5,14 @@ program in two; where nothing could run, at the first closing fence.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from .labels import Label, file_stem_of, label_of
 
 # Each of these keeps the work linear for any text.
-_MAX_MARKS = 1_000
+_MAX_MARKS = 500
 _MAX_BLOCKS = 64
 _MAX_ENDS_TRIED = 8
 _MAX_ENDS_TRIED_UNLABELLED = 3
@@ -193,12 +193,12 @@ def _end_of(
 def _ends(marks: Sequence[_Mark], number: int, label: Label) -> Iterator[_End]:
     """Clean closing fences and the openers of next blocks in order, then ends that are glued to other text."""
     opener, n_tried = marks[number], _MAX_ENDS_TRIED if label.word else _MAX_ENDS_TRIED_UNLABELLED
-    later = [mark for mark in marks[number + 1 :] if mark.closes(opener)]
-    yield from islice(_clean_ends(later), n_tried)
-    yield from islice(_glued_ends(later), n_tried)
+    for kind in (_clean_ends, _glued_ends):
+        later = (mark for mark in islice(marks, number + 1, None) if mark.closes(opener))
+        yield from islice(kind(later), n_tried)
 
 
-def _clean_ends(later: Sequence[_Mark]) -> Iterator[_End]:
+def _clean_ends(later: Iterable[_Mark]) -> Iterator[_End]:
     for mark in later:
         if _BEFORE_CLOSER.fullmatch(mark.before) and not mark.after.strip():
             yield _End(mark.line_start, mark.next_line)
@@ -206,7 +206,7 @@ def _clean_ends(later: Sequence[_Mark]) -> Iterator[_End]:
             yield _End(mark.line_start, mark.start, is_closed=False)
 
 
-def _glued_ends(later: Sequence[_Mark]) -> Iterator[_End]:
+def _glued_ends(later: Iterable[_Mark]) -> Iterator[_End]:
     for mark in later:
         if not mark.after.strip() or _BEFORE_CLOSER.fullmatch(mark.before):
             yield _End(mark.start, mark.next_line)

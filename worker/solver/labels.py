@@ -35,6 +35,7 @@ _COMMENT_WITH_FILE_NAME = re.compile(
     rf"\s*(?:#|//|--)\s*(?:file(?:name)?:\s*)?(?:[\w./-]*/)?([\w-]+)\.(?:{_SUFFIXES})\s*$"
 )
 _INFO_CHARACTERS = 200
+_EMPTY_WORDS = ("code", "plain", "plaintext", "program", "snippet", "solution", "text", "txt")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Label:
         if self.languages:
             return ROWS[self.languages[0]].title
         return _SHOWN_NAMES.get(self.word, f"{self.word[:40]!r}")
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it says anything of what the block holds: some write a word where they mean none."""
+        return bool(self.word) and self.word not in _EMPTY_WORDS
 
     @property
     def is_known(self) -> bool:

@@ -80,7 +80,8 @@ def feedback(
         match told:
             case Told.ALL:
                 cause = judgement.explanation
-                parts = [*_check(failure, code, cause), *_public_case(job, judgement)]
+                parts = [*_check(failure, code, cause), *_tally(job, judgement)]
+                parts += _public_case(job, judgement)
                 parts += _place(_own_frames(failure, code), code)
                 parts += _outputs(execution, is_shown=_has_shown_output(job, judgement))
             case Told.PROGRAM:
@@ -168,6 +169,23 @@ def _check(failure: Failure | None, code: ExecutableCode, explanation: str) -> I
     innermost = failure.frames[-1]
     if innermost.line > _n_lines(code) and innermost.source and innermost.source not in explanation:
         yield f"The check that failed:\n{fenced(innermost.source)}"
+
+
+def _tally(job: PromptJob, judgement: Judgement) -> Iterator[str]:
+    """How much is right already, which a repair must not lose; nothing where a hidden case would be counted."""
+    match job.checker:
+        case MatchesOutput(cases=cases) as checker if all(map(checker.is_public, cases)):
+            n = len(cases)
+        case MatchesCalls(calls=calls, public=True):
+            n = len(calls)
+        case _:
+            # How many tests there are, only those know that ran to their end.
+            return
+    if n < 2:
+        return
+    n_right = sum(case.verdict is Verdict.ACCEPTED for case in judgement.cases)
+    n_untried = n - len(judgement.cases)
+    yield f"{n_right} of {n} cases were right" + (f", {n_untried} not tried." if n_untried else ".")
 
 
 def _public_case(job: PromptJob, judgement: Judgement) -> Iterator[str]:

@@ -15,13 +15,13 @@ _QUOTES_AND_BRACKETS = str.maketrans(
     "\u201c\u201d\u201e\u2018\u2019\uff08\uff09\uff3b\uff3d\uff5b\uff5d", '"""\'\'()[]{}'
 )
 _PUNCTUATION = str.maketrans("\uff0c\uff1a\uff1b\uff0e\uff1d\uff0b\uff0a\uff1c\uff1e", ",:;.=+*<>")
-_PROMPT = re.compile(r"(?:>>>|\.\.\.|In \[\d+\]:|\s+\.\.\.:)(?: |$)")
+_PROMPT = re.compile(r"(?:>>>|\.\.\.|In \[\d+\]:|\s+\.\.\.:|\$)(?: |$)")
 
 
 def mended(code: str, syntax: Syntax) -> tuple[str, str]:
     """The program that could run, and what had to be done to it; (`code`, "") where nothing helps or is needed."""
-    # Each line of such a session is an annotation to Python, and would run.
-    if code.startswith("In [") and syntax.could_run(typed := typed_into_session(code)):
+    # Nothing stands in the way of such a session: an annotation to Python, a command of that name to a shell.
+    if code.startswith(("In [", "$ ")) and syntax.could_run(typed := typed_into_session(code)):
         return typed, "lines typed into a session"
     if syntax.could_run(code):
         return code, ""

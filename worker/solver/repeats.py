@@ -15,7 +15,8 @@ _WITH_ERROR = (Verdict.RUNTIME_ERROR, Verdict.COMPILE_ERROR, Verdict.FORBIDDEN_C
 def repetition_in(attempts: Sequence[Attempt]) -> End | None:
     """What the last of these attempts, all of one conversation and failed, repeats; None where it is something new."""
     *earlier, last = attempts
-    if last.executable_code is None or not earlier:
+    # A recording that is over says nothing of the model.
+    if last.executable_code is None or not earlier or last.reply.replay_exhausted:
         return None
     if any(attempt.executable_code == last.executable_code for attempt in earlier):
         return "same_program_again"

@@ -56,7 +56,7 @@ def json_in_prose(text: str, language: Language) -> Block | None:
 
 
 def _block_of(found: object, language: Language) -> Block | None:
-    for name in ("executableCode", "executable_code"):
+    for name in ("executableCode", "executable_code", "arguments", "args"):
         found = found.get(name, found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not isinstance(found.get("code"), str):
         return None
@@ -67,7 +67,7 @@ def _block_of(found: object, language: Language) -> Block | None:
 
 def tagged_blocks(text: str) -> Iterator[Block]:
     """The blocks between `<pre>`, `<code>` and the like, in order."""
-    lowered, resume_at = text.lower(), 0
+    lowered, resume_at = text.lower() if "</" in text else "", 0
     if not any(f"</{name}" in lowered for name in _TAG_NAMES):
         return
     tags = _TAG.finditer(text, 0, scanned_characters(text))

@@ -81,7 +81,7 @@ PYTHON = LanguageRow(
     title="Python",
     description="Python 3, with nothing but its standard library",
     # Gemini labels code for its own tool `tool_code`.
-    labels=("python", "py", "pyw", "ipython", "pycon", "tool_code"),
+    labels=("python", "py", "pyw", "ipython", "pycon", "python-repl", "tool_code"),
     suffixes=(".py",),
     tool=Tool(("python3",), "python3", stands_alone=True),
     source=_python_source,

@@ -1,0 +1,142 @@
+"""A run that is asked by Gemini's Batch API: where its jobs wait, what does not go with it, who works on it."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from config.escaping import escaped
+from config.settings import Settings
+from jobs.connection import expecting_answer
+from jobs.errors import UsageError
+from jobs.lanes import lane_of
+from jobs.presence import is_replayed
+from jobs.priorities import Priority
+from jobs.queue import JobQueue
+from jobs.runs import find_run
+from worker.consumer.in_batches import Deliveries
+from worker.main import Engine, open_engine
+from worker.model import ModelClient
+from worker.model.batch_following import BatchNews
+from worker.model.opening import open_batched
+from worker.model.options import GeminiOptions
+from worker.model.sent import SentBatches
+from worker.model.throttle import Throttle
+
+from .batch import Batch
+from .errors import MixedRunError
+from .output import counted
+from .placing import Place
+from .progress import RunProgress
+
+_NOTHING = "nothing was queued"
+MOST_JOBS = 10_000
+"""Jobs that are held at one time, nearly all of which wait for a batch."""
+
+
+def place_of_batches(run_id: str) -> Place:
+    """A queue of the run's own, from which no worker takes that would ask live."""
+    digest = hashlib.sha256(run_id.encode()).hexdigest()[:8]
+    return Place(f"batch-{run_id[:40]}-{digest}", Priority.NORMAL)
+
+
+def refuse_without_gemini(settings: Settings) -> None:
+    """Make sure that there is a Batch API to ask.
+
+    Raises:
+        UsageError: recordings would answer, or Vertex AI.
+    """
+    if settings.model.backend == "vertex":
+        raise UsageError(
+            "--batch asks the Gemini API, and the backend is Vertex AI, which takes batches from buckets alone",
+            facts={"set in": settings.origin_of("model.backend")},
+            fixes=[
+                "ask the Gemini API:  export PROMPTMILL_MODEL__BACKEND=gemini GEMINI_API_KEY=...",
+                "or leave out --batch",
+            ],
+            note=_NOTHING,
+        )
+    if is_replayed(settings.meant_model):
+        raise UsageError(
+            f"--batch asks Gemini's Batch API, and {settings.meant_model} is no model of Gemini's",
+            fixes=[
+                "set a key:  export GEMINI_API_KEY=...",
+                "or leave out --batch",
+            ],
+            note=_NOTHING,
+        )
+
+
+async def refuse_other_way(queue: JobQueue, batch: Batch) -> None:
+    """Make sure that what is queued of the run is asked the same way: nobody would work on it otherwise.
+
+    Raises:
+        MixedRunError: the run goes by batches and the command does not, or the other way round.
+    """
+    run_id = batch.run_id
+    if run_id is None:
+        return
+    place = place_of_batches(run_id)
+    lane = lane_of(batch.first().model_copy(update={"queue": place.queue}))
+    lane = replace(lane, priority=place.priority)
+    with expecting_answer(f"it cannot be told how run {run_id!r} is asked"):
+        async with queue.redis.pipeline(transaction=False) as pipe:
+            pipe.sismember(queue.keys.lanes, lane.name)
+            [is_batched] = await pipe.execute()
+    run = await find_run(queue, run_id)
+    if batch.in_batches and run is not None and run.open > run.held and not is_batched:
+        raise MixedRunError(
+            f"run {run_id!r} was begun without --batch, and {counted(run.open, 'job')} of it are queued",
+            fixes=["go on without --batch", "or give this run another name with --run"],
+            note=_NOTHING,
+        )
+    if is_batched and not batch.in_batches:
+        raise MixedRunError(
+            f"run {run_id!r} was begun with --batch, and jobs of it wait for batches",
+            fixes=["go on with --batch", f"or end it first:  promptmill run cancel {run_id}"],
+            note=_NOTHING,
+        )
+
+
+def sent_of(queue: JobQueue, batch: Batch) -> SentBatches:
+    """What the run has sent to Gemini."""
+    return SentBatches(queue.redis, queue.keys, batch.run_id or "")
+
+
+@asynccontextmanager
+async def engine_in_batches(
+    settings: Settings, queue: JobQueue, batch: Batch, progress: RunProgress
+) -> AsyncIterator[Engine]:
+    """A worker of our own that has all jobs that it holds answered together.
+
+    Raises:
+        PromptmillError: there can be none, as with any worker.
+    """
+    deliveries = Deliveries(queue.redis, queue.keys)
+
+    def model_of(_: str, options: GeminiOptions, throttle: Throttle) -> ModelClient:
+        return open_batched(
+            replace(options, name=settings.meant_model),
+            sent_of(queue, batch),
+            deliveries,
+            lambda news: progress.say(_told(news)),
+            throttle,
+        )
+
+    async with open_engine(settings, model_of) as engine:
+        # Those who wait for a batch are in the way of no live call.
+        yield replace(engine, take=deliveries.counted(engine.consumer.take), room=lambda: None)
+
+
+def _told(news: BatchNews) -> str:
+    words = f"batch {news.number}  {counted(news.n_requests, 'request')}  "
+    if news.state == "MADE":
+        return escaped(f"{words}with Gemini as {news.name}; results may take a day")
+    if news.n_answered is not None:
+        words += f"{news.state}, {news.n_answered} answered"
+        missing = news.n_requests - news.n_answered
+        words += f", {missing} to be asked again" if missing else ""
+    else:
+        words += news.state
+        words += "" if news.n_open is None else f", {news.n_open} to be answered"
+    return escaped(f"{words}: {news.reason}" if news.reason else words)

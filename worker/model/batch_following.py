@@ -1,0 +1,183 @@
+"""A batch of Gemini's from wherever it is to its results, through whatever is in the way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import structlog
+
+from jobs.clock import utcnow
+from jobs.models import ModelReply
+from worker.errors import (
+    BatchesFailedError,
+    ModelKeyError,
+    ModelRejectedError,
+    ModelUnavailableError,
+)
+
+from .batches import BatchStatus, GeminiBatches
+from .faults import Fault
+from .options import GeminiOptions
+from .sent import SentBatch, SentBatches
+
+_log = structlog.get_logger(__name__)
+_Answer = TypeVar("_Answer")
+_GROWTH = 1.5
+_GONE, _MADE = "GONE", "MADE"
+
+
+@dataclass(frozen=True)
+class BatchNews:
+    """How a batch stands, for whoever looks on."""
+
+    number: int
+    n_requests: int
+    state: str
+    """Google's word; `MADE` where it has just been made, `GONE` where there is none any more."""
+    name: str = ""
+    n_open: int | None = None
+    n_answered: int | None = None
+    """Replies that it brought, once it is over."""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long to wait for what."""
+
+    settle_seconds: float = 1.0
+    """Nobody has gone on for so long: what is asked by then goes with one batch."""
+    first_look_seconds: float = 1.0
+    longest_look_seconds: float = 300.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a batch came to."""
+
+    name: str
+    status: BatchStatus
+    found: dict[str, ModelReply | Fault] = field(default_factory=dict)
+
+
+class BatchFollower:
+    """Sees batches of one run through: makes them once, looks at them, and fetches what they brought."""
+
+    def __init__(
+        self,
+        wire: GeminiBatches,
+        options: GeminiOptions,
+        sent: SentBatches,
+        on_news: Callable[[BatchNews], None],
+        pace: Pace,
+    ) -> None:
+        """Ask by `wire`, keep in `sent` what became of the batches, and tell `on_news` of it."""
+        self._on_news = on_news
+        self._wire = wire
+        self._options = options
+        self._sent = sent
+        self._pace = pace
+
+    async def see_through(self, batch: SentBatch, lines: bytes | None) -> Outcome:
+        """The batch from wherever it is to its end. Without `lines`, one that nobody made comes to nothing."""
+        name = batch.name or await self._make(batch, lines)
+        gone = BatchStatus(_GONE, None, None, "it is not to be found")
+        status = await self._until_over(batch, name) if name else gone
+        found: dict[str, ModelReply | Fault] = {}
+        if status.results is not None:
+            results = status.results
+            try:
+                found = await self._patiently(lambda: self._wire.results(results))
+            except (ModelRejectedError, ModelKeyError):
+                # The key has just been good for the batch: results are kept for two days.
+                status = replace(gone, reason="its results are gone")
+        if not found:
+            await self._sent.forget(batch)
+        seconds = (utcnow() - batch.sent_at).total_seconds()
+        for key, result in found.items():
+            if isinstance(result, ModelReply):
+                came = {"batch": name, "latency_seconds": seconds}
+                found[key] = result.model_copy(update=came)
+        n_answered = sum(isinstance(found.get(key), ModelReply) for key in batch.keys)
+        self._tell(batch, name, status, n_answered)
+        return Outcome(name or "", status, found)
+
+    async def _make(self, batch: SentBatch, lines: bytes | None) -> str | None:
+        """The name of the batch, which is there once, however often this is begun; None where it never was."""
+        is_new, name = lines is not None, None
+        for wait_seconds in self._waits():
+            try:
+                name = await self._found_or_made(batch, lines, is_new=is_new)
+                break
+            except ModelUnavailableError as error:
+                _log.warning("batch not made yet", reason=error.in_one_line)
+            except ModelRejectedError as error:
+                raise BatchesFailedError(
+                    "Gemini refuses to make a batch", facts=error.facts
+                ) from error
+            # It may be made and the answer lost: from here on, it is looked for first.
+            is_new = False
+            await asyncio.sleep(wait_seconds)
+        if name is not None:
+            await self._sent.note(batch.model_copy(update={"name": name}))
+            self._tell(batch, name, BatchStatus(_MADE, None, None, ""))
+        return name
+
+    async def _found_or_made(
+        self, batch: SentBatch, lines: bytes | None, *, is_new: bool
+    ) -> str | None:
+        found = None if is_new else await self._wire.find(batch.own_id)
+        if found is not None or lines is None:
+            return found
+        return await self._wire.create(batch.own_id, batch.model, lines)
+
+    async def _until_over(self, batch: SentBatch, name: str) -> BatchStatus:
+        told: BatchStatus | None = None
+        for wait_seconds in self._waits():
+            try:
+                status = await self._patiently(lambda: self._wire.look(name))
+            except ModelRejectedError as error:
+                return BatchStatus(_GONE, None, None, error.message)
+            if status.is_over:
+                return status
+            if status != told:
+                self._tell(batch, name, status)
+                told = status
+            await asyncio.sleep(wait_seconds)
+        raise AssertionError("the waits never end")
+
+    async def _patiently(self, step: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """What a step gives that may be repeated, for as long as Gemini does not answer."""
+        for wait_seconds in self._waits():
+            try:
+                return await step()
+            except ModelUnavailableError as error:
+                _log.warning("no answer about a batch", reason=error.in_one_line)
+            await asyncio.sleep(wait_seconds)
+        raise AssertionError("the waits never end")
+
+    def _waits(self) -> Iterator[float]:
+        seconds = self._pace.first_look_seconds
+        while True:
+            yield seconds
+            seconds = min(seconds * _GROWTH, self._pace.longest_look_seconds)
+
+    def _tell(
+        self,
+        batch: SentBatch,
+        name: str | None,
+        status: BatchStatus,
+        n_answered: int | None = None,
+    ) -> None:
+        news = BatchNews(
+            number=batch.number,
+            n_requests=len(batch.keys),
+            state=status.state,
+            name=name or "",
+            n_open=status.n_open,
+            n_answered=n_answered,
+            reason=self._options.redact(status.reason),
+        )
+        _log.info("batch", run_id=self._sent.run_id, name=news.name, state=news.state)
+        self._on_news(news)

@@ -1,0 +1,262 @@
+"""A model that answers by Gemini's Batch API: it gathers what is asked until nobody goes on without an answer."""
+
+import asyncio
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Protocol
+
+import structlog
+
+from jobs.calls import CallClass
+from jobs.clock import new_id, utcnow
+from jobs.models import ModelReply, Usage
+from worker.errors import BatchesFailedError
+
+from . import ModelClient, ModelRequest
+from .batch_following import BatchFollower, BatchNews, Outcome, Pace
+from .batches import GeminiBatches, line_of
+from .faults import Fault, class_of, error_of, fault_in
+from .gemini import body_of
+from .options import GeminiOptions
+from .policies import POLICIES, Then
+from .prices import priced
+from .sent import SentBatch, SentBatches
+
+_log = structlog.get_logger(__name__)
+_MOST_REQUESTS = 10_000
+_MOST_BYTES = 200 * 2**20
+_MOST_TRIES = 2
+"""Batches that may leave a request unanswered before it is asked live."""
+_LIVE_CALLS = 16
+"""Those that are under way at one time: few are left, and nobody is in a hurry."""
+_MOST_ENDS = 3
+"""Batches that may come to nothing as a whole, for the same request, before a person has to look."""
+
+
+class Crowd(Protocol):
+    """Those who ask: the deliveries of one worker."""
+
+    def away(self) -> AbstractAsyncContextManager[None]:
+        """For as long as the block lasts, the delivery that calls waits for an answer, perhaps for a day."""
+
+    async def until_all_are_away(self, settle_seconds: float) -> None:
+        """Return when every delivery has been away for so long."""
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """A request that waits for a batch to go with."""
+
+    key: str
+    model: str
+    line: bytes
+    batch: "asyncio.Future[_Following]"
+
+
+@dataclass(frozen=True)
+class _Following:
+    """A batch that is under way, and whoever sees to it."""
+
+    own_id: str
+    outcome: "asyncio.Task[Outcome]"
+
+
+class BatchedModel:
+    """Answers in rounds: what is asked goes together, and everybody waits until Gemini has answered it, up to a day.
+
+    A batch is written down before it is made. Who asks for the same thing later, in another process after this one
+    was killed, waits for that batch and makes no other.
+    """
+
+    simulated = False
+
+    def __init__(
+        self,
+        live: ModelClient,
+        options: GeminiOptions,
+        sent: SentBatches,
+        crowd: Crowd,
+        on_news: Callable[[BatchNews], None],
+        pace: Pace,
+    ) -> None:
+        """Ask for the run that `sent` is of, on behalf of `crowd`; `live` answers what no batch does.
+
+        Raises:
+            ModelKeyError: there is no key, or it cannot be one.
+        """
+        self.name = live.name
+        self._live = live
+        self._options = options
+        self._wire = GeminiBatches(options)
+        self._follower = BatchFollower(self._wire, options, sent, on_news, pace)
+        self._sent = sent
+        self._crowd = crowd
+        self._pace = pace
+        self._live_calls = asyncio.Semaphore(_LIVE_CALLS)
+        self._wishes: list[_Wish] = []
+        self._wished = asyncio.Event()
+        self._gathering: asyncio.Task[None] | None = None
+        self._followed: dict[str, _Following] = {}
+        # What a batch has said of a key is given once: who asks again was not content with it.
+        self._given: set[tuple[str, str]] = set()
+
+    async def check(self) -> None:
+        """Find out whether the model could answer, at no cost."""
+        await self._live.check()
+
+    async def generate(self, request: ModelRequest) -> ModelReply:
+        """One reply, from a batch, or live where two batches had none.
+
+        Raises:
+            ModelClosedError: the key was refused, or no batch comes to anything.
+            ModelRejectedError: this request will never be answered.
+            ModelUnavailableError: no batch had a reply, and there is no live one now.
+        """
+        model = request.model or self.name
+        body = body_of(request, self._options)
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+        key = f"{request.task_id or ''}/{request.sample}/{request.attempt}/{digest}"
+        async with self._crowd.away():
+            reply = await self._from_batches(key, model, line_of(key, body))
+        if reply is not None:
+            return reply
+        _log.warning("no batch had a reply; asking live", key=key)
+        async with self._live_calls:
+            return await self._live.generate(request)
+
+    async def aclose(self) -> None:
+        """Leave batches to themselves, and give back connections; calling it twice changes nothing."""
+        tasks: set[asyncio.Task[Any]] = {each.outcome for each in self._followed.values()}
+        tasks |= {self._gathering} if self._gathering else set()
+        while tasks:
+            # One may take a cancellation for the end of a wait of its own.
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=1)
+        await self._wire.aclose()
+        await self._live.aclose()
+
+    async def _from_batches(self, key: str, model: str, line: bytes) -> ModelReply | None:
+        """The first reply that is of use, or the last that may be asked for; None where two batches had none."""
+        n_left, repeats, thrown_away = _MOST_TRIES, Counter[CallClass](), Usage()
+        while n_left:
+            result = await self._from_batch(key, model, line)
+            if isinstance(result, ModelReply) and _is_of_use(result, repeats):
+                n_resamples = repeats.total()
+                paid = {"usage": thrown_away + result.usage, "resamples": n_resamples}
+                reply = result.model_copy(update={**paid, "transport_tries": n_resamples + 1})
+                return priced(reply, model, utcnow(), is_batch=True)
+            fault = fault_in(result) if isinstance(result, ModelReply) else result
+            if fault is not None and POLICIES[class_of(fault)].then is not Then.LATER:
+                raise error_of(fault, model, self._options, tries=1)
+            if isinstance(result, ModelReply):
+                repeats[result.call_class] += 1
+                thrown_away += result.usage
+            else:
+                n_left -= 1
+        return None
+
+    async def _from_batch(self, key: str, model: str, line: bytes) -> ModelReply | Fault | None:
+        """What the next batch that ends as it should says of this key; None is nothing."""
+        reason = ""
+        for _ in range(_MOST_ENDS):
+            following = await self._wish(key, model, line)
+            outcome = await asyncio.shield(following.outcome)
+            self._given.add((following.own_id, key))
+            if key in outcome.found or outcome.status.state == "SUCCEEDED":
+                return outcome.found.get(key)
+            reason = f"{outcome.status.state} {outcome.status.reason}".strip()
+        raise BatchesFailedError(
+            f"{_MOST_ENDS} batches in a row came to nothing",
+            facts={"the last one": self._options.redact(reason)},
+        )
+
+    async def _wish(self, key: str, model: str, line: bytes) -> _Following:
+        wish = _Wish(key, model, line, asyncio.get_running_loop().create_future())
+        self._wishes.append(wish)
+        self._wished.set()
+        if self._gathering is None:
+            self._gathering = asyncio.create_task(self._gather())
+        return await wish.batch
+
+    async def _gather(self) -> None:
+        while True:
+            await self._wished.wait()
+            await self._crowd.until_all_are_away(self._pace.settle_seconds)
+            # Those that are done were cancelled: their job was, or has gone to another worker.
+            wishes = [wish for wish in self._wishes if not wish.batch.done()]
+            self._wishes.clear()
+            self._wished.clear()
+            try:
+                await self._send(wishes)
+            except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for each of them)
+                for wish in wishes:
+                    if not wish.batch.done():
+                        wish.batch.set_exception(error)
+
+    async def _send(self, wishes: Sequence[_Wish]) -> None:
+        """Give each wish a batch: one that was sent before, by whoever it was, or one that is sent now."""
+        known = await self._sent.all()
+        waiting = {wish.key: wish for wish in wishes}
+        for batch in known:
+            for key in batch.keys:
+                if key in waiting and (batch.own_id, key) not in self._given:
+                    _tell(waiting.pop(key), self._follow(batch, None))
+        numbers = count(1 + max((batch.number for batch in known), default=0))
+        for model, chunk in _chunks(waiting.values()):
+            own_id = f"{self._sent.run_id} {new_id('batch')}"
+            keys = tuple(wish.key for wish in chunk)
+            batch = SentBatch(
+                own_id=own_id, number=next(numbers), model=model, keys=keys, sent_at=utcnow()
+            )
+            await self._sent.note(batch)
+            following = self._follow(batch, b"".join(wish.line for wish in chunk))
+            for wish in chunk:
+                _tell(wish, following)
+
+    def _follow(self, batch: SentBatch, lines: bytes | None) -> _Following:
+        following = self._followed.get(batch.own_id)
+        if following is None:
+            task = asyncio.create_task(self._follower.see_through(batch, lines))
+            following = self._followed[batch.own_id] = _Following(batch.own_id, task)
+            task.add_done_callback(lambda task: self._forget_failed(batch.own_id, task))
+        return following
+
+    def _forget_failed(self, own_id: str, task: "asyncio.Task[Outcome]") -> None:
+        # Whoever asks again, when whatever was in the way has passed, takes it up again.
+        if task.cancelled() or task.exception() is not None:
+            del self._followed[own_id]
+
+
+def _is_of_use(reply: ModelReply, repeats: Mapping[CallClass, int]) -> bool:
+    """Whether an attempt is to go by this reply, by the rules of live calls."""
+    policy = POLICIES[reply.call_class]
+    is_last = repeats[reply.call_class] >= (policy.n_repeats or 0)
+    return policy.then is Then.USE and is_last
+
+
+def _tell(wish: _Wish, following: _Following) -> None:
+    if not wish.batch.done():
+        wish.batch.set_result(following)
+
+
+def _chunks(wishes: Iterable[_Wish]) -> Iterator[tuple[str, list[_Wish]]]:
+    """The wishes of each model, so many and so long that Gemini takes them in one batch."""
+    by_model: defaultdict[str, list[_Wish]] = defaultdict(list)
+    for wish in wishes:
+        by_model[wish.model].append(wish)
+    for model, asked in by_model.items():
+        chunk: list[_Wish] = []
+        n_bytes = 0
+        for wish in asked:
+            if chunk and (len(chunk) >= _MOST_REQUESTS or n_bytes + len(wish.line) > _MOST_BYTES):
+                yield model, chunk
+                chunk, n_bytes = [], 0
+            chunk.append(wish)
+            n_bytes += len(wish.line)
+        yield model, chunk

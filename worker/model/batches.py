@@ -1,0 +1,198 @@
+"""Batches over Google's SDK: what goes up, how it stands, and what comes down, each by one request or a few."""
+
+import asyncio
+import io
+import json
+import warnings
+from collections import Counter
+from collections.abc import Awaitable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx2
+import structlog
+from google.genai import types
+from pydantic import JsonValue
+
+from jobs.models import ModelReply
+
+from .faults import Fault, error_of, fault_of
+from .gemini import sdk_client, settle
+from .options import GeminiOptions
+from .replies import read_object, reply_of
+
+_log = structlog.get_logger(__name__)
+# Of a state that it has no word for, such as that of a batch that ended in part; we read the states ourselves.
+warnings.filterwarnings("ignore", message=".* is not a valid JobState")
+_Json = dict[str, JsonValue]
+_Answer = TypeVar("_Answer")
+# A file of many megabytes goes up or down in one request.
+_FILE_SECONDS = 600.0
+_ENDED = {"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"}
+# What google.rpc.Code says in a line of results, as HTTP says it.
+_STATUS_OF_CODE = {
+    1: 499, 2: 500, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400,
+    10: 409, 11: 400, 12: 501, 13: 500, 14: 503, 15: 500, 16: 401,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BatchStatus:
+    """How a batch stands."""
+
+    state: str
+    """Google's word without its beginning: `PENDING`, `RUNNING`, `SUCCEEDED`; it may be newer than us."""
+    n_open: int | None
+    """Requests that are still to be answered; None where the service does not say."""
+    results: str | None
+    """The file of results, if there is one."""
+    reason: str
+    """Why it failed, if the service says."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.state in _ENDED or self.results is not None
+
+
+class GeminiBatches:
+    """The Batch API of one project. Nothing is tried again here: who waits for hours knows better when."""
+
+    def __init__(self, options: GeminiOptions) -> None:
+        """Connect to nothing yet.
+
+        Raises:
+            ModelKeyError: there is no key, or it cannot be one.
+        """
+        self._options = options
+        self._http = httpx2.AsyncClient(event_hooks={"response": [self._keep]})
+        self._client = sdk_client(options, options.usable_key(), self._http)
+        self._looking = asyncio.Lock()
+        self._kept = ""
+
+    async def create(self, own_id: str, model: str, lines: bytes) -> str:
+        """Upload the lines and have them answered; gives the name of the batch. Called twice, it makes two.
+
+        Raises:
+            ModelError: it is not known to have been made, and may have been: look for it by `own_id` first.
+        """
+        config = types.UploadFileConfig(mime_type="jsonl", display_name=own_id)
+        files, batches = self._client.aio.files, self._client.aio.batches
+        upload = files.upload(file=io.BytesIO(lines), config=config)
+        file = await self._answer(upload, _FILE_SECONDS)
+        made = await self._answer(
+            batches.create(
+                model=model,
+                src=file.name or "",
+                config=types.CreateBatchJobConfig(display_name=own_id),
+            )
+        )
+        return made.name or ""
+
+    async def find(self, own_id: str) -> str | None:
+        """The name of the batch that was made under this id, if one was.
+
+        Raises:
+            ModelError: it cannot be told.
+        """
+        return await self._answer(self._find(own_id), _FILE_SECONDS)
+
+    async def look(self, name: str) -> BatchStatus:
+        """How a batch stands.
+
+        Raises:
+            ModelError: it cannot be told.
+        """
+        async with self._looking:
+            await self._answer(self._client.aio.batches.get(name=name))
+            # The SDK's own reading has neither the counts nor the reason.
+            return _status_of(read_object(self._kept))
+
+    async def results(self, file: str) -> dict[str, ModelReply | Fault]:
+        """What a file of results says of each key; of a key that stands there twice it says nothing.
+
+        Raises:
+            ModelError: it cannot be had.
+        """
+        content = await self._answer(self._client.aio.files.download(file=file), _FILE_SECONDS)
+        found = list(_results_in(content.decode("utf-8", "replace")))
+        times = Counter(key for key, _ in found)
+        if unclear := sorted(key for key, n in times.items() if n > 1):
+            _log.warning("results with the same key", file=file, keys=unclear[:10])
+        return {key: result for key, result in found if times[key] == 1}
+
+    async def aclose(self) -> None:
+        """Give back connections; calling it twice changes nothing."""
+        await self._client.aio.aclose()
+        self._client.close()
+        await self._http.aclose()
+
+    async def _find(self, own_id: str) -> str | None:
+        async for batch in await self._client.aio.batches.list():
+            if batch.display_name == own_id:
+                return batch.name
+        return None
+
+    async def _answer(
+        self, request: Awaitable[_Answer], timeout_seconds: float | None = None
+    ) -> _Answer:
+        seconds = timeout_seconds or self._options.timeout_seconds
+        try:
+            answer = await settle(request, seconds)
+        except KeyError as error:
+            # What the SDK says of an answer to an upload that it cannot use.
+            answer = Fault(None, f"an answer without {error}")
+        if isinstance(answer, Fault):
+            raise error_of(answer, self._options.name, self._options, tries=1)
+        return answer
+
+    async def _keep(self, response: httpx2.Response) -> None:
+        if "/batches/" in response.url.path:
+            self._kept = (await response.aread()).decode("utf-8", "replace")
+
+
+def _status_of(told: _Json) -> BatchStatus:
+    metadata = _object(told, "metadata")
+    output = _object(metadata, "output") or _object(told, "response")
+    file = output.get("responsesFile")
+    n_open = _object(metadata, "batchStats").get("pendingRequestCount")
+    return BatchStatus(
+        state=str(metadata.get("state", "UNKNOWN")).removeprefix("BATCH_STATE_"),
+        # A count of 64 bits is a text in Google's JSON.
+        n_open=int(n_open) if isinstance(n_open, str) and n_open.isdecimal() else None,
+        results=file if isinstance(file, str) else None,
+        reason=str(_object(told, "error").get("message", "")),
+    )
+
+
+def _results_in(text: str) -> Iterator[tuple[str, ModelReply | Fault]]:
+    """Each result with its key, in the order of the lines, which says nothing; a line that cannot be read is none."""
+    # Not by `splitlines`: JSON may hold other ends of lines than this one.
+    for line in filter(str.strip, text.split("\n")):
+        try:
+            told = read_object(line)
+        except ValueError:
+            _log.warning("a line of results cannot be read")
+            continue
+        if isinstance(key := told.get("key"), str):
+            yield key, _result_of(told)
+
+
+def _result_of(told: _Json) -> ModelReply | Fault:
+    if isinstance(response := told.get("response"), dict):
+        return reply_of(response, latency_seconds=0.0)
+    error = _object(told, "error")
+    code = error.get("code")
+    code = code if isinstance(code, int) else 2
+    # Codes of HTTP begin where those of RPC have long ended.
+    return fault_of(code if code >= 100 else _STATUS_OF_CODE.get(code, 500), {"error": error}, {})
+
+
+def _object(value: _Json, name: str) -> _Json:
+    found = value.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def line_of(key: str, body: _Json) -> bytes:
+    """One line of what is uploaded."""
+    return json.dumps({"key": key, "request": body}, separators=(",", ":")).encode() + b"\n"
