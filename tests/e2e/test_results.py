@@ -54,12 +54,13 @@ def test_two_runs_are_compared_and_gated(bare_project: Project) -> None:
     """It is the question that every change of prompt or model ends in."""
     project = bare_project
     _import(project, "a", [True] * 30 + [False] * 10)
-    _import(project, "b", [False] * 20 + [True] * 20)
+    _import(project, "b", [False] * 25 + [True] * 7 + [False] * 8)
     _import(project, "c", [True] * 29 + [False] * 11)
     worse = project.run("compare", "a", "b", "c", "--fail-if-worse", "0.02")
     assert worse.code == 1
-    assert "gained      10\n  T/30   0 -> 1" in worse.out
-    assert "b --fail-if-worse 0.02: FAILED" not in worse.out
+    assert "gained      2\n  T/30   0 -> 1" in worse.out
+    assert "b --fail-if-worse 0.02: FAILED" in worse.err
+    assert "c --fail-if-worse" not in worse.err
     found = json.loads(project.run("compare", "a", "c", "--json").out)
     assert [each["isDistinguishable"] for each in found] == [False]
     alike = project.run("compare", "a", "c", "--fail-if-worse", "0.02")

