@@ -1,7 +1,7 @@
 """Rows of results in DuckDB: Parquet files, and questions in SQL. Alone imports duckdb."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def write_parquet(rows: Iterable[ResultRow], path: Path) -> None:
             raise UsageError(f"{str(path)!r} cannot be written: {error}") from error
 
 
-def query(rows: Iterable[ResultRow], sql: str) -> tuple[list[str], list[Sequence[Any]]]:
+def query(rows: Iterable[ResultRow], sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """What one statement says of the rows, which are the table `results`: names of columns, and rows of its own.
 
     Raises:
@@ -61,7 +61,10 @@ def query(rows: Iterable[ResultRow], sql: str) -> tuple[list[str], list[Sequence
 @contextmanager
 def _holding(rows: Iterable[ResultRow]) -> Iterator[duckdb.DuckDBPyConnection]:
     # It would load from the network what a statement seems to need.
-    offline = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    offline: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
     with (
         duckdb.connect(":memory:", config=offline) as database,
         tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file,

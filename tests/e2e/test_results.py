@@ -1,5 +1,6 @@
 """Results that were judged elsewhere, as a user takes them in, looks at them and compares them."""
 
+import csv
 import json
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
@@ -83,3 +84,60 @@ def test_runs_of_other_tasks_are_compared_only_if_told(bare_project: Project) ->
 def test_a_run_without_records_is_no_run(bare_project: Project) -> None:
     """A misspelt name must not come to 0 of 0."""
     assert "there is no run 'nope'" in bare_project.run("report", "nope").err
+
+
+def test_a_run_is_exported_for_others_and_comes_back_the_same(bare_project: Project) -> None:
+    """Whoever leaves must be able to take the results along."""
+    project = bare_project
+    _import(project, "a", [True, False, None])
+    words = ("results", "export", "a", "--to")
+    assert project.run(*words, "human-eval-results", "--output", "out.jsonl").code == 0
+    assert project.run("results", "import", "out.jsonl", "--run", "b").code == 0
+    [found] = json.loads(project.run("compare", "a", "b", "--allow-different", "--json").out)
+    assert (found["nSame"], found["nLeftOut"], found["nUnscored"]) == (2, 1, 1)
+
+    records = [json.loads(line) for line in project.run(*words, "jsonl").out.splitlines()]
+    assert sorted(record["job"]["taskId"] for record in records) == ["T/0", "T/1", "T/2"]
+    assert len(project.run(*words, "evalplus").out.splitlines()) == 2
+    heads, *rows = csv.reader(project.run(*words, "csv").out.splitlines())
+    assert [dict(zip(heads, row, strict=True))["verdict"] for row in rows] == [
+        "accepted",
+        "runtime_error",
+        "internal_error",
+    ]
+
+
+def test_runs_are_asked_in_sql_and_kept_as_parquet(bare_project: Project) -> None:
+    """Every question that no report answers is answered by a line of SQL."""
+    project = bare_project
+    _import(project, "a", [True, False])
+    _import(project, "b", [True, True])
+    by_run = "SELECT runId, count(solvedAt) AS solved FROM results GROUP BY ALL ORDER BY ALL"
+    ended = project.run("results", "query", by_run, "--run", "a", "--run", "b")
+    assert ended.out == "runId\tsolved\na\t1\nb\t2\n"
+    assert (
+        project.run("results", "export", "b", "--to", "parquet", "--output", "b.parquet").code == 0
+    )
+    kept = project.run(
+        "results", "query", "SELECT count(*) AS n FROM 'b.parquet'", "--run", "a", "--json"
+    )
+    assert json.loads(kept.out) == [{"n": 2}]
+    assert project.run("results", "query", "SELEC", "--run", "a").code == 2
+
+
+def test_records_that_do_not_agree_with_themselves_are_named(bare_project: Project) -> None:
+    """A record that somebody has edited must not pass for a result."""
+    project = bare_project
+    _import(project, "a", [True, False])
+    assert project.run("results", "verify", "a").code == 0
+    [path] = [
+        path
+        for path in (project.folder / ".promptmill" / "records").glob("??/*.json")
+        if json.loads(path.read_text())["job"]["taskId"] == "T/1"
+    ]
+    path.write_text(
+        path.read_text().replace('"verdict": "runtime_error"', '"verdict": "accepted"', 1)
+    )
+    ended = project.run("results", "verify", "a")
+    assert ended.code == 1
+    assert "its verdict is not that of its last attempt" in ended.out
