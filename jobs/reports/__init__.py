@@ -100,7 +100,7 @@ class ReportBuilder:
         self._cpu_seconds = array("d")
         self._imported: set[str] = set()
         self._open: list[tuple[_Order, OpenJob]] = []
-        self._usage = Usage()
+        self._tokens: Counter[str] = Counter()
         self._cost_usd = 0.0
         self._n_unpriced = 0
         self._simulated = False
@@ -118,7 +118,7 @@ class ReportBuilder:
         self._measure(record)
         if record.solved_at is None:
             self._open.append((_in_reading_order(record), _open(record)))
-        self._usage += record.usage
+        self._tokens.update({name: n for name, n in record.usage if n is not None})
         self._cost_usd += record.cost_usd or 0.0
         self._n_unpriced += record.cost_usd is None
         self._simulated |= record.simulated
@@ -158,7 +158,7 @@ class ReportBuilder:
             imported_from=tuple(sorted(self._imported)),
             never_solved=tuple(job for job in open_jobs if job.verdict.is_scored),
             unscored=tuple(job for job in open_jobs if not job.verdict.is_scored),
-            usage=self._usage,
+            usage=Usage.model_validate(self._tokens),
             cost_usd=self._cost_usd,
             n_unpriced=self._n_unpriced,
             simulated=self._simulated,
