@@ -131,24 +131,20 @@ class FileRecordStore:
 
     async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, ordered by shard and id, or those of one run."""
-        some: list[Path] = []
-        async for path in self._paths_of(run_id):
-            some.append(path)
-            if len(some) == _READ_AT_ONCE:
-                # To go to a thread and back takes longer than to read a file.
-                for record in await asyncio.to_thread(_read_those_there, some, run_id):
-                    yield record
-                some = []
-        for record in await asyncio.to_thread(_read_those_there, some, run_id):
-            yield record
+        paths = await self._paths_of(run_id)
+        for start in range(0, len(paths), _READ_AT_ONCE):
+            # To go to a thread and back takes longer than to read a file.
+            some = paths[start : start + _READ_AT_ONCE]
+            for record in await asyncio.to_thread(_read_those_there, some, run_id):
+                yield record
 
-    async def _paths_of(self, run_id: str | None) -> AsyncIterator[Path]:
+    async def _paths_of(self, run_id: str | None) -> list[Path]:
         if run_id is None:
-            for path in await asyncio.to_thread(self._paths):
-                yield path
-            return
-        async for summary in self.summaries(run_id=run_id):
-            yield self.path_of(summary.job_id)
+            return await asyncio.to_thread(self._paths)
+        if selects_nothing(run_id, ""):
+            return []
+        ids = await self._ask(partial(self._index.jobs_of, run_id))
+        return [self.path_of(job_id) for job_id in ids]
 
     async def summaries(
         self, *, run_id: str | None = None, beginning: str = "", limit: int | None = None
