@@ -19,6 +19,7 @@ from jobs.stats import (
     CurveBuilder,
     bootstrap_interval,
     clustered_error,
+    clustered_interval,
     holm,
     mcnemar_p,
     paired_interval,
@@ -122,6 +123,17 @@ def test_alone_in_their_clusters_values_have_the_usual_error() -> None:
     values = [1.0, 0.0, 0.0, 1.0, 1.0]
     theirs = scipy_stats.sem(values)
     assert clustered_error([[value] for value in values]) == pytest.approx(theirs)
+
+
+def test_the_interval_of_samples_is_as_wide_as_their_tasks_are_unlike() -> None:
+    """Thirty samples of three tasks know three tasks: an interval of thirty would be three times too narrow."""
+    alone = [(1, 1)] * 3 + [(1, 0)] * 4
+    assert clustered_interval(alone) == wilson_interval(3, 7)
+    assert clustered_interval([(10, 10)] * 3) == wilson_interval(3, 3)
+    assert clustered_interval([]) == (0.0, 1.0)
+    low, high = clustered_interval([(10, 10), (10, 0), (10, 5)])
+    naive_low, naive_high = wilson_interval(15, 30)
+    assert high - low > 1.5 * (naive_high - naive_low)
 
 
 def test_mcnemar_agrees_with_statsmodels() -> None:
