@@ -162,7 +162,8 @@ async def serve(
     def stop(error: ModelClosedError) -> None:
         refusals.append(error)
         if len(refusals) == 1:
-            worker.handle_sig(signal.SIGTERM)
+            # Replies that others have, or will have any moment, are paid for and become records.
+            worker.handle_sig_wait_for_completion(signal.SIGTERM)
 
     engine.consumer.on_model_closed = gate.shut if outlasts_refusals else stop
     worker.obstacles.append(gate.obstacle)

@@ -86,7 +86,7 @@ class GeminiOptions:
                 fixes=(*fixes, "or ask the Gemini API:  PROMPTMILL_MODEL__BACKEND=gemini"),
             )
         raise UsageError(
-            f"{' and '.join(half)} set, and model.backend is gemini, which knows neither",
+            f"{' and '.join(half)} set, which is only for Vertex AI, and model.backend is gemini",
             fixes=("ask Vertex AI:  PROMPTMILL_MODEL__BACKEND=vertex", "or leave them unset"),
         )
 
@@ -153,7 +153,7 @@ class GeminiOptions:
         shown = f"{len(key)} characters"
         if len(key) >= _SHORTEST_KEY_WITH_AN_ENDING:
             shown += f", ends in …{ascii(key[-4:])[1:-1]}"
-        return {"key": shown, "set in": f"the first one set of {_KEY_VARIABLES}"}
+        return {"key": shown, "set in": f"the first that is set of {_KEY_VARIABLES}"}
 
     def redact(self, words: str) -> str:
         """`words` without the key, should somebody else have quoted it."""
