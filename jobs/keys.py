@@ -127,6 +127,10 @@ class Keys:
         """How many requests were sent to that model on one day of the service's."""
         return f"{self.prefix}:asked:{account}:{model}:{day}"
 
+    def settled(self, teller: str) -> str:
+        """The number of the last message in which a worker told what requests came to; expires by itself."""
+        return f"{self.prefix}:settled:{teller}"
+
     def spoken_for(self, run_id: str) -> str:
         """The sorted set of what requests of a run may use of its budget that are under way; expires with them."""
         return f"{self.prefix}:spoken-for:{run_id}"

@@ -226,6 +226,8 @@ class ModelReply(Wire):
     response_id: str | None = None
     usage: Usage = Usage()
     """What was paid for it, replies that were thrown away for it included."""
+    thrown_away: Usage = Usage()
+    """How much of that was paid for replies that were thrown away."""
     cost: Cost | None = None
     """None where the price is unknown, never 0. Requests that brought no reply are not in it; of a reply out of the
     cache it is what was paid at that time."""
@@ -318,6 +320,8 @@ class Record(Wire):
     attempts: tuple[Attempt, ...]
     error: str | None = None
     """What went wrong with us; None unless the verdict is `internal_error`."""
+    unusable_reply: dict[str, JsonValue] | None = None
+    """What the model had answered where that is what went wrong: as received, and kept nowhere else."""
     requested_model: str
     """Who was asked last. The job's own, or else that of the worker that asked; each attempt says its own."""
     served_model: str | None
@@ -326,11 +330,14 @@ class Record(Wire):
     """Answers came from recordings: the numbers say nothing about a model."""
     limits: Limits
     """In force, after defaults and ceiling."""
-    isolation: Isolation
-    """What every run of a program had; workers that a job went through may differ, and each attempt says its own."""
+    isolation: Isolation | None
+    """What every run of a program had; workers that a job went through may differ, and each attempt says its own. None
+    where nothing was run here: Gemini did, or whoever an imported record is from."""
     worker: str
     """The one that finished the job. It may have taken over attempts of others."""
     versions: dict[str, str]
+    imported_from: Annotated[str, Field(min_length=1)] | None = None
+    """The format of the results that it was made from: whoever wrote those ran and judged, and nothing was run here."""
     deliveries: Annotated[int, Field(ge=1)]
     """How often the queue handed the job over. Not attempts."""
     usage: Usage

@@ -148,8 +148,9 @@ class BatchedModel:
             result = await self._from_batch(key, model, line)
             if isinstance(result, ModelReply) and _is_of_use(result, repeats):
                 n_resamples = repeats.total()
-                paid = {"usage": thrown_away + result.usage, "resamples": n_resamples}
-                reply = result.model_copy(update={**paid, "transport_tries": n_resamples + 1})
+                paid = {"usage": thrown_away + result.usage, "thrown_away": thrown_away}
+                asked = {"resamples": n_resamples, "transport_tries": n_resamples + 1}
+                reply = result.model_copy(update={**paid, **asked})
                 return priced(reply, model, utcnow(), is_batch=True)
             fault = fault_in(result) if isinstance(result, ModelReply) else result
             if fault is not None and POLICIES[class_of(fault)].then is not Then.LATER:
