@@ -104,7 +104,7 @@ async def open_engine(
         gemini = gemini_options(settings)
         limits = ModelLimits(**settings.model.limits.model_dump())
         throttle = SharedThrottle(redis, keys, gemini.account, limits)
-        model = model_of(settings.model.name, gemini, throttle)
+        model = model_of(settings.meant_model, gemini, throttle)
         stack.push_async_callback(model.aclose)
         await model.check()
         store = open_store(settings.records_place, prefix=settings.redis.prefix)
