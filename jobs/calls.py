@@ -27,7 +27,7 @@ class CallClass(StrEnum):
     QUOTA_DAY = "quota_day"
     """Too many for this day."""
     AUTH = "auth"
-    """The key or the account is refused, whatever is asked."""
+    """The key or the account is refused, or may not ask this model at all, whatever is asked."""
     PERMANENT = "permanent"
     """This request will never be answered."""
     TRANSIENT = "transient"

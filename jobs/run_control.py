@@ -13,7 +13,7 @@ from .keys import Keys
 from .lanes import Lane, lane_of
 from .payloads import job_in
 from .queue import JobQueue
-from .runs import RunState, find_run, get_run, unknown_run
+from .runs import RunState, get_run, unknown_run
 from .scanning import all_of_run, waiting_of_run
 from .scripts import PAGE, run_script
 
@@ -23,7 +23,9 @@ _SET_STATE = """
 local run, state, reason, cause = unpack(ARGV)
 if redis.call('EXISTS', RUN .. run) == 0 then return false end
 local was = state_of(run)
-if was == 'cancelled' or was == state then return was end
+if was == 'cancelled' then return was end
+-- Whatever stopped it by itself says nothing on top of another stop; a person's word stays when that is mended.
+if was == state and cause ~= '' then return was end
 redis.call('HSET', RUN .. run, 'state', state, 'reason', reason, 'cause', cause)
 stop_clock(run)
 if state == 'cancelled' then end_feeding(run) end
@@ -31,20 +33,23 @@ redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
 return was
 """
 
-# A run and a state: takes that state, and no other, from it.
+# A run and a state, and whether nobody may have chosen it: takes that state, and no other, from it.
 _CLEAR_STATE = """
 if state_of(ARGV[1]) ~= ARGV[2] then return 0 end
+if ARGV[3] == 'unchosen' and (redis.call('HGET', RUN .. ARGV[1], 'cause') or '') == '' then return 0 end
 redis.call('HDEL', RUN .. ARGV[1], 'state', 'reason', 'cause')
 redis.call('EXPIRE', RUN .. ARGV[1], RUN_SECONDS)
 return 1
 """
 
-# A run, a lane, and ids of jobs of that run: sets those aside that wait there, for as long as the run is paused.
+# A run, a lane, what paused the run (nothing is anything), and ids of jobs of that run: sets those aside that wait
+# there, for as long as it is paused by that.
 _HOLD = """
-local run, lane = ARGV[1], ARGV[2]
+local run, lane, cause = ARGV[1], ARGV[2], ARGV[3]
 if state_of(run) ~= 'paused' then return 0 end
+if cause ~= '' and redis.call('HGET', RUN .. run, 'cause') ~= cause then return 0 end
 local n = 0
-for i = 3, #ARGV do
+for i = 4, #ARGV do
     local due = redis.call('ZSCORE', WAITING .. lane, ARGV[i])
     if due then
         redis.call('ZADD', HELD .. run, due, ARGV[i])
@@ -89,12 +94,17 @@ async def pause_run(queue: JobQueue, run_id: str, reason: str) -> int:
     """
     with expecting_answer(f"run {run_id!r} is not paused as a whole", note="pause it again"):
         await _set_state(queue, run_id, RunState.PAUSED, reason)
-        n = 0
-        async for page in waiting_of_run(queue, run_id):
-            if page.lane is not None:
-                words = [run_id, page.lane.name, *page.job_ids]
-                n += await run_script(queue.redis, queue.keys, _HOLD, words)
-    return n
+        return await _hold(queue, run_id, "")
+
+
+async def hold_stopped_run(queue: JobQueue, run_id: str, *, cause: str) -> None:
+    """Set aside what waits of a run that was stopped short, so long as nothing but `cause` is what keeps it.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer(f"run {run_id!r} is not set aside as a whole"):
+        await _hold(queue, run_id, cause)
 
 
 async def stop_run_short(
@@ -126,25 +136,8 @@ async def resume_run(queue: JobQueue, run_id: str) -> int:
             fixes=[f"see how it is: promptmill run show {run_id}"],
         )
     with expecting_answer(f"run {run_id!r} is not resumed as a whole", note="resume it again"):
-        await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, RunState.PAUSED])
-        n, unreadable = 0, 0
-        while job_ids := await _first_held(queue, run_id, unreadable):
-            lanes = await _lanes_of(queue, job_ids)
-            unreadable += len(job_ids) - sum(map(len, lanes.values()))
-            for lane, ids in lanes.items():
-                n_moved = await run_script(
-                    queue.redis, queue.keys, _LET_GO, [run_id, lane.name, *ids]
-                )
-                if n_moved == _NOT_ANY_MORE:
-                    return n
-                n += n_moved
-    if unreadable:
-        raise UsageError(
-            f"{unreadable} jobs of run {run_id!r} were not queued by this version of promptmill, and stay held",
-            fixes=["resume the run with that version"],
-            note=f"{n} jobs go on",
-        )
-    return n
+        await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, RunState.PAUSED, ""])
+        return await _let_go(queue, run_id)
 
 
 async def cancel_run(queue: JobQueue, run_id: str, reason: str) -> Cancelled:
@@ -178,13 +171,13 @@ async def begin_run(queue: JobQueue, run_id: str) -> None:
     What a person has paused stays so, until a person resumes it.
 
     Raises:
+        UsageError: jobs of it are left, because this version cannot read them.
         RedisUnreachableError: Redis did not answer.
     """
-    run = await find_run(queue, run_id)
-    if run is not None and run.state is RunState.PAUSED and run.cause:
-        await resume_run(queue, run_id)
     with expecting_answer(f"run {run_id!r} was not begun again"):
-        await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, RunState.CANCELLED])
+        for words in ([RunState.CANCELLED, ""], [RunState.PAUSED, "unchosen"]):
+            await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, *words])
+        await _let_go(queue, run_id)
 
 
 async def _set_state(queue: JobQueue, run_id: str, state: RunState, reason: str) -> None:
@@ -195,6 +188,35 @@ async def _set_state(queue: JobQueue, run_id: str, state: RunState, reason: str)
         raise UsageError(
             f"run {run_id!r} was cancelled", fixes=["to go on with it, start it again by its name"]
         )
+
+
+async def _hold(queue: JobQueue, run_id: str, cause: str) -> int:
+    n = 0
+    async for page in waiting_of_run(queue, run_id):
+        if page.lane is not None:
+            words = [run_id, page.lane.name, cause, *page.job_ids]
+            n += await run_script(queue.redis, queue.keys, _HOLD, words)
+    return n
+
+
+async def _let_go(queue: JobQueue, run_id: str) -> int:
+    """Queue again what was set aside, so long as the run is neither paused nor cancelled; gives the number."""
+    n, unreadable = 0, 0
+    while job_ids := await _first_held(queue, run_id, unreadable):
+        lanes = await _lanes_of(queue, job_ids)
+        unreadable += len(job_ids) - sum(map(len, lanes.values()))
+        for lane, ids in lanes.items():
+            n_moved = await run_script(queue.redis, queue.keys, _LET_GO, [run_id, lane.name, *ids])
+            if n_moved == _NOT_ANY_MORE:
+                return n
+            n += n_moved
+    if unreadable:
+        raise UsageError(
+            f"{unreadable} jobs of run {run_id!r} were not queued by this version of promptmill, and stay held",
+            fixes=["resume the run with that version"],
+            note=f"{n} jobs go on",
+        )
+    return n
 
 
 async def _first_held(queue: JobQueue, run_id: str, n_skipped: int) -> list[bytes]:

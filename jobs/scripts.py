@@ -21,7 +21,7 @@ PAGE_BYTES = 4 * 2**20
 # producer and every worker shares.
 _PRELUDE = f"""
 local LANES, WAITING, LEASED, HELD, RUN, RUNS, EVENTS, WAKE, JOB, DELIVERIES, CLAIM, CHECKPOINT, WISH, DEAD, LETTER,
-    FEEDING, LIMIT, SLOTS, ASKED, SPOKEN_FOR = unpack(KEYS)
+    FEEDING, LIMIT, SLOTS, ASKED, SPOKEN_FOR, SETTLED = unpack(KEYS)
 local RUN_SECONDS = {RUN_SECONDS}
 {TELL}
 local function now()
@@ -104,7 +104,7 @@ local function live_till(key, till)
 end
 
 local function end_feeding(run)
-    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due')
+    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due', 'template')
     redis.call('SREM', FEEDING, run)
 end
 
@@ -190,6 +190,7 @@ def key_words(keys: Keys) -> list[str]:
         keys.under_way("", "").removesuffix(":"),
         keys.asked("", "", "").removesuffix("::"),
         keys.spoken_for(""),
+        keys.settled(""),
     ]
 
 

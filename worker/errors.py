@@ -23,6 +23,8 @@ PromptmillError                 (jobs.errors)
 
 from collections.abc import Mapping
 
+from pydantic import JsonValue
+
 from jobs.errors import ExitCode, PromptmillError
 
 _WHEN_UNAVAILABLE = ("try again later, or look at the network, its proxy and model.base_url",)
@@ -111,6 +113,8 @@ class ModelRejectedError(ModelError):
 
     kind = "model-rejected"
     exit_code = ExitCode.NEEDS_A_PERSON
+    unusable_reply: dict[str, JsonValue] | None = None
+    """What it answered, should that be what is wrong: for the record of the job, and for no log."""
 
 
 class ModelNotFoundError(ModelRejectedError):

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from jobs.errors import RecordNotFoundError, StoreError
 from jobs.gathering import Gathering
-from jobs.models import Record, is_identifier
+from jobs.identifiers import is_identifier
+from jobs.models import Record
 from jobs.summaries import Summary
 from jobs.verdicts import Verdict
 

@@ -129,6 +129,7 @@ class ReportBuilder:
         self._served |= {record.served_model} if record.served_model else set()
         if record.imported_from is not None:
             self._imported.add(record.imported_from)
+        if record.isolation is None:
             return
         self._profiles.add(record.isolation.profile)
         layers = set(record.isolation.layers)

@@ -2,10 +2,12 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from jobs.budgets import Budget, set_budget
+from jobs.connection import open_redis
 from jobs.costs import Cost
 from jobs.errors import UsageError
 from jobs.models import ModelReply, PromptJob, Usage
@@ -13,6 +15,7 @@ from jobs.queue import JobQueue
 from jobs.queue_status import status_of
 from jobs.run_control import pause_run, resume_run
 from jobs.runs import Run, RunState, get_run
+from tests.cutting import Cutter, cutting
 from tests.queueing import answer_of, field_of
 from tests.waiting import wait_until
 from worker.errors import ModelBusyError, RunHeldError
@@ -148,6 +151,41 @@ async def test_a_request_whose_worker_died_is_not_reckoned_with_for_ever(
 
     await wait_until(is_admitted, 10, "the end of the lost request")
     await lost.__aexit__(None, None, None)
+
+
+async def test_a_reply_that_is_told_after_the_place_of_its_request_has_ended_is_counted(
+    queue: JobQueue, throttle: SharedThrottle
+) -> None:
+    """A worker that could not reach Redis for minutes has paid for its replies all the same."""
+    place = queue.keys.under_way("a", _MODEL)
+
+    async def is_over() -> bool:
+        # Whoever asks clears away what has ended.
+        await send(throttle, None)
+        return bool(await answer_of(queue.redis.zcard(place)) == 0)
+
+    async with throttle.passing(toll(seconds=-29.9)) as passage:
+        await wait_until(is_over, 10, "the end of the place")
+        passage.reply = reply(tokens=100, usd=0.25)
+    spent = (await the_run(queue)).spent
+    assert (spent.tokens, spent.usd) == (100, 0.25)
+
+
+async def test_what_is_told_twice_is_counted_once(
+    queue: JobQueue, throttle: SharedThrottle, redis_url: str, tmp_path: Path
+) -> None:
+    """A connection that breaks under the answer must not use up a budget that nobody has spent."""
+    cutter = Cutter(b"reckonedTokens", n_times=0, is_heard=True)
+    async with (
+        cutting(redis_url, cutter, tmp_path) as cut_url,
+        open_redis(cut_url, queue.keys) as redis,
+    ):
+        cut_off = SharedThrottle(redis, queue.keys, "a", ModelLimits())
+        await send(cut_off, reply(tokens=100))
+        cutter.n_times = 1
+        await send(cut_off, reply(tokens=50))
+    assert cutter.n_cut == 1
+    assert (await the_run(queue)).spent.tokens == 150
 
 
 async def test_a_run_of_unknown_price_is_not_begun_under_a_budget_of_money(

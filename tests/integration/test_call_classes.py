@@ -4,12 +4,14 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from pydantic import JsonValue
 from structlog.testing import capture_logs
 
 from jobs.calls import BY_FINISH, CallClass
+from jobs.clock import utcnow
 from jobs.models import ModelReply
 from jobs.verdicts import Verdict
 from tests.integration.asking_gemini import asked, gemini
@@ -21,6 +23,7 @@ from tests.standin.script import Step
 from worker.consumer.endings import PutBack, Recorded
 from worker.errors import ModelError
 from worker.model.gemini import GeminiModel
+from worker.model.prices import cost_of
 
 FINE = steps.text(GOOD)
 ONE_ATTEMPT = JOB.model_copy(update={"max_attempts": 1})
@@ -81,13 +84,13 @@ REFUSED = {
     "no key": steps.no_key(),
     "401": steps.error(401, "UNAUTHENTICATED", "no"),
     "403": steps.error(403, "PERMISSION_DENIED", "no"),
+    "429, limit 0": steps.no_quota(),
     "PUP_LIMITED_DISABLED": finished("PUP_LIMITED_DISABLED"),
 }
 PERMANENT = {
     "400": steps.error(400, "INVALID_ARGUMENT", "no such field"),
     "404": steps.not_found("gemini-3.8-flash", "v1"),
     "501": steps.error(501, "UNIMPLEMENTED", "no"),
-    "429, limit 0": steps.no_quota(),
 }
 RATE_LIMITED = {
     "RetryInfo": steps.rate_limited(0.3),
@@ -236,6 +239,22 @@ async def test_replies_that_were_thrown_away_are_paid_for(standin: Standin) -> N
     async with aclosing(gemini(standin.url)) as model:
         reply = await model.generate(asked())
     assert (reply.usage.prompt_token_count, reply.usage.candidates_token_count) == (24, 22)
+    assert reply.thrown_away.prompt_token_count == 12
+    whole = cost_of(reply.usage, ["gemini-3.8-flash"], utcnow())
+    assert reply.cost is not None
+    assert whole is not None
+    assert reply.cost.usd == pytest.approx(whole.usd)
+
+
+async def test_a_reply_whose_tokens_cannot_be_priced_is_used(standin: Standin) -> None:
+    """It is paid for: what its counts leave open is its price, and nothing is asked again for that."""
+    odd = {"promptTokenCount": 5, "cachedContentTokenCount": 9, "totalTokenCount": 5}
+    body = {**cast("dict[str, JsonValue]", FINE.body), "usageMetadata": odd}
+    standin.says(FINE.model_copy(update={"body": body}))
+    async with aclosing(gemini(standin.url)) as model:
+        reply = await model.generate(asked())
+    assert (reply.call_class, reply.cost) == (CallClass.OK, None)
+    assert len(standin.requests) == 1
 
 
 async def test_a_job_without_a_reply_waits_or_fails_but_is_never_lost(
@@ -246,9 +265,11 @@ async def test_a_job_without_a_reply_waits_or_fails_but_is_never_lost(
     async with aclosing(gemini(standin.url, max_wait_seconds=0)) as model:
         assert isinstance(await bench.deliver(model), PutBack)
     standin.says(finished("MISSING_THOUGHT_SIGNATURE"))
-    async with aclosing(gemini(standin.url)) as model:
-        await bench.deliver(model)
+    with capture_logs() as events:
+        async with aclosing(gemini(standin.url)) as model:
+            ending = await bench.deliver(model)
     record = await bench.store.get("j")
     assert record.verdict is Verdict.INTERNAL_ERROR
     assert "MISSING_THOUGHT_SIGNATURE" in (record.error or "")
-    assert "print(1)" in (record.error or ""), "the raw reply is kept"
+    assert "print(1)" in str(record.unusable_reply), "the raw reply is kept"
+    assert "print(1)" not in f"{events} {ending}", "and told nowhere else"

@@ -175,7 +175,7 @@ async def test_who_waits_for_seconds_only_is_not_kept_waiting_for_one_of_them(
             "model-rejected",
             id="a redirect is not followed",
         ),
-        pytest.param(steps.no_quota(), ModelRejectedError, "model-rejected", id="429 limit 0"),
+        pytest.param(steps.no_quota(), ModelKeyError, "model-key-invalid", id="429 limit 0"),
         pytest.param(
             steps.daily_quota(), ModelQuotaError, "model-quota-used-up", id="429 for today"
         ),

@@ -281,7 +281,7 @@ async def test_an_obstacle_keeps_jobs_where_they_are_until_it_is_gone(floor: Flo
     worker = floor.worker(handled)
     worker.obstacles.append(lambda: obstacle[0] if obstacle else None)
     async with running(worker):
-        await wait_until(lambda: worker.is_hindered, 5, "the look at the obstacle")
+        await wait_until(lambda: worker.obstacle is not None, 5, "the look at the obstacle")
         assert handled.job_ids == []
         obstacle.clear()
         await wait_until(lambda: handled.job_ids == ["j"], 5, "the job")

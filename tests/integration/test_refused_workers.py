@@ -10,11 +10,18 @@ from typing_extensions import override
 from jobs.events import JobDelayed, follow
 from jobs.models import ModelReply, PromptJob
 from jobs.queue import JobQueue, JobStatus
-from jobs.run_control import begin_run, pause_run, resume_run
-from jobs.runs import RunState, find_run
+from jobs.run_control import (
+    begin_run,
+    hold_stopped_run,
+    pause_run,
+    resume_run,
+    stop_run_short,
+)
+from jobs.runs import RunState, find_run, get_run
 from jobs.verdicts import Verdict
 from tests.consuming import a_worker
 from tests.programs import GOOD
+from tests.queueing import answer_of
 from tests.waiting import wait_until
 from worker.consumer.gate import ModelGate
 from worker.errors import ModelClosedError, ModelKeyError, ModelQuotaError
@@ -159,16 +166,56 @@ async def test_a_reply_that_is_on_its_way_when_the_worker_is_refused_becomes_a_r
     assert not await queue.records.has("j2")
 
 
-async def test_what_a_person_paused_is_not_lifted(
-    queue: JobQueue, redis_url: str, sandbox: Sandbox
-) -> None:
+async def test_what_a_person_paused_is_not_lifted(queue: JobQueue) -> None:
     """A refusal that comes on top of it says nothing about why the person did."""
     await queue.submit(a_job(1, "r"))
     await pause_run(queue, "r", "costs too much")
+    await _stop_short(queue)
     await begin_run(queue, "r")
-    run = await find_run(queue, "r")
-    assert run is not None
-    assert (run.state, run.reason) == (RunState.PAUSED, "costs too much")
+    assert await _why_paused(queue) == ("costs too much", "")
+
+
+async def test_a_person_may_pause_what_a_refusal_had_paused(queue: JobQueue) -> None:
+    """Whoever starts the run again when the key is mended must find that somebody wants it left alone."""
+    await queue.submit(a_job(1, "r"))
+    await _stop_short(queue)
+    assert await _why_paused(queue) == (REFUSED.message, REFUSED.kind)
+    await pause_run(queue, "r", "costs too much")
+    await begin_run(queue, "r")
+    assert await _why_paused(queue) == ("costs too much", "")
+
+
+async def test_only_what_is_still_stopped_by_the_same_is_set_aside(queue: JobQueue) -> None:
+    """Somebody may resume the run while its command still clears away, and its jobs would be held for good."""
+    await queue.submit(a_job(1, "r"))
+    await _stop_short(queue)
+    await hold_stopped_run(queue, "r", cause="budget-reached")
+    assert (await get_run(queue, "r")).held == 0
+    await hold_stopped_run(queue, "r", cause=REFUSED.kind)
+    assert (await get_run(queue, "r")).held == 1
+    await resume_run(queue, "r")
+    await hold_stopped_run(queue, "r", cause=REFUSED.kind)
+    run = await get_run(queue, "r")
+    assert (run.state, run.held) == (RunState.ACTIVE, 0)
+
+
+async def test_beginning_again_goes_on_where_it_broke_off(queue: JobQueue) -> None:
+    """A command that is killed between the two halves leaves a run that is not paused, and jobs that are held."""
+    await queue.submit(a_job(1, "r"))
+    await pause_run(queue, "r", "")
+    await answer_of(queue.redis.hdel(queue.keys.run("r"), "state"))
+    await begin_run(queue, "r")
+    assert (await get_run(queue, "r")).held == 0
+
+
+async def _stop_short(queue: JobQueue) -> None:
+    await stop_run_short(queue.redis, queue.keys, "r", REFUSED.message, cause=REFUSED.kind)
+
+
+async def _why_paused(queue: JobQueue) -> tuple[str, str]:
+    run = await get_run(queue, "r")
+    assert run.state is RunState.PAUSED
+    return run.reason, run.cause
 
 
 async def test_a_quota_of_the_day_is_waited_for_until_it_is_renewed() -> None:

@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from jobs.connection import open_redis
 from jobs.keys import Keys
 from jobs.models import ModelReply, Usage
+from jobs.queue import JobQueue
+from jobs.queue_status import status_of
+from tests.cutting import Cutter, cutting
 from tests.queueing import answer_of
 from worker.errors import ModelBusyError, ModelQuotaError
 from worker.model.scripted import spoken
@@ -141,6 +145,42 @@ async def test_who_has_gone_while_it_waited_takes_nobodys_place(worker: Worker) 
     await send(throttle, toll())
 
 
+async def test_who_goes_in_the_moment_of_its_admission_leaves_its_place(
+    queue: JobQueue, worker: Worker
+) -> None:
+    """A worker that stops cancels many at one time, and each would take a place for minutes."""
+    throttle = worker(concurrency=2)
+
+    async def send_and_cancel() -> None:
+        async with throttle.passing(toll()):
+            going.cancel()
+
+    first = asyncio.create_task(send_and_cancel())
+    # Both are admitted in one step, and the first hears of it first.
+    going = asyncio.create_task(send(throttle, toll()))
+    await asyncio.wait([first, going])
+    assert going.cancelled()
+    [use] = (await status_of(queue)).models
+    assert (use.requests, use.under_way) == (2, 0)
+
+
+async def test_a_request_whose_admission_is_not_heard_of_is_admitted_once(
+    queue: JobQueue, redis_url: str, tmp_path: Path
+) -> None:
+    """A connection that breaks under the answer would cost a request of the day, and wait for a place it has itself."""
+    cutter = Cutter(b"mostMs", n_times=0, is_heard=True)
+    async with (
+        cutting(redis_url, cutter, tmp_path) as cut_url,
+        open_redis(cut_url, _KEYS) as redis,
+    ):
+        throttle = SharedThrottle(redis, _KEYS, "a", ModelLimits(concurrency=1))
+        await send(throttle, toll())
+        cutter.n_times = 1
+        await send(throttle, toll())
+    [use] = (await status_of(queue)).models
+    assert (cutter.n_cut, use.requests, use.under_way) == (1, 2, 0)
+
+
 async def test_nobody_is_turned_away_where_there_is_no_limit(worker: Worker) -> None:
     """Hundreds of calls come at one time, and a worker that is slow itself must not take that for a limit."""
     throttle = worker()
@@ -178,6 +218,14 @@ async def test_a_pause_is_never_made_shorter(worker: Worker) -> None:
     with pytest.raises(ModelBusyError) as caught:
         await throttle.pause(_MODEL, 0.5)
     assert caught.value.retry_after_seconds == pytest.approx(30, abs=2)
+
+
+async def test_no_pause_is_longer_than_a_day(worker: Worker) -> None:
+    """A gateway that answers with a digit too many would silence all workers for years, long after it is mended."""
+    throttle = worker()
+    with pytest.raises(ModelBusyError) as caught:
+        await throttle.pause(_MODEL, 999_999_999.0)
+    assert caught.value.retry_after_seconds == 24 * 3600
 
 
 async def test_pauses_grow_while_the_service_names_none_and_a_reply_ends_that(

@@ -134,6 +134,15 @@ def test_a_model_that_is_stuck_is_asked_anew_where_restarts_are_wanted() -> None
     assert conversation_so_far(job, [*stuck, failed(3, "a()")])[0] == 2
 
 
+def test_what_was_thrown_away_makes_no_prompt_longer() -> None:
+    """Two blocked replies would count a prompt three times, and what the model was told would be dropped for that."""
+    attempts = [failed(1), failed(2, tokens=1500)]
+    paid = {"thrown_away": Usage(prompt_token_count=1000)}
+    reply = attempts[1].reply.model_copy(update=paid)
+    attempts[1] = attempts[1].model_copy(update={"reply": reply})
+    assert still_told(a_job(history_tokens=1000), attempts) == attempts
+
+
 def test_a_long_history_is_cut_by_whole_turns_and_stays_so() -> None:
     """Every token of it is paid for again; cut once and told in full the next time, it would grow all the same."""
     job = a_job(history_tokens=1000)

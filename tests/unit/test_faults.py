@@ -40,15 +40,15 @@ def test_each_status_has_one_class(status: int | None, expected: CallClass) -> N
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("429: exceeded, limit: 0, model: m", CallClass.PERMANENT),
-        ("429: exceeded, limit: 0", CallClass.PERMANENT),
+        ("429: exceeded, limit: 0, model: m", CallClass.AUTH),
+        ("429: exceeded, limit: 0", CallClass.AUTH),
         ("429: exceeded, limit: 0.5, model: m", CallClass.RATE_LIMIT),
         ("429: exceeded, limit: 05, model: m", CallClass.RATE_LIMIT),
         ("429: exceeded, limit: 10, model: m", CallClass.RATE_LIMIT),
     ],
 )
-def test_only_a_quota_of_nothing_is_permanent(words: str, expected: CallClass) -> None:
-    """A job given up for a quota of ten a minute would have been solved a minute later."""
+def test_only_a_quota_of_nothing_is_a_refusal(words: str, expected: CallClass) -> None:
+    """It stops the whole run, which a quota of ten a minute must not, and each of its jobs would meet it."""
     assert class_of(Fault(429, words)) is expected
 
 

@@ -59,8 +59,9 @@ def test_a_batch_costs_half() -> None:
     [
         (Usage(prompt_token_count=5), ["gemini-9-none", None]),
         (Usage(), [_MODEL]),
+        (Usage(prompt_token_count=5, cached_content_token_count=9), [_MODEL]),
     ],
-    ids=["unknown model", "unknown usage"],
+    ids=["unknown model", "unknown usage", "more cached than sent"],
 )
 def test_what_cannot_be_priced_has_no_cost(usage: Usage, models: list[str | None]) -> None:
     """A 0 would be added up, and a run of unknown cost would pass for a cheap one."""

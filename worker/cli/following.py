@@ -13,7 +13,7 @@ from jobs.events import JobCancelled, JobFinished, follow, last_of
 from jobs.models import Record
 from jobs.queue import JobQueue
 from jobs.recorded import recorded_of
-from jobs.run_control import pause_run
+from jobs.run_control import hold_stopped_run
 from jobs.runs import Run, RunState, find_run
 from jobs.verdicts import Verdict
 
@@ -64,7 +64,7 @@ class Follower:
         Raises:
             RedisUnreachableError: Redis stopped answering; the jobs go on.
             BudgetReachedError: their run has used up what it may use, and stands still.
-        NobodyWorksError: there were workers for them, and none has been heard of for a while; the jobs stay queued.
+            NobodyWorksError: there were workers for them, and none has been heard of for a while; the jobs stay queued.
         """
         # Nobody has worked yet where somebody waits for a worker that is still to be started.
         silent_seconds = 0 if await self._are_heard_of() else None
@@ -108,7 +108,7 @@ class Follower:
 
     async def _stop_for_want_of_budget(self, run: Run) -> None:
         # Those that wait are set aside at once, and those that run by their workers.
-        await pause_run(self.queue, run.run_id, run.reason)
+        await hold_stopped_run(self.queue, run.run_id, cause=run.cause)
         run = await find_run(self.queue, run.run_id) or run
         if run.is_stopped_by_budget and run.held >= run.open - run.to_feed:
             raise BudgetReachedError(

@@ -52,7 +52,7 @@ def import_results(
         path: what the evaluator wrote: samples.jsonl_results.jsonl or eval_results.json, gzipped or not.
         json: as JSON.
     """
-    from jobs.models import is_identifier
+    from jobs.identifiers import is_identifier
     from jobs.results.importing import Origin, read_results, record_of
 
     run_id = new_id("run") if run is None else run

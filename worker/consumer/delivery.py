@@ -33,6 +33,7 @@ from worker.errors import (
     LeaseLostError,
     ModelBusyError,
     ModelClosedError,
+    ModelRejectedError,
     ModelUnavailableError,
     RunHeldError,
 )
@@ -212,7 +213,8 @@ class Consumer:
             _log.error("delivery failed", exc_info=error)
         try:
             if self._is_final(delivery, error):
-                return await self._store_failure(delivery, checkpoint, _reason(error))
+                unusable = error.unusable_reply if isinstance(error, ModelRejectedError) else None
+                return await self._store_failure(delivery, checkpoint, _reason(error), unusable)
         except (PromptmillError, RedisError, OSError) as failure:
             error = failure
         return await self._put_back(delivery, error)
@@ -239,7 +241,11 @@ class Consumer:
         return PutBack(seconds, counts=not isinstance(error, _OUTAGES))
 
     async def _store_failure(
-        self, delivery: Delivery, checkpoint: RedisCheckpoint, reason: str
+        self,
+        delivery: Delivery,
+        checkpoint: RedisCheckpoint,
+        reason: str,
+        unusable_reply: dict[str, JsonValue] | None = None,
     ) -> Recorded:
         try:
             attempts = (await checkpoint.load()).attempts
@@ -247,7 +253,12 @@ class Consumer:
             # Written by another version. A job that cannot be resumed must still come to an end.
             attempts = ()
         record = make_record(
-            delivery, attempts, self._limits(delivery.job), self._provenance, error=reason
+            delivery,
+            attempts,
+            self._limits(delivery.job),
+            self._provenance,
+            error=reason,
+            unusable_reply=unusable_reply,
         )
         _log.error("job failed", reason=reason)
         return await self._store_record(delivery, record)

@@ -7,6 +7,8 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 
+from pydantic import JsonValue
+
 from jobs.clock import utcnow
 from jobs.limits import Limits
 from jobs.models import Attempt, Isolation, PromptJob, Record, Usage
@@ -47,20 +49,27 @@ def make_record(
     provenance: Provenance,
     *,
     error: str | None = None,
+    unusable_reply: dict[str, JsonValue] | None = None,
 ) -> Record:
     """The record of a job that ended with these attempts, or, given an error, of one that failed because of us."""
     ran_under = [attempt.isolation for attempt in attempts if attempt.isolation is not None]
+    ran_elsewhere = any(attempt.executed_by == "gemini" for attempt in attempts)
     asked_last = attempts[-1].reply.requested_model if attempts else None
     return Record(
         job=delivery.job,
         verdict=attempts[-1].verdict if error is None else Verdict.INTERNAL_ERROR,
         attempts=tuple(attempts),
         error=error,
+        unusable_reply=unusable_reply,
         requested_model=asked_last or delivery.job.model or provenance.model,
         served_model=attempts[-1].reply.model_version if attempts else None,
         simulated=provenance.simulated or any(attempt.reply.simulated for attempt in attempts),
         limits=limits,
-        isolation=weakest_of(ran_under or [provenance.isolation]),
+        isolation=(
+            None
+            if ran_elsewhere and not ran_under
+            else weakest_of(ran_under or [provenance.isolation])
+        ),
         worker=provenance.worker,
         versions=_versions(),
         deliveries=delivery.number,

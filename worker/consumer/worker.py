@@ -112,9 +112,9 @@ class JobWorker(Worker):
         self._draining: asyncio.Task[None] | None = None
 
     @property
-    def is_hindered(self) -> bool:
-        """Whether no job is taken, for a reason that one of `obstacles` gave."""
-        return self._obstacle_seen is not None
+    def obstacle(self) -> str | None:
+        """Why no job is taken, as one of `obstacles` told it; None if jobs are taken."""
+        return self._obstacle_seen
 
     @property
     @override

@@ -5,7 +5,11 @@ from jobs.budgets import BUDGET
 _SPOKEN_FOR_MS = 2000
 _SLOT_TAKEN_MS = 100
 _LONGEST_PAUSE_MS = 60_000
+# Whatever is told: a header with a digit too many would silence all workers for years.
+_LONGEST_TOLD_MS = 24 * 3600 * 1000
 _DAY_SECONDS = 2 * 24 * 3600
+# Twice as long as anybody tells the same again.
+_TOLD_SECONDS = 1200
 
 # A place (account and model), and requests in the order in which they came: what each is expected to use. Those after
 # the first that has to wait are not looked at.
@@ -104,6 +108,8 @@ local function enter(requests_till, tokens_till)
 end
 
 local function admit()
+    -- Admitted before, and the answer was lost.
+    if redis.call('ZSCORE', slots, toll.id) then return {{'go', 0}} end
     if run ~= '' then
         local answer = ask_run()
         if answer == 'held' then return {{'held', 0}} end
@@ -137,8 +143,16 @@ end
 return answers
 """
 
-# Requests that are over, each with its place and what it came to. A second time changes nothing.
-SETTLE = """
+# Whoever tells it, the number of the message, and requests that are over, each with its place and what it came to. The
+# same message changes nothing when it comes again, which it does as long as it is not known to be heard. Whether a
+# request still has its slot does not say that: the slot may have ended while Redis was away.
+SETTLE = f"""
+local teller, message = SETTLED .. ARGV[1], ARGV[2]
+if redis.call('GET', teller) == message then return end
+-- A full server takes what follows a deletion.
+redis.call('DEL', teller)
+redis.call('SET', teller, message, 'EX', {_TOLD_SECONDS})
+
 local function settle_tokens(busy, came)
     local more = came.promptTokens - math.min(came.reckonedTokens, came.burstTokens)
     local till = math.max(tonumber(redis.call('HGET', busy, 'tokensTill') or 0), now())
@@ -166,7 +180,7 @@ end
 
 local function settle(came)
     local busy, run = LIMIT .. came.place, came.run
-    if redis.call('ZREM', SLOTS .. came.place, came.id) == 0 then return end
+    redis.call('ZREM', SLOTS .. came.place, came.id)
     for _, words in ipairs(redis.call('ZRANGE', SPOKEN_FOR .. run, 0, -1)) do
         if string.sub(words, 1, #came.id + 1) == came.id .. ':' then
             redis.call('ZREM', SPOKEN_FOR .. run, words)
@@ -178,13 +192,14 @@ local function settle(came)
     if run ~= '' then settle_run(run, came) end
 end
 
-for _, came in ipairs(cjson.decode(ARGV[1])) do settle(came) end
+for _, came in ipairs(cjson.decode(ARGV[3])) do settle(came) end
 """
 
 # A place, and for how long the service wants to be left alone, or nothing. Gives the milliseconds until requests are
 # sent again, and whether this is the first that is heard of it: what was under way then is refused as well.
 PAUSE = f"""
 local busy, told, ms = LIMIT .. ARGV[1], tonumber(ARGV[2]), now()
+told = told and math.min(told, {_LONGEST_TOLD_MS})
 redis.call('ZREM', SLOTS .. ARGV[1], '')
 local till = tonumber(redis.call('HGET', busy, 'pausedUntil') or 0)
 local is_new = till <= ms

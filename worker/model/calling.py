@@ -11,6 +11,7 @@ import structlog
 
 from jobs.calls import CallClass
 from jobs.clock import monotonic
+from jobs.costs import Cost, sum_of
 from jobs.models import ModelReply, Usage
 
 from .faults import Fault, class_of, error_of, fault_in
@@ -52,6 +53,7 @@ class CallProgress:
     tries: int = 0
     repeats: Tally[CallClass] = field(default_factory=Tally)
     thrown_away: Usage = field(default_factory=Usage)
+    costs_thrown_away: list[Cost | None] = field(default_factory=list)
 
     def wait_seconds(self, seen: CallClass, wish_seconds: float | None) -> float | None:
         """How long to wait before another request; None where there is to be none."""
@@ -72,15 +74,22 @@ class CallProgress:
         return sum(n for seen, n in self.repeats.items() if POLICIES[seen].counter is counter)
 
     def finish(self, reply: ModelReply) -> ModelReply:
-        """The reply with what the whole call took."""
+        """The reply with what the whole call took: what was thrown away for it was paid for as well."""
         return reply.model_copy(
             update={
                 "transport_tries": self.tries,
                 "transport_retries": self.counted_as(Counter.RETRY),
                 "resamples": self.counted_as(Counter.RESAMPLE),
                 "usage": self.thrown_away + reply.usage,
+                "thrown_away": self.thrown_away,
+                "cost": sum_of([*self.costs_thrown_away, reply.cost]),
             }
         )
+
+    def throw_away(self, reply: ModelReply) -> None:
+        """Keep what it used, and nothing else of it."""
+        self.thrown_away += reply.usage
+        self.costs_thrown_away.append(reply.cost)
 
 
 async def call(
@@ -114,7 +123,7 @@ async def call(
         )
         progress.repeats[seen] += 1
         if isinstance(answer, ModelReply):
-            progress.thrown_away += answer.usage
+            progress.throw_away(answer)
         await asyncio.sleep(wait_seconds)
 
 

@@ -1,10 +1,10 @@
 """What a request without a reply means: whether to try again, and the error a person is told otherwise."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import assert_never
 
 from pydantic import JsonValue
 
@@ -14,6 +14,7 @@ from jobs.models import ModelReply
 from worker.errors import (
     ModelBusyError,
     ModelError,
+    ModelKeyError,
     ModelNotFoundError,
     ModelQuotaError,
     ModelRejectedError,
@@ -47,6 +48,8 @@ class Fault:
     """How long the service wants us to wait; None where it says nothing."""
     known_as: CallClass | None = None
     """What it is by the word of whoever saw it; None where status and reasons tell."""
+    content: dict[str, JsonValue] | None = None
+    """What the model had answered, of a reply that cannot be used."""
 
 
 _BY_STATUS = {
@@ -74,7 +77,8 @@ def class_of(fault: Fault) -> CallClass:
 
 def _class_of_429(fault: Fault) -> CallClass:
     if _NO_QUOTA.search(fault.words):
-        return CallClass.PERMANENT
+        # Of this model with this key, and so of every job that asks it.
+        return CallClass.AUTH
     # The service asks for a wait of seconds here too, which does not help before the day is over.
     if any("PerDay" in reason for reason in fault.reasons):
         return CallClass.QUOTA_DAY
@@ -86,9 +90,8 @@ def fault_in(reply: ModelReply) -> Fault | None:
     seen = reply.call_class
     if POLICIES[seen].then is Then.USE:
         return None
-    # Nobody else keeps it, and whoever mends the fault needs all there is.
-    raw = json.dumps(reply.content)
-    return Fault(200, f"finish reason {reply.finish_reason}, content {raw}", known_as=seen)
+    words = f"finish reason {reply.finish_reason}, response {reply.response_id}"
+    return Fault(200, words, known_as=seen, content=reply.content)
 
 
 def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) -> ModelError:
@@ -117,26 +120,31 @@ def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) ->
                     "or raise the quota of the key's project",
                 ),
             )
+        case Then.PAUSE if fault.status == 429:
+            return ModelKeyError(
+                f"this API key has no quota for the model {model!r}",
+                facts=facts,
+                fixes=_OTHER_MODEL,
+            )
         case Then.PAUSE:
             return options.refused(facts)
-        case _:
+        case Then.FAIL | Then.USE:
             return _rejected(fault, model, options, facts)
+        case never:
+            assert_never(never)
 
 
 def _rejected(
     fault: Fault, model: str, options: GeminiOptions, facts: dict[str, str]
 ) -> ModelRejectedError:
     if class_of(fault) is CallClass.BUG:
-        # The record of the job holds the message alone.
-        return ModelRejectedError(
+        error = ModelRejectedError(
             f"a reply of {model!r} cannot be used, which is a fault of ours: {facts['Gemini']}",
             facts=facts,
-            fixes=("report it with these words",),
+            fixes=("report it with these words, and unusableReply in the record of the job",),
         )
-    if fault.status == 429:
-        return ModelRejectedError(
-            f"this API key has no quota for the model {model!r}", facts=facts, fixes=_OTHER_MODEL
-        )
+        error.unusable_reply = fault.content
+        return error
     if fault.status == 404:
         return _no_such_model(model, options, facts)
     return ModelRejectedError("Gemini refused the request for good", facts=facts)

@@ -125,9 +125,7 @@ class GeminiModel:
             self._options,
             self._patience,
         )
-        finished = progress.finish(reply)
-        # What was thrown away for it was paid for as well.
-        return finished if finished.usage == reply.usage else priced(finished, model, utcnow())
+        return progress.finish(reply)
 
     async def aclose(self) -> None:
         """Give back connections; calling it twice changes nothing."""
@@ -160,9 +158,9 @@ class GeminiModel:
         try:
             answer = read_object((sent.body if sent else None) or "")
             reply = reply_of(answer, latency_seconds=latency_seconds)
-            return priced(reply, model, utcnow())
         except ValueError:
             return _unreadable()
+        return priced(reply, model, utcnow())
 
     async def _describe(self) -> None:
         await self._client.aio.models.get(model=self.name)

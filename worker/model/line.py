@@ -75,13 +75,22 @@ class Line:
         self._waiting.append((request, admitted))
         if self._porter is None:
             self._porter = asyncio.create_task(self._admit_all())
-        await admitted
+        try:
+            await admitted
+        except asyncio.CancelledError:
+            if not admitted.cancelled():
+                # Admitted in the very moment in which it was cancelled.
+                self._give_back(request)
+            raise
 
     async def _admit_all(self) -> None:
         try:
             while self._waiting:
                 await self._admit_some()
         except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for an answer)
+            for request, _ in islice(self._waiting, _MOST_AT_ONCE):
+                # Some may have been admitted, of which nothing was heard.
+                self._give_back(request)
             self._turn_all_away(error)
         finally:
             self._porter, self._waited_at, self.pace_seconds = None, None, 0.0

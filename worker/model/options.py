@@ -64,11 +64,6 @@ class GeminiOptions:
         """The API version they go to."""
         return self.api_version or (VERTEX_API_VERSION if self.vertex else DEFAULT_API_VERSION)
 
-    @property
-    def can_ask(self) -> bool:
-        """Whether there is somebody to ask: a key is set, good or bad, or Vertex AI is meant."""
-        return self.vertex or bool((self.api_key or "").strip())
-
     def check_backend(self) -> None:
         """Make sure that Vertex AI is set up as a whole, or not at all.
 

@@ -42,7 +42,8 @@ def cost_of(
                 genai_request_timestamp=at,
                 price_context=context,
             )
-        except LookupError:
+        except (LookupError, ValueError):
+            # No price, or counts that cannot be: more tokens out of the cache than were sent, for one.
             continue
         return Cost(usd=float(price.total_price), prices_of=at.date(), price_list=_price_list())
     return None

@@ -76,7 +76,9 @@ class SharedThrottle:
         self._limits = limits
         self._lines: dict[str, Line] = {}
         self._over: Gathering[str, None] = Gathering(self._settle)
-        self._returning: set[asyncio.Task[None]] = set()
+        self._teller = secrets.token_hex(8)
+        self._n_messages = 0
+        self._telling: set[asyncio.Task[None]] = set()
 
     def room(self) -> int | None:
         """How many jobs more are worth taking: as many as can be served soon. None is any number.
@@ -103,7 +105,8 @@ class SharedThrottle:
         try:
             yield passage
         finally:
-            await self._over.ask(self._came_of(request, passage))
+            # Told to its end, though nobody should wait for that any more.
+            await asyncio.shield(self._tell(request, passage))
 
     async def pause(self, model: str, told_seconds: float | None) -> float:
         """Let nobody send to this model for so long, or for a growing time where none was told; gives that time.
@@ -163,12 +166,18 @@ class SharedThrottle:
                 return seconds
 
     def _give_back(self, request: Request) -> None:
-        returning = asyncio.create_task(self._over.ask(self._came_of(request, Passage())))
-        self._returning.add(returning)
-        returning.add_done_callback(self._returning.discard)
+        self._tell(request, Passage())
+
+    def _tell(self, request: Request, passage: Passage) -> "asyncio.Task[None]":
+        telling = asyncio.create_task(self._over.ask(self._came_of(request, passage)))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        return telling
 
     async def _settle(self, came: Sequence[str]) -> list[None]:
-        settle = partial(run_script, self._redis, self._keys, SETTLE, [f"[{','.join(came)}]"])
+        self._n_messages += 1
+        words: list[str | int] = [self._teller, self._n_messages, f"[{','.join(came)}]"]
+        settle = partial(run_script, self._redis, self._keys, SETTLE, words)
         try:
             # Replies are in hand, and their checkpoints wait as long.
             await through_outages(settle, _SETTLING_SECONDS)

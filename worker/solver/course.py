@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jobs.conversations import End
-from jobs.models import Attempt, PromptJob
+from jobs.models import Attempt, ModelReply, PromptJob
 from jobs.verdicts import Verdict
 
 from .repeats import repetition_in
@@ -43,11 +43,14 @@ def still_told(job: PromptJob, attempts: Sequence[Attempt]) -> Sequence[Attempt]
     """Those of a conversation that its next prompt tells of: whole turns, from the last that grew too long on."""
     most = job.conversation.history_tokens
     too_long = [
-        place
-        for place, attempt in enumerate(attempts)
-        if (attempt.reply.usage.prompt_token_count or 0) > most
+        place for place, attempt in enumerate(attempts) if _prompt_tokens(attempt.reply) > most
     ]
     return attempts[too_long[-1] :] if too_long else attempts
+
+
+def _prompt_tokens(reply: ModelReply) -> int:
+    """How long the prompt was that it answers: what was asked for it before was as long, and is no part of that."""
+    return (reply.usage.prompt_token_count or 0) - (reply.thrown_away.prompt_token_count or 0)
 
 
 def _is_given_up(job: PromptJob, current: Sequence[Attempt]) -> bool:
