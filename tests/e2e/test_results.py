@@ -9,7 +9,8 @@ import pytest
 
 from .project import Ended, Project
 
-pytestmark = pytest.mark.e2e
+# Many commands one after the other, each of which has to start.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 def _import(project: Project, run: str, passed: Sequence[bool | None]) -> Ended:
