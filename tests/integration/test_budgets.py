@@ -195,7 +195,9 @@ async def test_a_run_of_unknown_price_is_not_begun_under_a_budget_of_money(
     await set_budget(queue, _RUN, Budget(usd=1))
     with pytest.raises(RunHeldError):
         await send(throttle, reply(), toll(most_usd=None))
-    assert "the price of gemini-3.8-flash is unknown" in (await the_run(queue)).reason
+    run = await the_run(queue)
+    assert "the price of gemini-3.8-flash is unknown" in run.reason
+    assert (run.cause, run.is_stopped_by_price) == ("price-unknown", True)
 
 
 async def test_a_budget_is_raised_one_limit_at_a_time(

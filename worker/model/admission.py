@@ -1,6 +1,6 @@
 """The two sides of a request in Redis: whether it may be sent now, and what it came to; each is one step."""
 
-from jobs.budgets import BUDGET
+from jobs.budgets import BUDGET, UNPRICED
 
 _SPOKEN_FOR_MS = 2000
 _SLOT_TAKEN_MS = 100
@@ -51,11 +51,11 @@ local function reason_to_pause(used_requests, used_tokens, used_nano)
     elseif nano and used_nano >= nano then
         return string.format('$%.6g of --max-usd %.6g are used', used_nano / 1e9, nano / 1e9)
     elseif nano and not toll.nanoUsd then
-        return 'the price of ' .. toll.model .. ' is unknown, and --max-usd is set'
+        return 'the price of ' .. toll.model .. ' is unknown, and --max-usd is set', '{UNPRICED}'
     elseif seconds and ran_seconds >= seconds then
         return string.format('%.0f s of --max-duration %.0fs are over', ran_seconds, seconds)
     end
-    return nil, tokens, nano
+    return nil, nil, tokens, nano
 end
 
 -- Whether the run can pay for the request. A run that has anything left may send one: a budget is never so small that
@@ -65,9 +65,9 @@ local function ask_run()
     local used_requests, used_tokens, used_nano, most_tokens, most_nano =
         numbers_of_run('used:requests', 'used:tokens', 'used:nanoUsd', 'most:tokens', 'most:nanoUsd')
     used_tokens, used_nano = used_tokens or 0, used_nano or 0
-    local reason, tokens, nano = reason_to_pause(used_requests or 0, used_tokens, used_nano)
+    local reason, cause, tokens, nano = reason_to_pause(used_requests or 0, used_tokens, used_nano)
     if reason then
-        redis.call('HSET', RUN .. run, 'state', 'paused', 'reason', reason, 'cause', '{BUDGET}')
+        redis.call('HSET', RUN .. run, 'state', 'paused', 'reason', reason, 'cause', cause or '{BUDGET}')
         stop_clock(run)
         redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
         return 'held'
