@@ -133,9 +133,9 @@ async def open_engine(
         )
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
-        yield Engine(
-            redis, keys, model, consumer, consumer.take, feeder, sandbox, presence, throttle.room
-        )
+        # Jobs may name other models, whose trouble must not keep those of its own from it: they are put back.
+        room = partial(throttle.room, model.name)
+        yield Engine(redis, keys, model, consumer, consumer.take, feeder, sandbox, presence, room)
 
 
 async def serve(
