@@ -130,6 +130,8 @@ local function admit()
     enter(requests_till, tokens_till)
     redis.call('INCR', today)
     redis.call('EXPIRE', today, {_DAY_SECONDS})
+    redis.call('HSET', PLACES, place, toll.day)
+    redis.call('EXPIRE', PLACES, {_DAY_SECONDS})
     return {{'go', 0}}
 end
 
