@@ -14,7 +14,7 @@ for i = 1, #places, 2 do
     local n = redis.call('GET', ASKED .. place .. ':' .. day)
     if n then
         local till = tonumber(redis.call('HGET', LIMIT .. place, 'pausedUntil') or 0)
-        local n_under_way = redis.call('ZCOUNT', SLOTS .. place, exact(ms), '+inf')
+        local n_under_way = redis.call('ZCOUNT', SLOTS .. place, ms, '+inf')
         found[#found + 1] = {place, day, tonumber(n), n_under_way, math.max(0, math.ceil(till - ms))}
     else
         redis.call('HDEL', PLACES, place)
