@@ -33,6 +33,7 @@ from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Ending, Endings, Recorded
 from worker.consumer.feeder import Feeder
 from worker.consumer.records import Provenance
+from worker.consumer.ticker import Ticker
 from worker.consumer.worker import Handler, JobWorker, WorkerOptions
 from worker.main import Engine, make_worker
 from worker.model.scripted import ScriptedModel
@@ -277,6 +278,7 @@ def _solving(
         consumer,
         consumer.take,
         Feeder(queue.redis, queue.keys, store, settings.queue.high_water),
+        Ticker(queue),
         sandbox,
         presence,
     )

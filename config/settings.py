@@ -207,6 +207,11 @@ class WorkerSettings(Group):
     """After this long without a sign of life a worker's jobs go to another."""
     free_mib: Annotated[int, Field(ge=0, le=1_048_576)] = 256
     """No job is taken while the disk of a record store in a folder has less than this free."""
+    listen: Annotated[
+        str | None, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$"), Allowed("HOST:PORT, as 127.0.0.1:9464")
+    ] = None
+    """Where a worker answers `/healthz`, `/readyz` and `/metrics`, such as 127.0.0.1:9464; unset is nowhere. Whoever
+    reaches it may read how many jobs there are; let it be no address that strangers reach."""
     drain_seconds: Annotated[float, Field(ge=0, le=86_400)] = 30
     """Time to finish held jobs after SIGTERM; what is not finished then is handed back."""
 

@@ -14,11 +14,16 @@ from .leaves import PREFIX, groups, leaves, nearest, variable_of
 from .toml_lines import flatten, lines_of
 
 TOML_FILE = "promptmill.toml"
+SCHEDULES = "schedules"
+"""The tables of that file that declare schedules; they are no settings, and read by `schedules_in`."""
 DOTENV_FILE = ".env"
 COMMAND_LINE = "command line"
 
 # The weaker first. Both are what Google's own tools read.
 WELL_KNOWN_KEY_VARIABLES = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
+
+
+_HEADER = re.compile(r"\s*\[\[\s*schedules\s*\]\]")
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,29 @@ def read_sources(
     return Found(tuple(entries), tuple(problems))
 
 
+@dataclass(frozen=True)
+class ScheduleTable:
+    """One `[[schedules]]` of `promptmill.toml`, as it was written."""
+
+    values: Mapping[str, object]
+    place: str
+
+
+def schedules_in(directory: Path) -> tuple[ScheduleTable, ...]:
+    """The schedules that the project in `directory` declares; none where the file cannot be read as TOML."""
+    text = _text_of(directory / TOML_FILE, [])
+    try:
+        tables = tomllib.loads(text).get(SCHEDULES, [])
+    except tomllib.TOMLDecodeError:
+        return ()
+    lines = text.splitlines()
+    places = [number for number, line in enumerate(lines, start=1) if _HEADER.match(line)]
+    return tuple(
+        ScheduleTable(table, f"{TOML_FILE}:{line}")
+        for table, line in zip(tables, places, strict=False)
+    )
+
+
 def _well_known_keys(exported: list[Variable], written: list[Variable]) -> Iterable[Entry]:
     for name in WELL_KNOWN_KEY_VARIABLES:
         for variable in (*written, *exported):
@@ -108,6 +136,8 @@ def _toml_entries(path: Path, problems: list[Problem]) -> Iterable[Entry]:
         place = f"{path.name}:{told[1]}" if told else path.name
         problems.append(Problem(place, f"{path.name} is not TOML: {error}"))
         return
+    if not isinstance(table.pop(SCHEDULES, []), list):
+        problems.append(Problem(path.name, f"{SCHEDULES} is no list: write [[{SCHEDULES}]]"))
     lines = lines_of(text)
     for name, value in flatten(table):
         if value == {} and name in groups():

@@ -5,7 +5,8 @@
     │   ├── DatasetError        a file of prompts has bad lines
     │   ├── RunCancelledError   somebody cancelled the run while jobs were submitted to it
     │   ├── RunNotFoundError    nobody knows of a run of that name
-    │   └── RecordNotFoundError no record under that id
+    │   ├── RecordNotFoundError no record under that id
+    │   └── ScheduleNotFoundError  there is no schedule of that name
     ├── RedisUnreachableError   exit 3: no answer, try again later
     ├── ServerStartError        exit 3: the embedded server would not start
     └── StoreError              exit 3: a record could not be read or written
@@ -101,6 +102,12 @@ class RecordNotFoundError(UsageError):
     """There is no record under that id in the store that was asked."""
 
     kind = "record-not-found"
+
+
+class ScheduleNotFoundError(UsageError):
+    """There is no schedule of that name."""
+
+    kind = "schedule-not-found"
 
 
 class RedisUnreachableError(PromptmillError):

@@ -10,15 +10,16 @@ from enum import IntEnum
 from arq.connections import ArqRedis
 
 from . import wire
-from .clock import milliseconds_of, utcnow
+from .clock import derived_id, milliseconds_of, utcnow
 from .connection import expecting_answer
 from .errors import RunCancelledError, UsageError
 from .keys import Keys
 from .lanes import lane_of
 from .models import PromptJob
-from .payloads import as_lines, payload_of
+from .payloads import as_lines, job_in, payload_of
 from .queue import JobQueue
 from .recorded import recorded_of
+from .records import RecordStore
 from .scripts import PAGE, PAGE_BYTES, run_script
 
 # A run, its batches, its jobs, their lane, when they are due or nothing, and the time now.
@@ -98,15 +99,35 @@ async def hand_over(
     await _refuse_if_fed(queue, run_id)
     recorded = (await recorded_of(queue.records, run_id)).ids
     fresh = (job for job in jobs if job.job_id not in recorded)
-    number, n_jobs, lane = 0, 0, ""
-    for first, payloads in _batches(fresh):
-        content = gzip.compress(b"\n".join(payloads), 1)
-        await queue.records.put_batch(run_id, number, content)
-        number, n_jobs, lane = number + 1, n_jobs + len(payloads), lane_of(first).name
-    if n_jobs:
+    kept = await keep_batches(queue.records, run_id, fresh)
+    if kept.n_jobs:
         due = "" if at is None else str(milliseconds_of(at))
-        await _register(queue, [run_id, number, n_jobs, lane, due, utcnow().isoformat()])
-    return n_jobs
+        began = utcnow().isoformat()
+        await _register(queue, [run_id, kept.n_batches, kept.n_jobs, kept.lane, due, began])
+    return kept.n_jobs
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Jobs of one kind that lie in the record store."""
+
+    n_batches: int
+    n_jobs: int
+    lane: str
+
+
+async def keep_batches(records: RecordStore, name: str, jobs: Iterator[PromptJob]) -> Kept:
+    """Write jobs, which are all of one kind, into the record store under the name of a run, or of a template.
+
+    Raises:
+        StoreError: they cannot be kept.
+    """
+    number, n_jobs, lane = 0, 0, ""
+    for first, payloads in _batches(jobs):
+        content = gzip.compress(b"\n".join(payloads), 1)
+        await records.put_batch(name, number, content)
+        number, n_jobs, lane = number + 1, n_jobs + len(payloads), lane_of(first).name
+    return Kept(number, n_jobs, lane)
 
 
 def _batches(jobs: Iterator[PromptJob]) -> Iterator[tuple[PromptJob, list[bytes]]]:
@@ -157,6 +178,33 @@ async def runs_to_feed(redis: ArqRedis, keys: Keys) -> list[str]:
         pipe.smembers(keys.feeding)
         [names] = await pipe.execute()
     return sorted(name.decode() for name in names)
+
+
+async def template_of(redis: ArqRedis, keys: Keys, run_id: str) -> str | None:
+    """Where the jobs of a run lie that was started by a schedule; None of one that brought its own.
+
+    Raises:
+        RedisError, OSError: Redis did not answer.
+    """
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hget(keys.run(run_id), "template")
+        [name] = await pipe.execute()
+    return None if name is None else str(name.decode())
+
+
+async def is_still_read(redis: ArqRedis, keys: Keys, template: str) -> bool:
+    """Whether a run has batches of this template still to be queued.
+
+    Raises:
+        RedisError, OSError: Redis did not answer.
+    """
+    async with redis.pipeline(transaction=False) as pipe:
+        for run_id in await runs_to_feed(redis, keys):
+            pipe.hmget(keys.run(run_id), ["template", "fed", "batches"])
+        answers = await pipe.execute()
+    return any(
+        name == template.encode() and int(fed) < int(batches) for name, fed, batches in answers
+    )
 
 
 async def jobs_to_feed(redis: ArqRedis, keys: Keys) -> dict[str, int]:
@@ -213,11 +261,20 @@ async def feed_batch(redis: ArqRedis, keys: Keys, run_id: str, number: int, cont
 def _payloads_in(run_id: str, number: int, content: bytes) -> list[tuple[str, bytes]]:
     try:
         payloads = gzip.decompress(content).split(b"\n")
+        if wire.decode(payloads[0])["a"][0]["runId"] != run_id:
+            return [_made_for(run_id, job_in(payload)) for payload in payloads]
         return [(wire.decode(payload)["a"][0]["jobId"], payload) for payload in payloads]
     except (OSError, EOFError, zlib.error, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"batch {number} of run {run_id!r} is damaged ({error}); cancel the run, and start it again by its name"
         ) from None
+
+
+def _made_for(run_id: str, model: PromptJob) -> tuple[str, bytes]:
+    """The job of this run that is like one of a template."""
+    job_id = derived_id("job", run_id, model.task_id or "", model.sample)
+    job = model.model_copy(update={"run_id": run_id, "job_id": job_id})
+    return job_id, payload_of(job, milliseconds_of(utcnow()))
 
 
 async def end_feeding(redis: ArqRedis, keys: Keys, run_id: str) -> None:

@@ -97,6 +97,24 @@ class Keys:
         """Who queues the jobs of such a run now; expires soon after that worker falls silent."""
         return f"{self.prefix}:feeder:{run_id}"
 
+    @property
+    def schedules(self) -> str:
+        """The sorted set of the names of all schedules, by the time when one is to be looked at next."""
+        return f"{self.prefix}:schedules"
+
+    def schedule(self, name: str) -> str:
+        """The hash of a schedule: what it runs and when, how far its instants are decided on, and its runs."""
+        return f"{self.prefix}:schedule:{name}"
+
+    def instants(self, name: str) -> str:
+        """The sorted set of what became of a schedule's instants, by instant; the older ones make room."""
+        return f"{self.prefix}:instants:{name}"
+
+    @property
+    def superseded(self) -> str:
+        """The set of runs that a newer one of their schedule replaces; each is removed when it is cancelled."""
+        return f"{self.prefix}:superseded"
+
     def limit(self, account: str, model: str) -> str:
         """The hash of what a model may be asked now with one key: how far its limits are used, and a pause."""
         return f"{self.prefix}:limit:{account}:{model}"

@@ -7,8 +7,6 @@ from pydantic import (
     AwareDatetime,
     Field,
     JsonValue,
-    TypeAdapter,
-    ValidationError,
     model_validator,
 )
 
@@ -20,19 +18,13 @@ from .code_execution import ExecutedBy, why_not_by_gemini
 from .conversations import Conversation, End, Style
 from .costs import Cost
 from .extracted import Extracted
+from .identifiers import Identifier, QueueName, RunId
 from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
 from .priorities import Priority
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
 
-# Ids name files and Redis keys, so they hold nothing that either would read as its own.
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
-_IDENTIFIERS: TypeAdapter[str] = TypeAdapter(Identifier)
-
-# No colon: it stands between the parts of a key.
-QueueName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
-_QUEUE_NAMES: TypeAdapter[str] = TypeAdapter(QueueName)
 DEFAULT_QUEUE = "default"
 """Where jobs go that name no queue, and where workers take from that are told of none."""
 
@@ -41,30 +33,12 @@ TaskId = Annotated[str, Field(min_length=1, max_length=256)]
 Stdin = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
-def is_identifier(text: str) -> bool:
-    """Whether a job or a run could have this id: for ids that a person typed."""
-    try:
-        _IDENTIFIERS.validate_python(text)
-    except ValidationError:
-        return False
-    return True
-
-
-def is_queue_name(text: str) -> bool:
-    """Whether a queue could have this name: for names that a person typed."""
-    try:
-        _QUEUE_NAMES.validate_python(text)
-    except ValidationError:
-        return False
-    return True
-
-
 class PromptJob(Wire):
     """One prompt to be solved."""
 
     prompt: Prompt
     job_id: Identifier = Field(default_factory=lambda: new_id("job"))
-    run_id: Identifier | None = None
+    run_id: RunId | None = None
     """The run it belongs to, if any: one submission of a dataset under one configuration."""
     task_id: TaskId | None = None
     """The row of a dataset it was made from, by that dataset's own name for it."""
@@ -356,11 +330,14 @@ class Record(Wire):
     """Answers came from recordings: the numbers say nothing about a model."""
     limits: Limits
     """In force, after defaults and ceiling."""
-    isolation: Isolation
-    """What every run of a program had; workers that a job went through may differ, and each attempt says its own."""
+    isolation: Isolation | None
+    """What every run of a program had; workers that a job went through may differ, and each attempt says its own. None
+    where nothing was run here: Gemini did, or whoever an imported record is from."""
     worker: str
     """The one that finished the job. It may have taken over attempts of others."""
     versions: dict[str, str]
+    imported_from: Annotated[str, Field(min_length=1)] | None = None
+    """The format of the results that it was made from: whoever wrote those ran and judged, and nothing was run here."""
     deliveries: Annotated[int, Field(ge=1)]
     """How often the queue handed the job over. Not attempts."""
     usage: Usage

@@ -4,10 +4,10 @@ from .clock import milliseconds_of, utcnow
 from .connection import expecting_answer
 from .errors import UsageError
 from .feeding import jobs_to_feed
+from .identifiers import is_queue_name
 from .keys import RUN_SECONDS
 from .lanes import Lane
 from .model_use import ModelUse, models_in_use
-from .models import is_queue_name
 from .presence import WorkerPresence, live_workers
 from .priorities import Priority
 from .queue import JobQueue

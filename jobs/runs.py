@@ -12,6 +12,7 @@ from .errors import RunNotFoundError
 from .queue import JobQueue
 from .scanning import run_ids
 from .verdicts import Verdict
+from .ways import Way
 from .wire import Wire
 
 _VERDICT = "verdict:"
@@ -34,6 +35,8 @@ class Run(Wire):
     """Why it is paused or cancelled."""
     cause: str = ""
     """The kind of the error that paused it, such as `model-key-invalid`; empty where somebody did."""
+    asked: Way = Way.LIVE
+    """How the model is asked for its jobs."""
     created_at: AwareDatetime | None = None
     submitted: int = 0
     """Jobs that were queued, those that were queued again among them."""
@@ -141,6 +144,7 @@ def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
         state=RunState(fields.get("state", RunState.ACTIVE)),
         reason=fields.get("reason", ""),
         cause=fields.get("cause", ""),
+        asked=Way(fields.get("asked", Way.LIVE)),
         created_at=fields.get("createdAt"),  # type: ignore[arg-type]  # read from its text
         submitted=int(fields.get("submitted", 0)),
         cancelled=int(fields.get("cancelled", 0)),

@@ -104,7 +104,7 @@ local function live_till(key, till)
 end
 
 local function end_feeding(run)
-    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due')
+    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due', 'template')
     redis.call('SREM', FEEDING, run)
 end
 

@@ -4,7 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field
 
-from .models import Identifier, Record, TaskId, Usage
+from .identifiers import Identifier, RunId
+from .models import Record, TaskId, Usage
 from .verdicts import Verdict
 from .wire import Wire
 
@@ -15,7 +16,7 @@ class Summary(Wire):
     """A record in a few lines. It is made from the record and can be made again."""
 
     job_id: Identifier
-    run_id: Identifier | None
+    run_id: RunId | None
     task_id: TaskId | None
     sample: Annotated[int, Field(ge=0)]
     verdict: Verdict

@@ -11,11 +11,13 @@ from jobs.connection import open_redis
 from jobs.keys import Keys
 from jobs.languages import Language
 from jobs.presence import WorkerPresence
+from jobs.queue import JobQueue
 from jobs.records import RecordStore
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.feeder import Feeder
 from worker.consumer.heartbeat import beating
 from worker.consumer.records import Provenance
+from worker.consumer.ticker import Ticker
 from worker.main import Engine, serve
 from worker.model import ModelClient
 from worker.sandbox import Sandbox
@@ -67,10 +69,24 @@ async def a_worker(
         languages=tuple(Language),
         queues=settings.worker.queues,
     )
-    async with open_redis(url, keys) as redis, beating(redis, keys, presence):
+    async with (
+        open_redis(url, keys) as redis,
+        beating(redis, keys, presence),
+        JobQueue(url, records=store, prefix=keys.prefix) as queue,
+    ):
         consumer = consumer_of(redis, store, model, sandbox, settings)
         feeder = Feeder(redis, keys, store, 5000)
-        engine = Engine(redis, keys, model, consumer, consumer.take, feeder, sandbox, presence)
+        engine = Engine(
+            redis,
+            keys,
+            model,
+            consumer,
+            consumer.take,
+            feeder,
+            Ticker(queue),
+            sandbox,
+            presence,
+        )
         serving = asyncio.create_task(
             serve(engine, settings, outlasts_refusals=outlasts_refusals, handle_signals=False)
         )

@@ -23,7 +23,7 @@ _OF_A_JOB = (
     _KEYS.checkpoint(""),
     _KEYS.cancelled(""),
 )
-_OF_ALL = {_KEYS.lanes, _KEYS.paused, _KEYS.dead, _KEYS.feeding}
+_OF_ALL = {_KEYS.lanes, _KEYS.paused, _KEYS.dead, _KEYS.feeding, _KEYS.schedules, _KEYS.superseded}
 # Where records are kept in Redis, they are what everything else is only about.
 _FOR_GOOD = (
     _KEYS.record(""),
@@ -48,9 +48,13 @@ def orphans_in(client: redis.Redis) -> list[str]:
             pipe.zrange(name, 0, -1)
         members = [job_id.decode() for found in pipe.execute() for job_id in found]
         pipe.smembers(_KEYS.lanes)
-        [known] = pipe.execute()
+        pipe.zrange(_KEYS.schedules, 0, -1)
+        known, schedules = pipe.execute()
     owned = _owned(members, owners) | _OF_ALL
     owned |= {name for name in lasting if name.startswith(_FOR_GOOD)}
+    owned |= {
+        place(name.decode()) for name in schedules for place in (_KEYS.schedule, _KEYS.instants)
+    }
     return sorted({*(set(lasting) - owned), *_wrong_lanes(owners, {one.decode() for one in known})})
 
 

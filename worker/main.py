@@ -10,11 +10,11 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from arq.connections import ArqRedis
 
@@ -26,6 +26,7 @@ from jobs.embedded import join_server
 from jobs.keys import Keys
 from jobs.lanes import lanes_served
 from jobs.presence import WorkerPresence
+from jobs.queue import JobQueue
 from jobs.records.opening import folder_on_disk, open_store
 from worker.consumer.cancelling import cancel_until_done
 from worker.consumer.claims import Claims
@@ -33,10 +34,13 @@ from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Endings
 from worker.consumer.feeder import Feeder
 from worker.consumer.gate import ModelGate
+from worker.consumer.health import Health
 from worker.consumer.heartbeat import beating
+from worker.consumer.metrics import Metrics
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
 from worker.consumer.room import lack_of_room
+from worker.consumer.ticker import Ticker
 from worker.consumer.worker import Handler, JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model import ModelClient
@@ -65,6 +69,7 @@ class Engine:
     take: Handler
     """Sees a delivery through: the consumer's own way, or something around it."""
     feeder: Feeder
+    ticker: Ticker
     sandbox: Sandbox
     presence: WorkerPresence
     room: Callable[[], int | None] = lambda: None
@@ -99,7 +104,7 @@ async def open_engine(
         gemini = gemini_options(settings)
         limits = ModelLimits(**settings.model.limits.model_dump())
         throttle = SharedThrottle(redis, keys, gemini.account, limits)
-        model = model_of(settings.model.name, gemini, throttle)
+        model = model_of(settings.meant_model, gemini, throttle)
         stack.push_async_callback(model.aclose)
         await model.check()
         store = open_store(settings.records_place, prefix=settings.redis.prefix)
@@ -133,9 +138,23 @@ async def open_engine(
         )
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
+        queue = await stack.enter_async_context(
+            JobQueue(settings.redis_url, records=store, prefix=settings.redis.prefix)
+        )
         # Jobs may name other models, whose trouble must not keep those of its own from it: they are put back.
         room = partial(throttle.room, model.name)
-        yield Engine(redis, keys, model, consumer, consumer.take, feeder, sandbox, presence, room)
+        yield Engine(
+            redis,
+            keys,
+            model,
+            consumer,
+            consumer.take,
+            feeder,
+            Ticker(queue),
+            sandbox,
+            presence,
+            room,
+        )
 
 
 async def serve(
@@ -155,6 +174,8 @@ async def serve(
     Raises:
         ModelClosedError: the model does, to a worker that does not outlast it; the jobs stay queued.
     """
+    metrics = Metrics(engine.ticker.fates)
+    engine = replace(engine, take=metrics.counting(engine.take))
     worker = make_worker(engine, settings, burst=burst, handle_signals=handle_signals)
     refusals: list[ModelClosedError] = []
     gate = ModelGate(engine.model.check)
@@ -162,12 +183,31 @@ async def serve(
     def stop(error: ModelClosedError) -> None:
         refusals.append(error)
         if len(refusals) == 1:
-            worker.handle_sig(signal.SIGTERM)
+            # Replies that others have, or will have any moment, are paid for and become records.
+            worker.handle_sig_wait_for_completion(signal.SIGTERM)
 
     engine.consumer.on_model_closed = gate.shut if outlasts_refusals else stop
     worker.obstacles.append(gate.obstacle)
-    on_ready()
-    keepers = [asyncio.create_task(keeper.run()) for keeper in (engine.feeder, gate)]
+    health = Health(engine.ticker.queue, metrics, lambda: worker.obstacle)
+    async with _told(health, settings.worker.listen):
+        on_ready()
+        running = (engine.feeder.run(), engine.ticker.run(), gate.run())
+        await _run_beside(worker, [asyncio.create_task(each) for each in running])
+    if refusals:
+        raise refusals[0]
+
+
+@asynccontextmanager
+async def _told(health: Health, address: str | None) -> AsyncIterator[None]:
+    if address is None:
+        yield
+    else:
+        async with health.answering(address):
+            yield
+
+
+async def _run_beside(worker: JobWorker, keepers: list["asyncio.Task[NoReturn]"]) -> None:
+    """Work to the end, and no longer than all of the keepers last."""
     for keeper in keepers:
         # Only a defect ends one, and runs would wait for batches that nobody feeds, or a worker for a gate.
         keeper.add_done_callback(lambda _: worker.handle_sig(signal.SIGTERM))
@@ -178,8 +218,6 @@ async def serve(
         await cancel_until_done(keepers, _PATIENCE_SECONDS)
     for keeper in broken:
         keeper.result()
-    if refusals:
-        raise refusals[0]
 
 
 def make_worker(

@@ -14,7 +14,8 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from pydantic import ValidationError
 
 from jobs.errors import StoreError, UsageError
-from jobs.models import Record, is_identifier
+from jobs.identifiers import is_identifier
+from jobs.models import Record
 from jobs.summaries import Summary, microseconds
 from jobs.verdicts import Verdict
 

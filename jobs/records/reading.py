@@ -9,7 +9,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from jobs.errors import RecordDamagedError, RecordNotFoundError, StoreError
-from jobs.models import Record, is_identifier
+from jobs.identifiers import is_identifier, is_run_id
+from jobs.models import Record
 from jobs.summaries import Summary
 
 from . import LastingStore
@@ -67,7 +68,7 @@ def no_batch(run_id: str, number: int) -> StoreError:
 
 def selects_nothing(run_id: str | None, beginning: str) -> bool:
     """Whether no record can be meant: what a person typed may be no id at all."""
-    is_no_run = run_id is not None and not is_identifier(run_id)
+    is_no_run = run_id is not None and not is_run_id(run_id)
     return is_no_run or (beginning != "" and not is_identifier(beginning))
 
 

@@ -14,8 +14,9 @@ from redis.exceptions import RedisError
 
 from jobs.connection import open_redis, shown_url
 from jobs.errors import RedisUnreachableError, StoreError
+from jobs.identifiers import is_identifier
 from jobs.keys import Keys
-from jobs.models import Record, is_identifier
+from jobs.models import Record
 from jobs.summaries import Summary, microseconds
 from jobs.verdicts import Verdict
 

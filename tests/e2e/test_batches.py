@@ -189,3 +189,62 @@ def test_a_run_that_waits_for_live_calls_is_not_sent_in_batches(rows: Project) -
     rows.submit("--jsonl", "rows.jsonl", "--run", "r")
     batched = rows.run(*COMMAND)
     assert (batched.code, "was begun without --batch" in batched.err) == (2, True), batched.err
+
+
+def test_a_run_in_batches_that_was_stopped_is_not_asked_live(
+    rows: Project, standin: Standin
+) -> None:
+    """All its jobs are set aside by then and in no place; the live command would wait for ever on the batches' one."""
+    standin.script(ALL_RIGHT, batches=(BatchPlan(states=("FAILED",)),))
+    assert rows.run(*COMMAND).code == 4
+    live = rows.run(*(word for word in COMMAND if word != "--batch"))
+    assert (live.code, "was begun with --batch" in live.err) == (2, True), live.err
+    submitted = rows.run("submit", "--jsonl", "rows.jsonl", "--run", "r")
+    assert (submitted.code, "was begun with --batch" in submitted.err) == (2, True), submitted.err
+
+
+def test_a_run_that_was_ended_may_begin_the_other_way(rows: Project, standin: Standin) -> None:
+    """Who has sent too much in batches, and cancelled it, must not have to invent another name."""
+    standin.script(ALL_RIGHT, batches=(BatchPlan(states=("FAILED",)),))
+    assert rows.run(*COMMAND).code == 4
+    rows.run("run", "cancel", "r")
+    live = rows.run(*(word for word in COMMAND if word != "--batch"))
+    assert live.code == 0, live.err
+    assert len(rows.records()) == 3
+
+
+def test_a_live_run_that_was_stopped_is_not_sent_in_batches(
+    rows: Project, standin: Standin
+) -> None:
+    """The same the other way round: its jobs go back to where no batch is gathered."""
+    standin.script(Rule(steps=(steps.text(RIGHT),), repeats=True))
+    live = [word for word in COMMAND if word != "--batch"]
+    assert rows.run(*live, "--max-requests", "1").code == 6
+    batched = rows.run(*COMMAND)
+    assert (batched.code, "was begun without --batch" in batched.err) == (2, True), batched.err
+    assert standin.batches == ()
+
+
+def test_no_budget_is_taken_that_a_run_in_batches_would_not_keep(
+    rows: Project, standin: Standin
+) -> None:
+    """Who sets a limit of five dollars, and is told that the run goes on, believes in it."""
+    standin.script(ALL_RIGHT)
+    assert rows.run(*COMMAND).code == 0
+    raised = rows.run("run", "resume", "r", "--max-usd", "5")
+    assert (raised.code, "no budget holds it" in raised.err) == (2, True), raised.err
+    shown = rows.run("run", "show", "r", "--json").json()
+    assert (shown["budget"]["usd"], shown["spent"]["requests"], shown["asked"]) == (
+        None,
+        3,
+        "batch",
+    )
+
+
+def test_a_run_with_a_budget_is_not_begun_again_in_batches(rows: Project, standin: Standin) -> None:
+    """The limit stands with the run, and would be passed without a word."""
+    rows.submit("--jsonl", "rows.jsonl", "--run", "r", "--max-usd", "5")
+    rows.run("run", "cancel", "r")
+    batched = rows.run(*COMMAND)
+    assert (batched.code, "has a budget" in batched.err) == (2, True), batched.err
+    assert standin.batches == ()

@@ -22,10 +22,15 @@ def test_an_evaluation_by_geminis_own_runs_says_who_ran_them(
         )
     )
     gemini.write_rows("one.jsonl", [{"id": "one", "prompt": "Print the answer.", "expect": "42"}])
-    assert gemini.run("eval", "one.jsonl", "--code-execution").code == 0
+    ended = gemini.run("eval", "one.jsonl", "--code-execution")
+    assert ended.code == 0
+    assert "layers" not in ended.out, "of a sandbox that nothing ran in"
     [record] = gemini.records()
     assert (record.solved_at, record.attempts[0].executed_by) == (1, "gemini")
-    assert "run by Gemini, and not here" in gemini.run("job", "show", record.job_id).out
+    assert record.isolation is None
+    shown = gemini.run("job", "show", record.job_id).out
+    assert "run by Gemini, and not here" in shown
+    assert "sandbox    nothing ran here" in shown
 
 
 def test_tests_and_recordings_do_not_go_with_it(gemini: Project, project: Project) -> None:

@@ -28,7 +28,13 @@ COMMANDS = [
     ("run",),
     *(("run", word) for word in ("list", "show", "pause", "resume", "cancel", "retry")),
     ("queue",),
-    *(("queue", word) for word in ("status", "pause", "resume")),
+    *(("queue", word) for word in ("status", "pause", "resume", "drain", "purge")),
+    ("schedule",),
+    *(
+        ("schedule", word)
+        for word in ("add", "list", "show", "next", "history", "run-now", "pause")
+    ),
+    *(("schedule", word) for word in ("resume", "remove", "preview", "backfill")),
     ("worker",),
     ("doctor",),
     ("languages",),

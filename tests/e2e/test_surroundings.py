@@ -180,6 +180,7 @@ def test_every_layer_in_force_stands_in_the_record(offline: Project) -> None:
     [record] = offline.records()
     findings = json.loads(offline.run("doctor", "--json").out)
     [shown] = [row for row in findings if row["name"] == "layers"]
+    assert record.isolation is not None
     assert shown["detail"].split() == list(record.isolation.layers)
 
 

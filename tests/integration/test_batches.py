@@ -1,7 +1,6 @@
-"""Batches over the real SDK and real HTTP: what goes up is what a live call says, what comes down goes by its key."""
+"""A run in batches over the real SDK, real HTTP and Redis: each request is paid for once, whatever comes between."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -12,7 +11,8 @@ from pydantic import JsonValue
 from jobs.clock import utcnow
 from jobs.connection import open_redis
 from jobs.keys import Keys
-from jobs.models import ModelReply
+from jobs.queue import JobQueue
+from jobs.runs import get_run
 from tests.integration.asking_gemini import FINE, asked, gemini, options
 from tests.standin import steps
 from tests.standin.running import Standin
@@ -23,24 +23,14 @@ from worker.errors import (
     ModelKeyError,
     ModelRejectedError,
 )
-from worker.model import ModelRequest, ModelTurn, UserTurn
+from worker.model import ModelRequest, UserTurn
 from worker.model.batch_following import BatchNews, Pace
 from worker.model.batched import BatchedModel
-from worker.model.batches import GeminiBatches, line_of
-from worker.model.faults import Fault
-from worker.model.gemini import body_of
 from worker.model.sent import SentBatch, SentBatches
 
 MODEL = "gemini-3.8-flash"
 ANSWERS = Rule(steps=(FINE,), repeats=True)
 QUICK = Pace(settle_seconds=0.01, first_look_seconds=0.01, longest_look_seconds=0.02)
-TURNS = (
-    UserTurn("Add 1 and 1."),
-    ModelTurn(
-        {"role": "model", "parts": [{"text": "é\u2028", "thoughtSignature": "EjRm+/9v8A=="}]}
-    ),
-    UserTurn("Attempt 1 failed"),
-)
 
 
 class Crowd:
@@ -86,102 +76,6 @@ def batched(
 
 def of_task(name: str) -> ModelRequest:
     return replace(asked(f"Print {name}."), task_id=name)
-
-
-async def sent_up(
-    standin: Standin, *lines: bytes, own_id: str = "mine"
-) -> tuple[GeminiBatches, str]:
-    wire = GeminiBatches(options(standin.url))
-    return wire, await wire.create(own_id, MODEL, b"".join(lines))
-
-
-async def test_a_line_says_what_a_live_call_says(standin: Standin) -> None:
-    """An evaluation at half the price must be one of the same thing, thought signatures included."""
-    request = replace(asked(), turns=TURNS, temperature=0.5, model=MODEL)
-    standin.script(ANSWERS)
-    async with aclosing(gemini(standin.url)) as live:
-        await live.generate(request)
-    assert body_of(request, options(standin.url)) == standin.requests[0].body
-
-
-async def test_a_batch_is_found_by_the_id_that_we_gave_it(standin: Standin) -> None:
-    """Its own name is lost where we die before the answer is here, and a project has batches of others."""
-    line = line_of("k", {"contents": [{"role": "user", "parts": [{"text": "x"}]}]})
-    async with aclosing(GeminiBatches(options(standin.url))) as wire:
-        names = [await wire.create(f"batch {number}", MODEL, line) for number in range(5)]
-        assert await wire.find("batch 0") == names[0]
-        assert await wire.find("batch 9") is None
-
-
-async def test_results_are_told_by_their_keys_alone(standin: Standin) -> None:
-    """They come in another order, and with fields that this version has never heard of."""
-    names = [f"task {number}" for number in range(20)]
-    standin.script(*(Rule(first=f"<{name}>", steps=(steps.text(name),)) for name in names))
-    lines = [line_of(name, _saying(f"<{name}>")) for name in names]
-    wire, batch = await sent_up(standin, *lines)
-    async with aclosing(wire):
-        found = await _results(wire, batch)
-    texts = {key: reply.text for key, reply in found.items() if isinstance(reply, ModelReply)}
-    assert texts == {name: name for name in names}
-    assert list(found) != names, "in order, this would have shown nothing"
-
-
-async def test_lines_that_say_nothing_for_certain_are_no_results(standin: Standin) -> None:
-    """Two answers under one key cannot both be its own, and a wrong answer looks like a wrong program."""
-    odd = (
-        json.dumps({"key": "b", "response": {}}),
-        json.dumps({"response": {}}),
-        json.dumps({"key": 7, "response": {}}),
-        "{half a line",
-        "[]",
-        "",
-        "null",
-    )
-    standin.script(ANSWERS, batches=(BatchPlan(extra_lines=odd),))
-    lines = [line_of(name, _saying(name)) for name in "ab"]
-    wire, batch = await sent_up(standin, *lines)
-    async with aclosing(wire):
-        assert set(await _results(wire, batch)) == {"a"}
-
-
-@pytest.mark.parametrize(
-    ("step", "status"),
-    [
-        pytest.param(steps.overloaded(), 503, id="14 is 503"),
-        pytest.param(steps.server_error(), 500, id="13 is 500"),
-        pytest.param(steps.rate_limited(), 429, id="8 is 429"),
-        pytest.param(steps.error(400, "INVALID_ARGUMENT", "no"), 400, id="3 is 400"),
-    ],
-)
-async def test_a_failed_line_is_read_like_a_failed_call(
-    standin: Standin, step: Step, status: int
-) -> None:
-    """Batches number errors in their own way, and what is tried again must be the same."""
-    standin.script(ANSWERS, batches=(BatchPlan(failing={0: step}),))
-    wire, batch = await sent_up(standin, line_of("a", _saying("a")))
-    async with aclosing(wire):
-        fault = (await _results(wire, batch))["a"]
-    assert isinstance(fault, Fault)
-    assert fault.status == status
-
-
-async def test_a_failed_batch_says_why(standin: Standin) -> None:
-    """The SDK has a field for it and never fills it in."""
-    standin.script(ANSWERS, batches=(BatchPlan(states=("PENDING", "RUNNING", "FAILED")),))
-    wire, batch = await sent_up(standin, line_of("a", _saying("a")))
-    async with aclosing(wire):
-        running = await wire.look(batch)
-        failed = await wire.look(batch)
-    assert (running.state, running.n_open, running.is_over) == ("RUNNING", 1, False)
-    assert (failed.state, failed.results, failed.is_over) == ("FAILED", None, True)
-    assert "says the stand-in" in failed.reason
-
-
-async def test_a_refused_key_is_told_as_with_live_calls(standin: Standin) -> None:
-    """Whatever else is said of it would send a person to look in the wrong place."""
-    async with aclosing(GeminiBatches(options(standin.url, api_key="no-such-key"))) as wire:
-        with pytest.raises(ModelKeyError):
-            await wire.create("mine", MODEL, b"{}")
 
 
 async def test_those_who_ask_at_one_time_share_a_batch(standin: Standin, sent: SentBatches) -> None:
@@ -231,14 +125,26 @@ async def test_a_reply_that_was_fetched_before_is_fetched_and_not_paid_for_again
             assert (await model.generate(of_task("a"))).batch == "batches/b0"
 
 
-async def test_who_is_not_content_with_a_reply_gets_another(
+async def test_another_delivery_gets_the_reply_that_was_paid_for(
     standin: Standin, sent: SentBatches
 ) -> None:
-    """Asked twice in one process, the same request means that the first reply was of no use."""
+    """A worker that was frozen asks again for jobs it has back; nobody pays twice, or waits another day, for that."""
     standin.script(ANSWERS)
     async with aclosing(batched(standin, sent)) as model:
         replies = [await model.generate(of_task("a")) for _ in range(2)]
-    assert [reply.batch for reply in replies] == ["batches/b0", "batches/b1"]
+    assert [reply.batch for reply in replies] == ["batches/b0", "batches/b0"]
+    assert len(standin.batches) == 1
+
+
+async def test_two_deliveries_that_ask_for_the_same_are_both_answered(
+    standin: Standin, sent: SentBatches
+) -> None:
+    """A job may come back before its old delivery has ended; one that is forgotten waits for ever, and all with it."""
+    standin.script(ANSWERS)
+    async with aclosing(batched(standin, sent, Crowd(2))) as model, asyncio.timeout(20):
+        replies = await asyncio.gather(*(model.generate(of_task("a")) for _ in range(2)))
+    assert [reply.batch for reply in replies] == ["batches/b0", "batches/b0"]
+    assert len(standin.batches) == 1
 
 
 async def test_another_conversation_is_no_answer(standin: Standin, sent: SentBatches) -> None:
@@ -302,6 +208,21 @@ async def test_a_reply_of_a_batch_costs_half(standin: Standin, sent: SentBatches
     assert together.cost.usd == pytest.approx(alone.cost.usd / 2)
 
 
+async def test_what_a_batch_has_used_is_counted_once(
+    standin: Standin, sent: SentBatches, queue: JobQueue
+) -> None:
+    """`run show` tells what a run has cost so far, and a command that was killed reads the same results again."""
+    standin.script(ANSWERS)
+    async with aclosing(batched(standin, sent)) as model:
+        reply = await model.generate(of_task("a"))
+    async with aclosing(batched(standin, sent)) as model:
+        assert (await model.generate(of_task("a"))).cost == reply.cost
+    used = (await get_run(queue, "r")).spent
+    assert reply.cost is not None
+    assert (used.requests, used.tokens) == (1, reply.usage.total_token_count)
+    assert used.usd == pytest.approx(reply.cost.usd)
+
+
 async def test_a_reply_that_stays_of_no_use_goes_to_its_attempt(
     standin: Standin, sent: SentBatches
 ) -> None:
@@ -321,6 +242,61 @@ async def test_results_that_are_gone_are_asked_for_again(
     async with aclosing(batched(standin, sent, news=news)) as model:
         assert (await model.generate(of_task("a"))).batch == "batches/b1"
     assert "its results are gone" in [each.reason for each in news]
+
+
+async def test_a_batch_that_is_gone_is_sent_again_and_told_as_such(
+    standin: Standin, sent: SentBatches
+) -> None:
+    """Nobody whose batch was deleted should be told to look for another model."""
+    missing = steps.error(404, "NOT_FOUND", "no such batch")
+    standin.script(Rule(on="batch", steps=(missing,)), ANSWERS)
+    news: list[BatchNews] = []
+    async with aclosing(batched(standin, sent, news=news)) as model:
+        assert (await model.generate(of_task("a"))).batch == "batches/b1"
+    [gone] = [each for each in news if each.state == "GONE"]
+    assert gone.reason == "Gemini has no such batch any more"
+
+
+async def test_a_batch_that_a_gateway_refuses_to_show_is_kept(
+    standin: Standin, sent: SentBatches
+) -> None:
+    """It is live, and billed: whoever forgets it for somebody's 400 pays for another."""
+    refusal = steps.error(400, "INVALID_ARGUMENT", "says a gateway")
+    standin.script(Rule(on="batch", steps=(steps.overloaded(), refusal)), ANSWERS)
+    async with aclosing(batched(standin, sent)) as model:
+        with pytest.raises(BatchesFailedError) as caught:
+            await model.generate(of_task("a"))
+        assert "says a gateway" in caught.value.facts["Gemini"]
+        assert "model.base_url" in caught.value.fixes[0]
+        assert (await model.generate(of_task("a"))).batch == "batches/b0"
+    assert len(standin.batches) == 1
+
+
+async def test_results_that_a_refused_key_may_not_read_are_not_gone(
+    standin: Standin, sent: SentBatches
+) -> None:
+    """A key that was revoked meanwhile gets the words that a file gets which is gone, and the file is paid for."""
+    out_of_reach: JsonValue = {"responsesFile": "files/out-of-reach"}
+    over: JsonValue = {"metadata": {"state": "BATCH_STATE_SUCCEEDED", "output": out_of_reach}}
+    standin.script(Rule(on="batch", steps=(Step(body=over), steps.bad_key())), ANSWERS)
+    async with aclosing(batched(standin, sent)) as model:
+        with pytest.raises(ModelKeyError):
+            await model.generate(of_task("a"))
+        assert (await model.generate(of_task("a"))).batch == "batches/b0"
+    assert len(standin.batches) == 1
+
+
+async def test_no_two_batches_of_a_run_have_the_same_number(
+    standin: Standin, sent: SentBatches
+) -> None:
+    """Three that failed and are all told as batch 1 look like one that fails three times over."""
+    standin.script(ANSWERS, batches=(BatchPlan(states=("FAILED",)),))
+    news: list[BatchNews] = []
+    async with aclosing(batched(standin, sent, news=news)) as model:
+        with pytest.raises(BatchesFailedError) as caught:
+            await model.generate(of_task("a"))
+    assert [each.number for each in news if each.state == "FAILED"] == [1, 2, 3]
+    assert caught.value.fixes
 
 
 async def test_a_batch_is_waited_for_while_gemini_is_away(
@@ -381,14 +357,3 @@ async def test_what_was_sent_is_kept_with_the_run_and_no_longer(
     assert await sent.all() == [batch]
     await sent.forget(batch)
     assert await sent.all() == []
-
-
-def _saying(words: str) -> dict[str, JsonValue]:
-    return {"contents": [{"role": "user", "parts": [{"text": words}]}]}
-
-
-async def _results(wire: GeminiBatches, batch: str) -> dict[str, ModelReply | Fault]:
-    while not (status := await wire.look(batch)).is_over:
-        pass
-    assert status.results is not None
-    return await wire.results(status.results)

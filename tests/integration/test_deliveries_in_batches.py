@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from tests.making import NOON
 from tests.waiting import wait_until
 from worker.consumer.claims import Claim
+from worker.consumer.crowd import Deliveries
 from worker.consumer.endings import Ending, Endings, PutBack
-from worker.consumer.in_batches import Deliveries
 
 from .delivering import JOB, Bench
 

@@ -135,6 +135,7 @@ async def test_a_record_claims_no_more_isolation_than_every_attempt_had(bench: B
     record = await bench.store.get("j")
     ran_under = [attempt.isolation for attempt in record.attempts]
     assert ran_under == [Elsewhere.isolation, None, bench.sandbox.isolation]
+    assert record.isolation is not None
     assert record.isolation.profile == "rlimits"
     assert set(record.isolation.layers) <= {"rlimits"}
     assert "seccomp" in record.isolation.missing

@@ -152,7 +152,7 @@ def test_the_sdk_is_loaded_only_by_who_asks_gemini() -> None:
         "from worker.model.options import GeminiOptions\n"
         "import worker.model.replay, worker.model.scripted, worker.model.replies\n"
         "print('google.genai' in sys.modules)\n"
-        "open_model('auto', GeminiOptions(name='gemini-3.8-flash', api_key='k'))\n"
+        "open_model('gemini-3.8-flash', GeminiOptions(name='gemini-3.8-flash', api_key='k'))\n"
         "print('google.genai' in sys.modules)\n"
     )
     done = subprocess.run(

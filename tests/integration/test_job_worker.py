@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -84,6 +85,34 @@ async def test_no_more_jobs_are_held_than_there_are_slots(floor: Floor) -> None:
 
 async def _is_left(floor: Floor, names: set[str]) -> bool:
     return await floor.left() == names
+
+
+@dataclass
+class Blocking(Handled):
+    """Lets nothing else in its process go on until its lease is over, and then takes a while."""
+
+    floor: Floor | None = None
+
+    @override
+    async def __call__(
+        self, claim: Claim, payload: dict[str, JsonValue], queued_at: datetime
+    ) -> Ending:
+        self.job_ids.append(claim.job_id)
+        if claim.job_id == "j":
+            assert self.floor is not None
+            time.sleep(0.5)  # noqa: ASYNC251  (that is what it is for)
+            await self.floor.put(a_job("next"))
+            await wait_until(lambda: len(self.job_ids) > 1, 5, "another look at the queue")
+        return recorded(PromptJob.model_validate(payload))
+
+
+async def test_a_worker_that_stood_still_keeps_what_nobody_else_has_taken(floor: Floor) -> None:
+    """A laptop sleeps, or a machine is overloaded: its own jobs, taken anew, would be asked and paid for again."""
+    await floor.put(a_job("j"))
+    blocking = Blocking(floor=floor)
+    async with running(floor.worker(blocking, lease_seconds=0.3)):
+        await wait_until(lambda: _is_left(floor, set()), 5, "their end")
+    assert blocking.job_ids == ["j", "next"]
 
 
 async def test_a_worker_wakes_when_it_is_called(floor: Floor) -> None:
@@ -252,7 +281,7 @@ async def test_an_obstacle_keeps_jobs_where_they_are_until_it_is_gone(floor: Flo
     worker = floor.worker(handled)
     worker.obstacles.append(lambda: obstacle[0] if obstacle else None)
     async with running(worker):
-        await wait_until(lambda: worker.is_hindered, 5, "the look at the obstacle")
+        await wait_until(lambda: worker.obstacle is not None, 5, "the look at the obstacle")
         assert handled.job_ids == []
         obstacle.clear()
         await wait_until(lambda: handled.job_ids == ["j"], 5, "the job")

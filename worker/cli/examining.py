@@ -143,7 +143,7 @@ async def _store(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _model(settings: Settings) -> AsyncIterator[Finding]:
     try:
-        model = open_model(settings.model.name, gemini_options(settings))
+        model = open_model(settings.meant_model, gemini_options(settings))
         try:
             await model.check()
         finally:
@@ -165,7 +165,7 @@ async def _model(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _live(settings: Settings) -> AsyncIterator[Finding]:
     try:
-        model = open_model(settings.model.name, gemini_options(settings))
+        model = open_model(settings.meant_model, gemini_options(settings))
     except PromptmillError:
         # Of which was told before.
         return

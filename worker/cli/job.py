@@ -157,7 +157,11 @@ def _lines(record: Record, attempts: list[Attempt], *, with_content: bool) -> It
         yield ""
         yield from _attempt_lines(record.job, attempt, with_content=with_content)
     yield ""
-    yield f"sandbox    {record.isolation.profile}: {' '.join(record.isolation.layers)}"
+    isolation = record.isolation
+    words = (
+        f"{isolation.profile}: {' '.join(isolation.layers)}" if isolation else "nothing ran here"
+    )
+    yield f"sandbox    {words}"
     if not with_content:
         yield "           prompt, programs and output are left out; add --content to see them"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from config.escaping import escaped
 from jobs.errors import ExitCode, UsageError
+from jobs.presence import is_replayed
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import emit, emit_json
@@ -31,7 +32,7 @@ def check_model(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
 
     settings = read_settings(flags, quiet=True)
     options = gemini_options(settings)
-    model = open_model(settings.model.name, options)
+    model = open_model(settings.meant_model, options)
     asyncio.run(_check(model))
     if json:
         asked = None if model.simulated else options.shown_address
@@ -73,7 +74,7 @@ async def _models(settings: Settings) -> tuple[ListedModel, ...]:
     from worker.main import gemini_options
     from worker.model.gemini import GeminiModel
 
-    if settings.model.name.partition(":")[0] == "replay":
+    if is_replayed(settings.model.name):
         raise UsageError(
             "recordings are no models that could be listed",
             fixes=("leave out --model, or name one of Gemini's",),

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from jobs.clock import utcnow
 from jobs.errors import UsageError
-from jobs.models import DEFAULT_QUEUE, is_queue_name
+from jobs.identifiers import is_queue_name
+from jobs.models import DEFAULT_QUEUE
 from jobs.priorities import Priority
 
 from .flags import LaneFlags, TimeFlags
@@ -53,7 +54,7 @@ def time_of(times: TimeFlags) -> datetime | None:
         raise UsageError("give either --at or --in, not both", note=_NOTHING)
     if times.in_ is not None:
         return utcnow() + span_of("--in", times.in_)
-    return None if times.at is None else _time(times.at)
+    return None if times.at is None else moment_of("--at", times.at)
 
 
 def span_of(flag: str, text: str) -> timedelta:
@@ -77,23 +78,28 @@ def span_of(flag: str, text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _time(text: str) -> datetime:
+def moment_of(flag: str, text: str, *, note: str = _NOTHING) -> datetime:
+    """A time that was typed after this flag.
+
+    Raises:
+        UsageError: it is none, or in no time zone.
+    """
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(
-            f"--at {text!r} is no time",
-            fixes=[f"write it as in  --at {_example(utcnow())}"],
-            note=_NOTHING,
+            f"{flag} {text!r} is no time",
+            fixes=[f"write it as in  {flag} {_example(utcnow())}"],
+            note=note,
         ) from None
     if at.tzinfo is None:
         raise UsageError(
-            f"--at {text!r} is in no time zone",
+            f"{flag} {text!r} is in no time zone",
             fixes=[
-                f"if it is meant as the time here:  --at {_example(at.astimezone())}",
-                f"if it is meant as UTC:  --at {_example(at)}Z",
+                f"if it is meant as the time here:  {flag} {_example(at.astimezone())}",
+                f"if it is meant as UTC:  {flag} {_example(at)}Z",
             ],
-            note=_NOTHING,
+            note=note,
         )
     return at
 

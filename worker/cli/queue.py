@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from config.escaping import escaped
-from jobs.errors import ExitCode
+from jobs.errors import ExitCode, UsageError
 
 from .asking import Reason, with_queue
-from .flags import NO_FLAGS, AsJson, SettingFlags
+from .errors import StoppedError
+from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
 from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
+    from jobs.queue import JobQueue
     from jobs.queue_status import LaneStatus, QueueStatus
+
+_LOOK_SECONDS = 1.0
 
 
 def show_queues(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
@@ -72,6 +77,94 @@ def resume_queue(name: str, /, *, json: AsJson = False, flags: SettingFlags = NO
         emit_json({"queue": name, "paused": False})
     else:
         talk(escaped(f"queue {name} goes on"))
+    return ExitCode.OK
+
+
+def drain_queue(name: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """Wait until nothing in a queue is due or with a worker; what is queued for later, or paused, is not waited for.
+
+    Args:
+        name: its name.
+        json: as JSON.
+    """
+    from .looping import run_until_stopped
+    from .opening import open_queue
+
+    settings = read_settings(flags, quiet=True)
+
+    async def drained() -> None:
+        async with open_queue(settings) as queue:
+            await _until_drained(queue, name)
+
+    try:
+        run_until_stopped(drained())
+    except KeyboardInterrupt:
+        raise StoppedError("stopped", note="what is queued stays queued") from None
+    if json:
+        emit_json({"queue": name, "drained": True})
+    else:
+        talk(escaped(f"nothing in queue {name} is due or running"))
+    return ExitCode.OK
+
+
+async def _until_drained(queue: JobQueue, name: str) -> None:
+    """Look at the queue until it is worked off.
+
+    Raises:
+        UsageError: no queue can have this name, or nobody would ever work it off.
+    """
+    from jobs.queue_status import status_of
+
+    told = 0
+    while True:
+        status = await status_of(queue)
+        lanes = [lane for lane in status.lanes if lane.queue == name]
+        n_left = sum(lane.due + lane.leased for lane in lanes)
+        if not n_left:
+            return
+        if name in status.paused:
+            raise UsageError(
+                f"queue {name!r} is paused, and will not be worked off",
+                fixes=[f"promptmill queue resume {name}"],
+            )
+        if n_left != told:
+            talk(f"{counted(n_left, 'job')} to go")
+            told = n_left
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def purge_queue(
+    name: str,
+    /,
+    *,
+    yes: Switch = False,
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Take every job out of a queue and stop the running ones; they leave no record, and are gone.
+
+    Args:
+        name: its name.
+        yes: do it; without it nothing is done.
+        json: as JSON.
+    """
+    from jobs.selecting import Selection, cancel_selected
+
+    if not yes:
+        raise UsageError(
+            f"all jobs of queue {name!r} would be gone",
+            fixes=[
+                f"see what they are:  promptmill job cancel --queue {name} --dry-run",
+                f"if that is what you want:  promptmill queue purge {name} --yes",
+            ],
+            note="nothing was cancelled",
+        )
+    found = with_queue(flags, lambda queue: cancel_selected(queue, Selection(queue=name)))
+    if json:
+        emit_json({"queue": name, "cancelled": found.n_taken, "running": found.n_running})
+    else:
+        running = f", {found.n_running} that are running are told to stop"
+        talk(f"{counted(found.n_taken, 'job')} cancelled{running if found.n_running else ''}")
     return ExitCode.OK
 
 

@@ -13,6 +13,7 @@ from worker.consumer.cancelling import cancel_until_done
 from worker.main import Engine, open_engine, serve
 
 from .batch import Batch
+from .batch_api import MOST_JOBS, engine_in_batches, refuse_kept_budget, sent_of
 from .checking import (
     check_languages,
     check_own_interpreters,
@@ -23,12 +24,11 @@ from .checking import (
 )
 from .errors import BudgetReachedError, NobodyWorksError
 from .following import Follower, records_of
-from .in_batches import MOST_JOBS, engine_in_batches, refuse_other_way, sent_of
 from .opening import open_queue
 from .output import talk
 from .progress import RunProgress
 from .resuming import going_on, worker_command
-from .starting import start_run
+from .starting import keep_to_one_way, start_run
 
 _PATIENCE_SECONDS = 0.2
 
@@ -63,7 +63,8 @@ async def run_jobs(
                 own = _own_engine(settings, queue, batch, progress)
                 engine = await stack.enter_async_context(own)
             await refuse_mixed_run(queue, batch)
-            await refuse_other_way(queue, batch)
+            await refuse_kept_budget(queue, batch)
+            await keep_to_one_way(queue, batch)
         if workers and not able:
             talk(f"the running workers answer with {models_of(workers)}; this run has its own")
         progress.start(model, simulated=is_replayed(model))
@@ -161,7 +162,10 @@ async def _see_through(
 ) -> None:
     """Wait for the jobs; given an engine, work on them meanwhile. A worker of our own only ends first if it had to."""
     waiting = asyncio.create_task(follower.follow_to_the_end(submitting))
-    server = asyncio.create_task(serve(engine, settings, handle_signals=False)) if engine else None
+    # The address to listen at is that of a worker beside this command.
+    quiet = settings.worker.model_copy(update={"listen": None})
+    own = settings.model_copy(update={"worker": quiet})
+    server = asyncio.create_task(serve(engine, own, handle_signals=False)) if engine else None
     tasks = {waiting} if server is None else {waiting, server}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -126,7 +126,7 @@ class _Submit:
         from .detaching import tell_who_works
         from .opening import open_queue
         from .resuming import going_on
-        from .starting import start_run
+        from .starting import keep_to_one_way, start_run
 
         async with AsyncExitStack() as stack:
             with nothing_queued_yet(self._settings):
@@ -135,6 +135,7 @@ class _Submit:
                 batch = batch.for_model(model_meant(self._settings, workers))
                 check_languages(batch, [worker for worker in workers if batch.is_for(worker)])
                 await refuse_mixed_run(queue, batch)
+                await keep_to_one_way(queue, batch)
             self._tell_who_works = partial(tell_who_works, workers, batch)
             with going_on(how_to_go_on):
                 await start_run(queue, batch)

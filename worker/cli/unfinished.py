@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jobs.errors import PromptmillError, RecordNotFoundError
-from jobs.models import is_identifier
+from jobs.identifiers import is_identifier
 from jobs.queue import JobStatus
 
 from .opening import open_queue

@@ -13,8 +13,9 @@ from jobs.checkers import Checker, checker_of
 from jobs.clock import new_id
 from jobs.datasets.readers import piped_tasks, read_tasks
 from jobs.errors import UsageError
+from jobs.identifiers import is_identifier
 from jobs.languages import Language
-from jobs.models import PromptJob, is_identifier
+from jobs.models import PromptJob
 from jobs.python_tests import fault_of
 
 from .batch import NAMES, Batch, batch_of

@@ -1,6 +1,7 @@
 """`promptmill worker`: take jobs from the queue until told to stop."""
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.errors import ExitCode, RedisUnreachableError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 def work(
     *,
     burst: Switch = False,
+    check: Switch = False,
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
@@ -23,9 +25,15 @@ def work(
 
     Args:
         burst: stop when the queue holds nothing that this worker answers.
+        check: only ask the worker that answers at worker.listen whether it takes jobs; exit with 0 if so, else 3.
         json: errors as JSON.
     """
-    settings = read_settings(flags)
+    settings = read_settings(flags, quiet=check)
+    if check:
+        from .asking_workers import ask_whether_ready
+
+        ask_whether_ready(settings.worker.listen)
+        return ExitCode.OK
     try:
         asyncio.run(_work(settings, burst=burst))
     except RedisUnreachableError as error:
@@ -42,6 +50,7 @@ async def _work(settings: "Settings", *, burst: bool) -> None:
 
     log = structlog.get_logger(__name__)
     async with open_engine(settings) as engine:
+        await _keep_schedules(settings)
 
         def tell() -> None:
             log.info(
@@ -58,3 +67,35 @@ async def _work(settings: "Settings", *, burst: bool) -> None:
         # Whoever waits for these words may stop it the moment after, and must find it listening.
         await serve(engine, settings, burst=burst, outlasts_refusals=not burst, on_ready=tell)
         log.info("worker stopped")
+
+
+async def _keep_schedules(settings: "Settings") -> None:
+    """Keep the schedules that `promptmill.toml` declares."""
+    import structlog
+
+    from config.loading import load_settings
+    from config.sources import schedules_in
+    from jobs.schedules.state import list_schedules
+
+    from .declaring import keep_declared
+    from .opening import open_queue
+
+    log = structlog.get_logger(__name__)
+    here = Path.cwd()
+    tables = schedules_in(here)
+
+    def settings_for(model: str | None) -> "Settings":
+        return settings if model is None else load_settings(here, overrides={"model.name": model})
+
+    async with open_queue(settings) as queue:
+        for name in await keep_declared(queue, tables, settings_for):
+            log.info("schedule kept", schedule=name)
+        declared = {str(table.values.get("name")) for table in tables}
+        for state in await list_schedules(queue):
+            kept = state.schedule
+            if kept.declared_in == "file" and kept.name not in declared:
+                log.warning(
+                    "a schedule is kept that no file here declares",
+                    schedule=kept.name,
+                    fix=f"promptmill schedule remove {kept.name}",
+                )

@@ -10,9 +10,18 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
 from jobs.errors import StoreError
-from jobs.feeding import NoBatch, end_feeding, feed_batch, is_any_fed_into, next_batch, runs_to_feed
+from jobs.feeding import (
+    NoBatch,
+    end_feeding,
+    feed_batch,
+    is_any_fed_into,
+    next_batch,
+    runs_to_feed,
+    template_of,
+)
 from jobs.keys import Keys
 from jobs.records import RecordStore
+from jobs.schedules.templates import drop_if_unused
 
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 1.0
@@ -79,7 +88,11 @@ class Feeder:
                 return False
             case NoBatch.ALL_FED:
                 # In this order: a worker that is killed in between leaves it to another to forget the run.
-                await self._store.drop_batches(run_id)
+                template = await template_of(self._redis, self._keys, run_id)
+                if template is None:
+                    await self._store.drop_batches(run_id)
+                else:
+                    await drop_if_unused(self._redis, self._keys, self._store, template)
                 await end_feeding(self._redis, self._keys, run_id)
                 _log.info("run fed", run_id=run_id)
                 return False
@@ -87,7 +100,8 @@ class Feeder:
                 return await self._feed(run_id, number)
 
     async def _feed(self, run_id: str, number: int) -> bool:
-        content = await self._store.get_batch(run_id, number)
+        template = await template_of(self._redis, self._keys, run_id)
+        content = await self._store.get_batch(template or run_id, number)
         fed = await feed_batch(self._redis, self._keys, run_id, number, content)
         if fed.strangers:
             _log.error(

@@ -53,6 +53,7 @@ def make_record(
 ) -> Record:
     """The record of a job that ended with these attempts, or, given an error, of one that failed because of us."""
     ran_under = [attempt.isolation for attempt in attempts if attempt.isolation is not None]
+    ran_elsewhere = any(attempt.executed_by == "gemini" for attempt in attempts)
     asked_last = attempts[-1].reply.requested_model if attempts else None
     return Record(
         job=delivery.job,
@@ -64,7 +65,11 @@ def make_record(
         served_model=attempts[-1].reply.model_version if attempts else None,
         simulated=provenance.simulated or any(attempt.reply.simulated for attempt in attempts),
         limits=limits,
-        isolation=weakest_of(ran_under or [provenance.isolation]),
+        isolation=(
+            None
+            if ran_elsewhere and not ran_under
+            else weakest_of(ran_under or [provenance.isolation])
+        ),
         worker=provenance.worker,
         versions=_versions(),
         deliveries=delivery.number,

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from typing_extensions import override
 
 from jobs import wire
+from jobs.clock import monotonic
 from jobs.outages import through_outages
 from jobs.payloads import FUNCTION, job_in
 
@@ -103,6 +104,7 @@ class JobWorker(Worker):
         self._ending_of: dict[str, Ending] = {}
         # Seen to, and only Redis is to be told so: they take no slot, or slots would be idle for that long.
         self._leaving: set[str] = set()
+        self._renewed_at = monotonic()
         self._woken = asyncio.Event()
         self._stopped = asyncio.Event()
         self.on_stop = lambda _: self._stopped.set()
@@ -110,9 +112,9 @@ class JobWorker(Worker):
         self._draining: asyncio.Task[None] | None = None
 
     @property
-    def is_hindered(self) -> bool:
-        """Whether no job is taken, for a reason that one of `obstacles` gave."""
-        return self._obstacle_seen is not None
+    def obstacle(self) -> str | None:
+        """Why no job is taken, as one of `obstacles` told it; None if jobs are taken."""
+        return self._obstacle_seen
 
     @property
     @override
@@ -227,6 +229,9 @@ class JobWorker(Worker):
         return min(n_free, _MOST_AT_ONCE) if room is None else min(n_free, _MOST_AT_ONCE, room)
 
     async def _claim(self, free: int) -> Taken:
+        if monotonic() - self._renewed_at > self._claims.lease_seconds / 2:
+            # This process stood still. What nobody has taken meanwhile is still its own, and not to be taken anew.
+            await self._renew_all()
         # A task of its own, so that what it takes is known even where this worker is stopped meanwhile.
         has_suspect = any(claim.is_suspect for claim in self._open.values())
         self._taking = asyncio.create_task(self._claims.take(free, spare_suspects=has_suspect))
@@ -285,15 +290,19 @@ class JobWorker(Worker):
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._claims.lease_seconds / 3)
-            held = tuple(self._open.values())
-            try:
-                answers = await self._claims.renew(held)
-            except (RedisError, OSError) as error:
-                _log.warning("leases not renewed", error=str(error))
-                continue
-            for claim, hold in zip(held, answers, strict=True):
-                if self._held.get(claim.job_id) is claim:
-                    self._heed(claim, hold)
+            await self._renew_all()
+
+    async def _renew_all(self) -> None:
+        held = tuple(self._open.values())
+        try:
+            answers = await self._claims.renew(held)
+        except (RedisError, OSError) as error:
+            _log.warning("leases not renewed", error=str(error))
+            return
+        self._renewed_at = monotonic()
+        for claim, hold in zip(held, answers, strict=True):
+            if self._held.get(claim.job_id) is claim:
+                self._heed(claim, hold)
 
     def _heed(self, claim: Claim, hold: Hold) -> None:
         if hold is Hold.TO_STOP:

@@ -1,17 +1,17 @@
 """A batch of Gemini's from wherever it is to its results, through whatever is in the way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
 
+from jobs.budgets import Spent
 from jobs.clock import utcnow
 from jobs.models import ModelReply
 from worker.errors import (
     BatchesFailedError,
-    ModelKeyError,
     ModelRejectedError,
     ModelUnavailableError,
 )
@@ -19,6 +19,7 @@ from worker.errors import (
 from .batches import BatchStatus, GeminiBatches
 from .faults import Fault
 from .options import GeminiOptions
+from .prices import priced
 from .sent import SentBatch, SentBatches
 
 _log = structlog.get_logger(__name__)
@@ -82,23 +83,12 @@ class BatchFollower:
     async def see_through(self, batch: SentBatch, lines: bytes | None) -> Outcome:
         """The batch from wherever it is to its end. Without `lines`, one that nobody made comes to nothing."""
         name = batch.name or await self._make(batch, lines)
-        gone = BatchStatus(_GONE, None, None, "it is not to be found")
-        status = await self._until_over(batch, name) if name else gone
-        found: dict[str, ModelReply | Fault] = {}
-        if status.results is not None:
-            results = status.results
-            try:
-                found = await self._patiently(lambda: self._wire.results(results))
-            except (ModelRejectedError, ModelKeyError):
-                # The key has just been good for the batch: results are kept for two days.
-                status = replace(gone, reason="its results are gone")
+        status, found = await self._end_of(batch, name) if name else (_gone("it was not made"), {})
         if not found:
             await self._sent.forget(batch)
-        seconds = (utcnow() - batch.sent_at).total_seconds()
-        for key, result in found.items():
-            if isinstance(result, ModelReply):
-                came = {"batch": name, "latency_seconds": seconds}
-                found[key] = result.model_copy(update=came)
+        else:
+            found = {key: _as_of_batch(result, batch, name) for key, result in found.items()}
+            await self._sent.count(batch, _spent_on(found.values()))
         n_answered = sum(isinstance(found.get(key), ModelReply) for key in batch.keys)
         self._tell(batch, name, status, n_answered)
         return Outcome(name or "", status, found)
@@ -114,7 +104,13 @@ class BatchFollower:
                 _log.warning("batch not made yet", reason=error.in_one_line)
             except ModelRejectedError as error:
                 raise BatchesFailedError(
-                    "Gemini refuses to make a batch", facts=error.facts
+                    "Gemini refuses to make a batch",
+                    facts=error.facts,
+                    fixes=(
+                        "mend what Gemini says of it: batches need an account that is billed",
+                        *error.fixes,
+                        "or ask live, in a run of another name:  leave out --batch",
+                    ),
                 ) from error
             # It may be made and the answer lost: from here on, it is looked for first.
             is_new = False
@@ -132,13 +128,39 @@ class BatchFollower:
             return found
         return await self._wire.create(batch.own_id, batch.model, lines)
 
+    async def _end_of(
+        self, batch: SentBatch, name: str
+    ) -> tuple[BatchStatus, dict[str, ModelReply | Fault]]:
+        """How it ended, and what it brought.
+
+        Raises:
+            BatchesFailedError: that is refused to be told. The batch may be as good as ever, and stays written down.
+        """
+        try:
+            status = await self._until_over(batch, name)
+            if status.results is None:
+                return status, {}
+            results = status.results
+            found = await self._patiently(lambda: self._wire.results(results))
+            if found is not None:
+                return status, found
+            # Of a file that is gone it is said that we may not read it, and so it is where the key is good no longer:
+            # then this look raises.
+            await self._patiently(lambda: self._wire.look(name))
+        except ModelRejectedError as error:
+            raise BatchesFailedError(
+                f"Gemini refuses to say how the batch {name!r} stands",
+                facts=error.facts,
+                fixes=("look at model.base_url, and at what stands between here and Gemini",),
+            ) from error
+        return _gone("its results are gone"), {}
+
     async def _until_over(self, batch: SentBatch, name: str) -> BatchStatus:
         told: BatchStatus | None = None
         for wait_seconds in self._waits():
-            try:
-                status = await self._patiently(lambda: self._wire.look(name))
-            except ModelRejectedError as error:
-                return BatchStatus(_GONE, None, None, error.message)
+            status = await self._patiently(lambda: self._wire.look(name))
+            if status is None:
+                return _gone("Gemini has no such batch any more")
             if status.is_over:
                 return status
             if status != told:
@@ -181,3 +203,30 @@ class BatchFollower:
         )
         _log.info("batch", run_id=self._sent.run_id, name=news.name, state=news.state)
         self._on_news(news)
+
+
+def _as_of_batch(
+    result: ModelReply | Fault, batch: SentBatch, name: str | None
+) -> ModelReply | Fault:
+    """A result with what is known of it by its batch."""
+    if isinstance(result, Fault):
+        return result
+    now = utcnow()
+    came = {"batch": name, "latency_seconds": (now - batch.sent_at).total_seconds()}
+    return priced(result.model_copy(update=came), batch.model, now, is_batch=True)
+
+
+def _spent_on(results: Collection[ModelReply | Fault]) -> Spent:
+    """What these have used together."""
+    replies = [result for result in results if isinstance(result, ModelReply)]
+    usages = [reply.usage for reply in replies]
+    return Spent(
+        requests=len(results),
+        tokens=sum(usage.total_token_count or usage.prompt_token_count or 0 for usage in usages),
+        usd=sum(reply.cost.usd for reply in replies if reply.cost),
+        unpriced=sum(reply.cost is None for reply in replies),
+    )
+
+
+def _gone(why: str) -> BatchStatus:
+    return BatchStatus(_GONE, None, None, why)

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, Protocol
 
 import structlog
@@ -55,6 +54,8 @@ class _Wish:
     key: str
     model: str
     line: bytes
+    heard: frozenset[str]
+    """Batches that have said what they say of it."""
     batch: "asyncio.Future[_Following]"
 
 
@@ -102,8 +103,6 @@ class BatchedModel:
         self._wished = asyncio.Event()
         self._gathering: asyncio.Task[None] | None = None
         self._followed: dict[str, _Following] = {}
-        # What a batch has said of a key is given once: who asks again was not content with it.
-        self._given: set[tuple[str, str]] = set()
 
     async def check(self) -> None:
         """Find out whether the model could answer, at no cost."""
@@ -143,15 +142,17 @@ class BatchedModel:
 
     async def _from_batches(self, key: str, model: str, line: bytes) -> ModelReply | None:
         """The first reply that is of use, or the last that may be asked for; None where two batches had none."""
+        # What was paid for is heard again from the first batch on: by another process, or by another delivery in this.
+        heard: set[str] = set()
         n_left, repeats, thrown_away = _MOST_TRIES, Counter[CallClass](), Usage()
         while n_left:
-            result = await self._from_batch(key, model, line)
+            result = await self._from_batch(key, model, line, heard)
             if isinstance(result, ModelReply) and _is_of_use(result, repeats):
                 n_resamples = repeats.total()
                 paid = {"usage": thrown_away + result.usage, "thrown_away": thrown_away}
                 asked = {"resamples": n_resamples, "transport_tries": n_resamples + 1}
                 reply = result.model_copy(update={**paid, **asked})
-                return priced(reply, model, utcnow(), is_batch=True)
+                return priced(reply, model, utcnow(), is_batch=True) if n_resamples else reply
             fault = fault_in(result) if isinstance(result, ModelReply) else result
             if fault is not None and POLICIES[class_of(fault)].then is not Then.LATER:
                 raise error_of(fault, model, self._options, tries=1)
@@ -162,23 +163,29 @@ class BatchedModel:
                 n_left -= 1
         return None
 
-    async def _from_batch(self, key: str, model: str, line: bytes) -> ModelReply | Fault | None:
-        """What the next batch that ends as it should says of this key; None is nothing."""
+    async def _from_batch(
+        self, key: str, model: str, line: bytes, heard: set[str]
+    ) -> ModelReply | Fault | None:
+        """What the next batch, after those `heard`, that ends as it should says of this key; None is nothing."""
         reason = ""
         for _ in range(_MOST_ENDS):
-            following = await self._wish(key, model, line)
+            following = await self._wish(key, model, line, frozenset(heard))
             outcome = await asyncio.shield(following.outcome)
-            self._given.add((following.own_id, key))
+            heard.add(following.own_id)
             if key in outcome.found or outcome.status.state == "SUCCEEDED":
                 return outcome.found.get(key)
             reason = f"{outcome.status.state} {outcome.status.reason}".strip()
         raise BatchesFailedError(
             f"{_MOST_ENDS} batches in a row came to nothing",
             facts={"the last one": self._options.redact(reason)},
+            fixes=(
+                "mend what Gemini says of the last one, where it says what it was",
+                "or ask live, in a run of another name:  leave out --batch",
+            ),
         )
 
-    async def _wish(self, key: str, model: str, line: bytes) -> _Following:
-        wish = _Wish(key, model, line, asyncio.get_running_loop().create_future())
+    async def _wish(self, key: str, model: str, line: bytes, heard: frozenset[str]) -> _Following:
+        wish = _Wish(key, model, line, heard, asyncio.get_running_loop().create_future())
         self._wishes.append(wish)
         self._wished.set()
         if self._gathering is None:
@@ -203,22 +210,31 @@ class BatchedModel:
     async def _send(self, wishes: Sequence[_Wish]) -> None:
         """Give each wish a batch: one that was sent before, by whoever it was, or one that is sent now."""
         known = await self._sent.all()
-        waiting = {wish.key: wish for wish in wishes}
+        # A job that was taken from us and came back may ask while its earlier delivery still does.
+        waiting: defaultdict[str, list[_Wish]] = defaultdict(list)
+        for wish in wishes:
+            waiting[wish.key].append(wish)
         for batch in known:
-            for key in batch.keys:
-                if key in waiting and (batch.own_id, key) not in self._given:
-                    _tell(waiting.pop(key), self._follow(batch, None))
-        numbers = count(1 + max((batch.number for batch in known), default=0))
-        for model, chunk in _chunks(waiting.values()):
+            for key in waiting.keys() & set(batch.keys):
+                told = [wish for wish in waiting[key] if batch.own_id not in wish.heard]
+                for wish in told:
+                    _tell(wish, self._follow(batch, None))
+                waiting[key] = [wish for wish in waiting[key] if wish not in told]
+        for model, chunk in _chunks(asked[0] for asked in waiting.values() if asked):
             own_id = f"{self._sent.run_id} {new_id('batch')}"
             keys = tuple(wish.key for wish in chunk)
             batch = SentBatch(
-                own_id=own_id, number=next(numbers), model=model, keys=keys, sent_at=utcnow()
+                own_id=own_id,
+                number=await self._sent.next_number(),
+                model=model,
+                keys=keys,
+                sent_at=utcnow(),
             )
             await self._sent.note(batch)
             following = self._follow(batch, b"".join(wish.line for wish in chunk))
-            for wish in chunk:
-                _tell(wish, following)
+            for key in keys:
+                for wish in waiting[key]:
+                    _tell(wish, following)
 
     def _follow(self, batch: SentBatch, lines: bytes | None) -> _Following:
         following = self._followed.get(batch.own_id)

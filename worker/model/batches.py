@@ -79,13 +79,14 @@ class GeminiBatches:
         config = types.UploadFileConfig(mime_type="jsonl", display_name=own_id)
         files, batches = self._client.aio.files, self._client.aio.batches
         upload = files.upload(file=io.BytesIO(lines), config=config)
-        file = await self._answer(upload, _FILE_SECONDS)
+        file = await self._answer(upload, model, _FILE_SECONDS)
         made = await self._answer(
             batches.create(
                 model=model,
                 src=file.name or "",
                 config=types.CreateBatchJobConfig(display_name=own_id),
-            )
+            ),
+            model,
         )
         return made.name or ""
 
@@ -95,31 +96,40 @@ class GeminiBatches:
         Raises:
             ModelError: it cannot be told.
         """
-        return await self._answer(self._find(own_id), _FILE_SECONDS)
+        return await self._answer(self._find(own_id), own_id, _FILE_SECONDS)
 
-    async def look(self, name: str) -> BatchStatus:
-        """How a batch stands.
+    async def look(self, name: str) -> BatchStatus | None:
+        """How a batch stands; None where the service has none of this name.
 
         Raises:
             ModelError: it cannot be told.
         """
         async with self._looking:
-            await self._answer(self._client.aio.batches.get(name=name))
+            seen = await self._settled(self._client.aio.batches.get(name=name))
+            if isinstance(seen, Fault) and seen.status == 404:
+                return None
+            self._sure(seen, name)
             # The SDK's own reading has neither the counts nor the reason.
             return _status_of(read_object(self._kept))
 
-    async def results(self, file: str) -> dict[str, ModelReply | Fault]:
+    async def results(self, file: str) -> dict[str, ModelReply | Fault] | None:
         """What a file of results says of each key; of a key that stands there twice it says nothing.
+
+        None where we may not read it: so it is with one that is gone, and with every other where the key is refused.
 
         Raises:
             ModelError: it cannot be had.
         """
-        content = await self._answer(self._client.aio.files.download(file=file), _FILE_SECONDS)
-        found = list(_results_in(content.decode("utf-8", "replace")))
-        times = Counter(key for key, _ in found)
+        download = self._client.aio.files.download(file=file)
+        found = await self._settled(download, _FILE_SECONDS)
+        if isinstance(found, Fault) and found.status in (403, 404):
+            return None
+        content = self._sure(found, file)
+        results = list(_results_in(content.decode("utf-8", "replace")))
+        times = Counter(key for key, _ in results)
         if unclear := sorted(key for key, n in times.items() if n > 1):
             _log.warning("results with the same key", file=file, keys=unclear[:10])
-        return {key: result for key, result in found if times[key] == 1}
+        return {key: result for key, result in results if times[key] == 1}
 
     async def aclose(self) -> None:
         """Give back connections; calling it twice changes nothing."""
@@ -134,16 +144,23 @@ class GeminiBatches:
         return None
 
     async def _answer(
-        self, request: Awaitable[_Answer], timeout_seconds: float | None = None
+        self, request: Awaitable[_Answer], asked: str, timeout_seconds: float | None = None
     ) -> _Answer:
-        seconds = timeout_seconds or self._options.timeout_seconds
+        return self._sure(await self._settled(request, timeout_seconds), asked)
+
+    async def _settled(
+        self, request: Awaitable[_Answer], timeout_seconds: float | None = None
+    ) -> _Answer | Fault:
         try:
-            answer = await settle(request, seconds)
+            return await settle(request, timeout_seconds or self._options.timeout_seconds)
         except KeyError as error:
             # What the SDK says of an answer to an upload that it cannot use.
-            answer = Fault(None, f"an answer without {error}")
+            return Fault(None, f"an answer without {error}")
+
+    def _sure(self, answer: _Answer | Fault, asked: str) -> _Answer:
+        """The answer to a request about the model, batch or file that was `asked`, where it is one."""
         if isinstance(answer, Fault):
-            raise error_of(answer, self._options.name, self._options, tries=1)
+            raise error_of(answer, asked, self._options, tries=1)
         return answer
 
     async def _keep(self, response: httpx2.Response) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import assert_never
 
 from pydantic import JsonValue
 
@@ -127,8 +128,10 @@ def error_of(fault: Fault, model: str, options: GeminiOptions, *, tries: int) ->
             )
         case Then.PAUSE:
             return options.refused(facts)
-        case _:
+        case Then.FAIL | Then.USE:
             return _rejected(fault, model, options, facts)
+        case never:
+            assert_never(never)
 
 
 def _rejected(

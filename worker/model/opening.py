@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 
 def open_model(name: str, gemini: GeminiOptions, throttle: Throttle | None = None) -> ModelClient:
-    """The client meant by `name`: `auto`, `replay`, `replay:PATH` or the name of a Gemini model.
+    """The client meant by `name`: `replay`, `replay:PATH` or the name of a Gemini model.
 
-    Gemini is asked as `throttle` admits it; without one, as if nobody else asked.
-
-    `auto` is the model in `gemini` where there is a key, or Vertex AI is meant, else the shipped recordings. A key
-    that does not work is an error later on, never a replay.
+    Gemini is asked as `throttle` admits it; without one, as if nobody else asked. A key that does not work is an error
+    later on, never a replay. What `auto` comes to, the settings know.
 
     Raises:
         ModelKeyMissingError: a Gemini model is named and there is no key.
@@ -30,10 +28,8 @@ def open_model(name: str, gemini: GeminiOptions, throttle: Throttle | None = Non
         UsageError: Vertex AI is set up by halves; or the recordings cannot be read, or have bad lines.
     """
     match name.partition(":"):
-        case ("auto", "", ""):
-            return _open_gemini(gemini, throttle) if gemini.can_ask else _open_shipped()
         case ("replay", "", ""):
-            return _open_shipped()
+            return ReplayModel(shipped_recordings(), name)
         case ("replay", ":", path):
             return ReplayModel(load_recordings(Path(path)), name)
         case _:
@@ -57,10 +53,6 @@ def open_batched(
     from .batched import BatchedModel
 
     return BatchedModel(_open_gemini(gemini, throttle), gemini, sent, crowd, on_news, Pace())
-
-
-def _open_shipped() -> ModelClient:
-    return ReplayModel(shipped_recordings(), "replay")
 
 
 def _open_gemini(options: GeminiOptions, throttle: Throttle | None) -> ModelClient:

@@ -64,11 +64,6 @@ class GeminiOptions:
         """The API version they go to."""
         return self.api_version or (VERTEX_API_VERSION if self.vertex else DEFAULT_API_VERSION)
 
-    @property
-    def can_ask(self) -> bool:
-        """Whether there is somebody to ask: a key is set, good or bad, or Vertex AI is meant."""
-        return self.vertex or bool((self.api_key or "").strip())
-
     def check_backend(self) -> None:
         """Make sure that Vertex AI is set up as a whole, or not at all.
 
@@ -86,7 +81,7 @@ class GeminiOptions:
                 fixes=(*fixes, "or ask the Gemini API:  PROMPTMILL_MODEL__BACKEND=gemini"),
             )
         raise UsageError(
-            f"{' and '.join(half)} set, and model.backend is gemini, which knows neither",
+            f"{' and '.join(half)} set, which is only for Vertex AI, and model.backend is gemini",
             fixes=("ask Vertex AI:  PROMPTMILL_MODEL__BACKEND=vertex", "or leave them unset"),
         )
 
@@ -153,7 +148,7 @@ class GeminiOptions:
         shown = f"{len(key)} characters"
         if len(key) >= _SHORTEST_KEY_WITH_AN_ENDING:
             shown += f", ends in …{ascii(key[-4:])[1:-1]}"
-        return {"key": shown, "set in": f"the first one set of {_KEY_VARIABLES}"}
+        return {"key": shown, "set in": f"the first that is set of {_KEY_VARIABLES}"}
 
     def redact(self, words: str) -> str:
         """`words` without the key, should somebody else have quoted it."""

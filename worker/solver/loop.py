@@ -101,12 +101,12 @@ class FeedbackLoop:
     async def _ask(self, job: PromptJob, attempts: Sequence[Attempt]) -> ModelReply:
         style: Style = "text" if self._are_parts_refused else job.conversation.style
         request = _request(job, attempts, style)
-        in_text = _request(job, attempts, "text")
         try:
             reply = await self._model.generate(request)
         except ModelNotFoundError:
             raise
         except ModelRejectedError as error:
+            in_text = _request(job, attempts, "text")
             if request == in_text:
                 raise
             # Whether a service takes parts that its own tool did not make, only the service knows.

@@ -7,14 +7,12 @@ from dataclasses import replace
 
 from config.escaping import escaped
 from config.settings import Settings
-from jobs.connection import expecting_answer
 from jobs.errors import UsageError
-from jobs.lanes import lane_of
 from jobs.presence import is_replayed
 from jobs.priorities import Priority
 from jobs.queue import JobQueue
 from jobs.runs import find_run
-from worker.consumer.in_batches import Deliveries
+from worker.consumer.crowd import Deliveries
 from worker.main import Engine, open_engine
 from worker.model import ModelClient
 from worker.model.batch_following import BatchNews
@@ -24,7 +22,6 @@ from worker.model.sent import SentBatches
 from worker.model.throttle import Throttle
 
 from .batch import Batch
-from .errors import MixedRunError
 from .output import counted
 from .placing import Place
 from .progress import RunProgress
@@ -67,33 +64,17 @@ def refuse_without_gemini(settings: Settings) -> None:
         )
 
 
-async def refuse_other_way(queue: JobQueue, batch: Batch) -> None:
-    """Make sure that what is queued of the run is asked the same way: nobody would work on it otherwise.
+async def refuse_kept_budget(queue: JobQueue, batch: Batch) -> None:
+    """Make sure that the run was not given a budget, which nobody would hold.
 
     Raises:
-        MixedRunError: the run goes by batches and the command does not, or the other way round.
+        UsageError: it was.
     """
-    run_id = batch.run_id
-    if run_id is None:
-        return
-    place = place_of_batches(run_id)
-    lane = lane_of(batch.first().model_copy(update={"queue": place.queue}))
-    lane = replace(lane, priority=place.priority)
-    with expecting_answer(f"it cannot be told how run {run_id!r} is asked"):
-        async with queue.redis.pipeline(transaction=False) as pipe:
-            pipe.sismember(queue.keys.lanes, lane.name)
-            [is_batched] = await pipe.execute()
-    run = await find_run(queue, run_id)
-    if batch.in_batches and run is not None and run.open > run.held and not is_batched:
-        raise MixedRunError(
-            f"run {run_id!r} was begun without --batch, and {counted(run.open, 'job')} of it are queued",
-            fixes=["go on without --batch", "or give this run another name with --run"],
-            note=_NOTHING,
-        )
-    if is_batched and not batch.in_batches:
-        raise MixedRunError(
-            f"run {run_id!r} was begun with --batch, and jobs of it wait for batches",
-            fixes=["go on with --batch", f"or end it first:  promptmill run cancel {run_id}"],
+    run = await find_run(queue, batch.run_id or "")
+    if batch.in_batches and run is not None and run.budget.is_set:
+        raise UsageError(
+            f"run {run.run_id!r} has a budget, which is held request by request, and --batch sends all of them at once",
+            fixes=["give this run another name with --run", "or leave out --batch"],
             note=_NOTHING,
         )
 
@@ -114,9 +95,9 @@ async def engine_in_batches(
     """
     deliveries = Deliveries(queue.redis, queue.keys)
 
-    def model_of(_: str, options: GeminiOptions, throttle: Throttle) -> ModelClient:
+    def model_of(name: str, options: GeminiOptions, throttle: Throttle) -> ModelClient:
         return open_batched(
-            replace(options, name=settings.meant_model),
+            replace(options, name=name),
             sent_of(queue, batch),
             deliveries,
             lambda news: progress.say(_told(news)),

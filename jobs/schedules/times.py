@@ -1,0 +1,153 @@
+"""From a cron expression and a time zone to instants, and words for the two nights a year that are special."""
+
+import difflib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+from cronsim import CronSim, CronSimError
+
+from jobs.errors import UsageError
+
+ALIASES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+_FORM = "minute (0-59) hour (0-23) day of month (1-31) month (1-12) day of week (0-7 or SUN-SAT)"
+_MONTH, _MINUTE, _HOUR = -2, -5, -4
+_LONGEST_SHIFT = timedelta(hours=3)
+
+
+class Timetable:
+    """The instants of a cron expression in a time zone.
+
+    Times of the day, such as `30 2 * * *`, come once on each day: one that the clock leaves out comes when the clock
+    goes on, and one that it shows twice comes the first time. What has a `*` in minute or hour goes by real time.
+    """
+
+    def __init__(self, cron: str, zone: str) -> None:
+        """Read an expression of five fields, of six with seconds in front, or one of `ALIASES`.
+
+        Raises:
+            UsageError: it is none, comes never, or there is no such zone.
+        """
+        self.cron = cron
+        self._zone = _zone_named(zone)
+        self._expression = _expression_in(cron)
+        fields = self._expression.split()
+        self._is_by_the_clock = len(fields) == len("mhdMw") and not any(
+            fields[place].startswith("*") for place in (_MINUTE, _HOUR)
+        )
+        if next(self.after(datetime(2024, 1, 1, tzinfo=UTC)), None) is None:
+            raise _never(cron)
+
+    @property
+    def words(self) -> str:
+        """When that is, in words."""
+        return CronSim(self._expression, datetime(2024, 1, 1, tzinfo=UTC)).explain()
+
+    def after(self, moment: datetime) -> Iterator[datetime]:
+        """The instants after this moment, in UTC, for as long as somebody asks."""
+        simulated = CronSim(self._expression, moment.astimezone(self._zone))
+        for local in simulated:
+            instant = local.astimezone(UTC)
+            # Of a time that the clock shows twice the first one counts, which may be over.
+            if instant > moment:
+                yield instant
+
+    def local(self, instant: datetime) -> datetime:
+        """What the clock of the zone shows then."""
+        return instant.astimezone(self._zone)
+
+    def night(self, instant: datetime) -> str:
+        """What is special about an instant, because the clock is set on that night; empty on all other days."""
+        local = self.local(instant)
+        if local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
+            which = "second" if local.fold else "first"
+            if self._is_by_the_clock:
+                return f"{local:%H:%M} comes twice on this night, and only the first one counts"
+            return f"{local:%H:%M} comes twice on this night; this is the {which} one"
+        gap = self._gap_before(instant)
+        if gap is None:
+            return ""
+        begin, end = gap
+        meant = next(CronSim(self._expression, begin - timedelta(seconds=1)), end)
+        if self._is_by_the_clock and meant < end:
+            return f"{meant:%H:%M} does not exist on this night; the clock goes on at {local:%H:%M}"
+        return f"on this night the clock goes from {begin:%H:%M} to {end:%H:%M}"
+
+    def _gap_before(self, instant: datetime) -> tuple[datetime, datetime] | None:
+        """The local times, without a zone, that the clock leaves out and that end with this instant."""
+        local, before = self.local(instant), self.local(instant - timedelta(seconds=1))
+        shift = (local.utcoffset() or timedelta()) - (before.utcoffset() or timedelta())
+        if not timedelta() < shift <= _LONGEST_SHIFT:
+            return None
+        end = local.replace(tzinfo=None)
+        return end - shift, end
+
+
+def _expression_in(cron: str) -> str:
+    text = cron.strip()
+    if text.startswith("@"):
+        if text.lower() not in ALIASES:
+            raise UsageError(
+                f"{cron!r} is no cron expression",
+                fixes=[f"write one of {', '.join(ALIASES)}", f"or five fields: {_FORM}"],
+            )
+        return ALIASES[text.lower()]
+    try:
+        CronSim(text, datetime(2024, 1, 1, tzinfo=UTC))
+    except (CronSimError, ValueError) as error:
+        if _is_possible_in_some_month(text):
+            raise _never(cron) from None
+        what = str(error).removeprefix("Bad ").lower()
+        told = "it needs five fields" if "fields" in what else f"its {what} cannot be used"
+        raise UsageError(
+            f"{cron!r} is no cron expression: {told}",
+            fixes=[f"write {_FORM}", 'for example "30 2 * * *", every day at 02:30'],
+        ) from None
+    return text
+
+
+def _is_possible_in_some_month(text: str) -> bool:
+    fields = text.split()
+    try:
+        CronSim(" ".join([*fields[:_MONTH], "*", fields[-1]]), datetime(2024, 1, 1, tzinfo=UTC))
+        CronSim(f"0 0 1 {fields[_MONTH]} *", datetime(2024, 1, 1, tzinfo=UTC))
+    except (CronSimError, ValueError, IndexError):
+        return False
+    return True
+
+
+def _never(cron: str) -> UsageError:
+    return UsageError(
+        f"{cron!r} never comes: no such day is in any of its months",
+        fixes=[
+            'write a day that the month has, such as "0 0 28 2 *"',
+            'or L for the last day of the month: "0 0 L 2 *"',
+        ],
+    )
+
+
+def _zone_named(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        known = available_timezones()
+        meant = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        if not meant:
+            cities = {zone.rpartition("/")[2].lower(): zone for zone in sorted(known)}
+            close = difflib.get_close_matches(name.lower().rpartition("/")[2], cities, n=1)
+            meant = [cities[city] for city in close]
+        hints = [f"did you mean {meant[0]}?"] if meant else []
+        if not known:
+            hints = ["this machine has no list of zones: install the package tzdata"]
+        raise UsageError(
+            f"there is no time zone {name!r}",
+            fixes=[*hints, "write a name of the IANA list, such as Europe/Berlin, or UTC"],
+        ) from None

@@ -1,0 +1,133 @@
+"""When schedules come, on ordinary days and on the nights on which the clock is set."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise, takewhile
+
+import pytest
+
+from jobs.errors import UsageError
+from jobs.schedules.times import ALIASES, Timetable
+
+# Two days about each night, in UTC, and what the clock leaves out or shows twice.
+NIGHTS = [
+    pytest.param("Europe/Berlin", "2026-03-28T12:00Z", id="Berlin-forward"),
+    pytest.param("Europe/Berlin", "2026-10-24T12:00Z", id="Berlin-back"),
+    pytest.param("America/New_York", "2026-03-07T12:00Z", id="New-York-forward"),
+    pytest.param("America/New_York", "2026-10-31T12:00Z", id="New-York-back"),
+    pytest.param("Australia/Lord_Howe", "2026-10-03T02:00Z", id="Lord-Howe-forward"),
+    pytest.param("Australia/Lord_Howe", "2026-04-04T02:00Z", id="Lord-Howe-back"),
+]
+
+
+def walked(cron: str, zone: str, begin: str, *, hours: int = 48) -> list[datetime]:
+    """What a simulated clock that asks every ten minutes, and remembers only how far it got, sees come."""
+    table, clock = Timetable(cron, zone), datetime.fromisoformat(begin)
+    seen: list[datetime] = []
+    end, reached = clock + timedelta(hours=hours), clock
+    while clock < end:
+        clock += timedelta(minutes=10)
+        seen += takewhile(lambda at, now=clock: at <= now, table.after(reached))  # type: ignore[misc]
+        reached = clock
+    return seen
+
+
+@pytest.mark.parametrize(("zone", "begin"), NIGHTS)
+def test_a_time_of_the_day_comes_once_on_each_day(zone: str, begin: str) -> None:
+    """A nightly run that comes twice is paid for twice, and one that is left out is missed in the morning."""
+    seen = walked("30 2 * * *", zone, begin)
+    days = Counter(Timetable("* * * * *", zone).local(at).date() for at in seen)
+    assert len(days) == 2
+    assert set(days.values()) == {1}
+
+
+@pytest.mark.parametrize(("zone", "begin"), NIGHTS)
+def test_every_half_hour_is_every_real_half_hour(zone: str, begin: str) -> None:
+    """Whoever watches something has no use for a clock that stands still for an hour."""
+    seen = walked("*/30 * * * *", zone, begin)
+    assert {later - earlier for earlier, later in pairwise(seen)} == {timedelta(minutes=30)}
+    assert len(seen) == 96
+
+
+@pytest.mark.parametrize(("zone", "begin"), NIGHTS)
+def test_every_hour_comes_with_each_full_hour_of_the_clock(zone: str, begin: str) -> None:
+    """Half an hour's shift moves full hours against real time; each one that the clock shows is meant."""
+    seen = walked("0 * * * *", zone, begin)
+    table = Timetable("* * * * *", zone)
+    assert {table.local(at).minute for at in seen} == {0}
+    shown, at = [], datetime.fromisoformat(begin)
+    while at < datetime.fromisoformat(begin) + timedelta(hours=48):
+        at += timedelta(minutes=1)
+        if table.local(at).minute == 0:
+            shown.append(at)
+    assert seen == shown
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "begin", "at", "words"),
+    [
+        ("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00Z", "2026-03-29T01:00Z",
+         "02:30 does not exist on this night; the clock goes on at 03:00"),
+        ("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00Z", "2026-10-25T00:30Z",
+         "02:30 comes twice on this night, and only the first one counts"),
+        ("30 2 * * *", "America/New_York", "2026-03-07T12:00Z", "2026-03-08T07:00Z",
+         "02:30 does not exist on this night; the clock goes on at 03:00"),
+        ("30 1 * * *", "America/New_York", "2026-10-31T12:00Z", "2026-11-01T05:30Z",
+         "01:30 comes twice on this night, and only the first one counts"),
+        ("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T02:00Z", "2026-10-03T15:30Z",
+         "02:15 does not exist on this night; the clock goes on at 02:30"),
+        ("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T02:00Z", "2026-04-04T14:45Z",
+         "01:45 comes twice on this night, and only the first one counts"),
+        ("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:45Z", "2026-03-29T01:00Z",
+         "on this night the clock goes from 02:00 to 03:00"),
+        ("0 * * * *", "Europe/Berlin", "2026-10-25T00:45Z", "2026-10-25T01:00Z",
+         "02:00 comes twice on this night; this is the second one"),
+        ("30 2 * * *", "Europe/Berlin", "2026-06-01T00:00Z", "2026-06-01T00:30Z", ""),
+    ],
+)  # fmt: skip
+def test_the_nights_are_told_in_words(
+    cron: str, zone: str, begin: str, at: str, words: str
+) -> None:
+    """Nobody who sees 03:00 in a list of 02:30s should have to look up when the clock was set."""
+    table = Timetable(cron, zone)
+    first = next(table.after(datetime.fromisoformat(begin)))
+    assert first == datetime.fromisoformat(at)
+    assert table.night(first) == words
+
+
+@pytest.mark.parametrize(("name", "expression"), ALIASES.items())
+def test_short_names_mean_their_expressions(name: str, expression: str) -> None:
+    """Everybody writes @daily."""
+    begin = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    named, written = (list(islice(Timetable(c, "UTC").after(begin), 5)) for c in (name, expression))
+    assert named == written
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "says", "types"),
+    [
+        ("61 * * * *", "UTC", "its minute cannot be used", "minute (0-59)"),
+        ("0 0 * * FOO", "UTC", "its day-of-week cannot be used", "SUN-SAT"),
+        ("* * *", "UTC", "it needs five fields", "30 2 * * *"),
+        ("", "UTC", "it needs five fields", "30 2 * * *"),
+        ("@reboot", "UTC", "is no cron expression", "@daily"),
+        ("0 0 31 2 *", "UTC", "never comes", "0 0 L 2 *"),
+        ("0 0 31 4,6 *", "UTC", "never comes", "0 0 28 2 *"),
+        ("0 0 * * *", "Berlin", "no time zone 'Berlin'", "did you mean Europe/Berlin?"),
+        ("0 0 * * *", "Europe/Berln", "no time zone", "did you mean Europe/Berlin?"),
+        ("0 0 * * *", "", "no time zone", "Europe/Berlin"),
+        ("0 0 * * *", "../../etc/passwd", "no time zone", "IANA"),
+    ],
+)
+def test_what_cannot_be_used_says_what_to_type(cron: str, zone: str, says: str, types: str) -> None:
+    """An expression is typed once a year, and always wrong the first time."""
+    with pytest.raises(UsageError) as raised:
+        Timetable(cron, zone)
+    assert says in raised.value.message
+    assert types in " ".join(raised.value.fixes)
+
+
+def test_the_29th_of_february_comes_every_four_years() -> None:
+    """It is rare, not impossible."""
+    first = next(Timetable("0 0 29 2 *", "UTC").after(datetime(2026, 1, 1, tzinfo=UTC)))
+    assert first == datetime(2028, 2, 29, tzinfo=UTC)

@@ -1,0 +1,211 @@
+"""A schedule as it is written, typed or in `promptmill.toml`, and what it comes to."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from config.settings import Settings
+from config.sources import ScheduleTable
+from jobs.budgets import Budget
+from jobs.clock import derived_id
+from jobs.datasets.readers import read_tasks
+from jobs.errors import PromptmillError, UsageError
+from jobs.languages import Language
+from jobs.models import DEFAULT_QUEUE, PromptJob
+from jobs.presence import WorkerPresence
+from jobs.priorities import Priority
+from jobs.queue import JobQueue
+from jobs.schedules.models import Schedule, ScheduleName
+from jobs.schedules.policies import CatchUp, Overlap
+from jobs.schedules.state import put_schedule
+from jobs.schedules.templates import TEMPLATE_RUN, keep_template
+from jobs.schedules.times import Timetable
+
+from .batch import Batch, batch_of
+from .budget_flags import BudgetFlags, budget_in
+from .checking import model_meant
+from .flags import JobFlags, LaneFlags
+from .placing import place_of, span_of
+from .wanted import wanted
+
+_TASK = "prompt"
+_NOTHING = "no schedule was changed"
+
+
+class Declared(BaseModel):
+    """The words of a schedule. In the file they are keys, on the command line flags."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: ScheduleName
+    cron: str
+    tz: str = "UTC"
+    prompt: str | None = None
+    jsonl: Path | None = None
+    eval: Path | None = None
+    language: Language | None = None
+    expect: str | None = None
+    tests: Path | None = None
+    model: str | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=20)] | None = None
+    samples: Annotated[int, Field(ge=1, le=1000)] = 1
+    cache: bool | None = None
+    code_execution: bool = False
+    queue: str = DEFAULT_QUEUE
+    priority: Priority = Priority.NORMAL
+    overlap: Overlap = Overlap.SKIP
+    catch_up: CatchUp = CatchUp.ONCE
+    catch_up_window: str = "24h"
+    jitter: str = "0s"
+    pause_on_failure: bool = False
+    max_requests: int | None = None
+    max_tokens_total: int | None = None
+    max_usd: float | None = None
+    max_duration: str | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A schedule that can be kept: all of it was read and checked."""
+
+    declared: Declared
+    batch: Batch
+    budget: Budget
+    runs: str
+    declared_in: Literal["command", "file"]
+
+    def jobs(self) -> Iterator[PromptJob]:
+        """The jobs of each of its runs, under the name of a run that nobody has."""
+        for job in self.batch.jobs():
+            task_id = job.task_id or _TASK
+            job_id = derived_id("job", TEMPLATE_RUN, task_id, job.sample)
+            changes = {"run_id": TEMPLATE_RUN, "task_id": task_id, "job_id": job_id}
+            yield job.model_copy(update=changes)
+
+    async def keep(self, queue: JobQueue) -> bool:
+        """Keep the schedule; whether anything has changed by it.
+
+        Raises:
+            RedisUnreachableError: Redis did not answer.
+            StoreError: its jobs cannot be kept.
+        """
+        said = self.declared
+        schedule = Schedule(
+            name=said.name,
+            cron=said.cron,
+            zone=said.tz,
+            runs=self.runs,
+            template=await keep_template(queue.records, said.name, self.jobs),
+            budget=self.budget,
+            overlap=said.overlap,
+            catch_up=said.catch_up,
+            catch_up_seconds=span_of("--catch-up-window", said.catch_up_window).total_seconds(),
+            jitter_seconds=int(span_of("--jitter", said.jitter).total_seconds()),
+            pause_on_failure=said.pause_on_failure,
+            declared_in=self.declared_in,
+        )
+        return await put_schedule(queue, schedule)
+
+
+def planned(
+    said: Declared,
+    settings: Settings,
+    workers: Sequence[WorkerPresence],
+    declared_in: Literal["command", "file"],
+) -> Planned:
+    """What a schedule comes to.
+
+    Raises:
+        UsageError: it cannot be kept like that.
+    """
+    Timetable(said.cron, said.tz)
+    given = [name for name in ("prompt", "jsonl", "eval") if getattr(said, name) is not None]
+    if len(given) != 1:
+        raise UsageError(
+            "a schedule runs either a prompt, a file of prompts, or an eval",
+            fixes=["--prompt TEXT, --jsonl FILE or --eval FILE"],
+            note=_NOTHING,
+        )
+    for flag in ("catch-up-window", "jitter"):
+        span_of(f"--{flag}", getattr(said, flag.replace("-", "_")))
+    batch, runs = _made(said, settings)
+    if said.code_execution:
+        batch = batch.run_by_gemini(settings)
+    budget = budget_in(
+        BudgetFlags(said.max_requests, said.max_tokens_total, said.max_usd, said.max_duration)
+    )
+    return Planned(said, batch.for_model(model_meant(settings, workers)), budget, runs, declared_in)
+
+
+def _made(said: Declared, settings: Settings) -> tuple[Batch, str]:
+    place = place_of(LaneFlags(said.queue, said.priority))
+    if said.eval is not None:
+        cache = settings.model.cache != "never" if said.cache is None else said.cache
+        batch = batch_of(
+            read_tasks(said.eval),
+            TEMPLATE_RUN,
+            settings,
+            place=place,
+            samples=said.samples,
+            max_attempts=said.max_attempts,
+            cache=cache,
+        )
+        return batch, f"eval {said.eval}, {batch.n_jobs} jobs"
+    if said.samples != 1 or said.cache is not None:
+        raise UsageError("samples and cache go with an eval", fixes=["--eval FILE"], note=_NOTHING)
+    flags = JobFlags(
+        jsonl=said.jsonl,
+        language=said.language,
+        max_attempts=said.max_attempts,
+        tests=said.tests,
+        expect=said.expect,
+        run=None if said.jsonl is None else TEMPLATE_RUN,
+    )
+    batch = wanted(said.prompt, flags, place, settings)
+    if said.jsonl is not None:
+        return batch, f"prompts of {said.jsonl}, {batch.n_jobs} jobs"
+    return replace(batch, run_id=TEMPLATE_RUN), "one prompt"
+
+
+def declared_in(table: ScheduleTable) -> Declared:
+    """One `[[schedules]]` of the file.
+
+    Raises:
+        UsageError: something in it cannot be used.
+    """
+    try:
+        return Declared.model_validate(dict(table.values))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        told = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
+        raise UsageError(
+            f"[[schedules]] at {table.place} cannot be used",
+            fixes=[f"mend it: {'; '.join(told)}", f"keys: {', '.join(Declared.model_fields)}"],
+            note=_NOTHING,
+        ) from None
+
+
+async def keep_declared(
+    queue: JobQueue,
+    tables: Sequence[ScheduleTable],
+    settings_for: Callable[[str | None], Settings],
+) -> list[str]:
+    """Keep the schedules of the file; gives the names of those that are new or have changed.
+
+    Raises:
+        UsageError: one of them cannot be kept like that; none of them was.
+        RedisUnreachableError: Redis did not answer.
+        StoreError: the jobs of one cannot be kept.
+    """
+    plans = []
+    for table in tables:
+        said = declared_in(table)
+        try:
+            plans.append(planned(said, settings_for(said.model), [], "file"))
+        except PromptmillError as error:
+            error.facts["written in"] = table.place
+            raise
+    return [each.declared.name for each in plans if await each.keep(queue)]

@@ -1,0 +1,227 @@
+"""`promptmill schedule`: when runs start by the clock, and what became of each instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter, validators
+
+from config.escaping import escaped
+from jobs.clock import utcnow
+from jobs.errors import ExitCode
+
+from .asking import with_queue
+from .flags import NO_FLAGS, AsJson, SettingFlags
+from .output import emit, emit_json, talk
+
+if TYPE_CHECKING:
+    from jobs.queue import JobQueue
+    from jobs.schedules.models import Instant, ScheduleState
+    from jobs.schedules.times import Timetable
+
+Zone = Annotated[str, Parameter(name="--tz", help="time zone of the IANA list")]
+Number = Annotated[
+    int, Parameter(name=["--number", "-n"], validator=validators.Number(gte=1, lte=1000))
+]
+_SHOWN = 5
+
+
+def list_schedules(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """All schedules, and when each comes next.
+
+    Args:
+        json: as JSON.
+    """
+    from jobs.schedules.state import list_schedules as schedules_in
+
+    states = with_queue(flags, schedules_in)
+    if json:
+        emit_json([_as_data(state) for state in states])
+        return ExitCode.OK
+    if not states:
+        talk('there are no schedules; add one:  promptmill schedule add NAME "30 2 * * *" --eval F')
+    for state in states:
+        said = state.schedule
+        coming = _first(state)
+        when = "paused" if state.paused is not None else _shown(coming, _timetable(state))
+        emit(escaped(f"{said.name:<24}  {said.cron:<16}  {said.zone:<18}  {when}  {said.runs}"))
+    return ExitCode.OK
+
+
+def show_schedule(name: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """What a schedule runs, how it stands, when it comes next, and what became of its last instants.
+
+    Args:
+        name: its name.
+        json: as JSON.
+    """
+    state, past = with_queue(flags, lambda queue: _look(queue, name, _SHOWN))
+    if json:
+        rows = [each.model_dump(mode="json", by_alias=True) for each in past]
+        emit_json({**_as_data(state), "history": rows})
+        return ExitCode.OK
+    for line in _lines(state, past):
+        emit(escaped(line))
+    return ExitCode.OK
+
+
+def next_instants(
+    name: str, /, *, number: Number = 10, json: AsJson = False, flags: SettingFlags = NO_FLAGS
+) -> int:
+    """When a schedule comes next; nights on which the clock is set are told in words.
+
+    Args:
+        name: its name.
+        number: instants at most.
+        json: as JSON.
+    """
+    state, _ = with_queue(flags, lambda queue: _look(queue, name, 1))
+    if state.paused is not None:
+        talk(escaped(f"schedule {name} is paused, and starts nothing: {state.paused}"))
+    _tell_instants(_timetable(state), utcnow(), number, as_json=json)
+    return ExitCode.OK
+
+
+def preview(
+    cron: str,
+    /,
+    *,
+    tz: Zone = "UTC",
+    from_: Annotated[
+        str | None, Parameter(name="--from", help="a time such as 2027-01-31T22:00Z; unset is now")
+    ] = None,
+    number: Number = 10,
+    json: AsJson = False,
+) -> int:
+    """When a cron expression comes; nothing is kept, and no Redis is asked.
+
+    Args:
+        cron: five fields in quotes, six with seconds in front, or @daily and its like.
+        number: instants at most.
+        json: as JSON.
+    """
+    from jobs.schedules.times import Timetable
+
+    from .placing import moment_of
+
+    begin = utcnow() if from_ is None else moment_of("--from", from_, note="")
+    timetable = Timetable(cron, tz)
+    if not json:
+        emit(escaped(f"{timetable.words}, {tz}"))
+    _tell_instants(timetable, begin, number, as_json=json)
+    return ExitCode.OK
+
+
+def show_history(
+    name: str,
+    /,
+    *,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 50,
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """What became of the instants of a schedule, and why; the latest first.
+
+    Args:
+        name: its name.
+        limit: instants at most.
+        json: as JSON.
+    """
+    state, past = with_queue(flags, lambda queue: _look(queue, name, limit))
+    if json:
+        emit_json([each.model_dump(mode="json", by_alias=True) for each in past])
+        return ExitCode.OK
+    if not past:
+        talk(escaped(f"no instant of {name} has come yet"))
+    for line in _past_lines(state, past):
+        emit(escaped(line))
+    return ExitCode.OK
+
+
+async def _look(queue: JobQueue, name: str, limit: int) -> tuple[ScheduleState, list[Instant]]:
+    from jobs.schedules.state import get_schedule, history_of
+
+    found = await get_schedule(queue, name)
+    return found.state, await history_of(queue, name, limit)
+
+
+def _timetable(state: ScheduleState) -> Timetable:
+    from jobs.schedules.times import Timetable
+
+    return Timetable(state.schedule.cron, state.schedule.zone)
+
+
+def _first(state: ScheduleState) -> datetime | None:
+    return next(_timetable(state).after(utcnow()), None)
+
+
+def _as_data(state: ScheduleState) -> dict[str, object]:
+    coming = None if state.paused is not None else _first(state)
+    data: dict[str, object] = state.model_dump(mode="json", by_alias=True)
+    return {**data, "next": None if coming is None else coming.isoformat()}
+
+
+def _tell_instants(timetable: Timetable, begin: datetime, number: int, *, as_json: bool) -> None:
+    coming = list(islice(timetable.after(begin), number))
+    if as_json:
+        emit_json(
+            [
+                {
+                    "at": at.isoformat(),
+                    "local": timetable.local(at).isoformat(),
+                    "night": timetable.night(at),
+                }
+                for at in coming
+            ]
+        )
+        return
+    for line in _coming_lines(timetable, coming):
+        emit(escaped(line))
+
+
+def _coming_lines(timetable: Timetable, coming: Iterable[datetime]) -> Iterator[str]:
+    for at in coming:
+        night = timetable.night(at)
+        yield f"{_shown(at, timetable)}   {at:%H:%M:%S}Z{f'   {night}' if night else ''}"
+
+
+def _shown(at: datetime | None, timetable: Timetable) -> str:
+    return "never" if at is None else f"{timetable.local(at):%a %Y-%m-%d %H:%M:%S %Z}"
+
+
+def _lines(state: ScheduleState, past: list[Instant]) -> Iterator[str]:
+    said, timetable = state.schedule, _timetable(state)
+    yield f"schedule   {said.name}   {said.cron}   {said.zone}   {timetable.words}"
+    yield f"runs       {said.runs}, in lane {said.template.lane}"
+    late = f"{said.catch_up} within {said.catch_up_seconds / 3600:g} h"
+    jitter = f", up to {said.jitter_seconds} s later" if said.jitter_seconds else ""
+    yield f"policy     overlap {said.overlap}, catch-up {late}{jitter}"
+    if said.budget.is_set:
+        limits = said.budget.model_dump(exclude_none=True, by_alias=True)
+        yield f"budget     {', '.join(f'{value:g} {name}' for name, value in limits.items())} a run"
+    if said.pause_on_failure:
+        yield "           is paused when a run fails because of us"
+    if state.paused is not None:
+        go_on = f"promptmill schedule resume {said.name}"
+        yield f"paused     {state.paused}; let it go on:  {go_on}"
+    for run_id in state.running:
+        yield f"running    {run_id}   promptmill run show {run_id}"
+    if state.waiting is not None:
+        yield f"waiting    {_shown(state.waiting, timetable)}"
+    yield "next"
+    coming = islice(timetable.after(utcnow()), _SHOWN)
+    yield from (f"  {line}" for line in _coming_lines(timetable, coming))
+    if past:
+        yield "history"
+        yield from (f"  {line}" for line in _past_lines(state, past))
+
+
+def _past_lines(state: ScheduleState, past: Iterable[Instant]) -> Iterator[str]:
+    timetable = _timetable(state)
+    for each in past:
+        run = each.run_id or "-"
+        line = f"{_shown(each.at, timetable)}   {each.fate:<9}  {run:<40}  {each.reason}"
+        yield line.rstrip()

@@ -1,0 +1,302 @@
+"""`promptmill schedule`: add, change, hold and start runs by the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter, validators
+
+from config.escaping import escaped
+from jobs.clock import utcnow
+from jobs.errors import ExitCode, UsageError
+from jobs.languages import Language
+from jobs.schedules.policies import CatchUp, Overlap
+
+from .asking import Reason, with_queue
+from .budget_flags import NO_BUDGET, BudgetFlags
+from .flags import (
+    NO_FLAGS,
+    NO_LANE_FLAGS,
+    AsJson,
+    Attempts,
+    CodeExecution,
+    LaneFlags,
+    SettingFlags,
+    Switch,
+    read_settings,
+)
+from .output import counted, emit, emit_json, talk
+from .schedule import Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jobs.queue import JobQueue
+    from jobs.schedules.models import Fate
+
+    from .declaring import Declared
+
+_MOST_BACKFILLED = 1000
+_UNCHANGED = "nothing was started"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class WorkFlags:
+    """What each run of a schedule is."""
+
+    prompt: Annotated[
+        str | None, Parameter(allow_leading_hyphen=True, help="one prompt, or @FILE")
+    ] = None
+    jsonl: Annotated[Path | None, Parameter(help="a file of jobs, as submit takes it")] = None
+    eval: Annotated[Path | None, Parameter(help="a dataset, as eval takes it")] = None
+    language: Annotated[Language | None, Parameter(help="of the prompt's program (python)")] = None
+    expect: Annotated[
+        str | None, Parameter(allow_leading_hyphen=True, help="text that its program must print")
+    ] = None
+    tests: Annotated[Path | None, Parameter(help="file of tests that it must pass")] = None
+    max_attempts: Annotated[
+        Attempts, Parameter(help="generations for each job, the first one counted (1 to 20)")
+    ] = None
+    samples: Annotated[
+        int,
+        Parameter(
+            validator=validators.Number(gte=1, lte=1000), help="jobs for each task of an eval"
+        ),
+    ] = 1
+    cache: Annotated[
+        bool | None, Parameter(help="take replies of an eval that were paid for before")
+    ] = None
+    code_execution: CodeExecution = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PolicyFlags:
+    """What becomes of instants that something is in the way of."""
+
+    overlap: Annotated[
+        Overlap,
+        Parameter(help="while an earlier run is not over: skip, queue-one, allow, cancel-old"),
+    ] = Overlap.SKIP
+    catch_up: Annotated[
+        CatchUp, Parameter(help="what no worker was there for: once, none or all")
+    ] = CatchUp.ONCE
+    catch_up_window: Annotated[
+        str, Parameter(help="how late a run may be started, such as 90s, 10m, 24h or 7d")
+    ] = "24h"
+    jitter: Annotated[
+        str, Parameter(help="runs begin up to so much later, such as 5m; always as much for one")
+    ] = "0s"
+    pause_on_failure: Annotated[
+        bool, Parameter(negative=(), help="pause it when a run fails because of us")
+    ] = False
+
+
+NO_WORK = WorkFlags()
+DEFAULT_POLICY = PolicyFlags()
+
+
+def add_schedule(  # noqa: PLR0913  (groups of flags)
+    name: str,
+    cron: str,
+    /,
+    *,
+    tz: Zone = "UTC",
+    json: AsJson = False,
+    work: WorkFlags = NO_WORK,
+    policy: PolicyFlags = DEFAULT_POLICY,
+    lane: LaneFlags = NO_LANE_FLAGS,
+    budget: BudgetFlags = NO_BUDGET,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Run a prompt, a file of prompts or an eval by the clock; an earlier schedule of that name is replaced.
+
+    Args:
+        name: what it is called; its runs are called NAME@INSTANT.
+        cron: five fields in quotes, six with seconds in front, or @daily and its like.
+        json: as JSON.
+    """
+    from dataclasses import asdict
+
+    from .declaring import Declared, planned
+
+    settings = read_settings(flags, quiet=True)
+    words = {"name": name, "cron": cron, "tz": tz, "priority": lane.priority}
+    for group in (work, policy, budget):
+        words |= asdict(group)
+    if lane.queue is not None:
+        words["queue"] = lane.queue
+    said = _declared(words, Declared)
+
+    async def keep(queue: JobQueue) -> bool:
+        workers = await queue.live_workers()
+        return await planned(said, settings, workers, "command").keep(queue)
+
+    is_changed = with_queue(flags, keep)
+    if json:
+        emit_json({"schedule": name, "changed": is_changed})
+    else:
+        what = "is kept" if is_changed else "is there already, and the same"
+        talk(escaped(f"schedule {name} {what}; see:  promptmill schedule show {name}"))
+    return ExitCode.OK
+
+
+def _declared(words: Mapping[str, object], kind: type[Declared]) -> Declared:
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate(words)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise UsageError(
+            f"{fault['loc'][0]} cannot be used: {fault['msg']}",
+            fixes=["a name has up to 100 letters, digits, dots, hyphens and underscores"],
+            note="no schedule was changed",
+        ) from None
+
+
+def run_now(name: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """Start a run of a schedule now, whether it is paused or not; its clock goes on as before.
+
+    Args:
+        name: its name.
+        json: as JSON.
+    """
+    from jobs.schedules.state import start_by_hand
+
+    at = utcnow().replace(microsecond=0)
+    reason = "somebody started it by hand"
+    fates = with_queue(flags, lambda queue: start_by_hand(queue, name, [at], reason))
+    _tell_started(fates, as_json=json)
+    return ExitCode.OK
+
+
+def backfill(
+    name: str,
+    /,
+    *,
+    from_: Annotated[str, Parameter(name="--from", help="after this time, as 2027-01-31T22:00Z")],
+    to: Annotated[str, Parameter(help="up to this time")],
+    dry_run: Switch = False,
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Start the runs of instants that have passed; one that has its run already gets no other.
+
+    Args:
+        name: its name.
+        dry_run: only say which these are.
+        json: as JSON.
+    """
+    from jobs.schedules.models import run_id_of
+    from jobs.schedules.state import get_schedule, start_by_hand
+    from jobs.schedules.times import Timetable
+
+    from .placing import moment_of
+
+    begin, end = (
+        moment_of(f, text, note=_UNCHANGED) for f, text in (("--from", from_), ("--to", to))
+    )
+    if end > utcnow() or end <= begin:
+        raise UsageError(
+            "--to has to lie after --from, and in the past",
+            fixes=["see what is still to come:  promptmill schedule next NAME"],
+            note=_UNCHANGED,
+        )
+
+    async def start(queue: JobQueue) -> dict[str, Fate | None]:
+        schedule = (await get_schedule(queue, name)).state.schedule
+        coming = takewhile(
+            lambda at: at <= end, Timetable(schedule.cron, schedule.zone).after(begin)
+        )
+        instants = list(islice(coming, _MOST_BACKFILLED + 1))
+        if len(instants) > _MOST_BACKFILLED:
+            raise UsageError(
+                f"these are more than {_MOST_BACKFILLED} instants",
+                fixes=["take a shorter time"],
+                note=_UNCHANGED,
+            )
+        if dry_run:
+            return dict.fromkeys((run_id_of(name, at) for at in instants), None)
+        return await start_by_hand(queue, name, instants, "somebody filled it in by hand")
+
+    fates = with_queue(flags, start)
+    if dry_run and not json:
+        emit("\n".join(map(escaped, fates)))
+        talk(f"{counted(len(fates), 'run')} would be started, but for those that are there already")
+    else:
+        _tell_started(fates, as_json=json)
+    return ExitCode.OK
+
+
+def _tell_started(fates: Mapping[str, Fate | None], *, as_json: bool) -> None:
+    started = [run_id for run_id, fate in fates.items() if fate is not None]
+    if as_json:
+        emit_json([{"runId": run_id, "started": run_id in started} for run_id in fates])
+        return
+    for run_id in started:
+        emit(escaped(run_id))
+    n_there = len(fates) - len(started)
+    if n_there:
+        talk(f"{counted(n_there, 'run')} were there already, and were not started again")
+
+
+def pause_schedule(
+    name: str,
+    /,
+    *,
+    reason: Reason = "",
+    json: AsJson = False,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Start nothing for the instants of a schedule; runs that are under way go on.
+
+    Args:
+        name: its name.
+        json: as JSON.
+    """
+    from jobs.schedules.state import pause_schedule as pause
+
+    with_queue(flags, lambda queue: pause(queue, name, reason))
+    go_on = f"let it go on with:  promptmill schedule resume {name}"
+    _tell(name, "paused", f"is paused; {go_on}", as_json=json)
+    return ExitCode.OK
+
+
+def resume_schedule(name: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """Let a paused schedule go on; instants that came meanwhile stay as they are.
+
+    Args:
+        name: its name.
+        json: as JSON.
+    """
+    from jobs.schedules.state import resume_schedule as resume
+
+    with_queue(flags, lambda queue: resume(queue, name))
+    _tell(name, "active", "goes on", as_json=json)
+    return ExitCode.OK
+
+
+def remove_schedule(name: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
+    """Forget a schedule and its history; runs that are under way go on, and records stay.
+
+    Args:
+        name: its name.
+        json: as JSON.
+    """
+    from jobs.schedules.state import remove_schedule as remove
+
+    with_queue(flags, lambda queue: remove(queue, name))
+    _tell(name, "removed", "is removed", as_json=json)
+    return ExitCode.OK
+
+
+def _tell(name: str, state: str, words: str, *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"schedule": name, "state": state})
+    else:
+        talk(escaped(f"schedule {name} {words}"))
