@@ -17,11 +17,17 @@ NANO = 1_000_000_000
 BUDGET = "budget-reached"
 """The cause of the pause of a run whose budget is used up."""
 
+UNPRICED = "price-unknown"
+"""The cause of the pause of a run that may cost so much, and asks a model of which nobody knows what it costs."""
+
 # A run, then names and values.
 _SET = """
 redis.call('HSET', RUN .. ARGV[1], unpack(ARGV, 2))
 redis.call('EXPIRE', RUN .. ARGV[1], RUN_SECONDS)
 """
+
+# A run.
+_LIFT_USD = "redis.call('HDEL', RUN .. ARGV[1], 'max:nanoUsd')"
 
 
 class Budget(Wire):
@@ -108,3 +114,13 @@ async def set_budget(queue: JobQueue, run_id: str, budget: Budget) -> None:
     words = [word for pair in budget.fields().items() for word in pair]
     with expecting_answer(f"run {run_id!r} was not given its budget"):
         await run_script(queue.redis, queue.keys, _SET, [run_id, *words])
+
+
+async def lift_usd_limit(queue: JobQueue, run_id: str) -> None:
+    """Let the run cost whatever it takes; its other limits stay as they are.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer(f"the limit of run {run_id!r} was not lifted"):
+        await run_script(queue.redis, queue.keys, _LIFT_USD, [run_id])

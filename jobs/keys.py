@@ -127,6 +127,11 @@ class Keys:
         """How many requests were sent to that model on one day of the service's."""
         return f"{self.prefix}:asked:{account}:{model}:{day}"
 
+    @property
+    def places(self) -> str:
+        """The hash of accounts and models that are asked, each with the last day of the service's on which it was."""
+        return f"{self.prefix}:places"
+
     def settled(self, teller: str) -> str:
         """The number of the last message in which a worker told what requests came to; expires by itself."""
         return f"{self.prefix}:settled:{teller}"

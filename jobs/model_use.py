@@ -6,12 +6,19 @@ from .keys import Keys
 from .scripts import run_script
 from .wire import Wire
 
+# Gives for each place that was asked of late what it is, the day, and three numbers. Others are forgotten.
 _USE = """
-local ms, found = now(), {}
-for i, place in ipairs(ARGV) do
-    local till = tonumber(redis.call('HGET', LIMIT .. place, 'pausedUntil') or 0)
-    local n_under_way = redis.call('ZCOUNT', SLOTS .. place, exact(ms), '+inf')
-    found[i] = {n_under_way, math.max(0, math.ceil(till - ms))}
+local ms, found, places = now(), {}, redis.call('HGETALL', PLACES)
+for i = 1, #places, 2 do
+    local place, day = places[i], places[i + 1]
+    local n = redis.call('GET', ASKED .. place .. ':' .. day)
+    if n then
+        local till = tonumber(redis.call('HGET', LIMIT .. place, 'pausedUntil') or 0)
+        local n_under_way = redis.call('ZCOUNT', SLOTS .. place, ms, '+inf')
+        found[#found + 1] = {place, day, tonumber(n), n_under_way, math.max(0, math.ceil(till - ms))}
+    else
+        redis.call('HDEL', PLACES, place)
+    end
 end
 return found
 """
@@ -38,20 +45,8 @@ async def models_in_use(redis: ArqRedis, keys: Keys) -> list[ModelUse]:
     Raises:
         RedisError, OSError: Redis did not answer.
     """
-    beginning = keys.asked("", "", "").removesuffix("::")
-    names = [name.decode() async for name in redis.scan_iter(match=f"{beginning}*", count=1000)]
-    days: dict[str, str] = {}
-    for name in sorted(names):
-        place, _, day = name.removeprefix(beginning).rpartition(":")
-        days[place] = day
-    if not days:
-        return []
-    counts = await redis.mget([f"{beginning}{place}:{day}" for place, day in days.items()])
-    uses = await run_script(redis, keys, _USE, list(days))
-    found = [
-        _use_of(place, day, int(n or 0), *use)
-        for (place, day), n, use in zip(days.items(), counts, uses, strict=True)
-    ]
+    uses = await run_script(redis, keys, _USE, [])
+    found = [_use_of(place.decode(), day.decode(), *numbers) for place, day, *numbers in uses]
     return sorted(found, key=lambda use: (use.model, use.account))
 
 

@@ -332,10 +332,12 @@ class Record(Wire):
     """In force, after defaults and ceiling."""
     isolation: Isolation | None
     """What every run of a program had; workers that a job went through may differ, and each attempt says its own. None
-    where Gemini ran all that was run."""
+    where nothing was run here: Gemini did, or whoever an imported record is from."""
     worker: str
     """The one that finished the job. It may have taken over attempts of others."""
     versions: dict[str, str]
+    imported_from: Annotated[str, Field(min_length=1)] | None = None
+    """The format of the results that it was made from: whoever wrote those ran and judged, and nothing was run here."""
     deliveries: Annotated[int, Field(ge=1)]
     """How often the queue handed the job over. Not attempts."""
     usage: Usage

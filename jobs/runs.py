@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
-from .budgets import BUDGET, Budget, Spent
+from .budgets import BUDGET, UNPRICED, Budget, Spent
 from .clock import milliseconds_of, utcnow
 from .connection import expecting_answer
 from .errors import RunNotFoundError
@@ -61,8 +61,13 @@ class Run(Wire):
 
     @property
     def is_stopped_by_budget(self) -> bool:
-        """Whether that is why it stands still."""
-        return self.cause == BUDGET
+        """Whether that is why it stands still, or that nobody can say how much of it is used."""
+        return self.cause in {BUDGET, UNPRICED}
+
+    @property
+    def is_stopped_by_price(self) -> bool:
+        """Whether it may cost only so much, and asks a model of which nobody knows what it costs."""
+        return self.cause == UNPRICED and self.budget.usd is not None
 
     @property
     def is_over_budget(self) -> bool:

@@ -21,7 +21,7 @@ PAGE_BYTES = 4 * 2**20
 # producer and every worker shares.
 _PRELUDE = f"""
 local LANES, WAITING, LEASED, HELD, RUN, RUNS, EVENTS, WAKE, JOB, DELIVERIES, CLAIM, CHECKPOINT, WISH, DEAD, LETTER,
-    FEEDING, LIMIT, SLOTS, ASKED, SPOKEN_FOR, SETTLED = unpack(KEYS)
+    FEEDING, LIMIT, SLOTS, ASKED, SPOKEN_FOR, SETTLED, PLACES = unpack(KEYS)
 local RUN_SECONDS = {RUN_SECONDS}
 {TELL}
 local function now()
@@ -191,6 +191,7 @@ def key_words(keys: Keys) -> list[str]:
         keys.asked("", "", "").removesuffix("::"),
         keys.spoken_for(""),
         keys.settled(""),
+        keys.places,
     ]
 
 

@@ -21,13 +21,17 @@ PromptmillError                 (jobs.errors)
     └── InterpreterMissingError exit 2: a language's interpreter is not on this machine
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
 from jobs.errors import ExitCode, PromptmillError
 
 _WHEN_UNAVAILABLE = ("try again later, or look at the network, its proxy and model.base_url",)
+_WHEN_BUSY = (
+    "wait: jobs that are queued go on by themselves",
+    "or send more at a time:  raise the quota of the key's project, and model.limits where they are set",
+)
 
 
 class ModelError(PromptmillError):
@@ -47,9 +51,15 @@ class ModelUnavailableError(ModelError):
     retryable = True
     retry_after_seconds: float | None = None
 
-    def __init__(self, message: str, *, facts: Mapping[str, str] | None = None) -> None:
-        """Say what happened in one line; what to do is the same whatever kept the answer from us."""
-        super().__init__(message, facts=facts, fixes=_WHEN_UNAVAILABLE)
+    def __init__(
+        self,
+        message: str,
+        *,
+        facts: Mapping[str, str] | None = None,
+        fixes: Sequence[str] = _WHEN_UNAVAILABLE,
+    ) -> None:
+        """Say what happened in one line; what to do is the same for all that may have come between."""
+        super().__init__(message, facts=facts, fixes=fixes)
 
 
 class ModelBusyError(ModelUnavailableError):
@@ -61,7 +71,8 @@ class ModelBusyError(ModelUnavailableError):
         self, model: str, seconds: float, *, facts: Mapping[str, str] | None = None
     ) -> None:
         """Say when to come again."""
-        super().__init__(f"{model!r} may not be asked for {seconds:.1f} s", facts=facts)
+        message = f"{model!r} may not be asked for {seconds:.1f} s"
+        super().__init__(message, facts=facts, fixes=_WHEN_BUSY)
         self.retry_after_seconds = seconds
 
 

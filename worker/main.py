@@ -141,6 +141,8 @@ async def open_engine(
         queue = await stack.enter_async_context(
             JobQueue(settings.redis_url, records=store, prefix=settings.redis.prefix)
         )
+        # Jobs may name other models, whose trouble must not keep those of its own from it: they are put back.
+        room = partial(throttle.room, model.name)
         yield Engine(
             redis,
             keys,
@@ -151,7 +153,7 @@ async def open_engine(
             Ticker(queue),
             sandbox,
             presence,
-            throttle.room,
+            room,
         )
 
 

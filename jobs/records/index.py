@@ -35,6 +35,7 @@ SELECT summary FROM summaries
 WHERE (finished, job_id) < (?, ?) {of_the_run} {beginning}
 ORDER BY finished DESC, job_id DESC LIMIT ?
 """
+_JOBS = "SELECT job_id FROM summaries WHERE run_id = ? ORDER BY finished DESC, job_id DESC"
 _COUNTS = "SELECT verdict, count(*) FROM summaries WHERE run_id = ? GROUP BY verdict"
 _AFTER_ALL = (2**63 - 1, "")
 
@@ -134,6 +135,15 @@ class SummaryIndex:
         place = _AFTER_ALL if after is None else after.age_key
         rows = self._ask(query, (*place, *words, _PAGE))
         return None if rows is None else [Summary.model_validate_json(text) for (text,) in rows]
+
+    def jobs_of(self, run_id: str) -> list[str] | None:
+        """The jobs of a run, the latest to finish first; None where the index is not complete.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        rows = self._ask(_JOBS, (run_id,))
+        return None if rows is None else [job_id for (job_id,) in rows]
 
     def counts(self, run_id: str) -> Counter[Verdict] | None:
         """How many jobs of a run ended with each verdict; None where the index is not complete.

@@ -1,39 +1,25 @@
 """What a run came to: counted from its records alone."""
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterable
 from operator import itemgetter
-from typing import Literal, Self, TypeAlias
+from typing import Literal, TypeAlias
 
 from jobs.conversations import STUCK
 from jobs.models import Record, Usage
-from jobs.stats import wilson_interval
+from jobs.stats import clustered_error
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
-_Order: TypeAlias = tuple[list[tuple[int, str]], int, str]
+from .rates import FirstAgainstLast, Percentiles, Rate, RepairRound, SampleRate, sample_rates
+from .rounds import RoundsBuilder
 
+__all__ = ["OpenJob", "Rate", "Report", "ReportBuilder", "build_report", "natural_order"]
 
-class Rate(Wire):
-    """A count of successes in n, with the interval that n allows."""
-
-    successes: int
-    n: int
-    low: float
-    """Lower end of the 95 % Wilson interval, a fraction of 1."""
-    high: float
-
-    @classmethod
-    def of(cls, successes: int, n: int) -> Self:
-        """The rate of so many successes in n."""
-        low, high = wilson_interval(successes, n)
-        return cls(successes=successes, n=n, low=low, high=high)
-
-    @property
-    def value(self) -> float | None:
-        """Successes per n; None where n is 0."""
-        return self.successes / self.n if self.n else None
+_Natural: TypeAlias = list[tuple[int, str]]
+_Order: TypeAlias = tuple[_Natural, int, str]
 
 
 class OpenJob(Wire):
@@ -55,8 +41,24 @@ class Report(Wire):
     n_scored: int
     solved_within: tuple[Rate, ...]
     """Scored jobs accepted within 1, 2, … attempts. Later attempts see the error, so this is not pass@k."""
+    solved_error: float | None
+    """The standard error of the share of judged jobs that are solved, clustered by task; None for fewer than two."""
+    n_tasks: int
+    """Tasks of which a job was judged."""
+    samples: tuple[SampleRate, ...]
+    """pass@k over independent samples; empty where no task has two."""
+    rounds: tuple[RepairRound, ...]
+    """What each round of attempts gained and lost."""
+    first_against_last: FirstAgainstLast
     verdicts: dict[Verdict, int]
     """Final verdicts of all jobs, the unscored included."""
+    model_seconds: Percentiles | None
+    """How long live replies took: no recordings, none out of the cache, none that came with a batch."""
+    wall_seconds: Percentiles | None
+    """How long programs ran."""
+    cpu_seconds: Percentiles | None
+    imported_from: tuple[str, ...]
+    """The formats of results that were judged elsewhere."""
     never_solved: tuple[OpenJob, ...]
     unscored: tuple[OpenJob, ...]
     usage: Usage
@@ -89,10 +91,16 @@ class ReportBuilder:
 
     def __init__(self) -> None:
         self._verdicts: Counter[Verdict] = Counter()
-        self._solved_at: Counter[int] = Counter()
         self._most_attempts = 0
+        self._tasks: dict[str, Counter[int | None]] = {}
+        # How many samples each attempt has solved, and under None those that none has.
+        self._rounds = RoundsBuilder()
+        self._model_seconds = array("d")
+        self._wall_seconds = array("d")
+        self._cpu_seconds = array("d")
+        self._imported: set[str] = set()
         self._open: list[tuple[_Order, OpenJob]] = []
-        self._usage = Usage()
+        self._tokens: Counter[str] = Counter()
         self._cost_usd = 0.0
         self._n_unpriced = 0
         self._simulated = False
@@ -106,12 +114,11 @@ class ReportBuilder:
         """Count a record."""
         self._verdicts[record.verdict] += 1
         if record.verdict.is_scored:
-            self._most_attempts = max(self._most_attempts, record.job.max_attempts)
-        if record.solved_at is not None:
-            self._solved_at[record.solved_at] += 1
-        else:
+            self._score(record)
+        self._measure(record)
+        if record.solved_at is None:
             self._open.append((_in_reading_order(record), _open(record)))
-        self._usage += record.usage
+        self._tokens.update({name: n for name, n in record.usage if n is not None})
         self._cost_usd += record.cost_usd or 0.0
         self._n_unpriced += record.cost_usd is None
         self._simulated |= record.simulated
@@ -120,6 +127,8 @@ class ReportBuilder:
         self._n_run_by_gemini += record.job.code_execution
         self._requested.add(record.requested_model)
         self._served |= {record.served_model} if record.served_model else set()
+        if record.imported_from is not None:
+            self._imported.add(record.imported_from)
         if record.isolation is None:
             return
         self._profiles.add(record.isolation.profile)
@@ -130,17 +139,27 @@ class ReportBuilder:
         """What they came to."""
         n_scored = sum(n for verdict, n in self._verdicts.items() if verdict.is_scored)
         open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
+        counts = self._solved_within(self._most_attempts)
         return Report(
             n_jobs=self._verdicts.total(),
             n_scored=n_scored,
             solved_within=tuple(
-                Rate.of(self._n_solved(within), n_scored)
+                Rate.over(self._solved_within(within))
                 for within in range(1, self._most_attempts + 1)
             ),
+            solved_error=clustered_error(map(_outcomes, counts)),
+            n_tasks=len(self._tasks),
+            samples=sample_rates(counts),
+            rounds=self._rounds.rounds(),
+            first_against_last=self._rounds.first_against_last(),
             verdicts=dict(self._verdicts),
+            model_seconds=Percentiles.of(self._model_seconds),
+            wall_seconds=Percentiles.of(self._wall_seconds),
+            cpu_seconds=Percentiles.of(self._cpu_seconds),
+            imported_from=tuple(sorted(self._imported)),
             never_solved=tuple(job for job in open_jobs if job.verdict.is_scored),
             unscored=tuple(job for job in open_jobs if not job.verdict.is_scored),
-            usage=self._usage,
+            usage=Usage.model_validate(self._tokens),
             cost_usd=self._cost_usd,
             n_unpriced=self._n_unpriced,
             simulated=self._simulated,
@@ -153,8 +172,27 @@ class ReportBuilder:
             isolation_layers=tuple(sorted(self._layers or ())),
         )
 
-    def _n_solved(self, within: int) -> int:
-        return sum(n for attempt, n in self._solved_at.items() if attempt <= within)
+    def _score(self, record: Record) -> None:
+        self._most_attempts = max(self._most_attempts, record.job.max_attempts)
+        self._rounds.add(record.attempts)
+        task = record.job.task_id or record.job_id
+        self._tasks.setdefault(task, Counter())[record.solved_at] += 1
+
+    def _measure(self, record: Record) -> None:
+        for attempt in record.attempts:
+            is_live = not (attempt.reply.simulated or attempt.reply.cached or attempt.reply.batch)
+            if is_live and record.imported_from is None:
+                self._model_seconds.append(attempt.reply.latency_seconds)
+            if attempt.execution is not None:
+                self._wall_seconds.append(attempt.execution.wall_seconds)
+                self._cpu_seconds.append(attempt.execution.cpu_seconds)
+
+    def _solved_within(self, within: int) -> list[tuple[int, int]]:
+        """For each task, how many samples were judged, and how many of them so many attempts have solved."""
+        return [
+            (ends.total(), sum(n for at, n in ends.items() if at is not None and at <= within))
+            for ends in self._tasks.values()
+        ]
 
 
 def build_report(records: Iterable[Record]) -> Report:
@@ -165,14 +203,22 @@ def build_report(records: Iterable[Record]) -> Report:
     return builder.report()
 
 
-def _in_reading_order(record: Record) -> _Order:
-    """By task, in which 2 comes before 10, then by sample."""
-    pieces = re.split(r"(\d+)", record.job.task_id or "")
-    numbered = [
+def _outcomes(counts: tuple[int, int]) -> list[float]:
+    n, n_solved = counts
+    return [1.0] * n_solved + [0.0] * (n - n_solved)
+
+
+def natural_order(name: str) -> _Natural:
+    """A key that sorts names so that 2 comes before 10."""
+    return [
         (int(piece), "") if piece.isdecimal() and piece.isascii() else (-1, piece)
-        for piece in pieces
+        for piece in re.split(r"(\d+)", name)
     ]
-    return numbered, record.job.sample, record.job_id
+
+
+def _in_reading_order(record: Record) -> _Order:
+    """By task, then by sample."""
+    return natural_order(record.job.task_id or ""), record.job.sample, record.job_id
 
 
 def _open(record: Record) -> OpenJob:

@@ -24,6 +24,10 @@ def report_lines(report: Report) -> Iterator[str]:
             else ""
         )
         yield f"  {name:<22}{_rate(rate)}{remark}"
+    if report.solved_error is not None:
+        yield f"  standard error {_percent(report.solved_error)}, clustered by {report.n_tasks} tasks"
+    yield from _sample_lines(report)
+    yield from _round_lines(report)
     if report.never_solved:
         yield ""
         yield f"never solved: {len(report.never_solved)}"
@@ -42,8 +46,40 @@ def _cost(report: Report) -> str:
     return f"at least ${report.cost_usd:.4f}, by list prices; that of {report.n_unpriced} jobs is unknown"
 
 
+def _percent(share: float) -> str:
+    return f"{share:.1%}".replace("%", " %")
+
+
+def _sample_lines(report: Report) -> Iterator[str]:
+    if not report.samples:
+        return
+    yield ""
+    yield f"{'samples':<12}{'pass@k':>9}{'standard error':>17}{'pass^k':>9}{'tasks':>8}   independent samples of a task"
+    for rate in report.samples:
+        error = "-" if rate.pass_at_k_error is None else _percent(rate.pass_at_k_error)
+        left_out = f"   {rate.n_left_out} tasks have fewer" if rate.n_left_out else ""
+        figures = f"{_percent(rate.pass_at_k):>9}{error:>17}{_percent(rate.pass_all_k):>9}"
+        yield f"  k = {rate.k:<6}{figures}{rate.n_tasks:>8}{left_out}"
+
+
+def _round_lines(report: Report) -> Iterator[str]:
+    if len(report.rounds) < 2:
+        return
+    yield ""
+    heads = "".join(
+        f"{head:>10}" for head in ("asked", "solved", "gained", "kept", "lost", "tokens")
+    )
+    yield f"{'attempt':<8}{heads}"
+    for each in report.rounds:
+        tokens = "-" if each.tokens is None else f"{each.tokens:,}"
+        figures = (each.n_attempts, each.solved, each.gained, each.kept, each.lost, tokens)
+        yield f"  {each.attempt:<6}" + "".join(f"{figure:>10}" for figure in figures)
+    both = report.first_against_last
+    yield f"  first against last: {both.gained} gained, {both.lost} lost, p = {both.p:.3g} (exact McNemar)"
+
+
 def _rate(rate: Rate) -> str:
-    shown = "-" if rate.value is None else f"{rate.value:.1%}".replace("%", " %")
+    shown = "-" if rate.value is None else _percent(rate.value)
     return f"{rate.successes:>5} / {rate.n:<4}{shown:>8}   {100 * rate.low:.1f} - {100 * rate.high:.1f}"
 
 
@@ -69,6 +105,12 @@ def _totals(report: Report) -> Iterator[str]:
     yield f"model      {', '.join(report.requested_models)} (served: {', '.join(report.served_models) or 'nothing'})"
     yield f"tokens     {'unknown' if tokens is None else f'{tokens:,}'}     cost {_cost(report)}"
     yield from _notes(report)
+    for name, seconds in (("answers", report.model_seconds), ("programs", report.wall_seconds)):
+        if seconds is not None:
+            figures = f"half within {seconds.p50:.2f} s, 90 % {seconds.p90:.2f} s, 99 % {seconds.p99:.2f} s"
+            yield f"{name:<11}{figures}, at most {seconds.most:.2f} s"
+    if report.imported_from:
+        yield f"judged by  {' and '.join(report.imported_from)}, from whose results these records were made"
     if report.isolation_profiles:
         layers = f"{len(report.isolation_layers)} layers, named in each record"
         yield f"isolation  {' and '.join(report.isolation_profiles)}: {layers}"

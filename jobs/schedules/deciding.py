@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
-from .models import CatchUp, Fate, Schedule, run_id_of
+from .models import Fate, Schedule, run_id_of
+from .policies import CatchUp
 from .times import Timetable
 
 GRACE = timedelta(seconds=60)

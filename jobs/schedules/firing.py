@@ -12,7 +12,8 @@ from jobs.keys import Keys
 from jobs.scripts import run_script
 
 from .deciding import Plan, Step
-from .models import Fate, Overlap, Schedule, ScheduleState, run_id_of
+from .models import Fate, Schedule, ScheduleState, run_id_of
+from .policies import Overlap
 
 HISTORY = 1000
 """Instants of each schedule whose fate is kept."""

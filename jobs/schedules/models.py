@@ -9,31 +9,9 @@ from pydantic import AwareDatetime, Field
 from jobs.budgets import Budget
 from jobs.wire import Wire
 
+from .policies import CatchUp, Overlap
+
 ScheduleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-
-
-class Overlap(StrEnum):
-    """What happens when an instant comes and an earlier run of the schedule is not over."""
-
-    SKIP = "skip"
-    """Nothing is started."""
-    QUEUE_ONE = "queue-one"
-    """The instant waits for the end of that run; one does, later ones are skipped."""
-    ALLOW = "allow"
-    """A run is started beside it."""
-    CANCEL_OLD = "cancel-old"
-    """That run is cancelled, and a new one is started."""
-
-
-class CatchUp(StrEnum):
-    """What becomes of instants at which no worker was there."""
-
-    ONCE = "once"
-    """One run stands for all of them."""
-    NONE = "none"
-    """Nothing."""
-    ALL = "all"
-    """A run for each."""
 
 
 class Fate(StrEnum):

@@ -44,6 +44,7 @@ def test_a_run_that_has_used_its_requests_stands_still_and_goes_on_with_more(
     assert stopped.code == 6
     assert "2 of --max-requests 2 are used" in stopped.err
     assert "promptmill run resume r1 --max-requests MORE" in stopped.err
+    assert "go on with" not in stopped.err, "the same words would stop again"
     assert "2 records" in stopped.out
     assert _n_asked(standin) == 2
 
@@ -100,6 +101,11 @@ def test_a_run_of_a_model_without_a_price_is_not_begun_under_a_budget_of_money(
     assert stopped.code == 6, stopped.said
     assert "the price of gemini-0-nobody is unknown" in stopped.err
     assert standin.requests == ()
+    refused = mill.run("run", "resume", "r1", "--max-usd", "50")
+    assert refused.code == 2
+    assert "run resume r1 --lift-max-usd" in refused.err
+    assert mill.run("run", "resume", "r1", "--lift-max-usd", "--json").json()["resumed"] == 4
+    assert mill.run("run", "show", "r1", "--json").json()["budget"]["usd"] is None
 
 
 def test_a_budget_is_told_as_json(mill: Project) -> None:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from jobs.clock import utcnow
-from jobs.schedules.models import CatchUp, Fate, Instant, Overlap, run_id_of
+from jobs.schedules.models import Fate, Instant, run_id_of
+from jobs.schedules.policies import CatchUp, Overlap
 from jobs.schedules.state import get_schedule, history_of
 from tests.scheduling import turn_back
 from tests.waiting import wait_until

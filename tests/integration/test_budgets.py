@@ -10,6 +10,7 @@ from jobs.budgets import Budget, set_budget
 from jobs.connection import open_redis
 from jobs.costs import Cost
 from jobs.errors import UsageError
+from jobs.model_use import models_in_use
 from jobs.models import ModelReply, PromptJob, Usage
 from jobs.queue import JobQueue
 from jobs.queue_status import status_of
@@ -195,7 +196,9 @@ async def test_a_run_of_unknown_price_is_not_begun_under_a_budget_of_money(
     await set_budget(queue, _RUN, Budget(usd=1))
     with pytest.raises(RunHeldError):
         await send(throttle, reply(), toll(most_usd=None))
-    assert "the price of gemini-3.8-flash is unknown" in (await the_run(queue)).reason
+    run = await the_run(queue)
+    assert "the price of gemini-3.8-flash is unknown" in run.reason
+    assert (run.cause, run.is_stopped_by_price) == ("price-unknown", True)
 
 
 async def test_a_budget_is_raised_one_limit_at_a_time(
@@ -243,3 +246,17 @@ async def test_the_status_of_the_queues_tells_what_models_are_asked(
     assert use.paused_seconds == pytest.approx(40, abs=2)
     assert await answer_of(queue.redis.ttl(queue.keys.asked("a", _MODEL, use.day))) > 0
     assert await field_of(queue, _RUN, "used:requests") == "2"
+
+
+async def test_what_models_are_asked_is_told_without_a_look_at_all_keys(
+    queue: JobQueue, throttle: SharedThrottle
+) -> None:
+    """It is asked every few seconds, beside a million checkpoints; and what was asked days ago is no news."""
+    await send(throttle, reply())
+    await queue.redis.config_resetstat()
+    [use] = await models_in_use(queue.redis, queue.keys)
+    calls = await queue.redis.info("commandstats")
+    assert "cmdstat_scan" not in calls
+    await queue.redis.delete(queue.keys.asked("a", _MODEL, use.day))
+    assert await models_in_use(queue.redis, queue.keys) == []
+    assert await answer_of(queue.redis.hlen(queue.keys.places)) == 0

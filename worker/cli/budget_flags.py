@@ -85,9 +85,27 @@ def used_of(run: "Run") -> Iterator[str]:
 
 
 def more_of(run: "Run") -> str:
-    """What to type for a run that has used up its budget to go on."""
-    more = " ".join(f"{flag} MORE" for flag in run.spent.reaches(run.budget)) or "--max-usd MORE"
-    return f"promptmill run resume {run.run_id} {more}"
+    """What to type for a run that was stopped by its budget to go on."""
+    if run.is_stopped_by_price:
+        return f"promptmill run resume {run.run_id} --lift-max-usd"
+    more = (f"{flag} MORE" for flag in run.spent.reaches(run.budget))
+    return " ".join(["promptmill run resume", run.run_id, *more])
+
+
+def stopped_of(run: "Run") -> tuple[str, tuple[str, ...]]:
+    """What is said of a run that was stopped by its budget, and what can be done."""
+    if run.is_stopped_by_price:
+        return (
+            f"run {run.run_id!r} cannot be held to its budget: {run.reason}",
+            (
+                f"lift the limit:  {more_of(run)}",
+                "or name a model with a price, for a run of another name:  --model gemini-3.8-flash",
+            ),
+        )
+    return (
+        f"run {run.run_id!r} has used up what it may use: {run.reason}",
+        (f"give it more:  {more_of(run)}",),
+    )
 
 
 def _counted(most: int | None) -> str | None:

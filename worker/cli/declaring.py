@@ -18,7 +18,8 @@ from jobs.models import DEFAULT_QUEUE, PromptJob
 from jobs.presence import WorkerPresence
 from jobs.priorities import Priority
 from jobs.queue import JobQueue
-from jobs.schedules.models import CatchUp, Overlap, Schedule, ScheduleName
+from jobs.schedules.models import Schedule, ScheduleName
+from jobs.schedules.policies import CatchUp, Overlap
 from jobs.schedules.state import put_schedule
 from jobs.schedules.templates import TEMPLATE_RUN, keep_template
 from jobs.schedules.times import Timetable

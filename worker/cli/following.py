@@ -18,7 +18,7 @@ from jobs.runs import Run, RunState, find_run
 from jobs.verdicts import Verdict
 
 from .batch import Batch
-from .budget_flags import more_of, used_of
+from .budget_flags import stopped_of, used_of
 from .errors import BudgetReachedError, NobodyWorksError
 from .output import talk
 from .progress import RunProgress
@@ -111,11 +111,8 @@ class Follower:
         await hold_stopped_run(self.queue, run.run_id, cause=run.cause)
         run = await find_run(self.queue, run.run_id) or run
         if run.is_stopped_by_budget and run.held >= run.open - run.to_feed:
-            raise BudgetReachedError(
-                f"run {run.run_id!r} has used up what it may use: {run.reason}",
-                facts={"used": ", ".join(used_of(run))},
-                fixes=[f"give it more:  {more_of(run)}"],
-            )
+            message, fixes = stopped_of(run)
+            raise BudgetReachedError(message, facts={"used": ", ".join(used_of(run))}, fixes=fixes)
 
     def _show(self, run: Run, *, is_submitted: bool) -> None:
         before = self.run_before or Run(run_id=run.run_id)

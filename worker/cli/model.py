@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from config.escaping import escaped
 from jobs.errors import ExitCode, UsageError
-from jobs.presence import is_replayed
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import emit, emit_json
@@ -71,6 +70,7 @@ async def _check(model: ModelClient) -> None:
 
 
 async def _models(settings: Settings) -> tuple[ListedModel, ...]:
+    from jobs.presence import is_replayed
     from worker.main import gemini_options
     from worker.model.gemini import GeminiModel
 

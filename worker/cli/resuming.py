@@ -12,6 +12,8 @@ from config.escaping import escaped
 from config.redaction import redact_known_forms
 from jobs.errors import PromptmillError
 
+from .errors import BudgetReachedError
+
 if TYPE_CHECKING:
     from .batch import Batch
 
@@ -43,5 +45,7 @@ def going_on(how: str) -> Iterator[None]:
     except PromptmillError as error:
         # In place of what the library says: whoever types a command has other ways than who holds a job.
         error.note = "what was queued stays queued"
-        error.fixes = (*error.fixes, how)
+        if not isinstance(error, BudgetReachedError):
+            # Typed again, it would set the same budget again, which is used up.
+            error.fixes = (*error.fixes, how)
         raise

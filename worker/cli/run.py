@@ -13,7 +13,7 @@ from jobs.errors import ExitCode, UsageError
 from jobs.verdicts import Verdict
 
 from .asking import Reason, with_queue
-from .budget_flags import NO_BUDGET, BudgetFlags, budget_in, more_of, used_of
+from .budget_flags import NO_BUDGET, BudgetFlags, budget_in, more_of, stopped_of, used_of
 from .flags import NO_FLAGS, AsJson, SettingFlags
 from .output import counted, emit, emit_json, talk
 
@@ -103,6 +103,7 @@ def resume_run(
     /,
     *,
     budget: BudgetFlags = NO_BUDGET,
+    lift_max_usd: Annotated[bool, Parameter(negative=())] = False,
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
@@ -110,9 +111,12 @@ def resume_run(
 
     Args:
         run_id: its name.
+        lift_max_usd: let it cost whatever it takes, as where its model has no known price.
         json: as JSON.
     """
-    reason, n = with_queue(flags, lambda queue: _resume(queue, run_id, budget_in(budget)))
+    reason, n = with_queue(
+        flags, lambda queue: _resume(queue, run_id, budget_in(budget), lifts_max_usd=lift_max_usd)
+    )
     if json:
         emit_json({"runId": run_id, "state": "active", "resumed": n, "wasPausedFor": reason})
     else:
@@ -182,8 +186,10 @@ def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
     return ExitCode.INCOMPLETE if done.unreadable else ExitCode.OK
 
 
-async def _resume(queue: JobQueue, run_id: str, budget: Budget) -> tuple[str, int]:
-    from jobs.budgets import set_budget
+async def _resume(
+    queue: JobQueue, run_id: str, budget: Budget, *, lifts_max_usd: bool
+) -> tuple[str, int]:
+    from jobs.budgets import lift_usd_limit, set_budget
     from jobs.run_control import resume_run as resume
     from jobs.runs import RunState, get_run
 
@@ -191,12 +197,16 @@ async def _resume(queue: JobQueue, run_id: str, budget: Budget) -> tuple[str, in
     if budget.is_set:
         _refuse_budget_in_batches(run)
         await set_budget(queue, run_id, budget)
+    if lifts_max_usd:
+        await lift_usd_limit(queue, run_id)
     run = await get_run(queue, run_id)
-    if run.is_over_budget and run.state is RunState.PAUSED:
+    is_out_of_budget = run.is_over_budget or run.is_stopped_by_price
+    if is_out_of_budget and run.state is RunState.PAUSED:
+        message, fixes = stopped_of(run)
         raise UsageError(
-            f"run {run_id!r} has used up what it may use",
+            message,
             facts={"used": ", ".join(used_of(run))},
-            fixes=[f"give it more:  {more_of(run)}"],
+            fixes=fixes,
             note="it stays paused",
         )
     return run.reason, await resume(queue, run_id)

@@ -16,7 +16,6 @@ from jobs.errors import ExitCode
 from .asking import with_queue
 from .flags import NO_FLAGS, AsJson, SettingFlags
 from .output import emit, emit_json, talk
-from .placing import moment_of
 
 if TYPE_CHECKING:
     from jobs.queue import JobQueue
@@ -105,6 +104,8 @@ def preview(
         json: as JSON.
     """
     from jobs.schedules.times import Timetable
+
+    from .placing import moment_of
 
     begin = utcnow() if from_ is None else moment_of("--from", from_, note="")
     timetable = Timetable(cron, tz)

@@ -13,7 +13,7 @@ from config.escaping import escaped
 from jobs.clock import utcnow
 from jobs.errors import ExitCode, UsageError
 from jobs.languages import Language
-from jobs.schedules.models import CatchUp, Overlap
+from jobs.schedules.policies import CatchUp, Overlap
 
 from .asking import Reason, with_queue
 from .budget_flags import NO_BUDGET, BudgetFlags
@@ -29,7 +29,6 @@ from .flags import (
     read_settings,
 )
 from .output import counted, emit, emit_json, talk
-from .placing import moment_of
 from .schedule import Zone
 
 if TYPE_CHECKING:
@@ -196,6 +195,8 @@ def backfill(
     from jobs.schedules.models import run_id_of
     from jobs.schedules.state import get_schedule, start_by_hand
     from jobs.schedules.times import Timetable
+
+    from .placing import moment_of
 
     begin, end = (
         moment_of(f, text, note=_UNCHANGED) for f, text in (("--from", from_), ("--to", to))

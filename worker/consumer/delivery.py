@@ -56,6 +56,7 @@ _LAST_DOUBLING = 10
 # They say nothing about the job, which may not even have been tried: its deliveries are not used up by them.
 _OUTAGES = (StoreError, RedisError)
 _SAYS_NOTHING = (*_OUTAGES, ModelBusyError)
+_OTHERS_LATER = PutBack(_LONGEST_DELAY_SECONDS, counts=False)
 
 
 class _StopRequestedError(Exception):
@@ -191,6 +192,9 @@ class Consumer:
         await self._publish(job, delay)
         if job.run_id is not None:
             await self._stop_run(job.run_id, error)
+        if job.model not in {None, self._provenance.model}:
+            # What refuses another model says nothing of the worker's own, for which there are other jobs.
+            return _OTHERS_LATER if job.run_id is None else PutAside(job)
         # Last, since it may stop the worker, and this with it.
         self.on_model_closed(error)
         # A run that could not be paused keeps its job in its place.

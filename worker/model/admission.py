@@ -1,6 +1,6 @@
 """The two sides of a request in Redis: whether it may be sent now, and what it came to; each is one step."""
 
-from jobs.budgets import BUDGET
+from jobs.budgets import BUDGET, UNPRICED
 
 _SPOKEN_FOR_MS = 2000
 _SLOT_TAKEN_MS = 100
@@ -21,12 +21,12 @@ ADMIT = f"""
 local place, ms = ARGV[1], now()
 local busy, slots = LIMIT .. place, SLOTS .. place
 local toll, run, spoken_for
-redis.call('ZREMRANGEBYSCORE', slots, '-inf', exact(ms))
+redis.call('ZREMRANGEBYSCORE', slots, '-inf', ms)
 
 -- What requests of the run that are under way may still use: those of dead workers for no longer than they may take.
 local function sum_of_those_under_way()
     local n, tokens, nano = 0, 0, 0
-    redis.call('ZREMRANGEBYSCORE', spoken_for, '-inf', exact(ms))
+    redis.call('ZREMRANGEBYSCORE', spoken_for, '-inf', ms)
     for _, words in ipairs(redis.call('ZRANGE', spoken_for, 0, -1)) do
         local its_tokens, its_nano = string.match(words, ':(%d+):(%d+)$')
         n, tokens, nano = n + 1, tokens + its_tokens, nano + its_nano
@@ -51,11 +51,11 @@ local function reason_to_pause(used_requests, used_tokens, used_nano)
     elseif nano and used_nano >= nano then
         return string.format('$%.6g of --max-usd %.6g are used', used_nano / 1e9, nano / 1e9)
     elseif nano and not toll.nanoUsd then
-        return 'the price of ' .. toll.model .. ' is unknown, and --max-usd is set'
+        return 'the price of ' .. toll.model .. ' is unknown, and --max-usd is set', '{UNPRICED}'
     elseif seconds and ran_seconds >= seconds then
         return string.format('%.0f s of --max-duration %.0fs are over', ran_seconds, seconds)
     end
-    return nil, tokens, nano
+    return nil, nil, tokens, nano
 end
 
 -- Whether the run can pay for the request. A run that has anything left may send one: a budget is never so small that
@@ -65,9 +65,9 @@ local function ask_run()
     local used_requests, used_tokens, used_nano, most_tokens, most_nano =
         numbers_of_run('used:requests', 'used:tokens', 'used:nanoUsd', 'most:tokens', 'most:nanoUsd')
     used_tokens, used_nano = used_tokens or 0, used_nano or 0
-    local reason, tokens, nano = reason_to_pause(used_requests or 0, used_tokens, used_nano)
+    local reason, cause, tokens, nano = reason_to_pause(used_requests or 0, used_tokens, used_nano)
     if reason then
-        redis.call('HSET', RUN .. run, 'state', 'paused', 'reason', reason, 'cause', '{BUDGET}')
+        redis.call('HSET', RUN .. run, 'state', 'paused', 'reason', reason, 'cause', cause or '{BUDGET}')
         stop_clock(run)
         redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
         return 'held'
@@ -92,17 +92,17 @@ end
 
 local function enter(requests_till, tokens_till)
     local ending = ms + toll.mostMs
-    redis.call('ZADD', slots, exact(ending), toll.id)
+    redis.call('ZADD', slots, ending, toll.id)
     live_till(slots, ending)
-    if requests_till then redis.call('HSET', busy, 'requestsTill', exact(requests_till)) end
-    if tokens_till then redis.call('HSET', busy, 'tokensTill', exact(tokens_till)) end
+    if requests_till then redis.call('HSET', busy, 'requestsTill', requests_till) end
+    if tokens_till then redis.call('HSET', busy, 'tokensTill', tokens_till) end
     if requests_till or tokens_till then live_till(busy, math.max(requests_till or 0, tokens_till or 0)) end
     if run == '' then return end
     count(run, 'used:requests', 1)
     redis.call('HSETNX', RUN .. run, 'ranSince', string.format('%.0f', ms))
     if toll.isBudgeted then
         local words = string.format('%s:%.0f:%.0f', toll.id, toll.tokens, toll.nanoUsd)
-        redis.call('ZADD', spoken_for, exact(ending), words)
+        redis.call('ZADD', spoken_for, ending, words)
         live_till(spoken_for, ending)
     end
 end
@@ -130,6 +130,8 @@ local function admit()
     enter(requests_till, tokens_till)
     redis.call('INCR', today)
     redis.call('EXPIRE', today, {_DAY_SECONDS})
+    redis.call('HSET', PLACES, place, toll.day)
+    redis.call('EXPIRE', PLACES, {_DAY_SECONDS})
     return {{'go', 0}}
 end
 
@@ -157,7 +159,7 @@ local function settle_tokens(busy, came)
     local more = came.promptTokens - math.min(came.reckonedTokens, came.burstTokens)
     local till = math.max(tonumber(redis.call('HGET', busy, 'tokensTill') or 0), now())
     till = till + more * 60000 / came.tokensPerMinute
-    redis.call('HSET', busy, 'tokensTill', exact(till))
+    redis.call('HSET', busy, 'tokensTill', till)
     live_till(busy, till)
 end
 
@@ -205,7 +207,7 @@ local till = tonumber(redis.call('HGET', busy, 'pausedUntil') or 0)
 local is_new = till <= ms
 local n = is_new and redis.call('HINCRBY', busy, 'refusals', 1) or tonumber(redis.call('HGET', busy, 'refusals') or 1)
 till = math.max(till, ms + (told or math.min({_LONGEST_PAUSE_MS}, 1000 * 2 ^ math.min(n - 1, 10))))
-redis.call('HSET', busy, 'pausedUntil', exact(till))
+redis.call('HSET', busy, 'pausedUntil', till)
 live_till(busy, till + {_LONGEST_PAUSE_MS})
 return {{math.ceil(till - ms), is_new and 1 or 0}}
 """

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections import Counter as Tally
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
@@ -16,7 +16,7 @@ from jobs.models import ModelReply, Usage
 
 from .faults import Fault, class_of, error_of, fault_in
 from .options import GeminiOptions
-from .policies import POLICIES, Counter
+from .policies import POLICIES, CountedAs
 
 _log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ class CallProgress:
     patience: Patience
     began: float = field(default_factory=monotonic)
     tries: int = 0
-    repeats: Tally[CallClass] = field(default_factory=Tally)
+    repeats: Counter[CallClass] = field(default_factory=Counter)
     thrown_away: Usage = field(default_factory=Usage)
     costs_thrown_away: list[Cost | None] = field(default_factory=list)
 
@@ -69,17 +69,17 @@ class CallProgress:
         is_over = monotonic() + seconds > self.began + self.patience.max_wait_seconds
         return None if is_over else seconds
 
-    def counted_as(self, counter: Counter) -> int:
+    def counted_as(self, name: CountedAs) -> int:
         """How many requests were repeated under this name."""
-        return sum(n for seen, n in self.repeats.items() if POLICIES[seen].counter is counter)
+        return sum(n for seen, n in self.repeats.items() if POLICIES[seen].counted_as is name)
 
     def finish(self, reply: ModelReply) -> ModelReply:
         """The reply with what the whole call took: what was thrown away for it was paid for as well."""
         return reply.model_copy(
             update={
                 "transport_tries": self.tries,
-                "transport_retries": self.counted_as(Counter.RETRY),
-                "resamples": self.counted_as(Counter.RESAMPLE),
+                "transport_retries": self.counted_as(CountedAs.RETRY),
+                "resamples": self.counted_as(CountedAs.RESAMPLE),
                 "usage": self.thrown_away + reply.usage,
                 "thrown_away": self.thrown_away,
                 "cost": sum_of([*self.costs_thrown_away, reply.cost]),

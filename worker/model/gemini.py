@@ -18,11 +18,11 @@ from pydantic import JsonValue
 from jobs.calls import CallClass
 from jobs.clock import monotonic, utcnow
 from jobs.models import ModelReply
-from worker.errors import ModelRejectedError
+from worker.errors import ModelBusyError, ModelRejectedError
 
 from . import ModelRequest, ModelTurn, UserTurn
 from .calling import Patience, call
-from .faults import Fault, class_of, fault_of
+from .faults import Fault, class_of, error_of, fault_of
 from .listing import ListedModel
 from .options import GeminiOptions
 from .pools import PooledClient
@@ -38,13 +38,8 @@ _CHECK_SECONDS = 10.0
 # The service refuses a shorter deadline with a 400.
 _SHORTEST_DEADLINE_SECONDS = 10
 
-_Answer = TypeVar("_Answer")
-
-
 # Longer than any connection takes to come free, unless there are fewer of them than calls.
 _POOL_SHARE = 0.5
-
-
 _CONFIG = types.GenerateContentConfig(
     automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
     # Each continuation is billed, and there is no limit to their number.
@@ -54,6 +49,8 @@ _CONFIG = types.GenerateContentConfig(
 )
 # The SDK wants some; the body that is sent has others in their place.
 _NO_CONTENTS = types.Content(parts=[])
+
+_Answer = TypeVar("_Answer")
 
 
 class GeminiModel:
@@ -145,7 +142,11 @@ class GeminiModel:
                 return answer
         if class_of(answer) is not CallClass.RATE_LIMIT:
             return answer
-        seconds = await self._throttle.pause(toll.model, answer.wait_seconds)
+        try:
+            seconds = await self._throttle.pause(toll.model, answer.wait_seconds)
+        except ModelBusyError as error:
+            refused = replace(answer, wait_seconds=error.retry_after_seconds)
+            raise error_of(refused, toll.model, self._options, tries=1) from None
         return replace(answer, wait_seconds=seconds)
 
     async def _ask(self, model: str, request: ModelRequest) -> ModelReply | Fault:

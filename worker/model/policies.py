@@ -20,7 +20,7 @@ class Then(Enum):
     """The job ends as `internal_error`: every other try would fare the same."""
 
 
-class Counter(Enum):
+class CountedAs(Enum):
     """What a repeated request is counted as; none of it is an attempt."""
 
     NOTHING = auto()
@@ -35,25 +35,25 @@ class Policy:
     then: Then
     n_repeats: int | None = 0
     """Requests of one call that may follow on such an ending; None is as many as its time allows."""
-    counter: Counter = Counter.NOTHING
+    counted_as: CountedAs = CountedAs.NOTHING
 
 
 POLICIES: Mapping[CallClass, Policy] = {
     CallClass.OK: Policy(Then.USE),
     CallClass.UNKNOWN_FINISH: Policy(Then.USE),
     CallClass.TRUNCATED: Policy(Then.USE),
-    CallClass.EMPTY: Policy(Then.USE, 2, Counter.RESAMPLE),
-    CallClass.RESAMPLE: Policy(Then.USE, 2, Counter.RESAMPLE),
+    CallClass.EMPTY: Policy(Then.USE, 2, CountedAs.RESAMPLE),
+    CallClass.RESAMPLE: Policy(Then.USE, 2, CountedAs.RESAMPLE),
     # A recitation often passes the next time, and hardly anything does that was blocked twice.
-    CallClass.BLOCKED_OUTPUT: Policy(Then.USE, 1, Counter.RESAMPLE),
+    CallClass.BLOCKED_OUTPUT: Policy(Then.USE, 1, CountedAs.RESAMPLE),
     CallClass.BLOCKED_PROMPT: Policy(Then.USE),
     CallClass.BUG: Policy(Then.FAIL),
     CallClass.RATE_LIMIT: Policy(Then.LATER, None),
     CallClass.QUOTA_DAY: Policy(Then.PAUSE),
     CallClass.AUTH: Policy(Then.PAUSE),
     CallClass.PERMANENT: Policy(Then.FAIL),
-    CallClass.TRANSIENT: Policy(Then.LATER, 8, Counter.RETRY),
+    CallClass.TRANSIENT: Policy(Then.LATER, 8, CountedAs.RETRY),
     # Each may be billed, whatever we heard of it.
-    CallClass.TIMEOUT: Policy(Then.LATER, 1, Counter.RETRY),
-    CallClass.LOCAL_OVERLOAD: Policy(Then.LATER, 8, Counter.RETRY),
+    CallClass.TIMEOUT: Policy(Then.LATER, 1, CountedAs.RETRY),
+    CallClass.LOCAL_OVERLOAD: Policy(Then.LATER, 8, CountedAs.RETRY),
 }

@@ -80,14 +80,13 @@ class SharedThrottle:
         self._n_messages = 0
         self._telling: set[asyncio.Task[None]] = set()
 
-    def room(self) -> int | None:
-        """How many jobs more are worth taking: as many as can be served soon. None is any number.
+    def room(self, model: str) -> int | None:
+        """How many jobs more are worth taking that ask this model: as many as can be served soon. None is any number.
 
         A model that may not be asked keeps jobs in the queue, where they are of use to other workers and are counted.
         """
-        rooms = [self._room_in(line) for line in self._lines.values()]
-        known = [room for room in rooms if room is not None]
-        return min(known, default=None)
+        line = self._lines.get(model)
+        return None if line is None else self._room_in(line)
 
     @asynccontextmanager
     async def passing(self, toll: Toll) -> AsyncIterator[Passage]:

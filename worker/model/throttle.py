@@ -46,7 +46,11 @@ class Throttle(Protocol):
         """
 
     async def pause(self, model: str, told_seconds: float | None) -> float:
-        """Nobody sends to this model for so long, after a 429; where no time was told, a growing one. It is given."""
+        """Nobody sends to this model for so long, after a 429; where no time was told, a growing one. It is given.
+
+        Raises:
+            ModelBusyError: it is longer than is worth waiting for.
+        """
 
 
 class Unlimited:

@@ -1,0 +1,63 @@
+"""The report as JUnit XML, which CI servers show: a test case for each job."""
+
+import re
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from jobs.models import Record
+from jobs.summaries import Summary
+from jobs.verdicts import Verdict
+
+# What no XML document may hold, however it is escaped.
+_UNFIT = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class JUnitBuilder:
+    """Keeps a summary of each record, in the order in which they come."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: list[Summary] = []
+
+    def add(self, record: Record) -> None:
+        """Take in a record."""
+        self._jobs.append(Summary.of(record))
+
+    def document(self) -> str:
+        """The whole document. A job that failed because of us is an error, one that was not solved a failure."""
+        ours = [job for job in self._jobs if not job.verdict.is_scored]
+        failed = [job for job in self._jobs if job.verdict.is_scored and not _is_solved(job)]
+        suite = Element(
+            "testsuite",
+            name=_fit(self._name),
+            tests=str(len(self._jobs)),
+            failures=str(len(failed)),
+            errors=str(len(ours)),
+        )
+        for job in sorted(self._jobs, key=lambda job: (job.task_id or "", job.sample, job.job_id)):
+            _add_case(suite, job)
+        indent(suite)
+        return tostring(suite, encoding="unicode", xml_declaration=False)
+
+
+def _add_case(suite: Element, job: Summary) -> None:
+    sample = f" #{job.sample}" if job.sample else ""
+    seconds = (job.finished_at - job.started_at).total_seconds()
+    case = SubElement(
+        suite,
+        "testcase",
+        classname=_fit(job.run_id or "jobs"),
+        name=_fit(f"{job.task_id or job.job_id}{sample}"),
+        time=f"{seconds:.3f}",
+    )
+    if not _is_solved(job):
+        kind = "failure" if job.verdict.is_scored else "error"
+        ending = SubElement(case, kind, type=job.verdict, message=_fit(job.explanation))
+        ending.text = f"job {job.job_id}, {job.attempts} attempts"
+
+
+def _is_solved(job: Summary) -> bool:
+    return job.verdict is Verdict.ACCEPTED
+
+
+def _fit(text: str) -> str:
+    return _UNFIT.sub("\ufffd", text)

@@ -1,0 +1,58 @@
+"""What each round of attempts did to the judged jobs of a run."""
+
+from collections.abc import Sequence
+
+from jobs.models import Attempt
+from jobs.stats import CurveBuilder
+from jobs.verdicts import Verdict
+
+from .rates import FirstAgainstLast, RepairRound
+
+
+class RoundsBuilder:
+    """Counts the attempts of judged jobs, and keeps none of them."""
+
+    def __init__(self) -> None:
+        self._curve = CurveBuilder()
+        self._n_attempts: list[int] = []
+        self._tokens: list[int | None] = []
+        self._cost_usd: list[float] = []
+        self._gained = 0
+        self._lost = 0
+
+    def add(self, attempts: Sequence[Attempt]) -> None:
+        """Count those of a job."""
+        course = [attempt.verdict is Verdict.ACCEPTED for attempt in attempts]
+        self._curve.add(course)
+        if course and course[0] != course[-1]:
+            self._gained += course[-1]
+            self._lost += course[0]
+        for place, attempt in enumerate(attempts):
+            if place == len(self._n_attempts):
+                self._n_attempts.append(0)
+                self._tokens.append(None)
+                self._cost_usd.append(0.0)
+            self._n_attempts[place] += 1
+            tokens = attempt.reply.usage.total_token_count
+            if tokens is not None:
+                self._tokens[place] = (self._tokens[place] or 0) + tokens
+            cost = attempt.reply.cost
+            is_paid = not (attempt.reply.simulated or attempt.reply.cached)
+            self._cost_usd[place] += cost.usd if cost is not None and is_paid else 0.0
+
+    def rounds(self) -> tuple[RepairRound, ...]:
+        """One for each attempt that any job had."""
+        return tuple(
+            RepairRound(
+                attempt=place + 1,
+                n_attempts=self._n_attempts[place],
+                tokens=self._tokens[place],
+                cost_usd=self._cost_usd[place],
+                **vars(counted),
+            )
+            for place, counted in enumerate(self._curve.rounds())
+        )
+
+    def first_against_last(self) -> FirstAgainstLast:
+        """What all repairs together did."""
+        return FirstAgainstLast.of(self._gained, self._lost)

@@ -1,0 +1,1 @@
+"""Results of whole runs that come from elsewhere, and go elsewhere."""

@@ -1,0 +1,178 @@
+"""`promptmill compare`: whether runs differ by more than chance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter, validators
+
+from config.escaping import escaped
+from jobs.errors import ExitCode, UsageError
+
+from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
+from .output import counted, emit, emit_json, talk
+from .reading import records_in
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+    from jobs.reports.comparing import Comparison, Flip, Results
+
+_SHOWN_FLIPS = 20
+Margin = Annotated[float | None, Parameter(validator=validators.Number(gte=0, lte=1))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class GateFlags:
+    """What a later run must not fall short of."""
+
+    fail_if_worse: Annotated[
+        Margin,
+        Parameter(
+            help="exit with 1 if a run is worse than the first by more than this (0 to 1): "
+            "the whole interval says so"
+        ),
+    ] = None
+    fail_unless_as_good: Annotated[
+        Margin,
+        Parameter(
+            help="exit with 1 unless every run is as good as the first within this (0 to 1): "
+            "the whole interval says so"
+        ),
+    ] = None
+
+
+NO_GATES = GateFlags()
+
+
+def compare(
+    first: str,
+    /,
+    *others: str,
+    allow_different: Switch = False,
+    json: AsJson = False,
+    gates: GateFlags = NO_GATES,
+    flags: SettingFlags = NO_FLAGS,
+) -> int:
+    """Whether runs differ from the first one by more than chance, task by task.
+
+    Jobs that failed because of us are in no figure; with a gate that is passed, the exit code is 5 where there are any.
+
+    Args:
+        first: the run that the others are held against.
+        others: one run or more.
+        allow_different: compare runs whose dataset, policies or limits are not the same, too.
+        json: as JSON.
+    """
+    from jobs.reports.comparing import compare as compared
+
+    if not others or len({first, *others}) <= len(others):
+        raise UsageError(
+            "at least two runs are compared, each named once",
+            fixes=[
+                "name them:  promptmill compare RUN RUN",
+                "see which there are: promptmill run list",
+            ],
+        )
+    runs = asyncio.run(_read(read_settings(flags), (first, *others)))
+    if not allow_different:
+        _refuse_different(runs)
+    found = compared(runs)
+    if json:
+        emit_json([each.model_dump(mode="json", by_alias=True) for each in found])
+    else:
+        for each in found:
+            for line in _lines(each, n_compared=len(found)):
+                emit(escaped(line))
+    return _gate(found, gates)
+
+
+async def _read(settings: Settings, run_ids: tuple[str, ...]) -> list[Results]:
+    from jobs.reports.comparing import Results
+
+    runs: list[Results] = []
+    for run_id in run_ids:
+        results = Results(run_id)
+        async for record in records_in(settings, run_id):
+            results.add(record)
+        runs.append(results)
+    return runs
+
+
+def _refuse_different(runs: list[Results]) -> None:
+    first, *others = runs
+    facts = {
+        f"{first.run_id} and {other.run_id}": "\n".join(differences)
+        for other in others
+        if (differences := first.differences(other))
+    }
+    if facts:
+        raise UsageError(
+            "the runs were not made under the same conditions, and their difference may come from that",
+            facts=facts,
+            fixes=["compare them all the same:  --allow-different"],
+        )
+
+
+def _lines(found: Comparison, *, n_compared: int) -> Iterator[str]:
+    yield f"{found.second} beside {found.first}: {counted(found.n_tasks, 'task')}"
+    yield from _flip_lines("gained", found.gained)
+    yield from _flip_lines("lost", found.lost)
+    yield f"same        {found.n_same}"
+    yield f"rates       {found.first}: {100 * found.first_rate:.1f} %   {found.second}: {100 * found.second_rate:.1f} %"
+    interval = f"95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}"
+    yield f"difference  {100 * found.difference:+.1f} points, {interval}"
+    adjusted = f", {found.p_adjusted:.3g} by Holm for {n_compared} runs" if n_compared > 1 else ""
+    yield f"p           {found.p:.3g}{adjusted}   ({found.method})"
+    yield f"so          {_conclusion(found)}"
+    if found.n_left_out:
+        yield f"left out    {counted(found.n_left_out, 'task')} that one of them has not judged"
+    if found.n_unscored:
+        yield f"not judged  {counted(found.n_unscored, 'job')} that failed because of us, in no figure above"
+    for difference in found.differences:
+        yield f"beware      {difference}"
+    yield ""
+
+
+def _conclusion(found: Comparison) -> str:
+    if not found.is_distinguishable:
+        return "not distinguishable: chance alone makes such a difference"
+    better, worse = (
+        (found.second, found.first) if found.difference > 0 else (found.first, found.second)
+    )
+    return f"{better} is better than {worse}"
+
+
+def _flip_lines(name: str, flips: tuple[Flip, ...]) -> Iterator[str]:
+    yield f"{name:<12}{len(flips)}"
+    for flip in flips[:_SHOWN_FLIPS]:
+        yield f"  {flip.task_id}   {flip.first:.2g} -> {flip.second:.2g}"
+    if len(flips) > _SHOWN_FLIPS:
+        yield f"  … and {len(flips) - _SHOWN_FLIPS} more"
+
+
+def _gate(found: list[Comparison], gates: GateFlags) -> ExitCode:
+    worse, as_good = gates.fail_if_worse, gates.fail_unless_as_good
+    failed = [
+        *(
+            f"{c.second} --fail-if-worse {worse}"
+            for c in found
+            if worse is not None and c.high < -worse
+        ),
+        *(
+            f"{c.second} --fail-unless-as-good {as_good}"
+            for c in found
+            if as_good is not None and c.low < -as_good
+        ),
+    ]
+    for each in failed:
+        talk(escaped(f"gate     {each}: FAILED"))
+    if failed:
+        return ExitCode.GATE_FAILED
+    has_gate = worse is not None or as_good is not None
+    # As in eval: a gate passes no run of which some jobs were not judged.
+    is_whole = not any(each.n_unscored for each in found)
+    return ExitCode.OK if is_whole or not has_gate else ExitCode.INCOMPLETE
