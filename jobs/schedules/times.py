@@ -2,7 +2,9 @@
 
 import difflib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
@@ -21,6 +23,17 @@ ALIASES = {
 _FORM = "minute (0-59) hour (0-23) day of month (1-31) month (1-12) day of week (0-7 or SUN-SAT)"
 _MONTH, _MINUTE, _HOUR = -2, -5, -4
 _LONGEST_SHIFT = timedelta(hours=3)
+_STRIDE = timedelta(days=7)
+"""No clock is set forward and back again within so short a time."""
+_MOST_TOLD = 3
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Local times that an expression means, that the clock leaves out, and for which nothing is started."""
+
+    night: date
+    words: str
 
 
 class Timetable:
@@ -76,19 +89,66 @@ class Timetable:
         if gap is None:
             return ""
         begin, end = gap
-        meant = next(CronSim(self._expression, begin - timedelta(seconds=1)), end)
-        if self._is_by_the_clock and meant < end:
-            return f"{meant:%H:%M} does not exist on this night; the clock goes on at {local:%H:%M}"
+        if self._is_by_the_clock and (meant := self._meant_in(begin, end)):
+            return f"{_do_not_exist(meant)}; the clock goes on at {local:%H:%M}"
         return f"on this night the clock goes from {begin:%H:%M} to {end:%H:%M}"
+
+    def left_out(self, after: datetime, to: datetime) -> Iterator[LeftOut]:
+        """The nights between two moments on which times are left out that no instant stands for.
+
+        Those whose place an instant takes are told by `night`.
+        """
+        while after < to:
+            step = min(after + _STRIDE, to)
+            if _offset(self.local(step)) > _offset(self.local(after)):
+                yield from self._left_out_at(self._set_between(after, step))
+            after = step
+
+    def _left_out_at(self, instant: datetime) -> Iterator[LeftOut]:
+        gap = self._gap_before(instant)
+        if gap is None or next(self.after(instant - timedelta(seconds=1)), None) == instant:
+            return
+        if meant := self._meant_in(*gap):
+            yield LeftOut(gap[0].date(), f"{_do_not_exist(meant)}; nothing is started")
+
+    def _meant_in(self, begin: datetime, end: datetime) -> list[datetime]:
+        """What the expression means of local times without a zone."""
+        coming = CronSim(self._expression, begin - timedelta(seconds=1))
+        return list(takewhile(lambda local: local < end, coming))
+
+    def _set_between(self, before: datetime, after: datetime) -> datetime:
+        """When the clock is set forward, to the second."""
+        before, after = before.replace(microsecond=0), after.replace(microsecond=0)
+        old = _offset(self.local(before))
+        while after - before > timedelta(seconds=1):
+            middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+            if _offset(self.local(middle)) > old:
+                after = middle
+            else:
+                before = middle
+        return after
 
     def _gap_before(self, instant: datetime) -> tuple[datetime, datetime] | None:
         """The local times, without a zone, that the clock leaves out and that end with this instant."""
         local, before = self.local(instant), self.local(instant - timedelta(seconds=1))
-        shift = (local.utcoffset() or timedelta()) - (before.utcoffset() or timedelta())
+        shift = _offset(local) - _offset(before)
         if not timedelta() < shift <= _LONGEST_SHIFT:
             return None
         end = local.replace(tzinfo=None)
         return end - shift, end
+
+
+def _offset(local: datetime) -> timedelta:
+    return local.utcoffset() or timedelta()
+
+
+def _do_not_exist(times: list[datetime]) -> str:
+    shown = [f"{at:%H:%M:%S}".removesuffix(":00") for at in times]
+    if len(shown) == 1:
+        return f"{shown[0]} does not exist on this night"
+    if len(shown) > _MOST_TOLD:
+        return f"{len(shown)} times from {shown[0]} to {shown[-1]} do not exist on this night"
+    return f"{', '.join(shown[:-1])} and {shown[-1]} do not exist on this night"
 
 
 def _expression_in(cron: str) -> str:

@@ -95,6 +95,59 @@ def test_the_nights_are_told_in_words(
     assert table.night(first) == words
 
 
+@pytest.mark.parametrize(
+    ("cron", "zone", "begin", "night", "words"),
+    [
+        ("*/30 2 * * *", "Europe/Berlin", "2027-03-28T00:00Z", "2027-03-28",
+         "02:00 and 02:30 do not exist on this night; nothing is started"),
+        ("* 2 * * *", "Europe/Berlin", "2027-03-27T12:00Z", "2027-03-28",
+         "60 times from 02:00 to 02:59 do not exist on this night; nothing is started"),
+        ("15 30 2 * * *", "Europe/Berlin", "2027-03-27T12:00Z", "2027-03-28",
+         "02:30:15 does not exist on this night; nothing is started"),
+        ("0 * * * *", "Australia/Lord_Howe", "2026-10-03T15:15Z", "2026-10-04",
+         "02:00 does not exist on this night; nothing is started"),
+        ("*/30 2 28 3 *", "Europe/Berlin", "2026-03-29T12:00Z", "2027-03-28",
+         "02:00 and 02:30 do not exist on this night; nothing is started"),
+    ],
+)  # fmt: skip
+def test_a_night_for_which_nothing_is_started_is_told_in_words(
+    cron: str, zone: str, begin: str, night: str, words: str
+) -> None:
+    """A night that is missing from a list without a word is found by the one who waited for its run."""
+    table, moment = Timetable(cron, zone), datetime.fromisoformat(begin)
+    first = next(table.after(moment))
+    assert [(str(each.night), each.words) for each in table.left_out(moment, first)] == [
+        (night, words)
+    ]
+
+
+@pytest.mark.parametrize(("zone", "begin"), NIGHTS)
+@pytest.mark.parametrize("cron", ["30 2 * * *", "*/30 * * * *"])
+def test_nothing_is_left_out_where_an_instant_takes_its_place(
+    cron: str, zone: str, begin: str
+) -> None:
+    """Told that nothing is started, somebody starts by hand what has been started."""
+    moment = datetime.fromisoformat(begin)
+    assert list(Timetable(cron, zone).left_out(moment, moment + timedelta(days=2))) == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "begin", "times"),
+    [
+        ("Europe/Berlin", "2026-03-28T12:00Z", []),
+        ("Europe/Berlin", "2026-10-24T12:00Z", ["02:00", "02:30", "02:00", "02:30"]),
+        ("Australia/Lord_Howe", "2026-10-03T02:00Z", ["02:30"]),
+    ],
+)
+def test_every_half_hour_of_one_hour_comes_as_often_as_the_clock_shows_it(
+    zone: str, begin: str, times: list[str]
+) -> None:
+    """The page has a row for it, and somebody relies on that row."""
+    table = Timetable("*/30 2 * * *", zone)
+    seen = walked("*/30 2 * * *", zone, begin, hours=24)
+    assert [f"{table.local(at):%H:%M}" for at in seen] == times
+
+
 @pytest.mark.parametrize(("name", "expression"), ALIASES.items())
 def test_short_names_mean_their_expressions(name: str, expression: str) -> None:
     """Everybody writes @daily."""

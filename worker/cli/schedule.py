@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
@@ -173,17 +173,25 @@ def _tell_instants(timetable: Timetable, begin: datetime, number: int, *, as_jso
                     "at": at.isoformat(),
                     "local": timetable.local(at).isoformat(),
                     "night": timetable.night(at),
+                    "leftOutBefore": [
+                        {"night": each.night.isoformat(), "words": each.words}
+                        for each in timetable.left_out(before, at)
+                    ],
                 }
-                for at in coming
+                for before, at in pairwise([begin, *coming])
             ]
         )
         return
-    for line in _coming_lines(timetable, coming):
+    for line in _coming_lines(timetable, begin, coming):
         emit(escaped(line))
 
 
-def _coming_lines(timetable: Timetable, coming: Iterable[datetime]) -> Iterator[str]:
-    for at in coming:
+def _coming_lines(
+    timetable: Timetable, begin: datetime, coming: Iterable[datetime]
+) -> Iterator[str]:
+    for before, at in pairwise([begin, *coming]):
+        for each in timetable.left_out(before, at):
+            yield f"{each.night:%a %Y-%m-%d}   -   {each.words}"
         night = timetable.night(at)
         yield f"{_shown(at, timetable)}   {at:%H:%M:%S}Z{f'   {night}' if night else ''}"
 
@@ -212,8 +220,9 @@ def _lines(state: ScheduleState, past: list[Instant]) -> Iterator[str]:
     if state.waiting is not None:
         yield f"waiting    {_shown(state.waiting, timetable)}"
     yield "next"
-    coming = islice(timetable.after(utcnow()), _SHOWN)
-    yield from (f"  {line}" for line in _coming_lines(timetable, coming))
+    now = utcnow()
+    coming = islice(timetable.after(now), _SHOWN)
+    yield from (f"  {line}" for line in _coming_lines(timetable, now, coming))
     if past:
         yield "history"
         yield from (f"  {line}" for line in _past_lines(state, past))
