@@ -90,9 +90,12 @@ def schedules_in(directory: Path) -> tuple[ScheduleTable, ...]:
         return ()
     lines = text.splitlines()
     places = [number for number, line in enumerate(lines, start=1) if _HEADER.match(line)]
+    if len(places) != len(tables):
+        # Written in another way, as a list of tables in one line.
+        return tuple(ScheduleTable(table, TOML_FILE) for table in tables)
     return tuple(
         ScheduleTable(table, f"{TOML_FILE}:{line}")
-        for table, line in zip(tables, places, strict=False)
+        for table, line in zip(tables, places, strict=True)
     )
 
 

@@ -12,6 +12,7 @@ from jobs.wire import Wire
 from .policies import CatchUp, Overlap
 
 ScheduleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+LONGEST_JITTER_SECONDS = 86_400
 
 
 class Fate(StrEnum):
@@ -57,7 +58,7 @@ class Schedule(Wire):
     catch_up: CatchUp = CatchUp.ONCE
     catch_up_seconds: Annotated[float, Field(ge=0)] = 86_400.0
     """For how long after an instant its run may be started late."""
-    jitter_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+    jitter_seconds: Annotated[int, Field(ge=0, le=LONGEST_JITTER_SECONDS)] = 0
     """A run begins up to so much later than its instant: always as much later for one instant."""
     pause_on_failure: bool = False
     declared_in: Literal["command", "file"] = "command"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +19,7 @@ from jobs.models import DEFAULT_QUEUE, PromptJob
 from jobs.presence import WorkerPresence
 from jobs.priorities import Priority
 from jobs.queue import JobQueue
-from jobs.schedules.models import Schedule, ScheduleName
+from jobs.schedules.models import LONGEST_JITTER_SECONDS, Schedule, ScheduleName
 from jobs.schedules.policies import CatchUp, Overlap
 from jobs.schedules.state import put_schedule
 from jobs.schedules.templates import TEMPLATE_RUN, keep_template
@@ -61,9 +62,9 @@ class Declared(BaseModel):
     catch_up_window: str = "24h"
     jitter: str = "0s"
     pause_on_failure: bool = False
-    max_requests: int | None = None
-    max_tokens_total: int | None = None
-    max_usd: float | None = None
+    max_requests: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    max_tokens_total: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    max_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     max_duration: str | None = None
 
 
@@ -129,8 +130,13 @@ def planned(
             fixes=["--prompt TEXT, --jsonl FILE or --eval FILE"],
             note=_NOTHING,
         )
-    for flag in ("catch-up-window", "jitter"):
-        span_of(f"--{flag}", getattr(said, flag.replace("-", "_")))
+    span_of("--catch-up-window", said.catch_up_window, note=_NOTHING)
+    if span_of("--jitter", said.jitter, note=_NOTHING) > timedelta(seconds=LONGEST_JITTER_SECONDS):
+        raise UsageError(
+            f"--jitter {said.jitter!r} is more than {LONGEST_JITTER_SECONDS // 3600}h",
+            fixes=["give a shorter time, such as --jitter 5m"],
+            note=_NOTHING,
+        )
     batch, runs = _made(said, settings)
     if said.code_execution:
         batch = batch.run_by_gemini(settings)
@@ -188,24 +194,28 @@ def declared_in(table: ScheduleTable) -> Declared:
         ) from None
 
 
-async def keep_declared(
-    queue: JobQueue,
-    tables: Sequence[ScheduleTable],
-    settings_for: Callable[[str | None], Settings],
-) -> list[str]:
-    """Keep the schedules of the file; gives the names of those that are new or have changed.
+def planned_in(
+    tables: Sequence[ScheduleTable], settings_for: Callable[[str | None], Settings]
+) -> list[Planned]:
+    """The schedules of the file.
 
     Raises:
-        UsageError: one of them cannot be kept like that; none of them was.
-        RedisUnreachableError: Redis did not answer.
-        StoreError: the jobs of one cannot be kept.
+        UsageError: one of them cannot be kept like that, or two have one name.
     """
-    plans = []
+    plans: dict[str, Planned] = {}
+    places: dict[str, str] = {}
     for table in tables:
         said = declared_in(table)
+        if said.name in plans:
+            raise UsageError(
+                f"schedule {said.name!r} is declared twice: {places[said.name]} and {table.place}",
+                fixes=["give one of them another name, or take it out"],
+                note=_NOTHING,
+            )
         try:
-            plans.append(planned(said, settings_for(said.model), [], "file"))
+            plans[said.name] = planned(said, settings_for(said.model), [], "file")
         except PromptmillError as error:
-            error.facts["written in"] = table.place
+            error.facts |= {"schedule": said.name, "written in": table.place}
             raise
-    return [each.declared.name for each in plans if await each.keep(queue)]
+        places[said.name] = table.place
+    return list(plans.values())

@@ -57,7 +57,7 @@ def time_of(times: TimeFlags) -> datetime | None:
     return None if times.at is None else moment_of("--at", times.at)
 
 
-def span_of(flag: str, text: str) -> timedelta:
+def span_of(flag: str, text: str, *, note: str = _NOTHING) -> timedelta:
     """A length of time that was typed after this flag.
 
     Raises:
@@ -67,13 +67,13 @@ def span_of(flag: str, text: str) -> timedelta:
     if match is not None and len(match[1]) > _MOST_DIGITS:
         raise UsageError(
             f"{flag} {text!r} is too long: a number has {_MOST_DIGITS} digits at most",
-            note=_NOTHING,
+            note=note,
         )
     if match is None:
         raise UsageError(
             f"{flag} {text!r} is no length of time",
             fixes=["write a whole number and a unit: 90s, 10m, 2h or 1d"],
-            note=_NOTHING,
+            note=note,
         )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 

@@ -89,7 +89,10 @@ class PolicyFlags:
         str, Parameter(help="how late a run may be started, such as 90s, 10m, 24h or 7d")
     ] = "24h"
     jitter: Annotated[
-        str, Parameter(help="runs begin up to so much later, such as 5m; always as much for one")
+        str,
+        Parameter(
+            help="runs begin up to so much later, such as 5m (24h at most); always as much for one"
+        ),
     ] = "0s"
     pause_on_failure: Annotated[
         bool, Parameter(negative=(), help="pause it when a run fails because of us")

@@ -77,7 +77,7 @@ async def _keep_schedules(settings: "Settings") -> None:
     from config.sources import schedules_in
     from jobs.schedules.state import list_schedules
 
-    from .declaring import keep_declared
+    from .declaring import planned_in
     from .opening import open_queue
 
     log = structlog.get_logger(__name__)
@@ -88,8 +88,9 @@ async def _keep_schedules(settings: "Settings") -> None:
         return settings if model is None else load_settings(here, overrides={"model.name": model})
 
     async with open_queue(settings) as queue:
-        for name in await keep_declared(queue, tables, settings_for):
-            log.info("schedule kept", schedule=name)
+        for each in planned_in(tables, settings_for):
+            if await each.keep(queue):
+                log.info("schedule kept", schedule=each.declared.name)
         declared = {str(table.values.get("name")) for table in tables}
         for state in await list_schedules(queue):
             kept = state.schedule

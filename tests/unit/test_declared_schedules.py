@@ -1,0 +1,83 @@
+"""Schedules as they are typed and declared, before any of them is kept."""
+
+from pathlib import Path
+
+import pytest
+
+from config.loading import load_settings
+from config.settings import Settings
+from config.sources import schedules_in
+from jobs.errors import UsageError
+from worker.cli.declaring import Declared, planned, planned_in
+
+TABLE = '[[schedules]]\nname = "{name}"\ncron = "@daily"\nprompt = "Print 1."\n{more}'
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """What a project without any settings has."""
+    return load_settings(tmp_path, environment={})
+
+
+def refused(text: str, directory: Path, settings: Settings) -> UsageError:
+    """Why a worker does not start with this file."""
+    (directory / "promptmill.toml").write_text(text)
+    with pytest.raises(UsageError) as raised:
+        planned_in(schedules_in(directory), lambda _: settings)
+    return raised.value
+
+
+def test_a_jitter_of_more_than_a_day_is_refused_with_the_bound(settings: Settings) -> None:
+    """It is a slip of the one who types it, and no defect of ours."""
+    said = Declared(name="n", cron="@daily", prompt="Print 1.", jitter="2d")
+    with pytest.raises(UsageError) as raised:
+        planned(said, settings, [], "command")
+    assert raised.value.message == "--jitter '2d' is more than 24h"
+    assert raised.value.note == "no schedule was changed"
+
+
+def test_a_window_that_is_no_time_changes_no_schedule_in_its_words(settings: Settings) -> None:
+    """Nothing is ever queued by this command, so that nothing was queued says nothing."""
+    said = Declared(name="n", cron="@daily", prompt="Print 1.", catch_up_window="banana")
+    with pytest.raises(UsageError) as raised:
+        planned(said, settings, [], "command")
+    assert raised.value.note == "no schedule was changed"
+
+
+def test_what_cannot_be_kept_of_a_file_is_named_with_schedule_and_line(
+    tmp_path: Path, settings: Settings
+) -> None:
+    """A worker that does not start at night is mended by somebody who did not write the file."""
+    error = refused(TABLE.format(name="n", more='jitter = "2d"'), tmp_path, settings)
+    assert "--jitter '2d' is more than 24h" in error.message
+    assert error.facts == {"schedule": "n", "written in": "promptmill.toml:1"}
+
+
+def test_two_schedules_of_one_name_are_refused_with_both_lines(
+    tmp_path: Path, settings: Settings
+) -> None:
+    """The last one would win, and nobody would miss the first one for weeks."""
+    table = TABLE.format(name="n", more="")
+    error = refused(f"{table}{table}", tmp_path, settings)
+    assert error.message == (
+        "schedule 'n' is declared twice: promptmill.toml:1 and promptmill.toml:5"
+    )
+
+
+def test_schedules_in_one_line_are_declared_too(tmp_path: Path, settings: Settings) -> None:
+    """It is the same TOML, and a schedule that is passed over in silence is missed weeks later."""
+    (tmp_path / "promptmill.toml").write_text(
+        'schedules = [{name = "n", cron = "@daily", prompt = "Print 1."}]\n'
+    )
+    [one] = planned_in(schedules_in(tmp_path), lambda _: settings)
+    assert one.declared.name == "n"
+
+
+@pytest.mark.parametrize("key", ["max_requests", "max_tokens_total", "max_usd"])
+def test_a_budget_of_nothing_is_refused_with_its_key(
+    key: str, tmp_path: Path, settings: Settings
+) -> None:
+    """It is refused on the command line, and a file is typed, too."""
+    error = refused(TABLE.format(name="n", more=f"{key} = 0"), tmp_path, settings)
+    assert "promptmill.toml:1" in error.message
+    assert key in error.fixes[0]
