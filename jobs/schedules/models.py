@@ -1,5 +1,6 @@
 """A schedule as data, how it stands, and what is kept of each of its instants."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -91,3 +92,35 @@ class Instant(Wire):
 def run_id_of(name: str, instant: datetime) -> str:
     """What the run of a schedule is called: whoever starts it twice starts it once."""
     return f"{name}@{instant.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def changes_between(before: Schedule, after: Schedule) -> tuple[str, ...]:
+    """What is not the same of two schedules of one name, each in a few words."""
+    return tuple(_changes(before, after))
+
+
+def _changes(before: Schedule, after: Schedule) -> Iterator[str]:
+    if before.template != after.template:
+        yield "jobs" if before.runs == after.runs else f"jobs (were {before.runs})"
+    for words, old, new in (
+        ("cron", before.cron, after.cron),
+        ("tz", before.zone, after.zone),
+        ("overlap", before.overlap, after.overlap),
+        ("catch-up", before.catch_up, after.catch_up),
+        ("catch-up-window", f"{before.catch_up_seconds:g}s", f"{after.catch_up_seconds:g}s"),
+        ("jitter", f"{before.jitter_seconds}s", f"{after.jitter_seconds}s"),
+        ("pause-on-failure", _yes(before.pause_on_failure), _yes(after.pause_on_failure)),
+        ("budget", _shown(before.budget), _shown(after.budget)),
+        ("declared in", before.declared_in, after.declared_in),
+    ):
+        if old != new:
+            yield f"{words} (was {old})"
+
+
+def _yes(value: bool) -> str:
+    return "on" if value else "off"
+
+
+def _shown(budget: Budget) -> str:
+    limits = budget.model_dump(exclude_none=True, by_alias=True)
+    return ", ".join(f"{value:g} {name}" for name, value in limits.items()) or "none"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from arq.connections import ArqRedis
@@ -14,7 +15,7 @@ from jobs.queue import JobQueue
 
 from .deciding import Plan, Step
 from .firing import Found, fire
-from .models import Fate, Instant, Schedule, ScheduleState, run_id_of
+from .models import Fate, Instant, Schedule, ScheduleState, changes_between, run_id_of
 from .templates import drop_if_unused
 
 _MOST_TRIES = 20
@@ -73,8 +74,22 @@ async def get_schedule(queue: JobQueue, name: str) -> Found:
     return found[0]
 
 
-async def put_schedule(queue: JobQueue, schedule: Schedule) -> bool:
-    """Keep a schedule in the place of one of the same name, if there is one; whether anything has changed.
+@dataclass(frozen=True)
+class Kept:
+    """What keeping a schedule has done."""
+
+    is_new: bool
+    changes: tuple[str, ...] = ()
+    """What has changed of one that was there before, in words; empty if nothing has."""
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything is not as it was before."""
+        return self.is_new or bool(self.changes)
+
+
+async def put_schedule(queue: JobQueue, schedule: Schedule) -> Kept:
+    """Keep a schedule in the place of one of the same name, if there is one; says what has changed.
 
     Its instants are decided on from now on. One that was there before goes on where it was, history, runs and
     pause included, unless it comes at other times.
@@ -88,7 +103,7 @@ async def put_schedule(queue: JobQueue, schedule: Schedule) -> bool:
     with expecting_answer(f"schedule {name!r} was not kept"):
         before = await _found(redis, keys, [name])
         if before and before[0].definition == definition.encode():
-            return False
+            return Kept(is_new=False)
         now = milliseconds_of(utcnow())
         async with redis.pipeline(transaction=True) as pipe:
             if not before or _when(before[0].state.schedule) != _when(schedule):
@@ -99,7 +114,8 @@ async def put_schedule(queue: JobQueue, schedule: Schedule) -> bool:
         for each in before:
             old = each.state.schedule.template.name
             await drop_if_unused(redis, keys, queue.records, old)
-    return True
+            return Kept(is_new=False, changes=changes_between(each.state.schedule, schedule))
+    return Kept(is_new=True)
 
 
 async def remove_schedule(queue: JobQueue, name: str) -> None:

@@ -27,8 +27,14 @@ def shown(project: Project, *words: str) -> str:
 def test_a_schedule_is_added_shown_held_started_and_removed(project: Project) -> None:
     """The whole life of one, in the words of the page."""
     added = project.run(*ADD, *PROMPT, "--max-usd", "2", "--json")
-    assert (added.code, added.json()) == (0, {"schedule": "nightly", "changed": True}), added.err
+    assert (added.code, added.json()) == (
+        0,
+        {"schedule": "nightly", "changed": True, "changes": []},
+    ), added.err
     assert project.run(*ADD, *PROMPT, "--max-usd", "2", "--json").json()["changed"] is False
+    changed = project.run(*ADD[:3], "31 2 * * *", *ADD[4:], *PROMPT, "--max-usd", "2")
+    assert "is changed: cron (was 30 2 * * *);" in changed.err
+    assert "is changed" in project.run(*ADD, *PROMPT, "--max-usd", "2").err
     assert "Europe/Berlin" in shown(project, "list")
     assert shown(project, "next", "nightly", "-n", "3").count("02:30:00") >= 2
     assert "paused" in project.run("schedule", "pause", "nightly", "--reason", "holidays").err

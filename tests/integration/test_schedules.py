@@ -333,9 +333,9 @@ async def test_kept_again_nothing_changes_and_changed_words_keep_the_history(
     schedule = await add(queue)
     await turn_back(queue, hour(-1))
     await decide(queue, hour(0))
-    assert not await put_schedule(queue, schedule)
+    assert not (await put_schedule(queue, schedule)).is_changed
     changed = schedule.model_copy(update={"overlap": Overlap.ALLOW})
-    assert await put_schedule(queue, changed)
+    assert (await put_schedule(queue, changed)).changes == ("overlap (was skip)",)
     state = (await get_schedule(queue, "nightly")).state
     assert (state.schedule.overlap, state.decided_to) == (Overlap.ALLOW, hour(0))
     assert len(await fates(queue)) == 1

@@ -21,7 +21,7 @@ from jobs.priorities import Priority
 from jobs.queue import JobQueue
 from jobs.schedules.models import LONGEST_JITTER_SECONDS, Schedule, ScheduleName
 from jobs.schedules.policies import CatchUp, Overlap
-from jobs.schedules.state import put_schedule
+from jobs.schedules.state import Kept, put_schedule
 from jobs.schedules.templates import TEMPLATE_RUN, keep_template
 from jobs.schedules.times import Timetable
 
@@ -86,8 +86,8 @@ class Planned:
             changes = {"run_id": TEMPLATE_RUN, "task_id": task_id, "job_id": job_id}
             yield job.model_copy(update=changes)
 
-    async def keep(self, queue: JobQueue) -> bool:
-        """Keep the schedule; whether anything has changed by it.
+    async def keep(self, queue: JobQueue) -> Kept:
+        """Keep the schedule, and say what has changed by it.
 
         Raises:
             RedisUnreachableError: Redis did not answer.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from jobs.queue import JobQueue
     from jobs.schedules.models import Fate
+    from jobs.schedules.state import Kept
 
     from .declaring import Declared
 
@@ -135,15 +136,17 @@ def add_schedule(  # noqa: PLR0913  (groups of flags)
         words["queue"] = lane.queue
     said = _declared(words, Declared)
 
-    async def keep(queue: JobQueue) -> bool:
+    async def keep(queue: JobQueue) -> Kept:
         workers = await queue.live_workers()
         return await planned(said, settings, workers, "command").keep(queue)
 
-    is_changed = with_queue(flags, keep)
+    kept = with_queue(flags, keep)
     if json:
-        emit_json({"schedule": name, "changed": is_changed})
+        emit_json({"schedule": name, "changed": kept.is_changed, "changes": kept.changes})
     else:
-        what = "is kept" if is_changed else "is there already, and the same"
+        what = "is there already, and the same"
+        if kept.is_changed:
+            what = "is kept" if kept.is_new else f"is changed: {', '.join(kept.changes)}"
         talk(escaped(f"schedule {name} {what}; see:  promptmill schedule show {name}"))
     return ExitCode.OK
 

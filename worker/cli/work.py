@@ -89,14 +89,17 @@ async def _keep_schedules(settings: "Settings") -> None:
 
     async with open_queue(settings) as queue:
         for each in planned_in(tables, settings_for):
-            if await each.keep(queue):
+            kept = await each.keep(queue)
+            if kept.is_new:
                 log.info("schedule kept", schedule=each.declared.name)
+            elif kept.changes:
+                log.info("schedule changed", schedule=each.declared.name, changed=kept.changes)
         declared = {str(table.values.get("name")) for table in tables}
         for state in await list_schedules(queue):
-            kept = state.schedule
-            if kept.declared_in == "file" and kept.name not in declared:
+            there = state.schedule
+            if there.declared_in == "file" and there.name not in declared:
                 log.warning(
                     "a schedule is kept that no file here declares",
-                    schedule=kept.name,
-                    fix=f"promptmill schedule remove {kept.name}",
+                    schedule=there.name,
+                    fix=f"promptmill schedule remove {there.name}",
                 )
