@@ -1,5 +1,6 @@
 """From a cron expression and a time zone to instants, and words for the two nights a year that are special."""
 
+import contextlib
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Timetable:
             UsageError: it is none, comes never, or there is no such zone.
         """
         self.cron = cron
-        self._zone = _zone_named(zone)
+        self.zone = _zone_named(zone)
         self._expression = _expression_in(cron)
         fields = self._expression.split()
         self._is_by_the_clock = len(fields) == len("mhdMw") and not any(
@@ -65,17 +66,19 @@ class Timetable:
         return CronSim(self._expression, datetime(2024, 1, 1, tzinfo=UTC)).explain()
 
     def after(self, moment: datetime) -> Iterator[datetime]:
-        """The instants after this moment, in UTC, for as long as somebody asks."""
-        simulated = CronSim(self._expression, moment.astimezone(self._zone))
-        for local in simulated:
-            instant = local.astimezone(UTC)
-            # Of a time that the clock shows twice the first one counts, which may be over.
-            if instant > moment:
-                yield instant
+        """The instants after this moment, in UTC, for as long as somebody asks and the calendar has days."""
+        simulated = CronSim(self._expression, moment.astimezone(self.zone))
+        # Beyond the last day of the calendar there is no date, and no instant.
+        with contextlib.suppress(OverflowError):
+            for local in simulated:
+                instant = local.astimezone(UTC)
+                # Of a time that the clock shows twice the first one counts, which may be over.
+                if instant > moment:
+                    yield instant
 
     def local(self, instant: datetime) -> datetime:
         """What the clock of the zone shows then."""
-        return instant.astimezone(self._zone)
+        return instant.astimezone(self.zone)
 
     def night(self, instant: datetime) -> str:
         """What is special about an instant, because the clock is set on that night; empty on all other days."""

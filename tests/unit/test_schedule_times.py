@@ -184,3 +184,11 @@ def test_the_29th_of_february_comes_every_four_years() -> None:
     """It is rare, not impossible."""
     first = next(Timetable("0 0 29 2 *", "UTC").after(datetime(2026, 1, 1, tzinfo=UTC)))
     assert first == datetime(2028, 2, 29, tzinfo=UTC)
+
+
+def test_instants_end_with_the_calendar() -> None:
+    """Whoever asks for too much gets what there is, and no traceback."""
+    table = Timetable("0 0 1 1 *", "Europe/Berlin")
+    assert list(table.after(datetime(9998, 6, 1, tzinfo=UTC))) == [
+        datetime(9998, 12, 31, 23, tzinfo=UTC)
+    ]

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from jobs.clock import utcnow
 from jobs.errors import UsageError
@@ -16,6 +17,7 @@ _NOTHING = "nothing was queued"
 _SPAN = re.compile(r"(\d+)([smhd])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _MOST_DIGITS = 6
+_YEARS = range(1970, 3000)
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,13 @@ def span_of(flag: str, text: str, *, note: str = _NOTHING) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def moment_of(flag: str, text: str, *, note: str = _NOTHING) -> datetime:
-    """A time that was typed after this flag.
+def moment_of(
+    flag: str, text: str, *, note: str = _NOTHING, zone: ZoneInfo | None = None
+) -> datetime:
+    """A time that was typed after this flag; `zone` is the one that it is most likely meant in, unset the one here.
 
     Raises:
-        UsageError: it is none, or in no time zone.
+        UsageError: it is none, or in no time zone, or centuries away.
     """
     try:
         at = datetime.fromisoformat(text.strip())
@@ -92,13 +96,20 @@ def moment_of(flag: str, text: str, *, note: str = _NOTHING) -> datetime:
             fixes=[f"write it as in  {flag} {_example(utcnow())}"],
             note=note,
         ) from None
+    if at.year not in _YEARS:
+        raise UsageError(
+            f"{flag} {text!r} is too far away",
+            fixes=[f"write a year from {_YEARS[0]} to {_YEARS[-1]}"],
+            note=note,
+        )
     if at.tzinfo is None:
+        here = at.astimezone() if zone is None else at.replace(tzinfo=zone)
+        place = "here" if zone is None else f"in {zone}"
+        as_local = f"if it is meant as the time {place}:  {flag} {_example(here)}"
+        as_utc = f"if it is meant as UTC:  {flag} {_example(at)}Z"
         raise UsageError(
             f"{flag} {text!r} is in no time zone",
-            fixes=[
-                f"if it is meant as the time here:  {flag} {_example(at.astimezone())}",
-                f"if it is meant as UTC:  {flag} {_example(at)}Z",
-            ],
+            fixes=[as_utc] if str(zone) == "UTC" else [as_local, as_utc],
             note=note,
         )
     return at

@@ -107,8 +107,10 @@ def preview(
 
     from .placing import moment_of
 
-    begin = utcnow() if from_ is None else moment_of("--from", from_, note="")
     timetable = Timetable(cron, tz)
+    begin = utcnow()
+    if from_ is not None:
+        begin = moment_of("--from", from_, note="", zone=timetable.zone)
     if not json:
         emit(escaped(f"{timetable.words}, {tz}"))
     _tell_instants(timetable, begin, number, as_json=json)
@@ -184,6 +186,8 @@ def _tell_instants(timetable: Timetable, begin: datetime, number: int, *, as_jso
         return
     for line in _coming_lines(timetable, begin, coming):
         emit(escaped(line))
+    if len(coming) < number:
+        talk("there are no more: it comes too rarely before the calendar ends, with the year 9999")
 
 
 def _coming_lines(
@@ -193,7 +197,16 @@ def _coming_lines(
         for each in timetable.left_out(before, at):
             yield f"{each.night:%a %Y-%m-%d}   -   {each.words}"
         night = timetable.night(at)
-        yield f"{_shown(at, timetable)}   {at:%H:%M:%S}Z{f'   {night}' if night else ''}"
+        columns = (_shown(at, timetable), _in_utc(at, timetable), night)
+        yield "   ".join(column for column in columns if column)
+
+
+def _in_utc(at: datetime, timetable: Timetable) -> str:
+    """The same in UTC, with the date where it is another one; nothing where the clock shows UTC."""
+    if str(timetable.zone) == "UTC":
+        return ""
+    is_same_day = timetable.local(at).date() == at.date()
+    return f"{at:%H:%M:%S}Z" if is_same_day else f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
 def _shown(at: datetime | None, timetable: Timetable) -> str:
