@@ -40,3 +40,14 @@ def test_a_queue_is_purged_once_it_is_meant(project: Project) -> None:
     purged = project.run("queue", "purge", "big", "--yes", "--json")
     assert purged.json() == {"queue": "big", "cancelled": 2, "running": 0}
     assert project.queued() == 1
+
+
+def test_a_name_that_nobody_knows_is_told_with_those_there_are(project: Project) -> None:
+    """A queue may be named before there is one, and is misspelt more often."""
+    project.submit("Print 1.", "--queue", "big", "--model", "replay")
+    says = "nothing is queued in bgi, and no live worker takes from it; queues there are: big"
+    for words in (("drain", "bgi"), ("pause", "bgi"), ("purge", "bgi", "--yes")):
+        ended = project.run("queue", *words)
+        assert ended.code == 0
+        assert says in ended.err
+    assert "note:" not in project.run("queue", "purge", "big", "--yes").err

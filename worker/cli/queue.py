@@ -15,6 +15,7 @@ from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
 from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
+    from jobs.cancellation import Cancelled
     from jobs.queue import JobQueue
     from jobs.queue_status import LaneStatus, QueueStatus
 
@@ -53,8 +54,13 @@ def pause_queue(
         json: as JSON.
     """
     from jobs.queue_status import pause_queue as pause
+    from jobs.queue_status import status_of
 
-    with_queue(flags, lambda queue: pause(queue, name, reason))
+    async def hold(queue: JobQueue) -> QueueStatus:
+        await pause(queue, name, reason)
+        return await status_of(queue)
+
+    _note_if_unknown(with_queue(flags, hold), name)
     if json:
         emit_json({"queue": name, "paused": True})
     else:
@@ -107,6 +113,20 @@ def drain_queue(name: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
     return ExitCode.OK
 
 
+def _note_if_unknown(status: QueueStatus, name: str) -> None:
+    """Say it if nobody knows a queue of this name: it may be one that is still to come, or a slip of the keyboard."""
+    queued = {lane.queue for lane in status.lanes}
+    served = {queue for worker in status.workers for queue in worker.queues}
+    if name in queued | served:
+        return
+    others = ", ".join(sorted(queued | served)) or "none"
+    talk(
+        escaped(
+            f"note: nothing is queued in {name}, and no live worker takes from it; queues there are: {others}"
+        )
+    )
+
+
 async def _until_drained(queue: JobQueue, name: str) -> None:
     """Look at the queue until it is worked off.
 
@@ -121,6 +141,8 @@ async def _until_drained(queue: JobQueue, name: str) -> None:
         lanes = [lane for lane in status.lanes if lane.queue == name]
         n_left = sum(lane.due + lane.leased for lane in lanes)
         if not n_left:
+            if not told:
+                _note_if_unknown(status, name)
             return
         if name in status.paused:
             raise UsageError(
@@ -148,6 +170,7 @@ def purge_queue(
         yes: do it; without it nothing is done.
         json: as JSON.
     """
+    from jobs.queue_status import status_of
     from jobs.selecting import Selection, cancel_selected
 
     if not yes:
@@ -159,7 +182,13 @@ def purge_queue(
             ],
             note="nothing was cancelled",
         )
-    found = with_queue(flags, lambda queue: cancel_selected(queue, Selection(queue=name)))
+
+    async def purge(queue: JobQueue) -> tuple[QueueStatus, Cancelled]:
+        # Afterwards a queue that was known may be empty.
+        return await status_of(queue), await cancel_selected(queue, Selection(queue=name))
+
+    status, found = with_queue(flags, purge)
+    _note_if_unknown(status, name)
     if json:
         emit_json({"queue": name, "cancelled": found.n_taken, "running": found.n_running})
     else:
