@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 
@@ -146,6 +147,12 @@ def _toml_entries(path: Path, problems: list[Problem]) -> Iterable[Entry]:
         if value == {} and name in groups():
             continue
         line = lines.get(name)
+        if isinstance(value, list) and get_close_matches(name, [SCHEDULES]):
+            place = f"{path.name}:{line}" if line else path.name
+            problems.append(
+                Problem(place, f"[[{name}]] is not known; did you mean [[{SCHEDULES}]]?")
+            )
+            continue
         yield Entry(name, value, f"{path.name}:{line}" if line else path.name)
 
 

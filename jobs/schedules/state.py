@@ -161,7 +161,10 @@ async def resume_schedule(queue: JobQueue, name: str) -> None:
     """
     found = await get_schedule(queue, name)
     if found.state.paused is None:
-        raise UsageError(f"schedule {name!r} is not paused")
+        raise UsageError(
+            f"schedule {name!r} is not paused",
+            fixes=[f"see how it stands:  promptmill schedule show {name}"],
+        )
     with expecting_answer(f"schedule {name!r} is not resumed"):
         async with queue.redis.pipeline(transaction=True) as pipe:
             pipe.hdel(queue.keys.schedule(name), "paused")

@@ -8,21 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
-from cronsim import CronSim, CronSimError
+from cronsim import CronSim
 
 from jobs.errors import UsageError
 
-ALIASES = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-}
-_FORM = "minute (0-59) hour (0-23) day of month (1-31) month (1-12) day of week (0-7 or SUN-SAT)"
-_MONTH, _MINUTE, _HOUR = -2, -5, -4
+from .expressions import expression_in, never
+
+_MINUTE, _HOUR = -5, -4
 _LONGEST_SHIFT = timedelta(hours=3)
 _STRIDE = timedelta(days=7)
 """No clock is set forward and back again within so short a time."""
@@ -52,18 +44,20 @@ class Timetable:
         """
         self.cron = cron
         self.zone = _zone_named(zone)
-        self._expression = _expression_in(cron)
+        self._expression = expression_in(cron)
         fields = self._expression.split()
         self._is_by_the_clock = len(fields) == len("mhdMw") and not any(
             fields[place].startswith("*") for place in (_MINUTE, _HOUR)
         )
         if next(self.after(datetime(2024, 1, 1, tzinfo=UTC)), None) is None:
-            raise _never(cron)
+            raise never(cron)
 
     @property
     def words(self) -> str:
         """When that is, in words."""
-        return CronSim(self._expression, datetime(2024, 1, 1, tzinfo=UTC)).explain()
+        simulated = CronSim(self._expression, datetime(2024, 1, 1, tzinfo=UTC))
+        # The library says "and" of days of which one is enough.
+        return simulated.explain().replace(" and on ", " or on ")
 
     def after(self, moment: datetime) -> Iterator[datetime]:
         """The instants after this moment, in UTC, for as long as somebody asks and the calendar has days."""
@@ -154,49 +148,6 @@ def _do_not_exist(times: list[datetime]) -> str:
     return f"{', '.join(shown[:-1])} and {shown[-1]} do not exist on this night"
 
 
-def _expression_in(cron: str) -> str:
-    text = cron.strip()
-    if text.startswith("@"):
-        if text.lower() not in ALIASES:
-            raise UsageError(
-                f"{cron!r} is no cron expression",
-                fixes=[f"write one of {', '.join(ALIASES)}", f"or five fields: {_FORM}"],
-            )
-        return ALIASES[text.lower()]
-    try:
-        CronSim(text, datetime(2024, 1, 1, tzinfo=UTC))
-    except (CronSimError, ValueError) as error:
-        if _is_possible_in_some_month(text):
-            raise _never(cron) from None
-        what = str(error).removeprefix("Bad ").lower()
-        told = "it needs five fields" if "fields" in what else f"its {what} cannot be used"
-        raise UsageError(
-            f"{cron!r} is no cron expression: {told}",
-            fixes=[f"write {_FORM}", 'for example "30 2 * * *", every day at 02:30'],
-        ) from None
-    return text
-
-
-def _is_possible_in_some_month(text: str) -> bool:
-    fields = text.split()
-    try:
-        CronSim(" ".join([*fields[:_MONTH], "*", fields[-1]]), datetime(2024, 1, 1, tzinfo=UTC))
-        CronSim(f"0 0 1 {fields[_MONTH]} *", datetime(2024, 1, 1, tzinfo=UTC))
-    except (CronSimError, ValueError, IndexError):
-        return False
-    return True
-
-
-def _never(cron: str) -> UsageError:
-    return UsageError(
-        f"{cron!r} never comes: no such day is in any of its months",
-        fixes=[
-            'write a day that the month has, such as "0 0 28 2 *"',
-            'or L for the last day of the month: "0 0 L 2 *"',
-        ],
-    )
-
-
 def _zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
@@ -208,6 +159,9 @@ def _zone_named(name: str) -> ZoneInfo:
             close = difflib.get_close_matches(name.lower().rpartition("/")[2], cities, n=1)
             meant = [cities[city] for city in close]
         hints = [f"did you mean {meant[0]}?"] if meant else []
+        within = sorted(zone for zone in known if zone.lower().startswith(f"{name.lower()}/"))
+        if name and within:
+            hints = [f"{name} is an area: write a place in it, such as {within[0]}"]
         if not known:
             hints = ["this machine has no list of zones: install the package tzdata"]
         raise UsageError(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jobs.clock import utcnow
-from jobs.errors import ScheduleNotFoundError, StoreError
+from jobs.errors import ScheduleNotFoundError, StoreError, UsageError
 from jobs.feeding import runs_to_feed
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
@@ -260,6 +260,9 @@ async def test_a_paused_schedule_starts_nothing_and_says_so(queue: JobQueue) -> 
     await resume_schedule(queue, "nightly")
     await decide(queue, hour(0))
     assert await fates(queue) == [(Fate.PAUSED, "the key is being renewed"), (Fate.FIRED, "")]
+    with pytest.raises(UsageError) as raised:
+        await resume_schedule(queue, "nightly")
+    assert list(raised.value.fixes) == ["see how it stands:  promptmill schedule show nightly"]
 
 
 async def test_a_run_that_failed_because_of_us_pauses_its_schedule(queue: JobQueue) -> None:

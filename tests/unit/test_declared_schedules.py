@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from config.errors import ConfigError
 from config.loading import load_settings
 from config.settings import Settings
 from config.sources import schedules_in
@@ -81,3 +82,22 @@ def test_a_budget_of_nothing_is_refused_with_its_key(
     error = refused(TABLE.format(name="n", more=f"{key} = 0"), tmp_path, settings)
     assert "promptmill.toml:1" in error.message
     assert key in error.fixes[0]
+
+
+def test_a_key_that_is_misspelt_is_answered_with_the_one_that_is_meant(
+    tmp_path: Path, settings: Settings
+) -> None:
+    """Nobody who writes TOML knows the words of the library that reads it."""
+    error = refused(TABLE.format(name="n", more='overlpa = "skip"'), tmp_path, settings)
+    assert "overlpa is no key of a schedule, did you mean overlap?" in error.fixes[0]
+
+
+def test_schedules_in_the_singular_are_answered_with_the_plural(tmp_path: Path) -> None:
+    """It is one schedule, so that one writes it in the singular."""
+    table = TABLE.format(name="n", more="").replace("[[schedules]]", "[[schedule]]")
+    (tmp_path / "promptmill.toml").write_text(table)
+    with pytest.raises(ConfigError) as raised:
+        load_settings(tmp_path, environment={})
+    [problem] = raised.value.problems
+    assert problem.place == "promptmill.toml:1"
+    assert "did you mean [[schedules]]?" in problem.text

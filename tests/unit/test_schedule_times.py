@@ -7,7 +7,8 @@ from itertools import islice, pairwise, takewhile
 import pytest
 
 from jobs.errors import UsageError
-from jobs.schedules.times import ALIASES, Timetable
+from jobs.schedules.expressions import ALIASES
+from jobs.schedules.times import Timetable
 
 # Two days about each night, in UTC, and what the clock leaves out or shows twice.
 NIGHTS = [
@@ -160,6 +161,35 @@ def test_short_names_mean_their_expressions(name: str, expression: str) -> None:
     ("cron", "zone", "says", "types"),
     [
         ("61 * * * *", "UTC", "its minute cannot be used", "minute (0-59)"),
+        (
+            "0 0 1 1 * * 2027",
+            "UTC",
+            "it has 7, and it needs five fields, or six with seconds",
+            "30 2 * * *",
+        ),
+        ("60 * * * *", "UTC", "its minute cannot be used: 60 is not within 0-59", "minute (0-59)"),
+        (
+            "*/0 * * * *",
+            "UTC",
+            "the step of '*/0' has to be a whole number above 0",
+            "minute (0-59)",
+        ),
+        ("0 5,24 * * *", "UTC", "its hour cannot be used: 24 is not within 0-23", "hour (0-23)"),
+        ("0 17-9 * * *", "UTC", "its hour cannot be used: '17-9' goes backwards", "hour (0-23)"),
+        ("0 0 * * 8", "UTC", "its day-of-week cannot be used: 8 is not within 0-7", "SUN-SAT"),
+        (
+            "0 0 ? * MON",
+            "UTC",
+            "its day-of-month cannot be used: '?' is not known there",
+            "write * where ?",
+        ),
+        ("0 0 31 2", "UTC", "it has 4, and it needs five fields", "30 2 * * *"),
+        (
+            "0 0 * * *",
+            "Europe",
+            "no time zone 'Europe'",
+            "Europe is an area: write a place in it, such as Europe/",
+        ),
         ("0 0 * * FOO", "UTC", "its day-of-week cannot be used", "SUN-SAT"),
         ("* * *", "UTC", "it needs five fields", "30 2 * * *"),
         ("", "UTC", "it needs five fields", "30 2 * * *"),
@@ -192,3 +222,16 @@ def test_instants_end_with_the_calendar() -> None:
     assert list(table.after(datetime(9998, 6, 1, tzinfo=UTC))) == [
         datetime(9998, 12, 31, 23, tzinfo=UTC)
     ]
+
+
+@pytest.mark.parametrize(
+    ("cron", "words"),
+    [
+        ("30 2 29 2 1", "At 02:30 on the 29th day of month or on Monday in February"),
+        ("30 2 1,15 * MON", "At 02:30 on the first and the 15th day of month or on Monday"),
+        ("30 2 */7 * 1", "At 02:30 on every seventh day of month if it's on Monday"),
+    ],
+)
+def test_days_of_which_one_is_enough_are_said_with_or(cron: str, words: str) -> None:
+    """Who reads "and" waits for a Monday that is the 29th, and gets five runs instead."""
+    assert Timetable(cron, "UTC").words == words

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from config.settings import Settings
 from config.sources import ScheduleTable
@@ -186,12 +188,20 @@ def declared_in(table: ScheduleTable) -> Declared:
         return Declared.model_validate(dict(table.values))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        told = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
+        told = [_told(fault) for fault in faults]
         raise UsageError(
             f"[[schedules]] at {table.place} cannot be used",
             fixes=[f"mend it: {'; '.join(told)}", f"keys: {', '.join(Declared.model_fields)}"],
             note=_NOTHING,
         ) from None
+
+
+def _told(fault: ErrorDetails) -> str:
+    name = ".".join(map(str, fault["loc"]))
+    if fault["type"] != "extra_forbidden":
+        return f"{name}: {fault['msg']}"
+    near = get_close_matches(name, Declared.model_fields, n=1)
+    return f"{name} is no key of a schedule" + (f", did you mean {near[0]}?" if near else "")
 
 
 def planned_in(

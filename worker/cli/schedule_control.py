@@ -191,7 +191,7 @@ def backfill(
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
-    """Start the runs of instants that have passed; one that has its run already gets no other.
+    """Start the runs of instants that have passed, 1000 at most; one that has its run already gets no other.
 
     Args:
         name: its name.
