@@ -9,6 +9,7 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim
+from typing_extensions import override
 
 from jobs.errors import UsageError
 
@@ -19,6 +20,7 @@ _LONGEST_SHIFT = timedelta(hours=3)
 _STRIDE = timedelta(days=7)
 """No clock is set forward and back again within so short a time."""
 _MOST_TOLD = 3
+_HOUR_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,31 @@ class LeftOut:
 
     night: date
     words: str
+
+
+class _Clock(CronSim):
+    """The library's clock in steps of its own: whole hours lead past times where the clock is set by half of one."""
+
+    @override
+    def advance_hour(self) -> bool:
+        if self.dt.hour in self.hours:
+            return False
+        while self.dt.hour not in self.hours:
+            self.tick(_HOUR_SECONDS - 60 * self.dt.minute - self.dt.second)
+            if self.dt.hour == 0:
+                # Another day: whether it is one of those that are meant is to be looked at first.
+                break
+        return True
+
+    @override
+    def advance_minute(self) -> bool:
+        if self.dt.minute in self.minutes:
+            return False
+        while self.dt.minute not in self.minutes:
+            self.tick(60 - self.dt.second)
+            if self.dt.minute == 0:
+                break
+        return True
 
 
 class Timetable:
@@ -61,7 +88,7 @@ class Timetable:
 
     def after(self, moment: datetime) -> Iterator[datetime]:
         """The instants after this moment, in UTC, for as long as somebody asks and the calendar has days."""
-        simulated = CronSim(self._expression, moment.astimezone(self.zone))
+        simulated = _Clock(self._expression, moment.astimezone(self.zone))
         # Beyond the last day of the calendar there is no date, and no instant.
         with contextlib.suppress(OverflowError):
             for local in simulated:
