@@ -271,6 +271,8 @@ def _settings_for_arq() -> type:
     It knows no worker but arq's, which keeps to no lease and ends with the first hiccup of Redis. So that one is given
     a queue that nobody uses, and ours works in its process for as long as it runs.
     """
+    from worker.cli.keeping import keep_schedules_of_file
+
     settings = load_settings(Path.cwd())
     configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
     url = settings.redis_url
@@ -284,6 +286,7 @@ def _settings_for_arq() -> type:
         # Between the import of this class and here, arq's command has put its own logging back, which prints prompts.
         configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
         engine = await stack.enter_async_context(open_engine(settings))
+        await keep_schedules_of_file(settings)
         serving = asyncio.create_task(
             serve(engine, settings, outlasts_refusals=True, handle_signals=False)
         )

@@ -94,6 +94,15 @@ async def test_arqs_own_command_starts_the_same_worker(gemini: Project, standin:
     assert [word for word in (PROMPT, "print(4", GOOD_KEY) if word in said] == []
 
 
+async def test_arqs_own_command_keeps_the_schedules_of_the_file(gemini: Project) -> None:
+    """It starts the runs of schedules, and one that stands in the file would never have any."""
+    gemini.write(
+        "promptmill.toml", '[[schedules]]\nname = "n"\ncron = "@yearly"\nprompt = "Print 1."\n'
+    )
+    worker = gemini.start_program("arq", "worker.main.WorkerSettings")
+    await wait_until(lambda: "schedule kept" in worker.err, 30, f"the schedule: {worker.err}")
+
+
 async def test_arqs_own_command_holds_a_job_no_longer_than_ours_does(
     gemini: Project, standin: Standin
 ) -> None:

@@ -1,7 +1,6 @@
 """`promptmill worker`: take jobs from the queue until told to stop."""
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.errors import ExitCode, RedisUnreachableError
@@ -48,9 +47,11 @@ async def _work(settings: "Settings", *, burst: bool) -> None:
     from jobs.connection import shown_url
     from worker.main import open_engine, serve
 
+    from .keeping import keep_schedules_of_file
+
     log = structlog.get_logger(__name__)
     async with open_engine(settings) as engine:
-        await _keep_schedules(settings)
+        await keep_schedules_of_file(settings)
 
         def tell() -> None:
             log.info(
@@ -67,39 +68,3 @@ async def _work(settings: "Settings", *, burst: bool) -> None:
         # Whoever waits for these words may stop it the moment after, and must find it listening.
         await serve(engine, settings, burst=burst, outlasts_refusals=not burst, on_ready=tell)
         log.info("worker stopped")
-
-
-async def _keep_schedules(settings: "Settings") -> None:
-    """Keep the schedules that `promptmill.toml` declares."""
-    import structlog
-
-    from config.loading import load_settings
-    from config.sources import schedules_in
-    from jobs.schedules.state import list_schedules
-
-    from .declaring import planned_in
-    from .opening import open_queue
-
-    log = structlog.get_logger(__name__)
-    here = Path.cwd()
-    tables = schedules_in(here)
-
-    def settings_for(model: str | None) -> "Settings":
-        return settings if model is None else load_settings(here, overrides={"model.name": model})
-
-    async with open_queue(settings) as queue:
-        for each in planned_in(tables, settings_for):
-            kept = await each.keep(queue)
-            if kept.is_new:
-                log.info("schedule kept", schedule=each.declared.name)
-            elif kept.changes:
-                log.info("schedule changed", schedule=each.declared.name, changed=kept.changes)
-        declared = {str(table.values.get("name")) for table in tables}
-        for state in await list_schedules(queue):
-            there = state.schedule
-            if there.declared_in == "file" and there.name not in declared:
-                log.warning(
-                    "a schedule is kept that no file here declares",
-                    schedule=there.name,
-                    fix=f"promptmill schedule remove {there.name}",
-                )
