@@ -122,13 +122,17 @@ def test_a_reply_without_a_program_is_an_attempt(
     gemini: Project, standin: Standin, step: Step, reason: str | None
 ) -> None:
     """It was paid for, so it counts; what came of it joins the prompt, as no turn of the model's can go back."""
-    standin.script(Rule(first="Attempt 1 of 3", steps=(steps.text(RIGHT),)), Rule(steps=(step,)))
+    standin.script(
+        Rule(first="Attempt 1 of 3", steps=(steps.text(RIGHT),)),
+        Rule(steps=(step,), repeats=True),
+    )
     record = gemini.solve("Print the answer.", expect="42")
     first = record.attempts[0]
     assert (first.verdict, first.reply.finish_reason) == (Verdict.NO_CODE, reason)
     assert first.execution is None
     assert record.solved_at == 2
-    [only_turn] = contents_of(standin, 1)
+    assert len(standin.requests) == first.reply.resamples + 2
+    [only_turn] = contents_of(standin, -1)
     assert first.feedback is not None
     assert only_turn["parts"][0]["text"].endswith(first.feedback)
 
