@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from config.settings import Settings
 from config.sources import ScheduleTable
@@ -188,7 +187,9 @@ def declared_in(table: ScheduleTable) -> Declared:
         return Declared.model_validate(dict(table.values))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
-        told = [_told(fault) for fault in faults]
+        told = [
+            _told(".".join(map(str, fault["loc"])), fault["type"], fault["msg"]) for fault in faults
+        ]
         raise UsageError(
             f"[[schedules]] at {table.place} cannot be used",
             fixes=[f"mend it: {'; '.join(told)}", f"keys: {', '.join(Declared.model_fields)}"],
@@ -196,10 +197,9 @@ def declared_in(table: ScheduleTable) -> Declared:
         ) from None
 
 
-def _told(fault: ErrorDetails) -> str:
-    name = ".".join(map(str, fault["loc"]))
-    if fault["type"] != "extra_forbidden":
-        return f"{name}: {fault['msg']}"
+def _told(name: str, kind: str, message: str) -> str:
+    if kind != "extra_forbidden":
+        return f"{name}: {message}"
     near = get_close_matches(name, Declared.model_fields, n=1)
     return f"{name} is no key of a schedule" + (f", did you mean {near[0]}?" if near else "")
 
