@@ -15,7 +15,7 @@ from .project import Project
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 # A counter has a row for each value of its label that has occurred.
-LABELS = {"verdict", "ending", "fate", "queue"}
+LABELS = {"verdict", "ending", "fate", "queue", "kind"}
 
 
 def asked(url: str) -> tuple[int, str]:

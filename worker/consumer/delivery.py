@@ -288,7 +288,7 @@ class Consumer:
         )
         # Every stay in the queue ends in one step with its count. A record of an earlier stay was counted with that.
         already_counted = record.queued_at != delivery.queued_at
-        return Recorded(delivery.job, event, record.error, already_counted)
+        return Recorded(delivery.job, event, record.error, already_counted, record.attempts)
 
     async def _publish(self, job: PromptJob, event: JobEvent) -> None:
         """Tell whoever follows; an event that cannot be told must not stop the work it tells of."""

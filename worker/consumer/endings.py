@@ -15,7 +15,7 @@ from jobs.clock import utcnow
 from jobs.events import JobCancelled, JobFinished, stream_of
 from jobs.gathering import Gathering
 from jobs.keys import Keys
-from jobs.models import PromptJob
+from jobs.models import Attempt, PromptJob
 from jobs.outages import through_outages
 from jobs.scripts import run_script
 
@@ -84,6 +84,8 @@ class Recorded:
     """Why it failed because of us; then it becomes a dead letter as well."""
     already_counted: bool = False
     """The run's counters know of this record already: the job was queued once more after it had ended."""
+    attempts: tuple[Attempt, ...] = ()
+    """Those of the record."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from pydantic import JsonValue
 from typing_extensions import override
 
+from jobs.models import Attempt
 from jobs.queue_status import QueueStatus
 from jobs.schedules.models import Fate
 
@@ -26,6 +27,9 @@ class Metrics:
         self._fates = fates
         self._jobs: Counter[str] = Counter()
         self._deliveries: Counter[str] = Counter()
+        self._attempts: Counter[str] = Counter()
+        self._tokens: Counter[str] = Counter()
+        self._model_seconds = 0.0
         self._under_way = 0
 
     def counting(self, handler: Handler) -> Handler:
@@ -42,9 +46,21 @@ class Metrics:
             self._deliveries[_word(ending)] += 1
             if isinstance(ending, Recorded) and not ending.already_counted:
                 self._jobs[ending.event.verdict] += 1
+                for attempt in ending.attempts:
+                    self._count(attempt)
             return ending
 
         return counted
+
+    def _count(self, attempt: Attempt) -> None:
+        self._attempts[attempt.verdict] += 1
+        reply = attempt.reply
+        if reply.simulated or reply.cached:
+            return
+        self._model_seconds += reply.latency_seconds
+        self._tokens["prompt"] += reply.usage.prompt_token_count or 0
+        self._tokens["candidates"] += reply.usage.candidates_token_count or 0
+        self._tokens["thoughts"] += reply.usage.thoughts_token_count or 0
 
     def text(self, status: QueueStatus) -> bytes:
         """All of it, and how the queues are, as Prometheus reads it."""
@@ -54,6 +70,17 @@ class Metrics:
 
     def _families(self, status: QueueStatus) -> Iterator[Metric]:
         yield _counter("promptmill_jobs", "jobs that ended here", "verdict", self._jobs)
+        yield _counter(
+            "promptmill_attempts", "attempts of jobs that ended here", "verdict", self._attempts
+        )
+        yield _counter(
+            "promptmill_model_tokens", "tokens of the replies to them", "kind", self._tokens
+        )
+        yield CounterMetricFamily(
+            "promptmill_model_seconds",
+            "for how long these replies were waited for",
+            value=self._model_seconds,
+        )
         yield _counter(
             "promptmill_deliveries", "jobs that were seen to here", "ending", self._deliveries
         )
