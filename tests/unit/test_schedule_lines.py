@@ -1,8 +1,11 @@
 """What `schedule preview` prints, without a process of its own."""
 
+import contextlib
+
 import pytest
 
 from jobs.errors import ExitCode
+from worker.cli import app
 from worker.cli.schedule import preview
 
 
@@ -26,3 +29,12 @@ def test_fewer_instants_than_were_asked_for_say_why(capsys: pytest.CaptureFixtur
     told = capsys.readouterr()
     assert len(told.out.splitlines()) < 500
     assert "with the year 9999" in told.err
+
+
+def test_the_help_of_a_backfill_tells_how_much_it_starts_at_most(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever fills in a month of minutes learns it before typing, and not by an error."""
+    with contextlib.suppress(SystemExit):
+        app(["schedule", "backfill", "--help"])
+    assert "1000 instants at most" in " ".join(capsys.readouterr().out.split())

@@ -186,12 +186,12 @@ def backfill(
     /,
     *,
     from_: Annotated[str, Parameter(name="--from", help="after this time, as 2027-01-31T22:00Z")],
-    to: Annotated[str, Parameter(help="up to this time")],
+    to: Annotated[str, Parameter(help=f"up to this time; {_MOST_BACKFILLED} instants at most")],
     dry_run: Switch = False,
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
-    """Start the runs of instants that have passed, 1000 at most; one that has its run already gets no other.
+    """Start the runs of instants that have passed; one that has its run already gets no other.
 
     Args:
         name: its name.
