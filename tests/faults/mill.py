@@ -34,6 +34,9 @@ _KEPT_FOR_A_WHILE = (
     _KEYS.runs,
     _KEYS.asked("", "", "").removesuffix("::"),
     _KEYS.limit("", "").removesuffix(":"),
+    _KEYS.under_way("", "").removesuffix(":"),
+    _KEYS.settled(""),
+    _KEYS.places,
 )
 
 
