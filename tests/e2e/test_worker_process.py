@@ -101,6 +101,8 @@ async def test_arqs_own_command_keeps_the_schedules_of_the_file(gemini: Project)
     )
     worker = gemini.start_program("arq", "worker.main.WorkerSettings")
     await wait_until(lambda: "schedule kept" in worker.err, 30, f"the schedule: {worker.err}")
+    [state] = gemini.run("schedule", "list", "--json").json()
+    assert (state["schedule"]["name"], state["schedule"]["declaredIn"]) == ("n", "file")
 
 
 async def test_arqs_own_command_holds_a_job_no_longer_than_ours_does(

@@ -152,6 +152,8 @@ async def test_a_request_whose_worker_died_is_not_reckoned_with_for_ever(
 
     await wait_until(is_admitted, 10, "the end of the lost request")
     await lost.__aexit__(None, None, None)
+    run = await the_run(queue)
+    assert (run.state, run.spent.requests) == (RunState.ACTIVE, 2)
 
 
 async def test_a_reply_that_is_told_after_the_place_of_its_request_has_ended_is_counted(

@@ -48,9 +48,11 @@ ERRORS = {
 }
 
 
-def parsed(message: Any, body: JsonValue) -> None:
-    """Parse strictly into a message of Google's; what is newer than it is left out, by name."""
+def parsed(message: Any, body: JsonValue) -> dict[str, JsonValue]:
+    """What a message of Google's holds once the body is strictly parsed into it; what is newer is left out, by name."""
     json_format.ParseDict(_without_what_is_newer(body), message)
+    found: dict[str, JsonValue] = json_format.MessageToDict(message)
+    return found
 
 
 def _without_what_is_newer(value: JsonValue) -> JsonValue:
@@ -79,8 +81,10 @@ async def test_each_reply_of_the_stand_in_is_one_that_google_could_send(
     [request, *_] = standin.requests
     assert isinstance(step.body, dict)
     body = step.body | {"modelVersion": "gemini-3.8-flash", "responseId": "r-1"}
-    parsed(google.GenerateContentResponse.pb()(), body)
-    parsed(google.GenerateContentRequest.pb()(), request.body)
+    # An empty list is none to them.
+    said = {name for name, value in body.items() if value}
+    assert set(parsed(google.GenerateContentResponse.pb()(), body)) == said
+    assert "contents" in parsed(google.GenerateContentRequest.pb()(), request.body)
 
 
 @pytest.mark.parametrize("step", ERRORS.values(), ids=ERRORS)
@@ -90,7 +94,7 @@ def test_each_detail_of_an_error_is_one_that_google_could_send(step: Step) -> No
     for detail in body["error"]["details"]:
         name = detail["@type"].rpartition(".")[2]
         fields = {key: value for key, value in detail.items() if key != "@type"}
-        parsed(getattr(error_details_pb2, name)(), fields)
+        assert set(parsed(getattr(error_details_pb2, name)(), fields)) == set(fields)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +124,8 @@ async def test_each_request_is_one_that_google_describes(
     async with aclosing(gemini(standin.url, max_output_tokens=100)) as model:
         await model.generate(request)
     [sent] = standin.requests
-    parsed(google.GenerateContentRequest.pb()(), sent.body)
+    assert isinstance(sent.body, dict)
+    assert set(parsed(google.GenerateContentRequest.pb()(), sent.body)) == set(sent.body)
 
 
 def test_what_the_stand_in_says_of_its_models_is_described_too(standin: Standin) -> None:

@@ -189,7 +189,9 @@ async def test_nobody_is_turned_away_where_there_is_no_limit(worker: Worker) -> 
     assert throttle.room(_MODEL) is None
 
 
-async def test_the_place_of_a_request_whose_worker_died_is_free_again(worker: Worker) -> None:
+async def test_the_place_of_a_request_whose_worker_died_is_free_again(
+    worker: Worker, redis_url: str
+) -> None:
     """Nobody can give it back, and with every crash the fleet would be one request slower for good."""
     dying, other = worker(concurrency=1), worker(concurrency=1)
     lost = dying.passing(toll(most_seconds=-29.5))
@@ -197,6 +199,9 @@ async def test_the_place_of_a_request_whose_worker_died_is_free_again(worker: Wo
     # It waits for the end of that place, and would give up where there is none.
     await send(other, toll())
     await lost.__aexit__(None, None, None)
+    async with JobQueue(redis_url) as queue:
+        [use] = (await status_of(queue)).models
+    assert (use.requests, use.under_way) == (2, 0)
 
 
 async def test_a_429_that_one_worker_sees_holds_all_of_them(worker: Worker) -> None:
