@@ -111,30 +111,21 @@ async def open_engine(
         stack.push_async_callback(store.aclose)
         await store.check()
         await tell_risks(redis)
-        presence = WorkerPresence(
-            worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
-            model=model.name,
-            simulated=model.simulated,
-            languages=found_languages(),
-            queues=settings.worker.queues,
-        )
+        presence = _presence_of(model, settings)
+        # Recordings cost nothing, and are edited by who makes them.
+        asked = model if model.simulated else CachedModel(model, redis, keys, gemini.shaping)
         consumer = Consumer(
             redis,
             keys,
             store,
             FeedbackLoop(
-                # Recordings cost nothing, and are edited by who makes them.
-                model if model.simulated else CachedModel(model, redis, keys, gemini.shaping),
+                asked,
                 sandbox,
                 calls=asyncio.Semaphore(settings.worker.calls_in_flight),
                 slots=asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1),
             ),
             Provenance(presence.worker_id, model.name, model.simulated, sandbox.isolation),
-            DeliveryPolicy(
-                settings.limits,
-                settings.ceiling,
-                settings.worker.max_deliveries,
-            ),
+            DeliveryPolicy(settings.limits, settings.ceiling, settings.worker.max_deliveries),
         )
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
@@ -155,6 +146,16 @@ async def open_engine(
             presence,
             room,
         )
+
+
+def _presence_of(model: ModelClient, settings: Settings) -> WorkerPresence:
+    return WorkerPresence(
+        worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+        model=model.name,
+        simulated=model.simulated,
+        languages=found_languages(),
+        queues=settings.worker.queues,
+    )
 
 
 async def serve(

@@ -133,20 +133,25 @@ def evaluate(
             settings, batch, as_json=json, how_to_go_on=f"go on with:  {resume}"
         )
     except KeyboardInterrupt:
-        kept = "what is recorded stays, what was queued is still queued"
-        if run.batch:
-            kept += ", and Gemini goes on with what it was sent"
-        talk(f"\nstopped; {kept}. Go on with:  {resume}")
-        if json:
-            error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=kept)
-            show_error(error, as_json=True)
-        return ExitCode.INTERRUPTED
+        return _stopped(resume, in_batches=run.batch, as_json=json)
     is_complete = _tell_what_is_missing(report, run_id, batch.n_jobs, resume)
     if run.fail_under is not None and (report.solved.value or 0.0) < run.fail_under:
         talk(f"gate     --fail-under {run.fail_under}: FAILED")
         return ExitCode.GATE_FAILED
     # A gate is about the jobs that were judged, and passes no run of which some were not.
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
+
+
+def _stopped(resume: str, *, in_batches: bool, as_json: bool) -> int:
+    """Say what became of a run that was broken off."""
+    kept = "what is recorded stays, what was queued is still queued"
+    if in_batches:
+        kept += ", and Gemini goes on with what it was sent"
+    talk(f"\nstopped; {kept}. Go on with:  {resume}")
+    if as_json:
+        error = StoppedError("stopped", fixes=[f"go on with:  {resume}"], note=kept)
+        show_error(error, as_json=True)
+    return ExitCode.INTERRUPTED
 
 
 def _in_batches(settings: Settings, batch: Batch, run: RunFlags, lane: LaneFlags) -> Batch:
