@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jobs.budgets import Budget
 from jobs.code_execution import why_not_by_gemini
-from jobs.conversations import Conversation
+from jobs.conversations import Conversation, Feedback
 from jobs.errors import UsageError
 from jobs.identifiers import is_identifier
 from jobs.languages import Language
@@ -67,6 +67,13 @@ class Batch:
     def for_model(self, model: str) -> "Batch":
         """The same jobs, to be answered by this model and by no worker that asks another."""
         return replace(self, model=model)
+
+    def told(self, feedback: Feedback | None) -> "Batch":
+        """The same jobs, of which the model is told so much; None leaves it as it is."""
+        if feedback is None:
+            return self
+        talk = self.conversation.model_copy(update={"feedback": feedback})
+        return replace(self, conversation=talk)
 
     def within(self, budget: Budget) -> "Batch":
         """The same jobs, in a run that may use so much.

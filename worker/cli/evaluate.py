@@ -23,6 +23,7 @@ from .flags import (
     Attempts,
     CodeExecution,
     Detach,
+    FeedbackFlag,
     LaneFlags,
     SettingFlags,
     read_settings,
@@ -66,6 +67,7 @@ class RunFlags:
         ),
     ] = None
     code_execution: CodeExecution = False
+    feedback: FeedbackFlag = None
     detach: Detach = False
     batch: Annotated[
         bool,
@@ -120,7 +122,8 @@ def evaluate(
         samples=run.samples,
         max_attempts=run.max_attempts,
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
-    ).within(budget_in(budget))
+    )
+    batch = batch.told(run.feedback).within(budget_in(budget))
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
     if run.batch:
