@@ -3,12 +3,7 @@
 from signal import Signals
 from typing import Annotated, Literal
 
-from pydantic import (
-    AwareDatetime,
-    Field,
-    JsonValue,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
 from .calls import CallClass, class_of_reply
@@ -21,6 +16,7 @@ from .extracted import Extracted
 from .identifiers import Identifier, QueueName, RunId
 from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
+from .loads import Load
 from .priorities import Priority
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
@@ -179,6 +175,19 @@ class Execution(Wire):
             return str(self.signal)
 
 
+class Rerun(Wire):
+    """A run that was over its time and was repeated, with no other program of its worker beside it."""
+
+    first: Execution
+    again: Execution
+    """It counts. Of what both printed, little is kept here."""
+    is_over_again: bool
+    """Whether it was over its time again."""
+    load: Load
+    """Of the machine during the first one."""
+    load_again: Load
+
+
 class Isolation(Wire):
     """The layers that were in force while a program ran."""
 
@@ -288,6 +297,8 @@ class Attempt(Wire):
     code_execution_result: CodeExecutionResult | None
     """None where nothing was run."""
     execution: Execution | None
+    reruns: tuple[Rerun, ...] = ()
+    """What of it was over its time and was run again."""
     verdict: Verdict
     explanation: str
     """One line a person reads first: the error, the first difference, why there was no program."""

@@ -8,7 +8,7 @@ from typing import Protocol, assert_never
 from jobs.checkers import Case, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, PromptJob
+from jobs.models import ExecutableCode, Execution, PromptJob, Rerun
 from jobs.python_tests import fault_of
 from jobs.verdicts import Verdict
 from worker.sandbox import NO_HARNESS, Harness, UnusableTestsError, Verification
@@ -42,6 +42,9 @@ class Checked:
     judgement: Judgement
     shown: "Checked | None" = None
     """What a model is told of instead: a public case that failed after hidden ones had."""
+
+    reruns: tuple[Rerun, ...] = ()
+    """What was over its time and was run again."""
 
     @property
     def told(self) -> "Checked":

@@ -1,9 +1,10 @@
 """What a model may be told of an attempt: the one place that decides what of a check is hidden from it.
 
-A check is hidden unless it says otherwise, or its job has the model told all of it (`oracle`). Then nothing of its content is told: no input, no argument, no source,
-nothing that was expected. A program that was given such content can say it again, in any disguise, in whatever it
-prints, in each error it raises and in every place it says that it failed in. So of all that it says one line of the
-program is told, and what an interpreter could have said of that line in words that are the same for every input.
+A check is hidden unless it says otherwise, or its job has all of it told (`oracle`). Then nothing of its content is
+told: no input, no argument, no source, nothing that was expected. A program that was given such content can say it
+again, in any disguise, in whatever it prints, in each error it raises and in every place it says that it failed in. So
+of all that it says one line of the program is told, and what an interpreter could have said of that line in words that
+are the same for every input.
 """
 
 import re

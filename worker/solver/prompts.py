@@ -71,8 +71,8 @@ def feedback(
     """What the model is told about an attempt that was not accepted.
 
     It shows the cause, the place in the program, and both ends of the output. Of a public check it shows the first
-    part that failed, and no other; of a hidden one nothing, unless the job has it told (`disclosure`). `code` and `execution` are None together,
-    where the reply held no program.
+    part that failed, and no other; of a hidden one nothing, unless its job has it told (`disclosure`). `code` and
+    `execution` are None together, where the reply held no program.
     """
     told = told_of(job, judgement)
     if told is Told.NOTHING:
