@@ -15,6 +15,7 @@ from .costs import Cost
 from .extracted import Extracted
 from .identifiers import Identifier, QueueName, RunId
 from .languages import CALLABLE, Language, no_calls
+from .leaks import Leak
 from .limits import Limits
 from .loads import Load
 from .priorities import Priority
@@ -308,6 +309,8 @@ class Attempt(Wire):
     """Which one of its job it belongs to: a restart begins another."""
     feedback: str | None = None
     """The words sent back to the model after this attempt, if there was another in the same conversation."""
+    leaks: tuple[Leak, ...] = ()
+    """Warnings: what is hidden of its check and stands in that feedback, or in the program."""
     end: End | None = None
     """Why the job ended with it; None where there was another attempt."""
     trust: Trust = "separate_process"

@@ -21,6 +21,7 @@ from .course import conversation_so_far, end_of, still_told
 from .extraction import Extraction, program_of
 from .fairness import FairRunner, is_known_to_last
 from .judge import no_program
+from .leaks import leaks_of
 from .machine import Machine
 from .prompts import conversation, feedback, system_instruction
 from .reported import reported
@@ -141,15 +142,14 @@ def _with_consequence(
     job: PromptJob, earlier: Sequence[Attempt], attempt: Attempt, checked: Checked
 ) -> Attempt:
     """The attempt with why the job ends there, or what the model is told of it, unless it is asked anew."""
-    attempts = [*earlier, attempt]
-    if end := end_of(job, attempts):
-        return attempt.model_copy(update={"end": end})
+    attempts, code, words = [*earlier, attempt], attempt.executable_code, None
+    end = end_of(job, attempts)
     number, _ = conversation_so_far(job, attempts)
-    if number != attempt.conversation:
-        return attempt
-    told, code = checked.told, attempt.executable_code
-    words = feedback(attempt.number, job, told.judgement, code, told.execution)
-    return attempt.model_copy(update={"feedback": words})
+    if end is None and number == attempt.conversation:
+        told = checked.told
+        words = feedback(attempt.number, job, told.judgement, code, told.execution)
+    leaks = leaks_of(job, code.code if code else None, words)
+    return attempt.model_copy(update={"end": end, "feedback": words, "leaks": leaks})
 
 
 def _executor(job: PromptJob, code: ExecutableCode | None) -> ExecutedBy | None:
