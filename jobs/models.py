@@ -18,6 +18,7 @@ from .languages import CALLABLE, Language, no_calls
 from .leaks import Leak
 from .limits import Limits
 from .loads import Load
+from .parts import Part
 from .priorities import Priority
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
@@ -39,6 +40,8 @@ class PromptJob(Wire):
     """The run it belongs to, if any: one submission of a dataset under one configuration."""
     task_id: TaskId | None = None
     """The row of a dataset it was made from, by that dataset's own name for it."""
+    part: Part | None = None
+    """What of that dataset its run is of; None is all of it."""
     sample: Annotated[int, Field(ge=0)] = 0
     """Which of several independent jobs for the same task this is. Not an attempt."""
     language: Language = Language.PYTHON

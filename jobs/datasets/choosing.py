@@ -71,7 +71,9 @@ class ChosenTasks:
             )
         if self._n:
             return
-        facts = {f"--where {each.field}={each.value}": known.told(each) for each in self._part.where}
+        facts = {
+            f"--where {each.field}={each.value}": known.told(each) for each in self._part.where
+        }
         raise DatasetError(
             f"no task of {self.name} is meant by {self._part.in_words}",
             facts=facts,

@@ -11,13 +11,14 @@ from jobs.errors import UsageError
 from jobs.identifiers import is_identifier
 from jobs.languages import Language
 from jobs.models import PromptJob
+from jobs.parts import Part
 from jobs.presence import WorkerPresence, is_replayed
 
 from .placing import Place
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from jobs.datasets.readers import Dataset
+    from jobs.datasets.choosing import Tasks
 
 NAMES = (
     "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
@@ -42,6 +43,8 @@ class Batch:
     code_execution: bool = False
     """Whether Gemini runs the programs itself."""
     model: str | None = None
+    part: Part | None = None
+    """What of the dataset it is of; None is all of it."""
     budget: Budget = field(default_factory=Budget)
     """What the run may use."""
     in_batches: bool = False
@@ -50,6 +53,7 @@ class Batch:
     def jobs(self) -> Iterator[PromptJob]:
         """The jobs, made anew each time, and the same ones each time."""
         changes = {
+            "part": self.part,
             "model": self.model,
             "queue": self.place.queue,
             "priority": self.place.priority,
@@ -117,7 +121,7 @@ class Batch:
 
 
 def batch_of(  # noqa: PLR0913  (each is a word of the command line)
-    tasks: "Dataset",
+    tasks: "Tasks",
     run_id: str,
     settings: "Settings",
     *,

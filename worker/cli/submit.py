@@ -92,7 +92,7 @@ def _detach(
     if wait or batch.run_id is None:
         raise UsageError(
             "--detach goes with --jsonl, and not with --wait",
-            fixes=["follow the run later:  promptmill run show RUN"],
+            fixes=["follow the run later:  promptmill run watch RUN"],
             note="nothing was queued",
         )
     return asyncio.run(detach(settings, batch, at, as_json=as_json))

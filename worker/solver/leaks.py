@@ -91,9 +91,9 @@ def _found(secrets: Iterable[Secret], text: str) -> list[Secret]:
     found: dict[Secret, None] = {}
     for place in range(len(text) - _KEY + 1):
         for length, by_text in by_key.get(text[place : place + _KEY], {}).items():
-            secret = by_text.get(text[place : place + length])
-            if secret is not None and _is_whole(secret.text, text, place):
-                found[secret] = None
+            candidate = by_text.get(text[place : place + length])
+            if candidate is not None and _is_whole(candidate.text, text, place):
+                found[candidate] = None
     return list(found)
 
 
