@@ -126,8 +126,10 @@ class _Screen:
             emit(escaped(_line(standing)))
 
     def _is_time(self, standing: Standing) -> bool:
-        if self._shown is None or standing.is_over:
+        if self._shown is None:
             return True
+        if standing.is_over:
+            return _line(standing) != _line(self._shown)
         if standing.run.state is not self._shown.run.state:
             return True
         n_more = standing.ended - self._shown.ended
@@ -143,13 +145,12 @@ def _line(standing: Standing) -> str:
 def words_of(standing: Standing) -> str:
     """How it stands, in a line."""
     run, solved = standing.run, standing.solved
-    state = "finished" if standing.is_over and not run.cancelled else run.state
     rate = ""
     if solved.value is not None:
         interval = f"{100 * solved.low:.1f} - {100 * solved.high:.1f}"
         rate = f": {100 * solved.value:.1f} % ({interval})"
     words = [
-        f"{state} ({run.reason})" if run.reason else str(state),
+        f"{run.state_in_words} ({run.reason})" if run.reason else str(run.state_in_words),
         f"solved {solved.successes} of {solved.n}{rate}",
         *([f"{standing.unscored} failed because of us"] if standing.unscored else []),
         *([f"{run.cancelled} cancelled"] if run.cancelled else []),
