@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .bounds import MAX_ATTEMPTS
+from .feedback import Feedback
 from .wire import Wire
 
 Style = Literal["text", "parts"]
-
-Feedback = Literal["public", "oracle", "none"]
 
 End = Literal[
     "accepted", "attempts_used_up", "prompt_blocked", "same_program_again", "same_error_again"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from jobs.conversations import Feedback
+from jobs.feedback import Feedback
 from jobs.models import Record
 from jobs.wire import Wire
 

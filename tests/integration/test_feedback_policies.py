@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from jobs.checkers import Case, Checker, ExpectedCall, MatchesCalls, MatchesOutput, PassesTests
-from jobs.conversations import Conversation, Feedback, Style
+from jobs.conversations import Conversation, Style
+from jobs.feedback import Feedback
 from jobs.models import Attempt, PromptJob
 from jobs.verdicts import Verdict
 from worker.model import UserTurn

@@ -14,7 +14,8 @@ from jobs.checkers import (
     MatchesOutput,
     PassesTests,
 )
-from jobs.conversations import Conversation, Feedback
+from jobs.conversations import Conversation
+from jobs.feedback import Feedback
 from jobs.languages import Language
 from jobs.models import PromptJob
 from worker.solver.leaks import leaks_of

@@ -60,7 +60,7 @@ def test_runs_with_other_feedback_are_not_compared_unawares() -> None:
     runs = []
     for feedback in ("public", "none"):
         results = Results(feedback)
-        results.add(a_record(a_job(conversation=Conversation(feedback=feedback)), OK))  # type: ignore[arg-type]
+        results.add(a_record(a_job(conversation=Conversation(feedback=feedback)), OK))
         runs.append(results)
     [difference] = runs[0].differences(runs[1])
     assert "feedback public" in difference

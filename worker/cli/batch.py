@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from jobs.budgets import Budget
 from jobs.code_execution import why_not_by_gemini
-from jobs.conversations import Conversation, Feedback
+from jobs.conversations import Conversation
 from jobs.errors import UsageError
+from jobs.feedback import Feedback
 from jobs.identifiers import is_identifier
 from jobs.languages import Language
 from jobs.models import PromptJob

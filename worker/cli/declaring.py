@@ -13,9 +13,9 @@ from config.settings import Settings
 from config.sources import ScheduleTable
 from jobs.budgets import Budget
 from jobs.clock import derived_id
-from jobs.conversations import Feedback
 from jobs.datasets.readers import read_tasks
 from jobs.errors import PromptmillError, UsageError
+from jobs.feedback import Feedback
 from jobs.languages import Language
 from jobs.models import DEFAULT_QUEUE, PromptJob
 from jobs.presence import WorkerPresence

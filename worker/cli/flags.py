@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from jobs.bounds import MAX_ATTEMPTS
-from jobs.conversations import Feedback
 from jobs.errors import UsageError
+from jobs.feedback import Feedback
 from jobs.languages import Language
 from jobs.priorities import Priority
 
