@@ -1,4 +1,4 @@
-"""Schedules against a clock that is looked at every minute, on the nights on which clocks are set all over the world."""
+"""Schedules against somebody who looks at the clock each minute, on nights on which it is set, all over the world."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ ZONES = (
     # A minute past midnight, until 2011.
     "America/St_Johns",
 )
-_WEEKDAYS = {name: number for number, name in enumerate("MON TUE WED THU FRI SAT SUN".split())}
+_WEEKDAYS = {"MON": 0, "TUE": 1, "WED": 2, "THU": 3, "FRI": 4, "SAT": 5, "SUN": 6}
 
 
 @cache
