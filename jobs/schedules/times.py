@@ -117,10 +117,8 @@ class Timetable:
         with contextlib.suppress(OverflowError):
             for local in simulated:
                 instant = local.astimezone(UTC)
-                # Of a time that the clock shows twice the first one counts, which may be over. All times that it leaves
-                # out come when it goes on, and are one.
+                # Of a time that the clock shows twice the first one counts, which may be over.
                 if instant > moment:
-                    moment = instant
                     yield instant
 
     def local(self, instant: datetime) -> datetime:
