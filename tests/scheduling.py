@@ -6,7 +6,8 @@ from jobs.clock import milliseconds_of
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
 from jobs.schedules.models import Fate, Schedule
-from jobs.schedules.state import get_schedule, history_of, put_schedule
+from jobs.schedules.reading import get_schedule, history_of
+from jobs.schedules.state import put_schedule
 from jobs.schedules.templates import TEMPLATE_RUN, keep_template
 from jobs.schedules.times import Timetable
 from tests.queueing import answer_of

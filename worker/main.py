@@ -130,7 +130,7 @@ async def open_engine(
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
         queue = await stack.enter_async_context(
-            JobQueue(settings.redis_url, records=store, prefix=settings.redis.prefix)
+            JobQueue(redis, records=store, prefix=settings.redis.prefix)
         )
         # Jobs may name other models, whose trouble must not keep those of its own from it: they are put back.
         room = partial(throttle.room, model.name)
@@ -287,7 +287,7 @@ def _settings_for_arq() -> type:
         # Between the import of this class and here, arq's command has put its own logging back, which prints prompts.
         configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
         engine = await stack.enter_async_context(open_engine(settings))
-        await keep_schedules_of_file(settings)
+        await keep_schedules_of_file(engine.ticker.queue, settings)
         serving = asyncio.create_task(
             serve(engine, settings, outlasts_refusals=True, handle_signals=False)
         )

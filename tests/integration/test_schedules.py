@@ -18,10 +18,11 @@ from jobs.schedules.deciding import MOST_AT_ONCE, plan
 from jobs.schedules.firing import HISTORY, fire
 from jobs.schedules.models import Fate, Schedule, run_id_of
 from jobs.schedules.policies import CatchUp, Overlap
+from jobs.schedules.reading import get_schedule, history_of, list_schedules
 from jobs.schedules.state import (
-    get_schedule,
-    history_of,
-    list_schedules,
+    decide as decide_on,
+)
+from jobs.schedules.state import (
     pause_schedule,
     put_schedule,
     remove_schedule,
@@ -59,13 +60,11 @@ async def ticking(queue: JobQueue, *, n_workers: int = 1) -> AsyncIterator[list[
         await asyncio.wait(tasks)
 
 
-async def decide(queue: JobQueue, now: datetime, *, name: str = "nightly") -> list[Fate] | None:
-    """What a worker whose clock shows this time decides, once."""
-    found = await get_schedule(queue, name)
-    schedule = found.state.schedule
-    table = Timetable(schedule.cron, schedule.zone)
-    decided = plan(schedule, table, found.state.decided_to, now)
-    return await fire(queue.redis, queue.keys, found, decided)
+async def decide(queue: JobQueue, now: datetime) -> list[Fate]:
+    """What is decided when the clock shows this time."""
+    fates_now = await decide_on(queue.redis, queue.keys, "nightly", now)
+    assert fates_now is not None
+    return list(fates_now.values())
 
 
 async def runs_of(queue: JobQueue) -> list[str]:
@@ -129,7 +128,7 @@ async def test_two_that_decide_at_once_change_nothing_twice(queue: JobQueue) -> 
     found = await get_schedule(queue, "nightly")
     decided = plan(schedule, Timetable("0 * * * *", "UTC"), found.state.decided_to, hour(0))
     first, second = [await fire(queue.redis, queue.keys, found, decided) for _ in range(2)]
-    assert (first, second) == ([Fate.FIRED], None)
+    assert (first, second) == ({hour(0): Fate.FIRED}, None)
     assert len(await history_of(queue, "nightly", 10)) == 1
 
 
@@ -257,9 +256,11 @@ async def test_a_paused_schedule_starts_nothing_and_says_so(queue: JobQueue) -> 
     await turn_back(queue, hour(-2))
     await pause_schedule(queue, "nightly", "the key is being renewed")
     await decide(queue, hour(-1))
-    await resume_schedule(queue, "nightly")
     await decide(queue, hour(0))
-    assert await fates(queue) == [(Fate.PAUSED, "the key is being renewed"), (Fate.FIRED, "")]
+    await resume_schedule(queue, "nightly")
+    await decide(queue, hour(1))
+    paused = (Fate.PAUSED, "the key is being renewed")
+    assert await fates(queue) == [paused, paused, (Fate.FIRED, "")]
     with pytest.raises(UsageError) as raised:
         await resume_schedule(queue, "nightly")
     assert list(raised.value.fixes) == ["see how it stands:  promptmill schedule show nightly"]

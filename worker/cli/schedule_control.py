@@ -199,7 +199,8 @@ def backfill(
         json: as JSON.
     """
     from jobs.schedules.models import run_id_of
-    from jobs.schedules.state import get_schedule, start_by_hand
+    from jobs.schedules.reading import get_schedule
+    from jobs.schedules.state import start_by_hand
     from jobs.schedules.times import Timetable
 
     from .placing import moment_of
