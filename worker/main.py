@@ -41,6 +41,7 @@ from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
 from worker.consumer.room import lack_of_room
 from worker.consumer.ticker import Ticker
+from worker.consumer.trial import Trial
 from worker.consumer.worker import Handler, JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model import ModelClient
@@ -189,7 +190,8 @@ async def serve(
 
     engine.consumer.on_model_closed = gate.shut if outlasts_refusals else stop
     worker.obstacles.append(gate.obstacle)
-    health = Health(engine.ticker.queue, metrics, lambda: worker.obstacle)
+    trial = Trial(engine.sandbox)
+    health = Health(engine.ticker.queue, metrics, lambda: worker.obstacle, trial)
     async with _told(health, settings.worker.listen):
         on_ready()
         running = (engine.feeder.run(), engine.ticker.run(), gate.run())

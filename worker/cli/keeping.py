@@ -1,6 +1,6 @@
 """Keeps the schedules that `promptmill.toml` declares, whichever way a worker is started."""
 
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import structlog
@@ -41,7 +41,7 @@ async def keep_schedules_of_file(queue: JobQueue, settings: Settings) -> None:
     await _name_orphans(queue, {each.declared.name for each in plans})
 
 
-async def _name_orphans(queue: JobQueue, declared: Set[str]) -> None:
+async def _name_orphans(queue: JobQueue, declared: AbstractSet[str]) -> None:
     try:
         states = await list_schedules(queue)
     except UsageError as error:
