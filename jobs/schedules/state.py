@@ -49,6 +49,8 @@ class Kept:
     is_new: bool
     changes: tuple[str, ...] = ()
     """What has changed of one that was there before, in words; empty if nothing has."""
+    was_of_file: bool = False
+    """It was declared in a file, and is not any more."""
 
     @property
     def is_changed(self) -> bool:
@@ -89,7 +91,9 @@ async def put_schedule(queue: JobQueue, schedule: Schedule) -> Kept:
         if before is None:
             return Kept(is_new=True)
         await drop_if_unused(redis, keys, queue.records, before.state.schedule.template.name)
-    return Kept(is_new=False, changes=changes_between(before.state.schedule, schedule))
+    old = before.state.schedule
+    was_of_file = old.declared_in == "file" != schedule.declared_in
+    return Kept(is_new=False, changes=changes_between(old, schedule), was_of_file=was_of_file)
 
 
 def _when(schedule: Schedule) -> tuple[str, str]:

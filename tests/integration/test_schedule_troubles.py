@@ -203,3 +203,14 @@ async def test_a_queue_over_an_open_client_leaves_it_open(queue: JobQueue) -> No
     async with JobQueue(queue.redis, records=queue.records, prefix=queue.keys.prefix) as other:
         await add(other)
     assert [state.schedule.name for state in await list_schedules(queue)] == ["nightly"]
+
+
+async def test_a_schedule_of_the_file_that_somebody_changes_is_told_as_such(
+    queue: JobQueue,
+) -> None:
+    """The next worker that reads the file puts it back, and the one who has changed it has gone home."""
+    schedule = await add(queue, declared_in="file")
+    changed = schedule.model_copy(update={"overlap": Overlap.ALLOW})
+    assert not (await put_schedule(queue, changed)).was_of_file
+    by_hand = changed.model_copy(update={"declared_in": "command"})
+    assert (await put_schedule(queue, by_hand)).was_of_file
