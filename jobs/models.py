@@ -47,6 +47,8 @@ class PromptJob(Wire):
     cluster: TaskId | None = None
     """What the task has in common with others, such as a problem of which there are several forms: statistics do not
     take tasks of one cluster for independent. None is that of its task alone."""
+    excluded: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Why it is left out of the score, such as `broken` or `flaky`; None where it counts."""
     sample: Annotated[int, Field(ge=0)] = 0
     """Which of several independent jobs for the same task this is. Not an attempt."""
     language: Language = Language.PYTHON

@@ -110,6 +110,7 @@ class Task(RowCheck):
         run_id: str,
         *,
         sample: int = 0,
+        excluded: str | None = None,
         max_attempts: int,
         limits: Limits,
     ) -> PromptJob:
@@ -122,6 +123,7 @@ class Task(RowCheck):
             run_id=run_id,
             task_id=self.id,
             cluster=self.cluster,
+            excluded=excluded,
             sample=sample,
             language=self.language,
             checker=self.judged_by,

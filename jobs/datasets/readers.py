@@ -47,6 +47,10 @@ class Dataset:
             DatasetError: some lines are bad, an id comes twice, or there is no task at all.
         """
         self.name = name
+        findings = how.findings
+        self.excluded = findings.excluded if findings else {}
+        """Why a task is left out of the score, by its id."""
+        self._repeated = findings.duplicates if findings else frozenset()
         self._how = how
         self.languages: Counter[Language] = Counter()
         """How many tasks are to be solved in each."""
@@ -76,14 +80,17 @@ class Dataset:
         return self._n_rows
 
     def __iter__(self) -> Iterator[Task]:
+        met: set[str] = set()
         for number, line in self._rows():
             try:
-                yield self._task(line, number, KNOWN_TO_FIT)
+                task = self._task(line, number, KNOWN_TO_FIT)
             except (ValidationError, ForeignRowError):
                 raise DatasetError(
                     f"{self.name} has changed since it was checked: line {number} is no task any more",
                     fixes=["let it be, and run the same command again"],
                 ) from None
+            if not self._is_met(task, met):
+                yield task
 
     def _rows(self) -> Iterator[tuple[int, str]]:
         return ((number, line) for number, line in enumerate(self._read(), 1) if line.strip())
@@ -92,7 +99,16 @@ class Dataset:
         task = Task.model_validate_json(self._reading.row_of(line), context=context)
         return task if task.id is not None else task.model_copy(update={"id": f"line-{number}"})
 
+    def _is_met(self, task: Task, met: set[str]) -> bool:
+        """Whether it is left out because an earlier one of its id is not; of ids that are known to come twice."""
+        if task.id in met:
+            return True
+        if task.id in self._repeated:
+            met.add(task.id)
+        return False
+
     def _good_ids(self) -> Iterator[str]:
+        met: set[str] = set()
         for number, line in self._rows():
             self._n_rows += 1
             try:
@@ -105,11 +121,17 @@ class Dataset:
             except ValidationError as error:
                 self._refuse(_problems_of(line, number, error, self._reading))
                 continue
+            if self._is_met(task, met):
+                self._n_rows -= 1
+                continue
             self.languages[task.language] += 1
             yield task.id or ""
 
     def _check_ids(self, ids: HashedIds) -> None:
-        suspected, first = ids.repeated(), dict[str, int]()
+        suspected, first = (
+            ids.repeated() - {hash(name) for name in self._repeated},
+            dict[str, int](),
+        )
         for number, line in self._rows() if suspected else ():
             try:
                 task_id = self._task(line, number, KNOWN_TO_FIT).id or ""

@@ -1,5 +1,6 @@
 """How a file of tasks is read: as what it is said to be, or as what its first row shows."""
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from jobs.errors import UsageError
 
 from . import Task
 from .containers import Container, container_of, of_columns
+from .findings import Findings
 from .formats import FORMATS, ForeignRowError, Format, format_of
 
 _OWN = "promptmill"
@@ -33,6 +35,8 @@ class Reading:
     """Whether somebody has said so, or its rows show it."""
     form: Format | None = None
     """None of rows of our own."""
+    findings: Findings | None = None
+    """What was found out about its rows: which are left out of the score, and which ids come twice."""
 
     def of_file(self, file: IO[bytes], name: str) -> "Reading":
         """The same, settled by the file where nobody has said what its rows stand in."""
@@ -52,7 +56,7 @@ class Reading:
             return replace(self, name=form.name, form=form)
         if self.container in (Container.CSV, Container.PARQUET):
             return replace(self, name=_TABLE)
-        return replace(self, name=_OWN, is_certain=is_ours or "prompt" in row)
+        return replace(self, name=_OWN, is_certain=is_ours or _is_nearly_ours(row))
 
     def row_of(self, line: str) -> str:
         """A line as one of ours.
@@ -93,6 +97,11 @@ def reading_as(name: str | None) -> Reading:
             note="nothing was queued",
         )
     return Reading(name=name, form=form)
+
+
+def _is_nearly_ours(row: Mapping[str, object]) -> bool:
+    """Whether somebody wrote it for us, with a slip of the pen at most."""
+    return bool(difflib.get_close_matches("prompt", row, 1))
 
 
 def _made(form: Format, row: Mapping[str, Any]) -> dict[str, Any]:

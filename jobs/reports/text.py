@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from . import OpenJob, Rate, Report, clusters_in_words
+from . import OpenJob, Rate, Report, clusters_in_words, excluded_in_words
 
 SIMULATED_NOTE = "RECORDINGS, NOT A MODEL: the answers were recorded earlier; these numbers say nothing about Gemini."
 _SHOWN_JOBS = 20
@@ -24,6 +24,9 @@ def report_lines(report: Report) -> Iterator[str]:
             else ""
         )
         yield f"  {name:<22}{_rate(rate)}{remark}"
+    if report.excluded is not None:
+        yield f"  {excluded_in_words(report.excluded)};"
+        yield f"  {'with them':<22}{_rate(report.excluded.solved_with_them)}"
     if report.solved_error is not None:
         yield f"  standard error {_percent(report.solved_error)}, clustered by {clusters_in_words(report)}"
     yield from _sample_lines(report)

