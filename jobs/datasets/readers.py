@@ -54,6 +54,8 @@ class Dataset:
         self._how = how
         self.languages: Counter[Language] = Counter()
         """How many tasks are to be solved in each."""
+        self.requires: Counter[str] = Counter()
+        """How many tasks need each module beyond the standard library; of those that count."""
         self._read = read
         self._problems: list[Problem] = []
         self._n_left_out = self._n_rows = 0
@@ -125,6 +127,8 @@ class Dataset:
                 self._n_rows -= 1
                 continue
             self.languages[task.language] += 1
+            if task.id not in self.excluded:
+                self.requires.update(task.requires)
             yield task.id or ""
 
     def _check_ids(self, ids: HashedIds) -> None:

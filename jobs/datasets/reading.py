@@ -105,6 +105,9 @@ def _is_nearly_ours(row: Mapping[str, object]) -> bool:
 
 
 def _made(form: Format, row: Mapping[str, Any]) -> dict[str, Any]:
+    missing = sorted(form.keys - row.keys())
+    if missing:
+        raise ForeignRowError(f"the key {missing[0]!r} is missing")
     try:
         task = form.task(row)
     except KeyError as error:

@@ -86,12 +86,13 @@ class RowChecks:
         for number, seen in self._seen.items():
             task = tasks[number]
             n, n_passed = len(seen.verdicts), seen.verdicts.count(Verdict.ACCEPTED)
+            failed = {*seen.verdicts} - {Verdict.ACCEPTED}
             cpu_limit = self._limits_of(task).cpu_seconds
-            if 0 < n_passed < n:
+            if failed == {Verdict.TIME_LIMIT_EXCEEDED}:
+                yield _found(task, Fault.SLOW, f"its reference is {seen.why}")
+            elif 0 < n_passed < n:
                 why = f"its reference passed {n_passed} of {n} times; else: {seen.why}"
                 yield _found(task, Fault.FLAKY, why)
-            elif Verdict.TIME_LIMIT_EXCEEDED in seen.verdicts:
-                yield _found(task, Fault.SLOW, f"its reference is {seen.why}")
             elif not n_passed:
                 yield _found(task, Fault.BROKEN, f"its reference does not pass: {seen.why}")
             elif seen.cpu_seconds > cpu_limit * NEAR:

@@ -81,10 +81,8 @@ def _selection(row: Row) -> dict[str, Any]:
 
 def _pair(held: Row) -> tuple[str, str]:
     try:
-        output = held["output"]
-        # A list of the outputs that are right; the first is the one that is compared.
-        return _text(held["input"]), _text(output[0] if isinstance(output, list) else output)
-    except (KeyError, TypeError, IndexError):
+        return _text(held["input"]), _text(held["output"])
+    except (KeyError, TypeError):
         raise ForeignRowError('a case is no object of "input" and "output"') from None
 
 
