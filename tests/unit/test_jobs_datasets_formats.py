@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from jobs.checkers import AllOf, MatchesCalls, MatchesOutput, PassesTests
 from jobs.datasets import Task
@@ -226,6 +227,7 @@ def test_a_method_that_is_asserted_about_has_public_and_hidden_asserts() -> None
 
 
 class _Planted:
+    @override
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (print, ("run",))
 
