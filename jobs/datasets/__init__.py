@@ -26,6 +26,8 @@ from jobs.wire import OpaqueJson
 
 from .checks import RowCheck, Source, Written
 
+# Of what `WallSeconds` allows, the most.
+_LONGEST_WALL_SECONDS = 7200.0
 KNOWN_TO_FIT = "known to fit"
 """The context in which a row is read of which it is known that its language fits its checks."""
 PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$", max_length=256)]
@@ -44,10 +46,13 @@ class PartialLimits(Written):
     open_files: OpenFiles | None = None
 
     def over(self, defaults: Limits) -> Limits:
-        """The defaults with these changes."""
-        return Limits.model_validate(
-            {**defaults.model_dump(), **self.model_dump(exclude_none=True)}
-        )
+        """The defaults with these changes. More CPU time brings as much more time on the clock, unless that is set."""
+        changes = self.model_dump(exclude_none=True)
+        if self.cpu_seconds is not None:
+            share = self.cpu_seconds / defaults.cpu_seconds
+            longer = min(defaults.wall_seconds * share, _LONGEST_WALL_SECONDS)
+            changes.setdefault("wall_seconds", max(defaults.wall_seconds, longer))
+        return Limits.model_validate({**defaults.model_dump(), **changes})
 
 
 class Task(RowCheck):

@@ -48,7 +48,7 @@ class Dataset:
         """
         self.name = name
         findings = how.findings
-        self.excluded = findings.excluded if findings else {}
+        self.excluded: Mapping[str, str] = findings.excluded if findings else {}
         """Why a task is left out of the score, by its id."""
         self._repeated = findings.duplicates if findings else frozenset()
         self._how = how
