@@ -43,13 +43,13 @@ class PromptJob(Wire):
     """The run it belongs to, if any: one submission of a dataset under one configuration."""
     task_id: TaskId | None = None
     """The row of a dataset it was made from, by that dataset's own name for it."""
-    part: Part | None = None
-    """What of that dataset its run is of; None is all of it."""
     cluster: TaskId | None = None
     """What the task has in common with others, such as a problem of which there are several forms: statistics do not
     take tasks of one cluster for independent. None is that of its task alone."""
     excluded: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     """Why it is left out of the score, such as `broken` or `flaky`; None where it counts."""
+    part: Part | None = None
+    """What of that dataset its run is of; None is all of it."""
     sample: Annotated[int, Field(ge=0)] = 0
     """Which of several independent jobs for the same task this is. Not an attempt."""
     language: Language = Language.PYTHON

@@ -1,7 +1,6 @@
 """What is wrong with rows of a dataset, found by running what they bring along."""
 
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -11,10 +10,7 @@ from jobs.datasets.findings import Fault
 from jobs.languages import Language
 from jobs.limits import Limits
 from worker.sandbox import Sandbox, open_sandbox
-from worker.solver.fairness import FairRunner
-from worker.solver.machine import Machine
 from worker.solver.row_checks import EARLY_EXITS, RowChecks, lacking_packages
-from worker.solver.turns import Turns
 
 ADD = {
     "prompt": "add",
@@ -32,13 +28,12 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 async def faults(sandbox: Sandbox, row: dict[str, Any], n: int = 1) -> dict[Fault, str]:
     """What is wrong with it, and why."""
     tasks = {0: Task.model_validate({"id": "row", **row})}
-    checks = RowChecks(Limits(), Limits())
-    turn = partial(FairRunner, sandbox, Turns(2), Machine())
+    checks = RowChecks(Limits(), Limits(), 2)
     found = list((await lacking_packages(tasks, sandbox)).values())
     if not found:
-        found += await checks.look_for_what_passes(tasks, turn)
+        found += await checks.look_for_what_passes(tasks, sandbox)
         for _ in range(n):
-            await checks.run_references(tasks, turn)
+            await checks.run_references(tasks, sandbox)
         found += checks.of_references(tasks)
     return {each.fault: each.why for each in found}
 

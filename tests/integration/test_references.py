@@ -18,7 +18,7 @@ from jobs.models import ExecutableCode
 from jobs.preambles import with_preamble
 from jobs.verdicts import Verdict
 from tests.requiring import material, require
-from worker.sandbox import PythonPackages, find_interpreter, open_sandbox
+from worker.sandbox import PythonPackages, Sandbox, find_interpreter, open_sandbox
 from worker.sandbox.errors import InterpreterMissingError
 from worker.solver.checking import check
 from worker.solver.extraction import extract
@@ -71,19 +71,19 @@ async def accepted(
     except InterpreterMissingError as error:
         require(error.message, available=False)
 
-    async def is_right(task: Task, runner: FairRunner) -> bool:
+    turns, machine = Turns(2), Machine()
+
+    async def is_right(task: Task, sandbox: Sandbox) -> bool:
         job = task.to_job("references", max_attempts=1, limits=limits)
         program = with_preamble(task.preamble, programs[task.id or ""])
         code = ExecutableCode(language=task.language, code=program)
+        runner = FairRunner(sandbox, turns, machine, is_known=limits is _BROKEN_LIMITS)
         checked = await check(job, code, job.limits or limits, runner)
         return checked.judgement.verdict is Verdict.ACCEPTED
 
     async with await open_sandbox("contained", packages or PythonPackages()) as sandbox:
-        turns, machine = Turns(2), Machine()
         judged = [task for task in tasks if task.id in programs]
-        right = await asyncio.gather(
-            *(is_right(task, FairRunner(sandbox, turns, machine)) for task in judged)
-        )
+        right = await asyncio.gather(*(is_right(task, sandbox) for task in judged))
     return {task.id or "" for task, did in zip(judged, right, strict=True) if did}
 
 

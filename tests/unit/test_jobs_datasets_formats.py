@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from typing_extensions import override
 
@@ -149,6 +150,14 @@ def test_every_format_has_a_name_of_its_own() -> None:
     """`--format` takes one of them, and a second of the same name could never be meant."""
     names = [each.name for each in FORMATS]
     assert len(names) == len(set(names))
+
+
+def test_every_format_stands_in_the_reference() -> None:
+    """A format that nobody can look up is one that nobody trusts to have been meant."""
+    page = (Path(__file__).parents[2] / "docs/reference/dataset-formats.md").read_text()
+    for each in FORMATS:
+        keys = ", ".join(f"`{key}`" for key in sorted(each.keys))
+        assert f"| `{each.name}` | {each.title} | {keys} | {each.gives} |" in page
 
 
 def test_a_function_is_asked_for_with_what_stands_before_it() -> None:
@@ -309,7 +318,6 @@ def test_tables_arrays_and_texts_are_read_as_rows(tmp_path: Path, suffix: str) -
 
 def test_parquet_is_read_by_what_queries_results_too(tmp_path: Path) -> None:
     """Most hubs hand out datasets as Parquet alone."""
-    duckdb = pytest.importorskip("duckdb")
     source, place = tmp_path / "rows.json", tmp_path / "rows.parquet"
     source.write_text(json.dumps(HUMAN_EVAL))
     duckdb.connect().execute(f"COPY (SELECT * FROM read_json('{source}')) TO '{place}'")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,25 +110,20 @@ async def _findings(settings: Settings, dataset: Path, form: str | None, repeats
 
 async def _of_rows(settings: Settings, tasks: dict[int, Task], repeats: int) -> list[Found]:
     from worker.sandbox import open_sandbox, packages_of
-    from worker.solver.fairness import FairRunner
-    from worker.solver.machine import Machine
     from worker.solver.row_checks import RowChecks, lacking_packages
-    from worker.solver.turns import Turns
 
     python = settings.sandbox.python
     packages = packages_of(python.environment, python.preload)
-    turns, machine = Turns(settings.sandbox.slots or os.cpu_count() or 1), Machine()
-    checks = RowChecks(settings.limits, settings.ceiling)
+    n_slots = settings.sandbox.slots or os.cpu_count() or 1
+    checks = RowChecks(settings.limits, settings.ceiling, n_slots)
     async with await open_sandbox(settings.sandbox.require, packages) as sandbox:
         lacking = await lacking_packages(tasks, sandbox)
         usable = {number: task for number, task in tasks.items() if number not in lacking}
         talk(f"{counted(len(usable), 'row')} to be tried")
-        passing = await checks.look_for_what_passes(
-            usable, partial(FairRunner, sandbox, turns, machine)
-        )
+        passing = await checks.look_for_what_passes(usable, sandbox)
     for number in range(repeats):
         # Programs of one sandbox share their hash seed.
         async with await open_sandbox(settings.sandbox.require, packages) as sandbox:
-            await checks.run_references(usable, partial(FairRunner, sandbox, turns, machine))
+            await checks.run_references(usable, sandbox)
         talk(f"references were run {counted(number + 1, 'time')} of {repeats}")
     return [*lacking.values(), *passing, *checks.of_references(usable)]

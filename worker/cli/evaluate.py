@@ -65,17 +65,17 @@ class RunFlags:
         str | None,
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
     ] = None
-    resume: Annotated[
-        str | None,
-        Parameter(
-            help="go on with this run, which has to be there, and with the part of the dataset that it was begun with"
-        ),
-    ] = None
     form: Format = None
     exclude: Annotated[
         Path | None,
         Parameter(
             help="what dataset check found: these rows are run and left out of the score, which is told with them, too"
+        ),
+    ] = None
+    resume: Annotated[
+        str | None,
+        Parameter(
+            help="go on with this run, which has to be there, and with the part of the dataset that it was begun with"
         ),
     ] = None
     cache: Annotated[
@@ -154,6 +154,23 @@ def evaluate(  # noqa: PLR0913  (groups of flags)
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
 
 
+def _tasks_of(dataset: Path, run: RunFlags) -> Dataset:
+    """The tasks, and what is said about some of them.
+
+    Raises:
+        UsageError: they cannot be read, or what is said about them cannot.
+    """
+    from jobs.datasets.findings import read_findings
+    from jobs.datasets.named import place_of
+    from jobs.datasets.readers import read_tasks
+    from jobs.datasets.reading import reading_as
+
+    how = reading_as(run.form)
+    if run.exclude is not None:
+        how = replace(how, findings=read_findings(run.exclude))
+    return read_tasks(place_of(dataset), how)
+
+
 def _part_of(run: RunFlags, part: PartFlags, flags: SettingFlags) -> Part | None:
     """What of the dataset is meant.
 
@@ -193,23 +210,6 @@ def _batch(
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
     )
     return replace(batch, part=part).told(run.feedback)
-
-
-def _tasks_of(dataset: Path, run: RunFlags) -> Dataset:
-    """The tasks, and what is said about some of them.
-
-    Raises:
-        UsageError: they cannot be read, or what is said about them cannot.
-    """
-    from jobs.datasets.findings import read_findings
-    from jobs.datasets.named import place_of
-    from jobs.datasets.readers import read_tasks
-    from jobs.datasets.reading import reading_as
-
-    how = reading_as(run.form)
-    if run.exclude is not None:
-        how = replace(how, findings=read_findings(run.exclude))
-    return read_tasks(place_of(dataset), how)
 
 
 def _stopped(resume: str, *, in_batches: bool, as_json: bool) -> int:

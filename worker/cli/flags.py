@@ -64,19 +64,19 @@ CodeExecution = Annotated[
         negative=(), help="Gemini runs the programs with its own tool, and nothing is run here"
     ),
 ]
+Format = Annotated[
+    str | None,
+    Parameter(
+        name="--format",
+        help="what the rows are, such as human-eval or csv; unset: what the first one shows",
+    ),
+]
 FeedbackFlag = Annotated[
     Feedback | None,
     Parameter(
         name="--feedback",
         help="what the model is told of a failed program: public (what its own run shows, and public checks), oracle "
         "(hidden checks, too: the score measures something else), none; unset: as conversation.feedback says",
-    ),
-]
-Format = Annotated[
-    str | None,
-    Parameter(
-        name="--format",
-        help="what the rows are, such as human-eval or csv; unset: what the first one shows",
     ),
 ]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSON, errors too")]

@@ -16,7 +16,6 @@ from jobs.checkers import (
     MatchesOutput,
     PassesTests,
 )
-from jobs.feedback import Feedback
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, PromptJob, Rerun, Returned
@@ -78,16 +77,15 @@ class Checked:
 class _Program:
     """A program, and all that it is run with."""
 
+    job: PromptJob
     code: ExecutableCode
     limits: Limits
     runner: Runner
-    stdin: str
     files: Files
-    feedback: Feedback
 
     async def run(self, *, stdin: str | None = None, harness: Harness = NO_HARNESS) -> Execution:
         """What came of one run; of its job's input, unless it has another."""
-        given = self.stdin if stdin is None else stdin
+        given = self.job.stdin if stdin is None else stdin
         return await self.runner.run(
             self.code, self.limits, stdin=given, harness=harness, files=self.files
         )
@@ -95,7 +93,7 @@ class _Program:
     async def verify(self, tests: str) -> Verification:
         """What came of one run beside these tests."""
         return await self.runner.verify(
-            self.code, tests, self.limits, stdin=self.stdin, files=self.files
+            self.code, tests, self.limits, stdin=self.job.stdin, files=self.files
         )
 
 
@@ -107,7 +105,7 @@ async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Ru
         UnusableTestsError: the job's tests, or its checker, say nothing of any program.
     """
     files = Files({name: text.encode() for name, text in job.files.items()})
-    program = _Program(code, limits, runner, job.stdin, files, job.conversation.feedback)
+    program = _Program(job, code, limits, runner, files)
     if isinstance(job.checker, AllOf):
         return await _by_all(job.checker, program)
     return await _by(job.checker, program)
@@ -207,7 +205,7 @@ async def _by_its_output(checker: MatchesOutput, program: _Program) -> Checked:
         for number, one in enumerate(done)
     ]
     failed = [one for one in done if one.judgement.verdict is not Verdict.ACCEPTED]
-    shown = (one for one in failed if is_shown(program.feedback, checker, _case_of(checker, one)))
+    shown = (one for one in failed if is_shown(program.job, checker, _case_of(checker, one)))
     decided = failed[0] if failed else done[-1]
     return replace(decided, shown=next(shown, None))
 

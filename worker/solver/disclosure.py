@@ -15,7 +15,6 @@ from enum import Enum
 from typing import assert_never
 
 from jobs.checkers import Case, Check, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
-from jobs.feedback import Feedback
 from jobs.models import ExecutableCode, PromptJob
 from jobs.verdicts import Verdict
 from worker.sandbox.languages import ROWS
@@ -55,18 +54,26 @@ def told_of(job: PromptJob, judgement: Judgement) -> Told:
             assert_never(never)
 
 
-def is_shown(feedback: Feedback, check: MatchesOutput, case: Case) -> bool:
-    """Whether the model may be shown this case of a check."""
-    return feedback == "oracle" or (feedback == "public" and check.is_public(case))
+def is_shown(job: PromptJob, check: MatchesOutput, case: Case) -> bool:
+    """Whether the model may be shown this case of a check of the job."""
+    match job.conversation.feedback:
+        case "oracle":
+            return True
+        case "public":
+            return check.is_public(case)
+        case "none":
+            return False
+        case never:
+            assert_never(never)
 
 
-def is_counted(feedback: Feedback, check: Check) -> bool:
-    """Whether the model may be told how many cases of the check were right."""
+def is_counted(job: PromptJob, check: Check) -> bool:
+    """Whether the model may be told how many cases of a check of the job were right."""
     match check:
         case MatchesOutput(cases=cases):
-            return all(is_shown(feedback, check, case) for case in cases)
+            return all(is_shown(job, check, case) for case in cases)
         case MatchesCalls(public=is_public):
-            return is_public or feedback == "oracle"
+            return is_public or job.conversation.feedback == "oracle"
         case _:
             # How many tests there are, only those know that ran to their end.
             return False

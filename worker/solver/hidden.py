@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from typing import assert_never
 
 from pydantic import JsonValue
@@ -41,16 +40,17 @@ class Secret:
 
 
 def secrets_of(job: PromptJob) -> Iterator[Secret]:
-    """What the hidden part of the job's checks expects, trivial things among it."""
-    return chain.from_iterable(_secrets_of(check, job.language) for check in checks_of(job.checker))
+    """What the hidden part of the job's check expects, trivial things among it."""
+    for check in checks_of(job.checker):
+        yield from _secrets_of(check, job.language)
 
 
 def _secrets_of(check: Check, language: Language) -> Iterator[Secret]:
     match check:
         case ExitsCleanly():
             return
-        case MatchesOutput() as checker:
-            yield from _secrets_of_cases(checker)
+        case MatchesOutput():
+            yield from _secrets_of_cases(check)
         case PassesTests(public=False, tests=tests):
             yield from _secrets_of_tests(tests, language)
         case MatchesCalls(public=False, calls=calls):
@@ -63,19 +63,21 @@ def _secrets_of(check: Check, language: Language) -> Iterator[Secret]:
 
 
 def shown_of(job: PromptJob) -> Iterator[str]:
-    """What the model is or may be told anyway: the prompt, and what is public of the checks."""
-    yield job.prompt
-    for check in checks_of(job.checker):
+    """What the model is or may be told anyway: the prompt, and what is public of the check."""
+    yield from (job.prompt, job.preamble)
+    several = checks_of(job.checker)
+    for check in several:
         match check:
-            case MatchesOutput() as checker:
-                for case in filter(checker.is_public, checker.cases):
+            case MatchesOutput():
+                for case in filter(check.is_public, check.cases):
                     yield from (case.stdin, case.expect)
-            case PassesTests(public=True, tests=tests):
+            case PassesTests(public=True, tests=tests) if len(several) > 1:
                 yield tests
-            case MatchesCalls(public=True, calls=calls):
+            case MatchesCalls(public=True, calls=calls) if len(several) > 1:
                 for call in calls:
                     yield from _spellings(call.expected)
             case ExitsCleanly() | PassesTests() | MatchesCalls():
+                # One of them alone is public or hidden as a whole.
                 continue
             case _:
                 assert_never(check)

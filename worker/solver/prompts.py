@@ -191,10 +191,9 @@ def _check(failure: Failure | None, code: ExecutableCode, explanation: str) -> I
 
 def _tally(job: PromptJob, judgement: Judgement) -> Iterator[str]:
     """How much is right already, which a repair must not lose; nothing where a hidden case would be counted."""
-    check = judgement.check
-    match check:
+    match judgement.check:
         case MatchesOutput(cases=parts) | MatchesCalls(calls=parts) if is_counted(
-            job.conversation.feedback, check
+            job, judgement.check
         ):
             n = len(parts)
         case _:

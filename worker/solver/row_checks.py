@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jobs.checkers import ExitsCleanly
@@ -15,7 +15,10 @@ from jobs.preambles import with_preamble
 from jobs.verdicts import Verdict
 from worker.sandbox import Sandbox, UnusableTestsError
 
-from .checking import Runner, check
+from .checking import check
+from .fairness import FairRunner
+from .machine import Machine
+from .turns import Turns
 
 NEAR = 0.5
 """The share of its CPU time from which on a reference is too slow to be judged by on a busier machine."""
@@ -38,8 +41,6 @@ EARLY_EXITS: Mapping[Language, str] = {
 }
 """A program of each language that does nothing and says that all went well."""
 _EMPTY = "\n"
-RunnerOf = Callable[[], Runner]
-"""Whoever runs a program: one for each."""
 _ASKED = """
 import importlib.util, json, sys
 def is_there(name):
@@ -65,25 +66,24 @@ class _Seen:
 class RowChecks:
     """Runs what rows bring along, as many programs at one time as there are slots."""
 
-    def __init__(self, limits: Limits, ceiling: Limits) -> None:
+    def __init__(self, limits: Limits, ceiling: Limits, n_slots: int) -> None:
         """Judge under these limits, but for what rows say themselves; the ceiling holds either way."""
         self._limits = limits
         self._ceiling = ceiling
+        self._turns, self._machine = Turns(n_slots), Machine()
         self._seen: dict[int, _Seen] = {}
 
-    async def run_references(self, tasks: Mapping[int, Task], runner_of: RunnerOf) -> None:
+    async def run_references(self, tasks: Mapping[int, Task], sandbox: Sandbox) -> None:
         """Once, each reference, in this sandbox: another one has other hash seeds."""
         await asyncio.gather(
-            *(self._run_reference(number, task, runner_of) for number, task in tasks.items())
+            *(self._run_reference(number, task, sandbox) for number, task in tasks.items())
         )
 
     async def look_for_what_passes(
-        self, tasks: Mapping[int, Task], runner_of: RunnerOf
+        self, tasks: Mapping[int, Task], sandbox: Sandbox
     ) -> list[Found]:
         """The rows that a program passes which must not."""
-        found = await asyncio.gather(
-            *(self._what_passes(task, runner_of) for task in tasks.values())
-        )
+        found = await asyncio.gather(*(self._what_passes(task, sandbox) for task in tasks.values()))
         return [each for each in found if each is not None]
 
     def of_references(self, tasks: Mapping[int, Task]) -> Iterator[Found]:
@@ -104,7 +104,7 @@ class RowChecks:
                 why = f"its reference used {seen.cpu_seconds:.1f} s of CPU time, of {cpu_limit:g} s"
                 yield _found(task, Fault.SLOW, why)
 
-    async def _what_passes(self, task: Task, runner_of: RunnerOf) -> Found | None:
+    async def _what_passes(self, task: Task, sandbox: Sandbox) -> Found | None:
         if isinstance(task.judged_by, ExitsCleanly):
             return _found(
                 task, Fault.UNFALSIFIABLE, "it has no check, so whatever ends well passes"
@@ -118,7 +118,7 @@ class RowChecks:
             if program is None:
                 continue
             try:
-                verdict, _, _ = await self._judged(task, program, runner_of)
+                verdict, _, _ = await self._judged(task, program, sandbox, is_wrong=True)
             except UnusableTestsError:
                 # What its reference comes to says so; and nothing passes it.
                 return None
@@ -129,11 +129,11 @@ class RowChecks:
     def _limits_of(self, task: Task) -> Limits:
         return task.limits.over(self._limits).capped_by(self._ceiling)
 
-    async def _run_reference(self, number: int, task: Task, runner_of: RunnerOf) -> None:
+    async def _run_reference(self, number: int, task: Task, sandbox: Sandbox) -> None:
         if task.reference is None:
             return
         try:
-            verdict, why, cpu_seconds = await self._judged(task, task.reference, runner_of)
+            verdict, why, cpu_seconds = await self._judged(task, task.reference, sandbox)
         except UnusableTestsError as error:
             verdict, why, cpu_seconds = Verdict.INTERNAL_ERROR, error.message, 0.0
         seen = self._seen.setdefault(number, _Seen())
@@ -143,11 +143,13 @@ class RowChecks:
             seen.why = why
 
     async def _judged(
-        self, task: Task, program: str, runner_of: RunnerOf
+        self, task: Task, program: str, sandbox: Sandbox, *, is_wrong: bool = False
     ) -> tuple[Verdict, str, float]:
+        """What became of it. Nobody cares whether a program that is wrong was late because of others."""
         job = task.to_job("check", max_attempts=1, limits=self._limits)
         code = ExecutableCode(language=task.language, code=with_preamble(task.preamble, program))
-        checked = await check(job, code, self._limits_of(task), runner_of())
+        runner = FairRunner(sandbox, self._turns, self._machine, is_known=is_wrong)
+        checked = await check(job, code, self._limits_of(task), runner)
         cpu_seconds = checked.execution.cpu_seconds if checked.execution else 0.0
         return checked.judgement.verdict, checked.judgement.explanation, cpu_seconds
 
