@@ -1,0 +1,262 @@
+"""What the page says before its table of jobs: the figures, their plots, and what they rest on."""
+
+from jobs.reports import Rate, Report
+from jobs.reports.text import SIMULATED_NOTE
+
+from .gathered import Gathered
+from .markup import Markup, joined, table, tag, text, when
+from .plots import curve, percent, rates_of, verdicts
+from .spreads import legend, seconds, times, tokens
+
+_SCALE = 200
+_INTERVAL = "95\N{NO-BREAK SPACE}% interval"
+
+
+def summary(report: Report, gathered: Gathered) -> Markup:
+    """All of it."""
+    return joined(
+        *_warnings(report, gathered),
+        tag("section", *_headlines(report), class_="headlines", aria_label="Result"),
+        tag("section", *_plots(report, gathered), class_="plots", aria_label="Plots"),
+        tag(
+            "section",
+            tag("h2", text("What the numbers rest on")),
+            tag("dl", *_grounds(report, gathered)),
+            _tables(report),
+            class_="grounds",
+        ),
+    )
+
+
+def period(gathered: Gathered) -> str:
+    """From when to when the jobs ran; empty where there are none."""
+    if gathered.first is None or gathered.last is None:
+        return ""
+    took = (gathered.last - gathered.first).total_seconds()
+    return f"{gathered.first:%d %B %Y, %H:%M} UTC, {seconds(took)}"
+
+
+def _warnings(report: Report, gathered: Gathered) -> list[Markup]:
+    found = []
+    if report.simulated:
+        found.append(SIMULATED_NOTE)
+    if report.unscored:
+        found.append(
+            f"{len(report.unscored)} of {report.n_jobs} jobs failed because of us. They are listed, and in no rate."
+        )
+    if report.n_run_by_gemini:
+        found.append(
+            f"{report.n_run_by_gemini} jobs were run by Gemini, not here: their verdicts rest on its word."
+        )
+    if report.imported_from:
+        found.append(
+            f"Judged by {' and '.join(report.imported_from)}, from whose results these records were made."
+        )
+    if gathered.n_same_process:
+        found.append(
+            f"The tests of {gathered.n_same_process} attempts ran in the program's own process, which it could cheat."
+        )
+    return [tag("p", text(words), class_="warning", role="note") for words in found]
+
+
+def _headlines(report: Report) -> list[Markup]:
+    within = len(report.solved_within)
+    first = report.solved_within[0] if within else report.solved
+    found = [_headline("Solved at the first attempt", first)]
+    if within > 1:
+        found.insert(0, _headline(f"Solved within {within} attempts", report.solved, is_first=True))
+        both = report.first_against_last
+        found.append(
+            _card(
+                "Gained by repairs",
+                f"{both.gained - both.lost:+,}".replace("-", "\N{MINUS SIGN}"),
+                f"{both.gained:,} gained, {both.lost:,} lost; p = {both.p:.2g} (exact McNemar)",
+            )
+        )
+    n_unscored = len(report.unscored)
+    remark = f"{n_unscored:,} failed because of us" if n_unscored else "none failed because of us"
+    found.append(_card("Judged", f"{report.n_scored:,}", f"of {report.n_jobs:,} jobs; {remark}"))
+    return found
+
+
+def _headline(title: str, rate: Rate, *, is_first: bool = False) -> Markup:
+    interval = f"{_INTERVAL} {100 * rate.low:.1f} to {100 * rate.high:.1f}"
+    value = "unknown" if rate.value is None else percent(rate.value)
+    told = f"{rate.successes:,} of {rate.n:,} jobs; {interval}"
+    return _card(title, value, told, _range(rate), is_first=is_first)
+
+
+def _card(title: str, value: str, told: str, *more: Markup, is_first: bool = False) -> Markup:
+    return tag(
+        "div",
+        tag("h2", text(title)),
+        tag("p", text(value), class_="value"),
+        *more,
+        tag("p", text(told)),
+        class_="card first" if is_first else "card",
+    )
+
+
+def _range(rate: Rate) -> Markup:
+    low, high = _SCALE * rate.low, _SCALE * rate.high
+    at = tag("circle", cx=f"{_SCALE * (rate.value or 0):.1f}", cy=6, r=4, class_="point")
+    return tag(
+        "svg",
+        tag("path", d=f"M0 6H{_SCALE}", class_="axis"),
+        tag("path", d=f"M{low:.1f} 6H{high:.1f}", class_="interval"),
+        when(rate.value is not None, at),
+        viewBox=f"-5 0 {_SCALE + 10} 12",
+        class_="range",
+        aria_hidden="true",
+    )
+
+
+def _plots(report: Report, gathered: Gathered) -> list[Markup]:
+    found = []
+    if report.rounds:
+        title = "Solved after each attempt" if len(report.rounds) > 1 else "Solved"
+        note = f"Share of the judged jobs, with its {_INTERVAL}. Later attempts see the error: this is not pass@k."
+        found.append(_figure(title, note, curve(report)))
+    if report.verdicts:
+        note = "The last verdict of each job. Those that failed because of us are in no rate."
+        found.append(_figure("Verdicts", note, verdicts(report)))
+    found.append(_times(report, gathered))
+    found.append(_tokens(report, gathered))
+    return found
+
+
+def _figure(title: str, note: str, *content: Markup) -> Markup:
+    return tag("figure", tag("figcaption", tag("h2", text(title)), tag("p", text(note))), *content)
+
+
+def _times(report: Report, gathered: Gathered) -> Markup:
+    parts = []
+    if report.model_seconds is not None:
+        parts.append(times("answers", gathered.answers, report.model_seconds))
+    if report.wall_seconds is not None:
+        parts.append(times("programs", gathered.programs, report.wall_seconds))
+    if report.model_seconds is not None:
+        note = "How long the model took to answer, and programs to run. Each step to the right is a multiple."
+    elif parts:
+        note = "How long programs ran. No answer was live, so that there is no latency of a model to show."
+    else:
+        note = "No answer was live, and no program was run here."
+    return _figure("Time", note, *parts)
+
+
+def _tokens(report: Report, gathered: Gathered) -> Markup:
+    cost = f"Cost: {_cost(report)}."
+    if not any(each.total() for each in gathered.tokens):
+        return _figure("Tokens and cost", f"Nothing is known of tokens. {cost}")
+    total = report.usage.total_token_count or 0
+    note = f"{total:,} tokens in all. {cost}"
+    return _figure(
+        "Tokens and cost", note, tokens(report, gathered.tokens), legend(gathered.tokens)
+    )
+
+
+def _cost(report: Report) -> str:
+    if report.n_unpriced == report.n_jobs:
+        return "unknown"
+    if report.simulated and not report.cost_usd:
+        return "nothing, as the answers are recordings"
+    known = f"${report.cost_usd:,.4f} by list prices"
+    return (
+        f"at least {known}; that of {report.n_unpriced:,} jobs is unknown"
+        if report.n_unpriced
+        else known
+    )
+
+
+def _grounds(report: Report, gathered: Gathered) -> list[Markup]:
+    layers = f": {', '.join(report.isolation_layers)}" if report.isolation_layers else ""
+    profiles = " and ".join(report.isolation_profiles)
+    facts = {
+        "Model asked": ", ".join(report.requested_models),
+        "Model that answered": ", ".join(report.served_models) or "unknown",
+        "Answers": "at least one is a recording" if report.simulated else "none is a recording",
+        "Out of the cache": f"{report.n_cached:,} replies, whose tokens are counted"
+        if report.n_cached
+        else "",
+        "Feedback": _feedback(gathered),
+        "Stopped early": (
+            f"{report.n_stopped_early:,} jobs, as their model repeated itself"
+            if report.n_stopped_early
+            else ""
+        ),
+        "Isolation": f"{profiles}{layers}" if profiles else "nothing was run here",
+        "Limits": " or ".join(
+            sorted(
+                f"{limits.cpu_seconds:g} s of CPU, {limits.wall_seconds:g} s, {limits.memory_mib} MiB"
+                for limits in gathered.limits
+            )
+        ),
+        "Standard error": (
+            f"{percent(report.solved_error)}, clustered by {report.n_tasks:,} tasks"
+            if report.solved_error is not None
+            else ""
+        ),
+        "Versions": ", ".join(sorted(gathered.versions)),
+    }
+    return [
+        joined(tag("dt", text(name)), tag("dd", text(words)))
+        for name, words in facts.items()
+        if words
+    ]
+
+
+def _feedback(gathered: Gathered) -> str:
+    if gathered.max_attempts <= {1}:
+        return "none: each job has one attempt"
+    told = {
+        f"each failed program goes back as {conversation.style} with what came of it"
+        + (
+            f", anew after {conversation.restart_after} repairs"
+            if conversation.restart_after
+            else ""
+        )
+        for conversation in gathered.conversations
+    }
+    most = " or ".join(map(str, sorted(gathered.max_attempts)))
+    return f"{' or '.join(sorted(told))}; up to {most} attempts"
+
+
+def _tables(report: Report) -> Markup:
+    return joined(
+        when(report.rounds, _rounds(report)),
+        when(report.samples, _samples(report)),
+    )
+
+
+def _rounds(report: Report) -> Markup:
+    heads = ("attempt", "asked", "solved", "rate", _INTERVAL, "gained", "kept", "lost", "tokens")
+    rows = [
+        (
+            str(each.attempt),
+            f"{each.n_attempts:,}",
+            f"{each.solved:,}",
+            percent(rate.value or 0),
+            f"{100 * rate.low:.1f} to {100 * rate.high:.1f}",
+            f"{each.gained:,}",
+            f"{each.kept:,}",
+            f"{each.lost:,}",
+            "unknown" if each.tokens is None else f"{each.tokens:,}",
+        )
+        for each, rate in zip(report.rounds, rates_of(report), strict=True)
+    ]
+    return table("By attempt", heads, rows)
+
+
+def _samples(report: Report) -> Markup:
+    heads = ("k", "pass@k", "standard error", "pass^k", "tasks")
+    rows = [
+        (
+            str(each.k),
+            percent(each.pass_at_k),
+            "unknown" if each.pass_at_k_error is None else percent(each.pass_at_k_error),
+            percent(each.pass_all_k),
+            f"{each.n_tasks:,}",
+        )
+        for each in report.samples
+    ]
+    return table("Independent samples", heads, rows)
