@@ -61,7 +61,7 @@ function isNear(lines, at) {
 
 function diffOf(before, after) {
   const lines = mark(changes(before, after));
-  const place = make("pre", { class: "diff", tabindex: 0 });
+  const place = make("div");
   let hidden = 0, number = 0;
   const tell = () => {
     if (hidden) place.append(make("span", { class: "fold" }, `⋯ ${counted(hidden, "line")} unchanged\n`));
@@ -74,7 +74,7 @@ function diffOf(before, after) {
     place.append(lineOf(line, number));
   });
   tell();
-  return place;
+  return make("pre", { class: "diff", tabindex: 0 }, place);
 }
 
 function lineOf(line, number) {

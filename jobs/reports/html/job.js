@@ -17,16 +17,20 @@ function jobPanel(row, view) {
 function attemptOf(attempt, before) {
   const article = make("article", { class: "attempt" });
   article.append(make("h3", null,
-    make("span", { class: `dot ${kindOf(attempt.verdict)}` }), `Attempt ${attempt.number} `, make("span", { class: `verdict ${kindOf(attempt.verdict)}` }, inWords(attempt.verdict)),
+    `Attempt ${attempt.number} `, make("span", { class: `verdict ${kindOf(attempt.verdict)}` }, inWords(attempt.verdict)),
   ));
   article.append(make("p", { class: "explanation" }, attempt.explanation));
   article.append(make("p", { class: "facts" }, factsOf(attempt).join(" · ")));
-  article.append(programOf(attempt, before));
+  const sides = make("div", { class: "sides" }, programOf(attempt, before));
+  article.append(sides);
   const results = make("div", { class: "results" });
   if (attempt.stdout) results.append(section("Output", textOf(attempt.stdout)));
   if (attempt.stderr) results.append(section("Errors", textOf(attempt.stderr)));
-  if (attempt.cases.length) results.append(section(`Checks: ${attempt.nPassed} of ${attempt.nCases} passed`, casesOf(attempt)));
-  if (results.childElementCount) article.append(results);
+  if (attempt.cases.length) {
+    const title = `Checks: ${attempt.nPassed} of ${attempt.nCases} passed`;
+    results.append((attempt.nPassed < attempt.nCases ? section : folded)(title, casesOf(attempt)));
+  }
+  if (results.childElementCount) sides.append(results);
   if (attempt.feedback) article.append(folded("What the model was told of it", textOf(attempt.feedback)));
   return article;
 }

@@ -1,6 +1,7 @@
 """What the page says before its table of jobs: the figures, their plots, and what they rest on."""
 
 from jobs.reports import Rate, Report
+from jobs.reports.rates import FirstAgainstLast
 from jobs.reports.text import SIMULATED_NOTE
 
 from .gathered import Gathered
@@ -9,6 +10,7 @@ from .plots import curve, percent, rates_of, verdicts
 from .spreads import legend, seconds, times, tokens
 
 _SCALE = 200
+_SMALLEST_P = 0.0001
 _INTERVAL = "95\N{NO-BREAK SPACE}% interval"
 
 
@@ -22,7 +24,7 @@ def summary(report: Report, gathered: Gathered) -> Markup:
             "section",
             tag("h2", text("What the numbers rest on")),
             tag("dl", *_grounds(report, gathered)),
-            _tables(report),
+            when(report.samples, _samples(report)),
             class_="grounds",
         ),
     )
@@ -33,7 +35,7 @@ def period(gathered: Gathered) -> str:
     if gathered.first is None or gathered.last is None:
         return ""
     took = (gathered.last - gathered.first).total_seconds()
-    return f"{gathered.first:%d %B %Y, %H:%M} UTC, {seconds(took)}"
+    return f"{gathered.first.day} {gathered.first:%B %Y, %H:%M} UTC, {seconds(took)}"
 
 
 def _warnings(report: Report, gathered: Gathered) -> list[Markup]:
@@ -60,51 +62,60 @@ def _warnings(report: Report, gathered: Gathered) -> list[Markup]:
 
 
 def _headlines(report: Report) -> list[Markup]:
-    within = len(report.solved_within)
-    first = report.solved_within[0] if within else report.solved
-    found = [_headline("Solved at the first attempt", first)]
-    if within > 1:
-        found.insert(0, _headline(f"Solved within {within} attempts", report.solved, is_first=True))
-        both = report.first_against_last
-        found.append(
-            _card(
-                "Gained by repairs",
-                f"{both.gained - both.lost:+,}".replace("-", "\N{MINUS SIGN}"),
-                f"{both.gained:,} gained, {both.lost:,} lost; p = {both.p:.2g} (exact McNemar)",
-            )
-        )
+    within, rates = len(report.solved_within), rates_of(report)
+    found = []
+    if not rates:
+        found.append(_card("Solved", "unknown", ("no job was judged",)))
+    elif within > 1:
+        found.append(_headline(f"Solved within {within} attempts", report.solved, is_first=True))
+    if rates:
+        found.append(_headline("Solved at the first attempt", rates[0], is_first=within == 1))
+    if within > 1 and rates:
+        found.append(_gained(report.first_against_last))
     n_unscored = len(report.unscored)
     remark = f"{n_unscored:,} failed because of us" if n_unscored else "none failed because of us"
-    found.append(_card("Judged", f"{report.n_scored:,}", f"of {report.n_jobs:,} jobs; {remark}"))
+    found.append(_card("Judged", f"{report.n_scored:,}", (f"of {report.n_jobs:,} jobs", remark)))
     return found
 
 
-def _headline(title: str, rate: Rate, *, is_first: bool = False) -> Markup:
-    interval = f"{_INTERVAL} {100 * rate.low:.1f} to {100 * rate.high:.1f}"
-    value = "unknown" if rate.value is None else percent(rate.value)
-    told = f"{rate.successes:,} of {rate.n:,} jobs; {interval}"
-    return _card(title, value, told, _range(rate), is_first=is_first)
+def _headline(title: str, rate: Rate, *, is_first: bool) -> Markup:
+    told = (
+        f"{rate.successes:,} of {rate.n:,} jobs",
+        f"{_INTERVAL} {100 * rate.low:.1f} to {100 * rate.high:.1f}",
+    )
+    return _card(title, percent(rate.value or 0), told, _range(rate), is_first=is_first)
 
 
-def _card(title: str, value: str, told: str, *more: Markup, is_first: bool = False) -> Markup:
+def _gained(both: FirstAgainstLast) -> Markup:
+    by_chance = f"p = {both.p:.2g}" if both.p >= _SMALLEST_P else f"p < {_SMALLEST_P:g}"
+    return _card(
+        "Gained by repairs",
+        f"{both.gained - both.lost:+,}".replace("-", "\N{MINUS SIGN}"),
+        (f"{both.gained:,} gained, {both.lost:,} lost", f"{by_chance} (exact McNemar)"),
+    )
+
+
+def _card(
+    title: str, value: str, told: tuple[str, ...], *more: Markup, is_first: bool = False
+) -> Markup:
     return tag(
         "div",
         tag("h2", text(title)),
         tag("p", text(value), class_="value"),
         *more,
-        tag("p", text(told)),
+        *(tag("p", text(words)) for words in told),
         class_="card first" if is_first else "card",
     )
 
 
 def _range(rate: Rate) -> Markup:
-    low, high = _SCALE * rate.low, _SCALE * rate.high
-    at = tag("circle", cx=f"{_SCALE * (rate.value or 0):.1f}", cy=6, r=4, class_="point")
+    """The rate and its interval, on a line from nothing to all."""
+    low, high = f"{_SCALE * rate.low:.1f}", f"{_SCALE * rate.high:.1f}"
     return tag(
         "svg",
         tag("path", d=f"M0 6H{_SCALE}", class_="axis"),
-        tag("path", d=f"M{low:.1f} 6H{high:.1f}", class_="interval"),
-        when(rate.value is not None, at),
+        tag("path", d=f"M{low} 1V11M{high} 1V11M{low} 6H{high}", class_="interval"),
+        tag("circle", cx=f"{_SCALE * (rate.value or 0):.1f}", cy=6, r=3, class_="point"),
         viewBox=f"-5 0 {_SCALE + 10} 12",
         class_="range",
         aria_hidden="true",
@@ -113,10 +124,10 @@ def _range(rate: Rate) -> Markup:
 
 def _plots(report: Report, gathered: Gathered) -> list[Markup]:
     found = []
-    if report.rounds:
-        title = "Solved after each attempt" if len(report.rounds) > 1 else "Solved"
+    # One attempt is no curve; the headline says all of it.
+    if len(report.rounds) > 1:
         note = f"Share of the judged jobs, with its {_INTERVAL}. Later attempts see the error: this is not pass@k."
-        found.append(_figure(title, note, curve(report)))
+        found.append(_figure("Solved after each attempt", note, curve(report), _rounds(report)))
     if report.verdicts:
         note = "The last verdict of each job. Those that failed because of us are in no rate."
         found.append(_figure("Verdicts", note, verdicts(report)))
@@ -160,6 +171,8 @@ def _cost(report: Report) -> str:
         return "unknown"
     if report.simulated and not report.cost_usd:
         return "nothing, as the answers are recordings"
+    if not report.cost_usd and not report.n_unpriced:
+        return "nothing"
     known = f"${report.cost_usd:,.4f} by list prices"
     return (
         f"at least {known}; that of {report.n_unpriced:,} jobs is unknown"
@@ -221,15 +234,8 @@ def _feedback(gathered: Gathered) -> str:
     return f"{' or '.join(sorted(told))}; up to {most} attempts"
 
 
-def _tables(report: Report) -> Markup:
-    return joined(
-        when(report.rounds, _rounds(report)),
-        when(report.samples, _samples(report)),
-    )
-
-
 def _rounds(report: Report) -> Markup:
-    heads = ("attempt", "asked", "solved", "rate", _INTERVAL, "gained", "kept", "lost", "tokens")
+    heads = ("attempt", "asked", "solved", "rate", _INTERVAL, "gained", "kept", "lost")
     rows = [
         (
             str(each.attempt),
@@ -240,11 +246,10 @@ def _rounds(report: Report) -> Markup:
             f"{each.gained:,}",
             f"{each.kept:,}",
             f"{each.lost:,}",
-            "unknown" if each.tokens is None else f"{each.tokens:,}",
         )
         for each, rate in zip(report.rounds, rates_of(report), strict=True)
     ]
-    return table("By attempt", heads, rows)
+    return table("Attempt by attempt", heads, rows)
 
 
 def _samples(report: Report) -> Markup:

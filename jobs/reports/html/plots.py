@@ -4,15 +4,14 @@ from jobs.reports import Rate, Report
 from jobs.reports.rates import RepairRound
 from jobs.verdicts import Verdict
 
-from .markup import Markup, joined, tag, text, when
+from .markup import Markup, joined, tag, text
 
 WIDTH = 520
-_LEFT, _RIGHT, _TOP, _HEIGHT = 44, 30, 14, 190
-_CHANGES = 122
-_BARS = 30
-_KEPT = 68
-_ROW, _NAME, _COUNT = 28, 150, 88
-_LINE_CHARACTERS = 7
+_LEFT, _RIGHT, _TOP, _HEIGHT = 56, 14, 10, 210
+_BOTTOM = _TOP + _HEIGHT
+_CHANGES, _BARS = 158, 30
+_NARROW, _FONT = 40, 13
+_LINE, _NAME, _COUNT = 28, 180, 100
 _WORDS = {verdict: verdict.value.replace("_", " ") for verdict in Verdict}
 _KINDS = {
     Verdict.ACCEPTED: "good",
@@ -66,24 +65,22 @@ def rates_of(report: Report) -> list[Rate]:
 def curve(report: Report) -> Markup:
     """The share that is solved after each round, with its interval, and below what the round gained and lost."""
     rates = rates_of(report)
-    xs = [_LEFT + (i + 0.5) * (WIDTH - _LEFT - _RIGHT) / len(rates) for i in range(len(rates))]
+    step = (WIDTH - _LEFT - _RIGHT) / len(rates)
+    xs = [_LEFT + (i + 0.5) * step for i in range(len(rates))]
     points = [(x, _y(rate.value or 0)) for x, rate in zip(xs, rates, strict=True)]
-    has_changes = len(rates) > 1
-    bottom = _TOP + _HEIGHT
+    above = [(x, _y(rate.high)) for x, rate in zip(xs, rates, strict=True)]
+    below = [(x, _y(rate.low)) for x, rate in zip(xs, rates, strict=True)]
     return drawing(
-        bottom + (_CHANGES if has_changes else 0) + 40,
+        _BOTTOM + _CHANGES,
         f"Solved after each attempt: {', '.join(percent(rate.value or 0) for rate in rates)}",
         _grid(),
-        _interval(xs, rates),
-        when(has_changes, tag("path", d=_path(points), class_="curve")),
+        tag("path", d=f"{_path(above + below[::-1])}Z", class_="band"),
+        tag("path", d=_path(points), class_="curve"),
         *(tag("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=3.5, class_="point") for x, y in points),
-        *_ends(points, rates),
-        *(
-            label(x, bottom + 18, each.attempt, "tick", "middle")
-            for x, each in zip(xs, report.rounds, strict=True)
-        ),
-        label(WIDTH - _RIGHT, bottom + 34, "attempts", "tick", "end"),
-        *(_changes(xs, report.rounds) if has_changes else ()),
+        *(_value(xs[place], rates[place]) for place in (0, -1)),
+        label(0, _BOTTOM + 28, "attempt", "tick"),
+        *_row(xs, _BOTTOM + 28, [each.attempt for each in report.rounds], step),
+        *_changes(xs, report.rounds, step),
     )
 
 
@@ -96,16 +93,16 @@ def verdicts(report: Report) -> Markup:
     room = WIDTH - _NAME - _COUNT
     rows = []
     for place, (verdict, n) in enumerate(ends):
-        y = place * _ROW + 6
+        y = place * _LINE + 6
         length = room * n / most
         rows += [
             label(_NAME - 12, y + 15, _WORDS[verdict], anchor="end"),
-            bar(_NAME, y + 2, length, _ROW - 10, kind_of(verdict)),
+            bar(_NAME, y + 2, length, _LINE - 10, kind_of(verdict)),
             label(_NAME + max(length, 1.5) + 8, y + 15, f"{n:,}", "strong"),
             label(WIDTH, y + 15, percent(n / report.n_jobs), "tick", "end"),
         ]
     told = ", ".join(f"{_WORDS[verdict]} {n}" for verdict, n in ends)
-    return drawing(len(ends) * _ROW + 8, f"Jobs by their last verdict: {told}", *rows)
+    return drawing(len(ends) * _LINE + 8, f"Jobs by their last verdict: {told}", *rows)
 
 
 def kind_of(verdict: Verdict) -> str:
@@ -114,7 +111,7 @@ def kind_of(verdict: Verdict) -> str:
 
 
 def _y(share: float) -> float:
-    return _TOP + _HEIGHT * (1 - share)
+    return _BOTTOM - _HEIGHT * share
 
 
 def _path(points: list[tuple[float, float]]) -> str:
@@ -127,61 +124,46 @@ def _grid() -> Markup:
         y = _y(quarter / 4)
         lines += [
             tag("path", d=f"M{_LEFT} {y:g}H{WIDTH - _RIGHT}", class_="grid"),
-            label(_LEFT - 8, y + 4, f"{25 * quarter}", "tick", "end"),
+            label(0, y + 4, f"{25 * quarter}\N{NO-BREAK SPACE}%", "tick"),
         ]
-    return joined(*lines, label(_LEFT - 8, _TOP - 2, "%", "tick", "end"))
+    return joined(*lines)
 
 
-def _interval(xs: list[float], rates: list[Rate]) -> Markup:
-    if len(rates) == 1:
-        low, high, x = _y(rates[0].low), _y(rates[0].high), xs[0]
-        whisker = (
-            f"M{x - 7:.1f} {low:.1f}h14M{x - 7:.1f} {high:.1f}h14M{x:.1f} {low:.1f}V{high:.1f}"
-        )
-        return tag("path", d=whisker, class_="whisker")
-    above = [(x, _y(rate.high)) for x, rate in zip(xs, rates, strict=True)]
-    below = [(x, _y(rate.low)) for x, rate in zip(xs, rates, strict=True)]
-    return tag("path", d=f"{_path(above + below[::-1])}Z", class_="band")
+def _value(x: float, rate: Rate) -> Markup:
+    """A rate in words, where neither the curve nor its interval is."""
+    above = _y(rate.high) - 8
+    y = above if above > _TOP + _FONT else _y(rate.low) + _FONT + 6
+    return label(x, y, percent(rate.value or 0), "strong", "middle")
 
 
-def _ends(points: list[tuple[float, float]], rates: list[Rate]) -> list[Markup]:
-    """The value of the first point, and of the last."""
-    return [
-        label(
-            points[place][0],
-            _below(points[place][1]),
-            percent(rates[place].value or 0),
-            "strong",
-            "middle",
-        )
-        for place in sorted({0, len(points) - 1})
-    ]
+def _row(xs: list[float], y: float, values: list[int], step: float) -> list[Markup]:
+    """A number at each place, or at every second one where they would touch."""
+    every = 1 if step > _NARROW else 2
+    there = list(zip(xs, values, strict=True))[::every]
+    return [label(x, y, f"{value:,}", "tick", "middle") for x, value in there]
 
 
-def _below(y: float) -> float:
-    return y + 20 if y < _TOP + _HEIGHT - 26 else y - 10
-
-
-def _changes(xs: list[float], rounds: tuple[RepairRound, ...]) -> list[Markup]:
-    middle = _TOP + _HEIGHT + 92
+def _changes(xs: list[float], rounds: tuple[RepairRound, ...], step: float) -> list[Markup]:
+    middle = _BOTTOM + 110
     most = max(max(each.gained, each.lost) for each in rounds[1:]) or 1
-    width = min(26.0, 0.6 * (xs[1] - xs[0]))
+    width = min(26.0, 0.6 * step)
     parts = [
+        label(0, _BOTTOM + 50, "kept", "tick"),
+        *_row(xs[1:], _BOTTOM + 50, [each.kept for each in rounds[1:]], step),
         tag("path", d=f"M{_LEFT} {middle:g}H{WIDTH - _RIGHT}", class_="axis"),
-        label(0, middle - 10, "gained", "tick"),
+        label(0, middle - 8, "gained", "tick"),
         label(0, middle + 18, "lost", "tick"),
-        label(0, middle + _KEPT, "kept", "tick"),
     ]
+    if not any(each.lost for each in rounds):
+        parts.append(label(xs[0], middle + 18, "none", "tick", "middle"))
     # All that the first round has is new; beside it nothing else could be seen.
     for x, each in zip(xs[1:], rounds[1:], strict=True):
-        parts.append(label(x, middle + _KEPT, each.kept, "tick", "middle"))
         up, down = _BARS * each.gained / most, _BARS * each.lost / most
         if each.gained:
-            parts.append(bar(x - width / 2, middle - max(up, 1.5), width, up, "gained"))
+            parts.append(bar(x - width / 2, middle - max(up, 1.5), width, up, "good"))
             parts.append(label(x, middle - up - 5, f"+{each.gained}", "tick", "middle"))
         if each.lost:
-            parts.append(bar(x - width / 2, middle, width, down, "lost"))
-            parts.append(
-                label(x, middle + down + 13, f"\N{MINUS SIGN}{each.lost}", "tick", "middle")
-            )
+            lost = f"\N{MINUS SIGN}{each.lost}"
+            parts.append(bar(x - width / 2, middle, width, down, "wrong"))
+            parts.append(label(x, middle + down + 14, lost, "tick", "middle"))
     return parts

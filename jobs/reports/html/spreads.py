@@ -9,7 +9,7 @@ from .gathered import BINS_PER_DECADE, KINDS, OTHER, Spread
 from .markup import Markup, joined, tag, text
 from .plots import WIDTH, bar, drawing, label
 
-_HEIGHT, _TOP = 64, 30
+_HEIGHT, _TOP = 64, 6
 _ROW, _NAME, _ROOM = 26, 84, 250
 _SIDE = 8
 _FEWEST_BINS = 12
@@ -21,13 +21,15 @@ def seconds(value: float) -> str:
         return f"{1000 * value:.3g}\N{NO-BREAK SPACE}ms"
     if value < 120:
         return f"{value:.2f}".rstrip("0").rstrip(".") + "\N{NO-BREAK SPACE}s"
-    return f"{value // 60:.0f}\N{NO-BREAK SPACE}min {value % 60:.0f}\N{NO-BREAK SPACE}s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes}\N{NO-BREAK SPACE}min {rest}\N{NO-BREAK SPACE}s"
 
 
 def times(title: str, spread: Spread, figures: Percentiles) -> Markup:
     """How long something took, on a scale on which each step is a multiple."""
-    low = min(spread.bins)
-    high = max(max(spread.bins) + 1, low + _FEWEST_BINS)
+    low, high = min(spread.bins), max(spread.bins) + 1
+    room = max(0, _FEWEST_BINS - (high - low))
+    low, high = low - room // 2, high + room - room // 2
     step = (WIDTH - 2 * _SIDE) / (high - low)
     most = max(spread.bins.values())
     bars = [
@@ -56,15 +58,15 @@ def times(title: str, spread: Spread, figures: Percentiles) -> Markup:
         f"half within {seconds(figures.p50)}, 90\N{NO-BREAK SPACE}% {seconds(figures.p90)}, "
         f"99\N{NO-BREAK SPACE}% {seconds(figures.p99)}, at most {seconds(figures.most)}"
     )
-    return drawing(
+    plot = drawing(
         base + 26,
         f"{title}: {told}",
-        label(0, 14, f"{title}, {figures.n:,}", "strong"),
-        label(WIDTH, 14, told, "tick", "end"),
         *bars,
         tag("path", d=f"M0 {base + 1}H{WIDTH}", class_="axis"),
         *ticks,
     )
+    words = tag("p", tag("b", text(title)), text(f" {figures.n:,}: {told}"), class_="told")
+    return joined(words, plot)
 
 
 def tokens(report: Report, by_attempt: list[Counter[str]]) -> Markup:

@@ -3,11 +3,15 @@ const PORTION = 200;
 
 class Jobs {
   constructor(rows) {
-    this.rows = rows.map((row, place) => ({ ...row, block: row.block, index: place, hay: `${row.name} ${row.jobId} ${row.explanation}`.toLowerCase() }));
+    this.rows = rows.map((row, place) => ({ ...row, index: place, hay: `${row.name} ${row.jobId} ${row.explanation}`.toLowerCase() }));
     this.body = document.querySelector("#jobs tbody");
     this.more = document.getElementById("more");
     this.sorting = { key: "index", down: false };
     this.shown = PORTION;
+    const table = document.getElementById("jobs");
+    const unknown = [["no-tokens", "tokens"], ["no-cost", "costUsd"]].filter(([, key]) => rows.every((row) => !row[key]));
+    table.classList.add(...unknown.map(([name]) => name));
+    this.width = 7 - unknown.length;
   }
 
   matching() {
@@ -38,7 +42,7 @@ class Jobs {
     const n = found.length === this.rows.length ? counted(found.length, "job") : `${found.length.toLocaleString("en")} of ${counted(this.rows.length, "job")}`;
     document.getElementById("count").textContent = portion.length < found.length ? `${n}, the first ${portion.length} shown` : n;
     this.more.hidden = portion.length === found.length;
-    if (!found.length) this.body.append(make("tr", null, make("td", { colspan: 7, class: "nothing" }, "No job fits. Show all of them again with the button above.")));
+    if (!found.length) this.body.append(make("tr", null, make("td", { colspan: this.width, class: "nothing" }, "No job fits. Show all of them again with the button above.")));
   }
 
   rowOf(row) {
@@ -62,7 +66,7 @@ class Jobs {
     const isOpen = button.getAttribute("aria-expanded") === "true";
     button.setAttribute("aria-expanded", String(!isOpen));
     if (isOpen) return line.nextElementSibling.remove();
-    const cell = make("td", { colspan: 7 });
+    const cell = make("td", { colspan: this.width });
     line.after(make("tr", { class: "detail" }, cell));
     cell.append(jobPanel(row, await viewOf(row)));
   }

@@ -54,8 +54,8 @@ function counted(n, thing) {
 
 function inSeconds(seconds) {
   if (seconds < 0.1) return `${Number((1000 * seconds).toPrecision(2))}\u00a0ms`;
-  if (seconds < 120) return `${Number(seconds.toFixed(seconds < 10 ? 2 : 1))}\u00a0s`;
-  return `${Math.floor(seconds / 60)}\u00a0min`;
+  if (seconds < 120) return `${seconds.toFixed(2)}\u00a0s`;
+  return `${(seconds / 60).toFixed(1)}\u00a0min`;
 }
 
 function inDollars(usd) {
