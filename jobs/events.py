@@ -14,7 +14,7 @@ from .pipelining import Commands
 from .verdicts import Verdict
 from .wire import Wire
 
-EVENTS_KEPT = 5_000
+EVENTS_KEPT = 2_000
 """Events kept of one stream, about: a follower that falls further behind misses some, never the record."""
 
 # For scripts: appends an event to the stream of this key, which expires some time after the last of them.
