@@ -16,7 +16,12 @@ from tests.requiring import require
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # It reads commands from descriptor 3 and writes answers to 4.
-_START = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
+_START = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 _FLAGS = (
     "--headless",
     "--remote-debugging-pipe",
@@ -42,7 +47,9 @@ class Page:
         self._session: str | None = None
         self._n_sent = 0
         target = self._ask("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = self._ask("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Network", "Runtime", "Log"):
             self._ask(f"{domain}.enable")
 
@@ -53,7 +60,9 @@ class Page:
 
     def tell(self, script: str) -> Any:
         """What an expression of JavaScript comes to in the page; one that is a promise is waited for."""
-        found = self._ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        found = self._ask(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 

@@ -19,7 +19,6 @@ class Blocks:
         self._name = name
         self._file = TemporaryFile()  # noqa: SIM115  (it lives as long as this does)
         self._sizes: list[int] = []
-        self._counts: list[int] = []
         self._waiting: list[str] = []
         self._n_waiting_characters = 0
 
@@ -37,33 +36,25 @@ class Blocks:
 
     def within(self, most_bytes: int) -> Iterator[tuple[str, str]]:
         """The name and the letters of each block, as long as all of them together do not take more room than this."""
-        if self._waiting:
-            self._pack()
+        self._pack()
         self._file.seek(0)
-        for number, size in enumerate(self._sizes[: self._n_within(most_bytes)]):
+        for number, size in enumerate(self._sizes):
+            most_bytes -= size
+            if most_bytes < 0:
+                return
             yield f"{self._name}-{number}", self._file.read(size).decode("ascii")
-
-    def n_beyond(self, most_bytes: int) -> int:
-        """How many values `within` leaves out."""
-        return sum(self._counts[self._n_within(most_bytes) :])
 
     @property
     def n_bytes(self) -> int:
         """The room they all take."""
+        self._pack()
         return sum(self._sizes)
 
-    def _n_within(self, most_bytes: int) -> int:
-        total = 0
-        for number, size in enumerate(self._sizes):
-            total += size
-            if total > most_bytes:
-                return number
-        return len(self._sizes)
-
     def _pack(self) -> None:
+        if not self._waiting:
+            return
         block = packed(f"[{','.join(self._waiting)}]")
         self._sizes.append(self._file.write(block))
-        self._counts.append(len(self._waiting))
         self._waiting.clear()
         self._n_waiting_characters = 0
 

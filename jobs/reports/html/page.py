@@ -123,17 +123,21 @@ def _range(rate: Rate) -> Markup:
 
 
 def _plots(report: Report, gathered: Gathered) -> list[Markup]:
-    found = []
-    # One attempt is no curve; the headline says all of it.
-    if len(report.rounds) > 1:
-        note = f"Share of the judged jobs, with its {_INTERVAL}. Later attempts see the error: this is not pass@k."
-        found.append(_figure("Solved after each attempt", note, curve(report), _rounds(report)))
+    ends = []
     if report.verdicts:
         note = "The last verdict of each job. Those that failed because of us are in no rate."
-        found.append(_figure("Verdicts", note, verdicts(report)))
-    found.append(_times(report, gathered))
-    found.append(_tokens(report, gathered))
-    return found
+        ends.append(_figure("Verdicts", note, verdicts(report)))
+    spent = [_times(report, gathered), _tokens(report, gathered)]
+    # One attempt is no curve; the headline says all of it.
+    if len(report.rounds) < 2:
+        return [_column(*ends), _column(*spent)]
+    note = f"Share of the judged jobs, with its {_INTERVAL}. Later attempts see the error: this is not pass@k."
+    rounds = _figure("Solved after each attempt", note, curve(report), _rounds(report))
+    return [_column(rounds), _column(*ends, *spent)]
+
+
+def _column(*figures: Markup) -> Markup:
+    return tag("div", *figures)
 
 
 def _figure(title: str, note: str, *content: Markup) -> Markup:
