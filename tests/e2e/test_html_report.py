@@ -10,7 +10,7 @@ from .programs import recordings, reply
 from .project import Project
 from .terminal import on_terminal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028\u202e\x00\x1b]52;c;cm0=\x07"
 TASKS = [
@@ -76,19 +76,6 @@ def test_the_report_of_a_replayed_run_opens_from_disk(replayed: Project, page: P
     assert r"</script><img src=x onerror=alert(1)>\u2028\u202e\x00\x1b]52;c;cm0=\x07" in shown
     assert page.tell("document.querySelectorAll('img').length") == 0
     assert (page.requests, page.dialogs, page.complaints) == ([file.as_uri()], [], [])
-
-
-def test_a_report_is_written_as_its_file_is_called(replayed: Project) -> None:
-    """Whoever names a file has said what is to be in it; and what is printed is what would stand in the file."""
-    for name, beginning, form in (
-        ("a.md", "# Run night", "markdown"),
-        ("a.html", "<!DOCTYPE html>", "html"),
-        ("a.txt", "run night", "text"),
-    ):
-        assert replayed.run("report", "night", "--output", name).code == 0
-        written = (replayed.folder / name).read_text("utf-8")
-        assert written.startswith(beginning)
-        assert replayed.run("report", "night", "--format", form).out == written
 
 
 def test_html_is_not_poured_onto_a_terminal(project: Project) -> None:

@@ -13,7 +13,7 @@ from jobs.verdicts import Verdict
 from tests.chromium import Page, a_page
 from tests.making import a_record, an_execution
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 OK, WRONG, CRASH, SLOW = (
     Verdict.ACCEPTED,

@@ -173,7 +173,8 @@ def test_a_run_of_the_barest_kind_has_a_page(records: list[Record]) -> None:
     """The first run of a newcomer is often one job, or one that failed; and a rate of nothing is unknown."""
     page = page_of(records)
     assert len(data_in(page)["rows"]) == len(records)
-    assert ("unknown" in page) == (not any(each.verdict.is_scored for each in records))
+    is_judged = any(each.verdict.is_scored for each in records)
+    assert ("no job was judged" in page) == (not is_judged)
 
 
 def test_text_in_markup_is_escaped_in_elements_and_in_attributes() -> None:

@@ -37,10 +37,10 @@ def test_a_report_that_fails_leaves_the_one_before(tmp_path: Path) -> None:
         yield "today"
         raise ValueError
 
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         deliver(lines(), file)
     assert file.read_text() == "yesterday"
-    assert os.listdir(tmp_path) == ["report.html"]
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def report(
         run_id: its name.
         json: the same as --format json.
     """
-    wanted = _wanted(form, output, as_json=json)
+    wanted = form_of(form, output, as_json=json)
     if wanted is ReportFormat.HTML and output is None and sys.stdout.isatty():
         raise UsageError(
             "HTML goes into a file, for a browser to open",
@@ -90,7 +90,12 @@ def report(
     return ExitCode.INCOMPLETE if n_unscored else ExitCode.OK
 
 
-def _wanted(form: ReportFormat | None, output: Path | None, *, as_json: bool) -> ReportFormat:
+def form_of(form: ReportFormat | None, output: Path | None, *, as_json: bool) -> ReportFormat:
+    """The form that is wanted: what was asked for, else what the file is called by.
+
+    Raises:
+        UsageError: two were asked for.
+    """
     if as_json and form not in {None, ReportFormat.TEXT, ReportFormat.JSON}:
         raise UsageError(f"--json does not go with --format {form}", fixes=["give one of the two"])
     if as_json:
