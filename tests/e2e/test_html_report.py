@@ -13,7 +13,7 @@ from .terminal import on_terminal
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u2028\u202e\x00\x1b]52;c;cm0=\x07"
-TASKS = [
+TASKS: list[dict[str, object]] = [
     {"id": "sum", "prompt": "Print 3.", "expect": "3", "maxAttempts": 3},
     {"id": "never", "prompt": "Print 4.", "expect": "4", "maxAttempts": 2},
     {"id": "hostile", "prompt": "Print peace.", "expect": "peace", "maxAttempts": 1},

@@ -42,6 +42,7 @@ class Gathered:
     """By attempt, for each kind."""
     conversations: set[Conversation] = field(default_factory=set)
     limits: set[Limits] = field(default_factory=set)
+    """In force here; whoever judged an imported record had others."""
     versions: set[str] = field(default_factory=set)
     max_attempts: set[int] = field(default_factory=set)
     n_same_process: int = 0
@@ -52,7 +53,8 @@ class Gathered:
     def add(self, record: Record) -> None:
         """Count a record."""
         self.conversations.add(record.job.conversation)
-        self.limits.add(record.limits)
+        if record.imported_from is None:
+            self.limits.add(record.limits)
         self.versions |= {f"{name} {version}" for name, version in record.versions.items()}
         self.max_attempts.add(record.job.max_attempts)
         self.first = min(self.first or record.started_at, record.started_at)

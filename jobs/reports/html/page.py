@@ -34,8 +34,9 @@ def period(gathered: Gathered) -> str:
     """From when to when the jobs ran; empty where there are none."""
     if gathered.first is None or gathered.last is None:
         return ""
-    took = (gathered.last - gathered.first).total_seconds()
-    return f"{gathered.first.day} {gathered.first:%B %Y, %H:%M} UTC, {seconds(took)}"
+    began, took = gathered.first, (gathered.last - gathered.first).total_seconds()
+    # What was imported has taken none.
+    return f"{began.day} {began:%B %Y, %H:%M} UTC{f', {seconds(took)}' if took else ''}"
 
 
 def _warnings(report: Report, gathered: Gathered) -> list[Markup]:
