@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from enum import StrEnum
@@ -17,7 +16,7 @@ from config.redaction import redact_known_forms
 from jobs.errors import ExitCode, UsageError
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
-from .output import counted, json_text
+from .output import counted, is_piped, json_text
 from .reading import records_in
 from .writing import deliver
 
@@ -71,7 +70,7 @@ def report(
         json: the same as --format json.
     """
     wanted = form_of(form, output, as_json=json)
-    if wanted is ReportFormat.HTML and output is None and sys.stdout.isatty():
+    if wanted is ReportFormat.HTML and output is None and not is_piped():
         raise UsageError(
             "HTML goes into a file, for a browser to open",
             fixes=[f"name it:  promptmill report {run_id} --output {run_id}.html"],
