@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from jobs.conversations import Conversation
+from jobs.leaks import Leak
 from jobs.models import ExecutableCode, PromptJob, Record
 from jobs.reports.html import HtmlBuilder
 from jobs.reports.html.blocks import Blocks
@@ -143,6 +145,19 @@ def test_of_more_than_there_is_room_for_the_later_blocks_are_left_out() -> None:
     assert list(fewer) == ["jobs-0", "jobs-1"]
 
 
+def test_what_makes_the_numbers_doubtful_is_said_before_them() -> None:
+    """Whoever reads one line of a report has to have read that models were told what judged them."""
+    leak = Leak(found_in="answer", case="line 3", text="1 2 3")
+    oracle = Conversation(feedback="oracle")
+    given = with_last(record(WRONG, OK), leaks=(leak,))
+    job = given.job.model_copy(update={"conversation": oracle})
+    page = page_of([given.model_copy(update={"job": job})])
+    warnings = re.findall(r'<p class="warning" role="note">(\w+)', page)
+    assert warnings == ["ORACLE", "WARNING"]
+    [row] = jobs_in(page)
+    assert [attempt["leaks"] for attempt in row["view"]["attempts"]] == [[], ["answer"]]
+
+
 def test_what_the_numbers_rest_on_stands_beside_them() -> None:
     """A rate without its model, its isolation and its denominator is quoted as something that it is not."""
     simulated = record(CRASH, OK).model_copy(update={"simulated": True})
@@ -154,7 +169,7 @@ def test_what_the_numbers_rest_on_stands_beside_them() -> None:
         "95\N{NO-BREAK SPACE}% interval 20.7 to 100.0",
         "<dt>Model that answered</dt><dd>model-1</dd>",
         "<dt>Isolation</dt><dd>rlimits: rlimits</dd>",
-        "<dt>Feedback</dt><dd>each failed program goes back as text",
+        "<dt>Feedback</dt><dd>public: what a program",
     ):
         assert words in page
 

@@ -21,6 +21,7 @@ function attemptOf(attempt, before) {
   ));
   article.append(make("p", { class: "explanation" }, attempt.explanation));
   article.append(make("p", { class: "facts" }, factsOf(attempt).join(" · ")));
+  for (const place of attempt.leaks) article.append(make("p", { class: "warning" }, `What is hidden of its check stands in its ${place}.`));
   const sides = make("div", { class: "sides" }, programOf(attempt, before));
   article.append(sides);
   const results = make("div", { class: "results" });
@@ -38,6 +39,7 @@ function attemptOf(attempt, before) {
 function factsOf(attempt) {
   const facts = [];
   if (attempt.beginsAnew) facts.push("asked anew");
+  if (attempt.wasRunAgain) facts.push("run again alone, as it was over its time");
   if (attempt.ended) facts.push(attempt.ended);
   if (attempt.modelSeconds !== null) facts.push(`model ${inSeconds(attempt.modelSeconds)}`);
   if (attempt.wallSeconds !== null) facts.push(`program ${inSeconds(attempt.wallSeconds)}, ${inSeconds(attempt.cpuSeconds)} of CPU`);

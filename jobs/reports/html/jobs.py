@@ -97,6 +97,10 @@ class AttemptView(Wire):
     same_process: bool
     begins_anew: bool
     """The model was asked anew, without what was said before."""
+    was_run_again: bool
+    """Alone, as it was over its time."""
+    leaks: tuple[str, ...]
+    """Where something stands that is hidden of its check: `feedback`, `answer`."""
 
     @classmethod
     def of(cls, attempt: Attempt, before: Attempt | None) -> Self:
@@ -129,6 +133,8 @@ class AttemptView(Wire):
             cost_usd=reply.cost.usd if reply.cost else None,
             same_process=attempt.trust == "same_process",
             begins_anew=before is not None and before.conversation != attempt.conversation,
+            was_run_again=bool(attempt.reruns),
+            leaks=tuple(sorted({leak.found_in for leak in attempt.leaks})),
         )
 
 

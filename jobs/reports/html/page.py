@@ -1,6 +1,7 @@
 """What the page says before its table of jobs: the figures, their plots, and what they rest on."""
 
 from jobs.reports import Rate, Report
+from jobs.reports.conduct import told_of_conduct
 from jobs.reports.rates import FirstAgainstLast
 from jobs.reports.text import SIMULATED_NOTE
 
@@ -59,7 +60,12 @@ def _warnings(report: Report, gathered: Gathered) -> list[Markup]:
         found.append(
             f"The tests of {gathered.n_same_process} attempts ran in the program's own process, which it could cheat."
         )
+    found += [line for word, line in told_of_conduct(report.conduct) if _is_warning(word, line)]
     return [tag("p", text(words), class_="warning", role="note") for words in found]
+
+
+def _is_warning(word: str, line: str) -> bool:
+    return word in {"leaks", "part"} or (word == "feedback" and line.startswith("ORACLE"))
 
 
 def _headlines(report: Report) -> list[Markup]:
@@ -196,7 +202,7 @@ def _grounds(report: Report, gathered: Gathered) -> list[Markup]:
         "Out of the cache": f"{report.n_cached:,} replies, whose tokens are counted"
         if report.n_cached
         else "",
-        "Feedback": _feedback(gathered),
+        "Feedback": _feedback(report, gathered),
         "Stopped early": (
             f"{report.n_stopped_early:,} jobs, as their model repeated itself"
             if report.n_stopped_early
@@ -208,6 +214,9 @@ def _grounds(report: Report, gathered: Gathered) -> list[Markup]:
                 f"{limits.cpu_seconds:g} s of CPU, {limits.wall_seconds:g} s, {limits.memory_mib} MiB"
                 for limits in gathered.limits
             )
+        ),
+        "Over their time": " ".join(
+            line for word, line in told_of_conduct(report.conduct) if word == "time"
         ),
         "Standard error": (
             f"{percent(report.solved_error)}, clustered by {report.n_tasks:,} tasks"
@@ -223,11 +232,12 @@ def _grounds(report: Report, gathered: Gathered) -> list[Markup]:
     ]
 
 
-def _feedback(gathered: Gathered) -> str:
+def _feedback(report: Report, gathered: Gathered) -> str:
     if gathered.max_attempts <= {1}:
         return "none: each job has one attempt"
-    told = {
-        f"each failed program goes back as {conversation.style} with what came of it"
+    policies = [line for word, line in told_of_conduct(report.conduct) if word == "feedback"]
+    styles = {
+        f"as {conversation.style}"
         + (
             f", anew after {conversation.restart_after} repairs"
             if conversation.restart_after
@@ -236,7 +246,7 @@ def _feedback(gathered: Gathered) -> str:
         for conversation in gathered.conversations
     }
     most = " or ".join(map(str, sorted(gathered.max_attempts)))
-    return f"{' or '.join(sorted(told))}; up to {most} attempts"
+    return f"{' and '.join(policies)}; {' or '.join(sorted(styles))}; up to {most} attempts"
 
 
 def _rounds(report: Report) -> Markup:
