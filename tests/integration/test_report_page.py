@@ -13,7 +13,8 @@ from jobs.verdicts import Verdict
 from tests.chromium import Page, a_page
 from tests.making import a_record, an_execution
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+# All of them in the one browser.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("browser")]
 
 OK, WRONG, CRASH, SLOW = (
     Verdict.ACCEPTED,
