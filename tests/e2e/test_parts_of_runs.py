@@ -65,5 +65,5 @@ def test_a_run_is_watched_and_left_alone(project: Project) -> None:
     assert project.run("run", "cancel", "r").code == 0
     last = project.run("run", "watch", "r")
     assert last.code == 5
-    assert last.out.splitlines()[-1].startswith("r  0 of 6 ended  cancelled  solved 0 of 0")
+    assert last.out.splitlines()[-1].startswith("r  0 of 6 ended  solved 0 of 0  cancelled")
     assert "promptmill report r" in last.err
