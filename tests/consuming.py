@@ -73,7 +73,7 @@ async def a_worker(
     async with (
         open_redis(url, keys) as redis,
         beating(redis, keys, presence),
-        JobQueue(url, records=store, prefix=keys.prefix) as queue,
+        JobQueue(redis, records=store, prefix=keys.prefix) as queue,
     ):
         consumer = consumer_of(redis, store, model, sandbox, settings)
         feeder = Feeder(redis, keys, store, 5000)
