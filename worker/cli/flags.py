@@ -72,6 +72,13 @@ FeedbackFlag = Annotated[
         "(hidden checks, too: the score measures something else), none; unset: as conversation.feedback says",
     ),
 ]
+Format = Annotated[
+    str | None,
+    Parameter(
+        name="--format",
+        help="what the rows are, such as human-eval or csv; unset: what the first one shows",
+    ),
+]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSON, errors too")]
 
 
@@ -135,6 +142,7 @@ class JobFlags:
             allow_leading_hyphen=True, help="text that the program must print; the model may see it"
         ),
     ] = None
+    form: Format = None
     run: Annotated[
         str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
     ] = None
