@@ -7,7 +7,8 @@ from datetime import datetime
 
 from jobs.conversations import Conversation
 from jobs.limits import Limits
-from jobs.models import Attempt, Record, Usage
+from jobs.models import Attempt, Record
+from jobs.usage import Usage
 
 BINS_PER_DECADE = 6
 KINDS = {
