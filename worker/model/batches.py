@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from jobs.models import ModelReply
 
 from .faults import Fault, error_of, fault_of
-from .gemini import sdk_client, settle
+from .gemini import http_client, sdk_client, settle
 from .options import GeminiOptions
 from .replies import read_object, reply_of
 
@@ -65,7 +65,8 @@ class GeminiBatches:
             ModelKeyError: there is no key, or it cannot be one.
         """
         self._options = options
-        self._http = httpx2.AsyncClient(event_hooks={"response": [self._keep]})
+        self._http = http_client(options)
+        self._http.event_hooks = {"response": [self._keep]}
         self._client = sdk_client(options, options.usable_key(), self._http)
         self._looking = asyncio.Lock()
         self._kept = ""

@@ -6,14 +6,15 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from json import JSONDecodeError
-from typing import TypeVar, assert_never
+from typing import Any, Self, TypeVar, assert_never
 
 import httpx2
 from google import genai
 from google.auth import exceptions
 from google.genai import errors, types
 from google.genai.client import DebugConfig
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, create_model
+from typing_extensions import override
 
 from jobs.calls import CallClass
 from jobs.clock import monotonic, utcnow
@@ -25,11 +26,11 @@ from .calling import Patience, call
 from .faults import Fault, class_of, error_of, fault_of
 from .listing import ListedModel
 from .options import GeminiOptions
-from .pools import PooledClient
 from .prices import priced
 from .replies import read_object, reply_of
 from .throttle import Throttle, Toll, Unlimited
 from .tolls import toll_of
+from .transport import AiohttpTransport
 
 # Its warnings tell which of two environment variables it takes the key from; it takes neither.
 logging.getLogger("google_genai").setLevel(logging.ERROR)
@@ -40,7 +41,25 @@ _SHORTEST_DEADLINE_SECONDS = 10
 
 # Longer than any connection takes to come free, unless there are fewer of them than calls.
 _POOL_SHARE = 0.5
-_CONFIG = types.GenerateContentConfig(
+
+
+class _AsItIs(BaseModel):
+    """A config that the SDK neither copies to its depths nor goes through once for each field that it looks for.
+
+    It copies so as not to change its caller's: with tools and continuation off it changes nothing.
+    """
+
+    def __contains__(self, name: str) -> bool:
+        return False
+
+    @override
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self
+
+
+# Not a class statement: mypy's plugin cannot read the SDK's class as a base.
+_Config = create_model("_Config", __base__=(_AsItIs, types.GenerateContentConfig))
+_CONFIG: types.GenerateContentConfig = _Config(  # type: ignore[assignment]
     automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
     # Each continuation is billed, and there is no limit to their number.
     automatic_continuation=False,
@@ -76,9 +95,7 @@ class GeminiModel:
         self._patience = Patience(options.timeout_seconds, options.max_wait_seconds)
         options.check_backend()
         key = None if options.vertex else options.usable_key()
-        # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
-        # hidden retry, and does not follow redirects, which would carry the key to another host.
-        self._http = PooledClient(options.max_connections, self._bound_wait_for_connection)
+        self._http = http_client(options)
         self._client = sdk_client(options, key, self._http)
 
     async def check(self) -> None:
@@ -170,11 +187,6 @@ class GeminiModel:
         listed = await self._client.aio.models.list()
         return tuple([_listed(model) async for model in listed if _generates(model)])
 
-    async def _bound_wait_for_connection(self, request: httpx2.Request) -> None:
-        """Tell too few connections from a slow service: the SDK lets a request wait for one without end."""
-        seconds = self._patience.timeout_seconds * _POOL_SHARE
-        request.extensions["timeout"] = {**request.extensions["timeout"], "pool": seconds}
-
     def _config(self, request: ModelRequest) -> types.GenerateContentConfig:
         return _CONFIG.model_copy(
             update={"http_options": types.HttpOptions(extra_body=body_of(request, self._options))}
@@ -202,6 +214,13 @@ def body_of(request: ModelRequest, options: GeminiOptions) -> dict[str, JsonValu
     if request.code_execution:
         body["tools"] = [{"codeExecution": {}}]
     return body
+
+
+def http_client(options: GeminiOptions) -> httpx2.AsyncClient:
+    """What requests go by: without redirects, which would carry the key to another host."""
+    # The SDK lets a request wait for a connection without end, and so a slow service could not be told from too few.
+    wait_seconds = options.timeout_seconds * _POOL_SHARE
+    return httpx2.AsyncClient(transport=AiohttpTransport(options.max_connections, wait_seconds))
 
 
 def sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:
@@ -256,7 +275,7 @@ async def settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) ->
     except httpx2.PoolTimeout:
         words = "not sent: every connection is in use, which is a fault of ours"
         return Fault(None, words, known_as=CallClass.LOCAL_OVERLOAD)
-    except httpx2.TransportError as error:
+    except httpx2.RequestError as error:
         return Fault(None, f"{type(error).__name__}: {error}")
 
 

@@ -1,0 +1,127 @@
+"""HTTP for hundreds of calls at one time: the SDK's own client, over aiohttp, which reads and writes in C."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx2
+from typing_extensions import override
+
+# As much as the SDK's usual transport lets a server say in its headers.
+_MOST_HEADER_BYTES = 100 * 2**10
+
+
+class AiohttpTransport(httpx2.AsyncBaseTransport):
+    """Sends each request once, and reads its answer whole. What fails is an error of httpx2, as with its own transport.
+
+    Certificates and proxies are those that the environment names. Nothing is added to a request, no cookie is kept,
+    no redirect followed, and nothing sent a second time that could be billed: GET alone is, where a connection that was
+    kept turns out to be gone. There is no limit to the time of a request but for the wait for a connection.
+    """
+
+    def __init__(self, max_connections: int, wait_seconds: float) -> None:
+        """Open nothing yet; no request waits longer than `wait_seconds` for one of the connections."""
+        self._certificates = httpx2.create_ssl_context()
+        self._free = asyncio.Semaphore(max_connections)
+        self._wait_seconds = wait_seconds
+        self._session: aiohttp.ClientSession | None = None
+
+    @override
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer to a request.
+
+        Raises:
+            PoolTimeout: no connection came free in time; nothing was sent.
+            TransportError: there is no answer, or none that can be read.
+        """
+        content = await request.aread()
+        async with self._connection():
+            with _errors_of_httpx2():
+                async with self._opened().request(
+                    request.method,
+                    _without_login(request.url),
+                    headers=request.headers.multi_items(),
+                    data=content,
+                    allow_redirects=False,
+                    proxy=_proxy_for(request.url.scheme, request.url.host),
+                ) as answer:
+                    body = await answer.read()
+        return httpx2.Response(answer.status, headers=answer.raw_headers, content=body)
+
+    @override
+    async def aclose(self) -> None:
+        """Close every connection; calling it twice changes nothing."""
+        if self._session is not None:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[None]:
+        # Here and not by aiohttp, which tells a wait for a connection and a wait for the server by the same error.
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(self._wait_seconds):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise httpx2.PoolTimeout("no connection came free") from None
+        else:
+            await self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    ssl=self._certificates,
+                    # Another one would be taken where aiodns is installed.
+                    resolver=aiohttp.ThreadedResolver(),
+                ),
+                skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(),
+                max_line_size=_MOST_HEADER_BYTES,
+                max_field_size=_MOST_HEADER_BYTES,
+                middlewares=(),
+            )
+        return self._session
+
+
+@lru_cache(maxsize=64)
+def _proxy_for(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for a host, with its login, if there is one."""
+    named = getproxies()
+    proxy = named.get(scheme) or named.get("all")
+    if not proxy or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _without_login(url: httpx2.URL) -> str:
+    """The client has made a header of it, and aiohttp would make another."""
+    return str(url.copy_with(userinfo=b"") if url.userinfo else url)
+
+
+@contextmanager
+def _errors_of_httpx2() -> Iterator[None]:
+    """For each error of aiohttp the one that the SDK's usual transport would have."""
+    try:
+        yield
+    except aiohttp.ClientHttpProxyError as error:
+        raise httpx2.ProxyError(f"{error.status} {error.message}") from error
+    except aiohttp.ClientConnectorError as error:
+        raise httpx2.ConnectError(str(error)) from error
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError) as error:
+        raise httpx2.RemoteProtocolError(str(error)) from error
+    except aiohttp.ClientResponseError as error:
+        raise httpx2.RemoteProtocolError(error.message) from error
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+        raise httpx2.UnsupportedProtocol(f"no address of HTTP: {error}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise httpx2.NetworkError(str(error) or type(error).__name__) from error
