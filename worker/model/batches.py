@@ -7,19 +7,21 @@ import warnings
 from collections import Counter
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 import structlog
 from google.genai import types
 from pydantic import JsonValue
+from typing_extensions import override
 
 from jobs.models import ModelReply
 
 from .faults import Fault, error_of, fault_of
-from .gemini import http_client, sdk_client, settle
+from .gemini import sdk_client, settle
 from .options import GeminiOptions
 from .replies import read_object, reply_of
+from .transport import AiohttpClient
 
 _log = structlog.get_logger(__name__)
 # Of a state that it has no word for, such as that of a batch that ended in part; we read the states ourselves.
@@ -65,11 +67,9 @@ class GeminiBatches:
             ModelKeyError: there is no key, or it cannot be one.
         """
         self._options = options
-        self._http = http_client(options)
-        self._http.event_hooks = {"response": [self._keep]}
+        self._http = _KeepingClient(options.max_connections, options.connection_seconds)
         self._client = sdk_client(options, options.usable_key(), self._http)
         self._looking = asyncio.Lock()
-        self._kept = ""
 
     async def create(self, own_id: str, model: str, lines: bytes) -> str:
         """Upload the lines and have them answered; gives the name of the batch. Called twice, it makes two.
@@ -111,7 +111,7 @@ class GeminiBatches:
                 return None
             self._sure(seen, name)
             # The SDK's own reading has neither the counts nor the reason.
-            return _status_of(read_object(self._kept))
+            return _status_of(read_object(self._http.kept))
 
     async def results(self, file: str) -> dict[str, ModelReply | Fault] | None:
         """What a file of results says of each key; of a key that stands there twice it says nothing.
@@ -164,9 +164,21 @@ class GeminiBatches:
             raise error_of(answer, asked, self._options, tries=1)
         return answer
 
-    async def _keep(self, response: httpx2.Response) -> None:
-        if "/batches/" in response.url.path:
-            self._kept = (await response.aread()).decode("utf-8", "replace")
+
+class _KeepingClient(AiohttpClient):
+    """One that keeps what was last said of a batch."""
+
+    kept = ""
+
+    @override
+    async def request(  # type: ignore[override]  # whatever its own class takes
+        self, method: str, url: str, **asked: Any
+    ) -> httpx2.Response:
+        """The answer to a request, as by any client."""
+        response = await super().request(method, url, **asked)
+        if "/batches/" in url:
+            self.kept = response.text
+        return response
 
 
 def _status_of(told: _Json) -> BatchStatus:

@@ -30,7 +30,7 @@ from .prices import priced
 from .replies import read_object, reply_of
 from .throttle import Throttle, Toll, Unlimited
 from .tolls import toll_of
-from .transport import AiohttpTransport
+from .transport import AiohttpClient
 
 # Its warnings tell which of two environment variables it takes the key from; it takes neither.
 logging.getLogger("google_genai").setLevel(logging.ERROR)
@@ -38,9 +38,6 @@ logging.getLogger("google_genai").setLevel(logging.ERROR)
 _CHECK_SECONDS = 10.0
 # The service refuses a shorter deadline with a 400.
 _SHORTEST_DEADLINE_SECONDS = 10
-
-# Longer than any connection takes to come free, unless there are fewer of them than calls.
-_POOL_SHARE = 0.5
 
 
 class _AsItIs(BaseModel):
@@ -95,7 +92,8 @@ class GeminiModel:
         self._patience = Patience(options.timeout_seconds, options.max_wait_seconds)
         options.check_backend()
         key = None if options.vertex else options.usable_key()
-        self._http = http_client(options)
+        self._turn = asyncio.Lock()
+        self._http = AiohttpClient(options.max_connections, options.connection_seconds)
         self._client = sdk_client(options, key, self._http)
 
     async def check(self) -> None:
@@ -167,6 +165,7 @@ class GeminiModel:
         return replace(answer, wait_seconds=seconds)
 
     async def _ask(self, model: str, request: ModelRequest) -> ModelReply | Fault:
+        await self._wait_for_turn()
         began = monotonic()
         response = await self._client.aio.models.generate_content(
             model=model, contents=_NO_CONTENTS, config=self._config(request)
@@ -179,6 +178,15 @@ class GeminiModel:
         except ValueError:
             return _unreadable()
         return priced(reply, model, utcnow())
+
+    async def _wait_for_turn(self) -> None:
+        """Let one request after the other be made ready and sent, in two turns of the loop each.
+
+        Hundreds that are asked for at one time would all be made ready before the first is sent, and be answered at one
+        time again: the network would wait for the processor, and the processor for the network, round after round.
+        """
+        await self._turn.acquire()
+        asyncio.get_running_loop().call_soon(self._turn.release)
 
     async def _describe(self) -> None:
         await self._client.aio.models.get(model=self.name)
@@ -214,13 +222,6 @@ def body_of(request: ModelRequest, options: GeminiOptions) -> dict[str, JsonValu
     if request.code_execution:
         body["tools"] = [{"codeExecution": {}}]
     return body
-
-
-def http_client(options: GeminiOptions) -> httpx2.AsyncClient:
-    """What requests go by: without redirects, which would carry the key to another host."""
-    # The SDK lets a request wait for a connection without end, and so a slow service could not be told from too few.
-    wait_seconds = options.timeout_seconds * _POOL_SHARE
-    return httpx2.AsyncClient(transport=AiohttpTransport(options.max_connections, wait_seconds))
 
 
 def sdk_client(options: GeminiOptions, key: str | None, http: httpx2.AsyncClient) -> genai.Client:

@@ -44,6 +44,11 @@ class GeminiOptions:
     """At least the number of calls in flight, or some of them wait for a connection until they time out."""
 
     @property
+    def connection_seconds(self) -> float:
+        """How long a request waits for a connection: longer than any takes to come free, unless there are too few."""
+        return self.timeout_seconds / 2
+
+    @property
     def address(self) -> str:
         """Where requests go."""
         return self.base_url or (_vertex_url(self.location) if self.vertex else DEFAULT_BASE_URL)

@@ -1,9 +1,10 @@
-"""HTTP for hundreds of calls at one time: the SDK's own client, over aiohttp, which reads and writes in C."""
+"""HTTP for hundreds of calls at one time: a client for the SDK that is aiohttp, which reads and writes in C."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -12,41 +13,56 @@ from typing_extensions import override
 
 # As much as the SDK's usual transport lets a server say in its headers.
 _MOST_HEADER_BYTES = 100 * 2**10
+# What `httpx2.Response` can read.
+_ALWAYS = {"accept-encoding": "gzip, deflate"}
+_NO_HEADERS: Mapping[str, str] = {}
 
 
-class AiohttpTransport(httpx2.AsyncBaseTransport):
-    """Sends each request once, and reads its answer whole. What fails is an error of httpx2, as with its own transport.
+class AiohttpClient(httpx2.AsyncClient):
+    """What the SDK asks by: each request is sent once, its answer read whole, and what fails is an error of httpx2.
 
-    Certificates and proxies are those that the environment names. Nothing is added to a request, no cookie is kept,
-    no redirect followed, and nothing sent a second time that could be billed: GET alone is, where a connection that was
-    kept turns out to be gone. There is no limit to the time of a request but for the wait for a connection.
+    Certificates and proxies are those that the environment names. Nothing is added to a request but a login from its
+    address, no cookie is kept, no redirect followed, which would carry the key to another host, and nothing sent a
+    second time that could be billed: GET alone is, where a connection that was kept turns out to be gone. There is no
+    limit to the time of a request but for the wait for a connection.
     """
 
     def __init__(self, max_connections: int, wait_seconds: float) -> None:
         """Open nothing yet; no request waits longer than `wait_seconds` for one of the connections."""
+        # One that sends nothing: whatever the SDK were to send by another method, nobody would know how long.
+        super().__init__(transport=httpx2.AsyncBaseTransport())
         self._certificates = httpx2.create_ssl_context()
         self._free = asyncio.Semaphore(max_connections)
         self._wait_seconds = wait_seconds
         self._session: aiohttp.ClientSession | None = None
 
     @override
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+    async def request(  # type: ignore[override]  # what the SDK says, and no more
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        content: bytes | None = None,
+        timeout: None = None,
+    ) -> httpx2.Response:
         """The answer to a request.
 
         Raises:
             PoolTimeout: no connection came free in time; nothing was sent.
             TransportError: there is no answer, or none that can be read.
+            DecodingError: it is said to be compressed, and is not.
         """
-        content = await request.aread()
+        where = urlsplit(url)
         async with self._connection():
             with _errors_of_httpx2():
                 async with self._opened().request(
-                    request.method,
-                    _without_login(request.url),
-                    headers=request.headers.multi_items(),
+                    method,
+                    url,
+                    headers={**_ALWAYS, **headers},
                     data=content,
                     allow_redirects=False,
-                    proxy=_proxy_for(request.url.scheme, request.url.host),
+                    proxy=_proxy_of(where.scheme, where.hostname or ""),
                 ) as answer:
                     body = await answer.read()
         return httpx2.Response(answer.status, headers=answer.raw_headers, content=body)
@@ -54,6 +70,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     @override
     async def aclose(self) -> None:
         """Close every connection; calling it twice changes nothing."""
+        await super().aclose()
         if self._session is not None:
             await self._session.close()
 
@@ -94,18 +111,13 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
 
 @lru_cache(maxsize=64)
-def _proxy_for(scheme: str, host: str) -> str | None:
+def _proxy_of(scheme: str, host: str) -> str | None:
     """The proxy that the environment names for a host, with its login, if there is one."""
     named = getproxies()
     proxy = named.get(scheme) or named.get("all")
     if not proxy or proxy_bypass(host):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _without_login(url: httpx2.URL) -> str:
-    """The client has made a header of it, and aiohttp would make another."""
-    return str(url.copy_with(userinfo=b"") if url.userinfo else url)
 
 
 @contextmanager
