@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 from config.escaping import escaped
@@ -13,7 +13,8 @@ from jobs.priorities import Priority
 from jobs.queue import JobQueue
 from jobs.runs import find_run
 from worker.consumer.crowd import Deliveries
-from worker.main import Engine, open_engine
+from worker.errors import ModelError
+from worker.main import Engine, gemini_options, open_engine
 from worker.model import ModelClient
 from worker.model.batch_following import BatchNews
 from worker.model.opening import open_batched
@@ -82,6 +83,30 @@ async def refuse_kept_budget(queue: JobQueue, batch: Batch) -> None:
 def sent_of(queue: JobQueue, batch: Batch) -> SentBatches:
     """What the run has sent to Gemini."""
     return SentBatches(queue.redis, queue.keys, batch.run_id or "")
+
+
+async def cancel_batches(queue: JobQueue, run_id: str, settings: Settings) -> list[str]:
+    """Let Gemini answer nothing more of what the run has sent; gives the names of the batches that were not over.
+
+    Raises:
+        PromptmillError: Gemini does not answer, or refuses. The run itself is cancelled by then.
+    """
+    sent = await SentBatches(queue.redis, queue.keys, run_id).all()
+    if not sent:
+        return []
+    from worker.model.batches import GeminiBatches
+
+    cancelled = []
+    try:
+        async with aclosing(GeminiBatches(gemini_options(settings))) as wire:
+            for batch in sent:
+                name = batch.name or await wire.find(batch.own_id)
+                if name and await wire.cancel(name):
+                    cancelled.append(name)
+    except ModelError as error:
+        error.note = f"the run is cancelled, and {counted(len(sent), 'batch')} may go on with Gemini; type it again"
+        raise
+    return cancelled
 
 
 @asynccontextmanager

@@ -136,6 +136,8 @@ def cancel_run(
 ) -> int:
     """Take every job of a run out of the queue, and stop the running ones; records stay.
 
+    What was asked in batches is cancelled with Gemini, too.
+
     Args:
         run_id: its name.
         json: as JSON.
@@ -143,24 +145,36 @@ def cancel_run(
     from jobs.run_control import cancel_run as cancel
     from jobs.runs import get_run
 
-    async def cancelled(queue: JobQueue) -> tuple[int, Cancelled]:
+    async def cancelled(queue: JobQueue) -> tuple[int, Cancelled, list[str]]:
         run = await get_run(queue, run_id)
-        return run.to_feed, await cancel(queue, run_id, reason)
+        done = await cancel(queue, run_id, reason)
+        return run.to_feed, done, await _cancelled_batches(queue, run_id, flags)
 
-    n_never, done = with_queue(flags, cancelled)
+    n_never, done, batches = with_queue(flags, cancelled)
     if json:
         words = {
             "cancelled": done.n_taken,
             "stopping": done.n_running,
             "neverQueued": n_never,
+            "batches": batches,
         }
         emit_json({"runId": run_id, "state": "cancelled", **words})
     else:
         stopping = f", {done.n_running} more stop before their next step" if done.n_running else ""
         never = f", {n_never} were never queued" if n_never else ""
         taken = counted(done.n_taken, "job")
-        talk(escaped(f"run {run_id} is cancelled: {taken} taken out{stopping}{never}"))
+        asked = f", and with Gemini {', '.join(batches)}" if batches else ""
+        talk(escaped(f"run {run_id} is cancelled: {taken} taken out{stopping}{never}{asked}"))
     return ExitCode.OK
+
+
+async def _cancelled_batches(queue: JobQueue, run_id: str, flags: SettingFlags) -> list[str]:
+    # Looked for by its key: nearly no run has any, and whatever asks Gemini takes long to load.
+    if not await queue.redis.exists(queue.keys.sent(run_id)):
+        return []
+    from .batch_api import cancel_batches
+
+    return await cancel_batches(queue, run_id, read_settings(flags, quiet=True))
 
 
 def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:

@@ -57,6 +57,15 @@ class BatchStatus:
         return self.state in _ENDED or self.results is not None
 
 
+@dataclass(frozen=True)
+class MadeBatch:
+    """A batch that is there."""
+
+    name: str
+    file: str | None = None
+    """What was uploaded for it; None where somebody else did, or an earlier process of ours."""
+
+
 class GeminiBatches:
     """The Batch API of one project. Nothing is tried again here: who waits for hours knows better when."""
 
@@ -71,8 +80,8 @@ class GeminiBatches:
         self._client = sdk_client(options, options.usable_key(), self._http)
         self._looking = asyncio.Lock()
 
-    async def create(self, own_id: str, model: str, lines: bytes) -> str:
-        """Upload the lines and have them answered; gives the name of the batch. Called twice, it makes two.
+    async def create(self, own_id: str, model: str, lines: bytes) -> MadeBatch:
+        """Upload the lines and have them answered. Called twice, it makes two batches.
 
         Raises:
             ModelError: it is not known to have been made, and may have been: look for it by `own_id` first.
@@ -89,7 +98,7 @@ class GeminiBatches:
             ),
             model,
         )
-        return made.name or ""
+        return MadeBatch(made.name or "", file.name)
 
     async def find(self, own_id: str) -> str | None:
         """The name of the batch that was made under this id, if one was.
@@ -131,6 +140,25 @@ class GeminiBatches:
         if unclear := sorted(key for key, n in times.items() if n > 1):
             _log.warning("results with the same key", file=file, keys=unclear[:10])
         return {key: result for key, result in results if times[key] == 1}
+
+    async def cancel(self, name: str) -> bool:
+        """Let Gemini answer nothing more of a batch; gives whether there was anything left to be answered.
+
+        Raises:
+            ModelError: it is not known to be cancelled.
+        """
+        status = await self.look(name)
+        if status is None or status.is_over:
+            return False
+        async with self._looking:
+            await self._answer(self._client.aio.batches.cancel(name=name), name)
+        return True
+
+    async def delete(self, file: str) -> None:
+        """Delete a file, which nobody minds if it does not work: Gemini does so by itself after two days."""
+        deleted = await self._settled(self._client.aio.files.delete(name=file))
+        if isinstance(deleted, Fault) and deleted.status not in (403, 404):
+            _log.warning("file not deleted", file=file, reason=self._options.redact(deleted.words))
 
     async def aclose(self) -> None:
         """Give back connections; calling it twice changes nothing."""
