@@ -221,10 +221,11 @@ async def test_a_run_that_is_cancelled_leaves_nothing_with_gemini(
     await running.until_it_says("batch 1  3 requests  PENDING")
     cancelled = rows.run("run", "cancel", "r")
     assert "and with Gemini batches/b0" in cancelled.err + cancelled.out, cancelled.err
-    ended = await running.ended()
-    assert "batch 1  3 requests  CANCELLED" in ended.err
-    assert len(standin.batches) == 1
-    assert rows.records() == []
+    ended = running.ended()
+    assert ended.code == 5, ended.err
+    paths = [request.path for request in standin.log()]
+    assert "/v1/batches/b0:cancel" in paths
+    assert (len(standin.batches), rows.records()) == (1, [])
 
 
 def test_a_live_run_that_was_stopped_is_not_sent_in_batches(

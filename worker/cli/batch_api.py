@@ -1,7 +1,7 @@
 """A run that is asked by Gemini's Batch API: where its jobs wait, what does not go with it, who works on it."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from worker.model import ModelClient
 from worker.model.batch_following import BatchNews
 from worker.model.opening import open_batched
 from worker.model.options import GeminiOptions
-from worker.model.sent import SentBatches
+from worker.model.sent import SentBatch, SentBatches
 from worker.model.throttle import Throttle
 
 from .batch import Batch
@@ -85,15 +85,12 @@ def sent_of(queue: JobQueue, batch: Batch) -> SentBatches:
     return SentBatches(queue.redis, queue.keys, batch.run_id or "")
 
 
-async def cancel_batches(queue: JobQueue, run_id: str, settings: Settings) -> list[str]:
-    """Let Gemini answer nothing more of what the run has sent; gives the names of the batches that were not over.
+async def cancel_batches(sent: Sequence[SentBatch], settings: Settings) -> list[str]:
+    """Let Gemini answer nothing more of what was sent; gives the names of the batches that were not over.
 
     Raises:
-        PromptmillError: Gemini does not answer, or refuses. The run itself is cancelled by then.
+        ModelError: Gemini does not answer, or refuses.
     """
-    sent = await SentBatches(queue.redis, queue.keys, run_id).all()
-    if not sent:
-        return []
     from worker.model.batches import GeminiBatches
 
     cancelled = []
@@ -104,7 +101,8 @@ async def cancel_batches(queue: JobQueue, run_id: str, settings: Settings) -> li
                 if name and await wire.cancel(name):
                     cancelled.append(name)
     except ModelError as error:
-        error.note = f"the run is cancelled, and {counted(len(sent), 'batch')} may go on with Gemini; type it again"
+        names = ", ".join(batch.name or batch.own_id for batch in sent)
+        error.note = f"the run is cancelled; with Gemini these may go on: {names}"
         raise
     return cancelled
 
