@@ -21,7 +21,7 @@ run: $(READY) ## set up everything and see prompts become checked programs
 	@$(BIN)/promptmill demo
 
 test: $(READY) ## set up everything and run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 lint: $(READY) types imports ## everything that reads the code without running it
 	@$(BIN)/ruff check
@@ -80,7 +80,7 @@ check: ## all that CI runs
 
 # Programs, and the packages that bring them. Only what lies in the system's folders counts: programs are shown no other.
 SYSTEM := node:nodejs bash:bash gcc:gcc,libc6-dev g++:g++ go:golang-go rustc:rustc javac:default-jdk-headless ruby:ruby \
-  perl:perl php:php-cli lua5.4:lua5.4 Rscript:r-base-core
+  perl:perl php:php-cli lua5.4:lua5.4 Rscript:r-base-core faketime:faketime
 
 system: ## install what tests need and pip cannot bring: interpreters, compilers, the kernel's headers
 	@missing=""; there=""; PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin; \

@@ -72,7 +72,7 @@ def submit(  # noqa: PLR0913  (groups of flags)
 
     settings = read_settings(flags, quiet=True)
     place, at = place_of(lane), time_of(times)
-    batch = wanted(prompt, job, place, settings).within(budget_in(budget))
+    batch = wanted(prompt, job, place, settings).told(job.feedback).within(budget_in(budget))
     if job.code_execution:
         batch = batch.run_by_gemini(settings)
     if job.detach:
@@ -92,7 +92,7 @@ def _detach(
     if wait or batch.run_id is None:
         raise UsageError(
             "--detach goes with --jsonl, and not with --wait",
-            fixes=["follow the run later:  promptmill run show RUN"],
+            fixes=["follow the run later:  promptmill run watch RUN"],
             note="nothing was queued",
         )
     return asyncio.run(detach(settings, batch, at, as_json=as_json))
@@ -166,7 +166,7 @@ class _Submit:
         is_full = n_due + len(job_ids) > self._settings.queue.high_water
         if is_full and not self._is_wait_told:
             self._is_wait_told = True
-            talk(f"{n_due} jobs are due by now; more are queued as workers take them")
+            talk(f"{n_due} jobs are due by now; any more are queued as workers take them")
             self._tell_who_works()
 
     async def _see_through(
