@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 
 from jobs.errors import UsageError
-from worker.errors import ModelKeyError, ModelKeyMissingError
+from worker.errors import CredentialsError, ModelKeyError, ModelKeyMissingError
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/"
 DEFAULT_API_VERSION = "v1"
@@ -93,7 +93,7 @@ class GeminiOptions:
     def refused(self, facts: dict[str, str]) -> ModelKeyError:
         """The error of a service that takes neither key nor credentials."""
         if self.vertex:
-            return ModelKeyError(
+            return CredentialsError(
                 "Vertex AI refused the credentials",
                 facts={**facts, "project": f"{self.project} in {self.location}"},
                 fixes=(
