@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,12 @@ from jobs.priorities import Priority
 from jobs.queue import JobQueue
 from jobs.runs import find_run
 from worker.consumer.crowd import Deliveries
-from worker.main import Engine, open_engine
+from worker.errors import ModelError
+from worker.main import Engine, gemini_options, open_engine
 from worker.model import ModelClient
 from worker.model.opening import open_batched
 from worker.model.options import GeminiOptions
-from worker.model.sent import SentBatches
+from worker.model.sent import SentBatch, SentBatches
 from worker.model.throttle import Throttle
 
 from .batch import Batch
@@ -88,6 +89,28 @@ async def refuse_kept_budget(queue: JobQueue, batch: Batch) -> None:
 def sent_of(queue: JobQueue, batch: Batch) -> SentBatches:
     """What the run has sent to Gemini."""
     return SentBatches(queue.redis, queue.keys, batch.run_id or "")
+
+
+async def cancel_batches(sent: Sequence[SentBatch], settings: Settings) -> list[str]:
+    """Let Gemini answer nothing more of what was sent; gives the names of the batches that were not over.
+
+    Raises:
+        ModelError: Gemini does not answer, or refuses.
+    """
+    from worker.model.batches import GeminiBatches
+
+    cancelled = []
+    try:
+        async with aclosing(GeminiBatches(gemini_options(settings))) as wire:
+            for batch in sent:
+                name = batch.name or await wire.find(batch.own_id)
+                if name and await wire.cancel(name):
+                    cancelled.append(name)
+    except ModelError as error:
+        names = ", ".join(batch.name or batch.own_id for batch in sent)
+        error.note = f"the run is cancelled; with Gemini these may go on: {names}"
+        raise
+    return cancelled
 
 
 @asynccontextmanager
