@@ -50,7 +50,7 @@ class ConductBuilder:
         for attempt in record.attempts:
             self._n_reruns += len(attempt.reruns)
             self._n_reruns_changed += sum(not rerun.is_over_again for rerun in attempt.reruns)
-        for place in {leak.found_in for attempt in record.attempts for leak in attempt.leaks}:
+        for place in {leak.place for attempt in record.attempts for leak in attempt.leaks}:
             self._leaks[place].append(record.job_id)
 
     def conduct(self) -> Conduct:

@@ -134,7 +134,7 @@ class AttemptView(Wire):
             same_process=attempt.trust == "same_process",
             begins_anew=before is not None and before.conversation != attempt.conversation,
             was_run_again=bool(attempt.reruns),
-            leaks=tuple(sorted({leak.found_in for leak in attempt.leaks})),
+            leaks=tuple(sorted({leak.place for leak in attempt.leaks})),
         )
 
 
