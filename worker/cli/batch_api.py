@@ -1,9 +1,12 @@
 """A run that is asked by Gemini's Batch API: where its jobs wait, what does not go with it, who works on it."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from config.escaping import escaped
 from config.settings import Settings
@@ -16,7 +19,6 @@ from worker.consumer.crowd import Deliveries
 from worker.errors import ModelError
 from worker.main import Engine, gemini_options, open_engine
 from worker.model import ModelClient
-from worker.model.batch_following import BatchNews
 from worker.model.opening import open_batched
 from worker.model.options import GeminiOptions
 from worker.model.sent import SentBatch, SentBatches
@@ -26,6 +28,10 @@ from .batch import Batch
 from .output import counted
 from .placing import Place
 from .progress import RunProgress
+
+if TYPE_CHECKING:
+    # It loads the model's SDK, and every eval comes by here.
+    from worker.model.batch_following import BatchNews
 
 _NOTHING = "nothing was queued"
 MOST_JOBS = 10_000

@@ -13,7 +13,8 @@ import structlog
 
 from jobs.calls import CallClass
 from jobs.clock import new_id, utcnow
-from jobs.models import ModelReply, Usage
+from jobs.models import ModelReply
+from jobs.usage import Usage
 from worker.errors import BatchesFailedError, RunHeldError
 
 from . import ModelClient, ModelRequest
