@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_SOURCE, MAX_TEXT
 from .calls import CallClass, class_of_reply
-from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput, checks_of
+from .checkers import Checker, ExitsCleanly, why_unfit
 from .clock import new_id
 from .code_execution import ExecutedBy, why_not_by_gemini
 from .conversations import Conversation, End, Style
@@ -15,7 +15,7 @@ from .costs import Cost
 from .extracted import Extracted
 from .given_files import GivenFiles
 from .identifiers import Identifier, QueueName, RunId
-from .languages import CALLABLE, Language, no_calls
+from .languages import Language
 from .leaks import Leak
 from .limits import Limits
 from .loads import Load
@@ -80,28 +80,13 @@ class PromptJob(Wire):
     """Carried into the record untouched."""
 
     @model_validator(mode="after")
-    def _can_be_called(self) -> "PromptJob":
-        is_called = any(isinstance(check, MatchesCalls) for check in checks_of(self.checker))
-        if self.language not in CALLABLE and is_called:
-            raise ValueError(f"calls {no_calls(self.language)}")
-        return self
-
-    @model_validator(mode="after")
-    def _has_one_input(self) -> "PromptJob":
-        if self.stdin and any(isinstance(one, MatchesOutput) for one in checks_of(self.checker)):
-            raise ValueError(
-                "standard input goes into the cases of the check, each of which is a run"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_left_to_gemini(self) -> "PromptJob":
-        if self.code_execution:
-            why = why_not_by_gemini(self.language, self.checker, self.stdin)
-            if self.preamble or self.files:
-                why = "Gemini runs a program alone, with no preamble and no files"
-            if why:
-                raise ValueError(why)
+    def _fits_together(self) -> "PromptJob":
+        why = why_unfit(self.checker, self.language, self.stdin)
+        if self.code_execution and why is None:
+            is_alone = not self.preamble and not self.files
+            why = why_not_by_gemini(self.language, self.checker, self.stdin, is_alone=is_alone)
+        if why:
+            raise ValueError(why)
         return self
 
 

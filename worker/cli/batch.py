@@ -109,7 +109,8 @@ class Batch:
                 note="nothing was queued",
             )
         for job in self.make():
-            why = why_not_by_gemini(job.language, job.checker, job.stdin)
+            is_alone = not job.preamble and not job.files
+            why = why_not_by_gemini(job.language, job.checker, job.stdin, is_alone=is_alone)
             if why:
                 raise UsageError(
                     f"--code-execution does not go with {job.task_id or 'this prompt'!r}: {why}",
