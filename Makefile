@@ -21,7 +21,7 @@ run: $(READY) ## set up everything and see prompts become checked programs
 	@$(BIN)/promptmill demo
 
 test: $(READY) ## set up everything and run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 lint: $(READY) types imports ## everything that reads the code without running it
 	@$(BIN)/ruff check

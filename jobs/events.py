@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Literal
 
 from arq.connections import ArqRedis
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
 from .clock import utcnow
 from .connection import expecting_answer
@@ -75,7 +75,7 @@ JobEvent = Annotated[
     Field(discriminator="kind"),
 ]
 
-_EVENTS: TypeAdapter[JobEvent] = TypeAdapter(JobEvent)
+_EVENTS: TypeAdapter[JobEvent] = TypeAdapter(JobEvent, config=ConfigDict(defer_build=True))
 
 
 def stream_of(job: PromptJob) -> str:

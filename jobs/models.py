@@ -3,12 +3,7 @@
 from signal import Signals
 from typing import Annotated, Literal
 
-from pydantic import (
-    AwareDatetime,
-    Field,
-    JsonValue,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
 from .calls import CallClass, class_of_reply
@@ -20,7 +15,10 @@ from .costs import Cost
 from .extracted import Extracted
 from .identifiers import Identifier, QueueName, RunId
 from .languages import CALLABLE, Language, no_calls
+from .leaks import Leak
 from .limits import Limits
+from .loads import Load
+from .parts import Part
 from .priorities import Priority
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
@@ -42,6 +40,8 @@ class PromptJob(Wire):
     """The run it belongs to, if any: one submission of a dataset under one configuration."""
     task_id: TaskId | None = None
     """The row of a dataset it was made from, by that dataset's own name for it."""
+    part: Part | None = None
+    """What of that dataset its run is of; None is all of it."""
     sample: Annotated[int, Field(ge=0)] = 0
     """Which of several independent jobs for the same task this is. Not an attempt."""
     language: Language = Language.PYTHON
@@ -179,6 +179,19 @@ class Execution(Wire):
             return str(self.signal)
 
 
+class Rerun(Wire):
+    """A run that was over its time and was repeated, with no other program of its worker beside it."""
+
+    first: Execution
+    again: Execution
+    """It counts. Of what both printed, little is kept here."""
+    is_over_again: bool
+    """Whether it was over its time again."""
+    load: Load
+    """Of the machine during the first one."""
+    load_again: Load
+
+
 class Isolation(Wire):
     """The layers that were in force while a program ran."""
 
@@ -288,6 +301,8 @@ class Attempt(Wire):
     code_execution_result: CodeExecutionResult | None
     """None where nothing was run."""
     execution: Execution | None
+    reruns: tuple[Rerun, ...] = ()
+    """What of it was over its time and was run again."""
     verdict: Verdict
     explanation: str
     """One line a person reads first: the error, the first difference, why there was no program."""
@@ -297,6 +312,8 @@ class Attempt(Wire):
     """Which one of its job it belongs to: a restart begins another."""
     feedback: str | None = None
     """The words sent back to the model after this attempt, if there was another in the same conversation."""
+    leaks: tuple[Leak, ...] = ()
+    """Warnings: what is hidden of its check and stands in that feedback, or in the program."""
     end: End | None = None
     """Why the job ended with it; None where there was another attempt."""
     trust: Trust = "separate_process"

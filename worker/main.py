@@ -55,6 +55,7 @@ from worker.sandbox.interpreters import found_languages
 from worker.sandbox.opening import open_sandbox
 from worker.sandbox.packages import packages_of
 from worker.solver.loop import FeedbackLoop
+from worker.solver.turns import Turns
 
 _PATIENCE_SECONDS = 0.2
 
@@ -123,7 +124,7 @@ async def open_engine(
                 asked,
                 sandbox,
                 calls=asyncio.Semaphore(settings.worker.calls_in_flight),
-                slots=asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1),
+                turns=Turns(settings.sandbox.slots or os.cpu_count() or 1),
             ),
             Provenance(presence.worker_id, model.name, model.simulated, sandbox.isolation),
             DeliveryPolicy(settings.limits, settings.ceiling, settings.worker.max_deliveries),

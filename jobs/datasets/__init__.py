@@ -42,6 +42,8 @@ from jobs.python_tests import fault_of
 from jobs.wire import OpaqueJson, Wire
 
 _BOTH_OR_ALL = {2: "both", 3: "all three", 4: "all four"}
+# Of what `WallSeconds` allows, the most.
+_LONGEST_WALL_SECONDS = 7200.0
 _SWITCHES = ("public", "run_all")
 
 
@@ -70,10 +72,13 @@ class PartialLimits(_Written):
     open_files: OpenFiles | None = None
 
     def over(self, defaults: Limits) -> Limits:
-        """The defaults with these changes."""
-        return Limits.model_validate(
-            {**defaults.model_dump(), **self.model_dump(exclude_none=True)}
-        )
+        """The defaults with these changes. More CPU time brings as much more time on the clock, unless that is set."""
+        changes = self.model_dump(exclude_none=True)
+        if self.cpu_seconds is not None:
+            share = self.cpu_seconds / defaults.cpu_seconds
+            longer = min(defaults.wall_seconds * share, _LONGEST_WALL_SECONDS)
+            changes.setdefault("wall_seconds", max(defaults.wall_seconds, longer))
+        return Limits.model_validate({**defaults.model_dump(), **changes})
 
 
 class Task(_Written):

@@ -13,6 +13,7 @@ from jobs.stats import clustered_error
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
+from .conduct import Conduct, ConductBuilder
 from .rates import FirstAgainstLast, Percentiles, Rate, RepairRound, SampleRate, sample_rates
 from .rounds import RoundsBuilder
 
@@ -74,6 +75,7 @@ class Report(Wire):
     """Jobs that ended because their model repeated itself, with attempts left."""
     n_run_by_gemini: int
     """Jobs whose programs Gemini ran itself: their verdicts rest on its word."""
+    conduct: Conduct
     requested_models: tuple[str, ...]
     served_models: tuple[str, ...]
     isolation_profiles: tuple[str, ...]
@@ -105,6 +107,7 @@ class ReportBuilder:
         self._n_unpriced = 0
         self._simulated = False
         self._n_cached = self._n_stopped_early = self._n_run_by_gemini = 0
+        self._conduct = ConductBuilder()
         self._requested: set[str] = set()
         self._served: set[str] = set()
         self._profiles: set[str] = set()
@@ -125,6 +128,7 @@ class ReportBuilder:
         self._n_cached += sum(attempt.reply.cached for attempt in record.attempts)
         self._n_stopped_early += any(attempt.end in STUCK for attempt in record.attempts)
         self._n_run_by_gemini += record.job.code_execution
+        self._conduct.add(record)
         self._requested.add(record.requested_model)
         self._served |= {record.served_model} if record.served_model else set()
         if record.imported_from is not None:
@@ -166,6 +170,7 @@ class ReportBuilder:
             n_cached=self._n_cached,
             n_stopped_early=self._n_stopped_early,
             n_run_by_gemini=self._n_run_by_gemini,
+            conduct=self._conduct.conduct(),
             requested_models=tuple(sorted(self._requested)),
             served_models=tuple(sorted(self._served)),
             isolation_profiles=tuple(sorted(self._profiles)),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from . import OpenJob, Report
+from .conduct import told_of_conduct
 from .rates import Percentiles, Rate
 from .text import SIMULATED_NOTE
 
@@ -111,6 +112,8 @@ def _totals(report: Report) -> Iterator[str]:
     tokens = report.usage.total_token_count
     yield row("models asked", cell(", ".join(report.requested_models)))
     yield row("models served", cell(", ".join(report.served_models)) or "unknown")
+    for word, line in told_of_conduct(report.conduct):
+        yield row(word, cell(line))
     yield row("tokens", "unknown" if tokens is None else f"{tokens:,}")
     yield row("cost", f"{report.cost_usd:.4f} USD; unknown of {report.n_unpriced} jobs")
     yield from _times("seconds of an answer", report.model_seconds)

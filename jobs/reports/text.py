@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from . import OpenJob, Rate, Report
+from .conduct import told_of_conduct
 
 SIMULATED_NOTE = "RECORDINGS, NOT A MODEL: the answers were recorded earlier; these numbers say nothing about Gemini."
 _SHOWN_JOBS = 20
@@ -103,6 +104,8 @@ def _notes(report: Report) -> Iterator[str]:
 def _totals(report: Report) -> Iterator[str]:
     tokens = report.usage.total_token_count
     yield f"model      {', '.join(report.requested_models)} (served: {', '.join(report.served_models) or 'nothing'})"
+    for word, line in told_of_conduct(report.conduct):
+        yield f"{word:<11}{line}"
     yield f"tokens     {'unknown' if tokens is None else f'{tokens:,}'}     cost {_cost(report)}"
     yield from _notes(report)
     for name, seconds in (("answers", report.model_seconds), ("programs", report.wall_seconds)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import redis
@@ -50,7 +51,7 @@ def clock(mill: Mill, tmp_path: Path, redis_binary: Path) -> Iterator[Clock]:
 
 
 def _server_ms(client: redis.Redis) -> float:
-    seconds, micros = client.time()
+    seconds, micros = cast("tuple[int, int]", client.time())
     return float(seconds * 1000 + micros / 1000)
 
 

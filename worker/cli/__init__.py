@@ -82,6 +82,11 @@ _run_app.command("worker.cli.run:list_runs", name="list", help="Runs, the newest
 _run_app.command(
     "worker.cli.run:show_run", name="show", help="How far a run is, and how its jobs ended."
 )
+_run_app.command(
+    "worker.cli.watching:watch_run",
+    name="watch",
+    help="Show how far a run is until it is over; nothing is changed by it.",
+)
 _run_app.command("worker.cli.run:pause_run", name="pause", help="Start no more jobs of a run.")
 _run_app.command("worker.cli.run:resume_run", name="resume", help="Let a paused run go on.")
 _run_app.command(

@@ -8,6 +8,7 @@ from arq.constants import job_key_prefix
 
 from config.settings import Settings
 from jobs.connection import expecting_answer
+from jobs.conversations import Conversation
 from jobs.errors import PromptmillError, RedisUnreachableError
 from jobs.models import PromptJob
 from jobs.presence import WorkerPresence
@@ -136,15 +137,22 @@ def _refuse_if_changed(job: PromptJob, earlier: PromptJob | None) -> None:
         if name in pairs and pairs[name][0] != pairs[name][1]
     }
     if changed:
+        told = [_told(name, *values) for name, values in changed.items()]
+        is_told_otherwise = any(words.startswith("feedback") for words in told)
         what, flag = ("job", "--id") if job.run_id is None else ("run", "--run")
         raise MixedRunError(
             f"{what} {(job.run_id or job.job_id)!r} was made under other conditions",
             facts={
                 "task": job.task_id or job.job_id,
-                "differs in": ", ".join(_told(name, *values) for name, values in changed.items()),
+                "differs in": ", ".join(told),
             },
             fixes=[
                 f"give this {what} another name with {flag}",
+                *(
+                    ["tell the model as much as before, with --feedback"]
+                    if is_told_otherwise
+                    else []
+                ),
                 *(["ask the same model as before, with --model"] if "model" in changed else []),
             ],
             note="nothing was queued",
@@ -163,4 +171,11 @@ async def _earlier(queue: JobQueue, job: PromptJob) -> PromptJob | None:
 
 
 def _told(name: str, before: object, now: object) -> str:
+    if (
+        name == "conversation"
+        and isinstance(before, Conversation)
+        and isinstance(now, Conversation)
+    ):
+        was, comes = before.feedback, now.feedback
+        return name if was == comes else f"feedback ({was}, now {comes})"
     return f"{name} ({before or 'left open'}, now {now})" if name == "model" else name

@@ -51,7 +51,7 @@ async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_js
         emit(run_id)
     tell_who_works(workers, batch)
     already = " already, and none was added" if n_before else ""
-    watch = f"watch them:  promptmill run show {run_id}"
+    watch = f"watch them:  promptmill run watch {run_id}"
     told = f"{counted(n_jobs, 'job')} left to the workers{already}; {watch}"
     if not n_jobs:
         told = f"every job of run {run_id} has its record; read them:  promptmill report {run_id}"

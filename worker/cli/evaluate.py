@@ -14,6 +14,7 @@ from config.redaction import redact_known_forms
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
+from .asking import with_queue
 from .budget_flags import NO_BUDGET, BudgetFlags, budget_in
 from .errors import BudgetReachedError, StoppedError
 from .flags import (
@@ -23,18 +24,22 @@ from .flags import (
     Attempts,
     CodeExecution,
     Detach,
+    FeedbackFlag,
     LaneFlags,
     SettingFlags,
     read_settings,
 )
 from .output import counted, emit, emit_json, show_error, talk
+from .part_flags import ALL_OF_IT, PartFlags, part_in
 from .resuming import same_command
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from jobs.parts import Part
     from jobs.reports import Report
 
     from .batch import Batch
+    from .placing import Place
 
 
 @Parameter(name="*")
@@ -58,6 +63,12 @@ class RunFlags:
         str | None,
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
     ] = None
+    resume: Annotated[
+        str | None,
+        Parameter(
+            help="go on with this run, which has to be there, and with the part of the dataset that it was begun with"
+        ),
+    ] = None
     cache: Annotated[
         bool | None,
         Parameter(
@@ -66,6 +77,7 @@ class RunFlags:
         ),
     ] = None
     code_execution: CodeExecution = False
+    feedback: FeedbackFlag = None
     detach: Detach = False
     batch: Annotated[
         bool,
@@ -86,12 +98,13 @@ class RunFlags:
 ONE_OF_EACH = RunFlags()
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  (groups of flags)
     dataset: Path,
     /,
     *,
     json: AsJson = False,
     run: RunFlags = ONE_OF_EACH,
+    part: PartFlags = ALL_OF_IT,
     lane: LaneFlags = NO_LANE_FLAGS,
     budget: BudgetFlags = NO_BUDGET,
     flags: SettingFlags = NO_FLAGS,
@@ -105,29 +118,19 @@ def evaluate(
         dataset: a JSONL file, gzipped or not: one task a line.
         json: the report as JSON.
     """
-    from jobs.datasets.readers import read_tasks
-
-    from .batch import batch_of
     from .placing import place_of
 
     settings = read_settings(flags, quiet=True)
-    run_id = new_id("run") if run.run is None else run.run
-    batch = batch_of(
-        read_tasks(dataset),
-        run_id,
-        settings,
-        place=place_of(lane),
-        samples=run.samples,
-        max_attempts=run.max_attempts,
-        cache=settings.model.cache != "never" if run.cache is None else run.cache,
-    ).within(budget_in(budget))
+    meant = _part_of(run, part, flags)
+    batch = _batch(settings, dataset, run, meant, place_of(lane)).within(budget_in(budget))
+    run_id = batch.run_id or ""
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
     if run.batch:
         batch = _in_batches(settings, batch, run, lane)
     if run.detach:
         return _detach(settings, batch, run, as_json=json)
-    resume = same_command(*(() if run.run is not None else ("--run", run_id)))
+    resume = same_command(*(() if run.run or run.resume else ("--run", run_id)))
     try:
         report = run_and_report(
             settings, batch, as_json=json, how_to_go_on=f"go on with:  {resume}"
@@ -140,6 +143,48 @@ def evaluate(
         return ExitCode.GATE_FAILED
     # A gate is about the jobs that were judged, and passes no run of which some were not.
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
+
+
+def _part_of(run: RunFlags, part: PartFlags, flags: SettingFlags) -> Part | None:
+    """What of the dataset is meant.
+
+    Raises:
+        UsageError: what was typed does not go together, or there is no run to go on with.
+    """
+    if run.resume is None:
+        return part_in(part)
+    if run.run is not None or part != ALL_OF_IT:
+        raise UsageError(
+            "--resume goes on with a run as it was begun, and goes with no "
+            + ("--run" if run.run is not None else "--limit, --item, --where and --shard"),
+            fixes=["leave out one or the other"],
+            note="nothing was queued",
+        )
+    from jobs.run_parts import part_of_run
+
+    name = run.resume
+    return with_queue(flags, lambda queue: part_of_run(queue, name))
+
+
+def _batch(
+    settings: Settings, dataset: Path, run: RunFlags, part: Part | None, place: Place
+) -> Batch:
+    from jobs.datasets.choosing import ChosenTasks
+    from jobs.datasets.readers import read_tasks
+
+    from .batch import batch_of
+
+    tasks = read_tasks(dataset)
+    batch = batch_of(
+        tasks if part is None else ChosenTasks(tasks, part),
+        run.resume or (new_id("run") if run.run is None else run.run),
+        settings,
+        place=place,
+        samples=run.samples,
+        max_attempts=run.max_attempts,
+        cache=settings.model.cache != "never" if run.cache is None else run.cache,
+    )
+    return replace(batch, part=part).told(run.feedback)
 
 
 def _stopped(resume: str, *, in_batches: bool, as_json: bool) -> int:

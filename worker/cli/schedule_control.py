@@ -23,6 +23,7 @@ from .flags import (
     AsJson,
     Attempts,
     CodeExecution,
+    FeedbackFlag,
     LaneFlags,
     SettingFlags,
     Switch,
@@ -75,6 +76,7 @@ class WorkFlags:
         bool | None, Parameter(help="take replies of an eval that were paid for before")
     ] = None
     code_execution: CodeExecution = False
+    feedback: FeedbackFlag = None
 
 
 @Parameter(name="*")

@@ -8,13 +8,13 @@ from typing import Protocol, assert_never
 from jobs.checkers import Case, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, PromptJob
+from jobs.models import ExecutableCode, Execution, PromptJob, Rerun
 from jobs.python_tests import fault_of
 from jobs.verdicts import Verdict
 from worker.sandbox import NO_HARNESS, Harness, UnusableTestsError, Verification
 from worker.sandbox.languages import ROWS
 
-from .disclosure import deciding_case
+from .disclosure import deciding_case, is_shown
 from .judge import Judgement, judge
 from .tracebacks import one_line
 
@@ -43,6 +43,9 @@ class Checked:
     shown: "Checked | None" = None
     """What a model is told of instead: a public case that failed after hidden ones had."""
 
+    reruns: tuple[Rerun, ...] = ()
+    """What was over its time and was run again."""
+
     @property
     def told(self) -> "Checked":
         """What a model is told of."""
@@ -60,7 +63,7 @@ async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Ru
         case ExitsCleanly():
             return await _by_its_end(job, code, limits, runner)
         case MatchesOutput() as checker:
-            return await _by_its_output(checker, code, limits, runner)
+            return await _by_its_output(job, checker, code, limits, runner)
         case PassesTests() as checker:
             return await _by_tests(job, checker, code, limits, runner)
         case MatchesCalls() as checker:
@@ -114,7 +117,7 @@ async def _by_calls(
 
 
 async def _by_its_output(
-    checker: MatchesOutput, code: ExecutableCode, limits: Limits, runner: Runner
+    job: PromptJob, checker: MatchesOutput, code: ExecutableCode, limits: Limits, runner: Runner
 ) -> Checked:
     """One run a case, up to the first that failed, as judges of contests do, or all of them if the check says so."""
     done: list[Checked] = []
@@ -130,9 +133,9 @@ async def _by_its_output(
         for number, one in enumerate(done)
     ]
     failed = [one for one in done if one.judgement.verdict is not Verdict.ACCEPTED]
-    public = (one for one in failed if checker.is_public(_case_of(checker, one)))
+    shown = (one for one in failed if is_shown(job, _case_of(checker, one)))
     decided = failed[0] if failed else done[-1]
-    return replace(decided, shown=next(public, None))
+    return replace(decided, shown=next(shown, None))
 
 
 def _case_of(checker: MatchesOutput, one: Checked) -> Case:
