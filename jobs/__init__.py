@@ -12,6 +12,7 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     from .checkers import (
+        AllOf,
         Case,
         Checker,
         ExitsCleanly,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
         ModelReply,
         PromptJob,
         Record,
-        Usage,
     )
     from .priorities import Priority
     from .queue import JobHandle, JobQueue, JobStatus
@@ -44,9 +44,11 @@ if TYPE_CHECKING:
     from .records.memory import MemoryRecordStore
     from .records.opening import open_store
     from .summaries import Summary
+    from .usage import Usage
     from .verdicts import Outcome, Verdict
 
 __all__ = [
+    "AllOf",
     "Attempt",
     "Case",
     "CaseResult",
@@ -85,7 +87,7 @@ __all__ = [
 # Loaded when asked for: arq and redis cost 0.4 s to import, and whoever needs only the words must not pay for them.
 _HOME = {
     "checkers": (
-        *("Case", "Checker", "ExitsCleanly", "ExpectedCall"),
+        *("AllOf", "Case", "Checker", "ExitsCleanly", "ExpectedCall"),
         *("MatchesCalls", "MatchesOutput", "PassesTests"),
     ),
     "comparisons": ("Compare",),
@@ -102,7 +104,7 @@ _HOME = {
             "Execution",
             "Isolation",
         ),
-        *("ModelReply", "PromptJob", "Record", "Usage"),
+        *("ModelReply", "PromptJob", "Record"),
     ),
     "priorities": ("Priority",),
     "queue": ("JobHandle", "JobQueue", "JobStatus"),
@@ -111,6 +113,7 @@ _HOME = {
     "records.memory": ("MemoryRecordStore",),
     "records.opening": ("open_store",),
     "summaries": ("Summary",),
+    "usage": ("Usage",),
     "verdicts": ("Outcome", "Verdict"),
 }
 

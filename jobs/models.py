@@ -5,14 +5,15 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
-from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
+from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_SOURCE, MAX_TEXT
 from .calls import CallClass, class_of_reply
-from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
+from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput, checks_of
 from .clock import new_id
 from .code_execution import ExecutedBy, why_not_by_gemini
 from .conversations import Conversation, End, Style
 from .costs import Cost
 from .extracted import Extracted
+from .given_files import GivenFiles
 from .identifiers import Identifier, QueueName, RunId
 from .languages import CALLABLE, Language, no_calls
 from .leaks import Leak
@@ -20,6 +21,7 @@ from .limits import Limits
 from .loads import Load
 from .parts import Part
 from .priorities import Priority
+from .usage import Usage
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
 
@@ -28,6 +30,7 @@ DEFAULT_QUEUE = "default"
 
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 TaskId = Annotated[str, Field(min_length=1, max_length=256)]
+Preamble = Annotated[str, Field(max_length=MAX_SOURCE)]
 Stdin = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
@@ -40,6 +43,11 @@ class PromptJob(Wire):
     """The run it belongs to, if any: one submission of a dataset under one configuration."""
     task_id: TaskId | None = None
     """The row of a dataset it was made from, by that dataset's own name for it."""
+    cluster: TaskId | None = None
+    """What the task has in common with others, such as a problem of which there are several forms: statistics do not
+    take tasks of one cluster for independent. None is that of its task alone."""
+    excluded: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Why it is left out of the score, such as `broken` or `flaky`; None where it counts."""
     part: Part | None = None
     """What of that dataset its run is of; None is all of it."""
     sample: Annotated[int, Field(ge=0)] = 0
@@ -48,6 +56,10 @@ class PromptJob(Wire):
     checker: Checker = ExitsCleanly()
     stdin: Stdin = ""
     """Of a job whose check has no cases: each case has its own."""
+    preamble: Preamble = ""
+    """Source code that is put before each of its programs and is none of the model's, such as imports."""
+    files: GivenFiles = Field(default_factory=dict)
+    """What lies in the directory that its programs run in, by path."""
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] = 3
     """Generations at most, the first one counted."""
     model: Annotated[str, Field(min_length=1)] | None = None
@@ -69,13 +81,14 @@ class PromptJob(Wire):
 
     @model_validator(mode="after")
     def _can_be_called(self) -> "PromptJob":
-        if self.language not in CALLABLE and isinstance(self.checker, MatchesCalls):
+        is_called = any(isinstance(check, MatchesCalls) for check in checks_of(self.checker))
+        if self.language not in CALLABLE and is_called:
             raise ValueError(f"calls {no_calls(self.language)}")
         return self
 
     @model_validator(mode="after")
     def _has_one_input(self) -> "PromptJob":
-        if self.stdin and isinstance(self.checker, MatchesOutput):
+        if self.stdin and any(isinstance(one, MatchesOutput) for one in checks_of(self.checker)):
             raise ValueError(
                 "standard input goes into the cases of the check, each of which is a run"
             )
@@ -85,6 +98,8 @@ class PromptJob(Wire):
     def _can_be_left_to_gemini(self) -> "PromptJob":
         if self.code_execution:
             why = why_not_by_gemini(self.language, self.checker, self.stdin)
+            if self.preamble or self.files:
+                why = "Gemini runs a program alone, with no preamble and no files"
             if why:
                 raise ValueError(why)
         return self
@@ -202,25 +217,6 @@ class Isolation(Wire):
     """Names of what the kernel or this account refused, of what a stronger profile has."""
 
 
-class Usage(Wire):
-    """Tokens, by Gemini's names (`usageMetadata`). None is unknown, not zero."""
-
-    prompt_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    total_token_count: int | None = None
-
-    def __add__(self, other: "Usage") -> "Usage":
-        """The sum, in which an unknown part counts as nothing unless both are unknown."""
-        return Usage(
-            **{
-                name: None if mine is None and theirs is None else (mine or 0) + (theirs or 0)
-                for (name, mine), (_, theirs) in zip(self, other, strict=True)
-            }
-        )
-
-
 class ModelReply(Wire):
     """What the model answered, as received and as read."""
 
@@ -284,6 +280,8 @@ class CaseResult(Wire):
     """What had to come out, in the program's language and cut to a bounded length; None where nobody can say."""
     actual: str | None = None
     """What came out instead, or the error; None where nothing is known of it."""
+    check: Annotated[int, Field(ge=1)] | None = None
+    """Which of several checks it is of, counted from 1 as the job has them; None where there is one."""
 
 
 class Attempt(Wire):

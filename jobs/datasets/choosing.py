@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +23,10 @@ class Tasks(Protocol):
     name: str
     languages: Counter[Language]
     """How many of them are to be solved in each."""
+    requires: Counter[str]
+    """How many need each module beyond the standard library; of those that count."""
+    excluded: Mapping[str, str]
+    """Why a task is left out of the score, by its id."""
 
     def __len__(self) -> int: ...
 
@@ -41,7 +45,13 @@ class ChosenTasks:
         self.name = tasks.name
         self._tasks = tasks
         self._part = part
-        self.languages: Counter[Language] = Counter(task.language for task in self)
+        self.excluded = tasks.excluded
+        self.languages: Counter[Language] = Counter()
+        self.requires: Counter[str] = Counter()
+        for task in self:
+            self.languages[task.language] += 1
+            if task.id not in self.excluded:
+                self.requires.update(task.requires)
         self._n = self.languages.total()
         if len(part.items) > 0 or not self._n:
             self._refuse_what_is_not_there()

@@ -8,13 +8,14 @@ from operator import itemgetter
 from typing import Literal, TypeAlias
 
 from jobs.conversations import STUCK
-from jobs.models import Record, Usage
+from jobs.models import Record
 from jobs.stats import clustered_error
+from jobs.usage import Usage
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
 from .conduct import Conduct, ConductBuilder
-from .rates import FirstAgainstLast, Percentiles, Rate, RepairRound, SampleRate, sample_rates
+from .rates import FirstAgainstLast, Percentiles, Rate, RepairRound, SampleRate, Tried, sample_rates
 from .rounds import RoundsBuilder
 
 __all__ = ["OpenJob", "Rate", "Report", "ReportBuilder", "build_report", "natural_order"]
@@ -34,6 +35,16 @@ class OpenJob(Wire):
     explanation: str
 
 
+class Excluded(Wire):
+    """Jobs of rows that say nothing of a model, which are left out of every rate."""
+
+    n_jobs: int
+    reasons: dict[str, int]
+    """How many for each reason."""
+    solved_with_them: Rate
+    """What the share of solved jobs would be if they counted."""
+
+
 class Report(Wire):
     """A run in numbers. Jobs that failed because of us are listed as `unscored` and count in no rate."""
 
@@ -43,9 +54,12 @@ class Report(Wire):
     solved_within: tuple[Rate, ...]
     """Scored jobs accepted within 1, 2, … attempts. Later attempts see the error, so this is not pass@k."""
     solved_error: float | None
-    """The standard error of the share of judged jobs that are solved, clustered by task; None for fewer than two."""
+    """The standard error of the share of judged jobs that are solved, clustered by task or the cluster that it names;
+    None for fewer than two."""
     n_tasks: int
     """Tasks of which a job was judged."""
+    n_clusters: int
+    """What is taken for independent: tasks, those that name one cluster together as one."""
     samples: tuple[SampleRate, ...]
     """pass@k over independent samples; empty where no task has two."""
     rounds: tuple[RepairRound, ...]
@@ -62,6 +76,8 @@ class Report(Wire):
     """The formats of results that were judged elsewhere."""
     never_solved: tuple[OpenJob, ...]
     unscored: tuple[OpenJob, ...]
+    excluded: Excluded | None
+    """The jobs of rows that are left out of every rate here; None where there are none."""
     usage: Usage
     cost_usd: float
     """Of the jobs whose cost is known; those that failed because of us are among them."""
@@ -95,6 +111,9 @@ class ReportBuilder:
         self._verdicts: Counter[Verdict] = Counter()
         self._most_attempts = 0
         self._tasks: dict[str, Counter[int | None]] = {}
+        self._clusters: dict[str, str] = {}
+        self._excluded: Counter[str] = Counter()
+        self._excluded_tasks: list[Tried] = []
         # How many samples each attempt has solved, and under None those that none has.
         self._rounds = RoundsBuilder()
         self._model_seconds = array("d")
@@ -116,10 +135,12 @@ class ReportBuilder:
     def add(self, record: Record) -> None:
         """Count a record."""
         self._verdicts[record.verdict] += 1
-        if record.verdict.is_scored:
+        if record.job.excluded is not None:
+            self._exclude(record, record.job.excluded)
+        elif record.verdict.is_scored:
             self._score(record)
         self._measure(record)
-        if record.solved_at is None:
+        if record.solved_at is None and record.job.excluded is None:
             self._open.append((_in_reading_order(record), _open(record)))
         self._tokens.update({name: n for name, n in record.usage if n is not None})
         self._cost_usd += record.cost_usd or 0.0
@@ -141,19 +162,21 @@ class ReportBuilder:
 
     def report(self) -> Report:
         """What they came to."""
-        n_scored = sum(n for verdict, n in self._verdicts.items() if verdict.is_scored)
+        n_scored = sum(ends.total() for ends in self._tasks.values())
         open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
-        counts = self._solved_within(self._most_attempts)
+        tasks = self._solved_within(self._most_attempts)
+        counts = _by_cluster(tasks)
         return Report(
             n_jobs=self._verdicts.total(),
             n_scored=n_scored,
             solved_within=tuple(
-                Rate.over(self._solved_within(within))
+                Rate.over(_by_cluster(self._solved_within(within)))
                 for within in range(1, self._most_attempts + 1)
             ),
             solved_error=clustered_error(map(_outcomes, counts)),
             n_tasks=len(self._tasks),
-            samples=sample_rates(counts),
+            n_clusters=len(counts),
+            samples=sample_rates(tasks),
             rounds=self._rounds.rounds(),
             first_against_last=self._rounds.first_against_last(),
             verdicts=dict(self._verdicts),
@@ -163,6 +186,7 @@ class ReportBuilder:
             imported_from=tuple(sorted(self._imported)),
             never_solved=tuple(job for job in open_jobs if job.verdict.is_scored),
             unscored=tuple(job for job in open_jobs if not job.verdict.is_scored),
+            excluded=self._left_out(tasks),
             usage=Usage.model_validate(self._tokens),
             cost_usd=self._cost_usd,
             n_unpriced=self._n_unpriced,
@@ -182,6 +206,23 @@ class ReportBuilder:
         self._rounds.add(record.attempts)
         task = record.job.task_id or record.job_id
         self._tasks.setdefault(task, Counter())[record.solved_at] += 1
+        if record.job.cluster is not None:
+            self._clusters[task] = record.job.cluster
+
+    def _exclude(self, record: Record, reason: str) -> None:
+        self._excluded[reason] += 1
+        if record.verdict.is_scored:
+            cluster = record.job.cluster or record.job.task_id or record.job_id
+            self._excluded_tasks.append(Tried(cluster, 1, int(record.solved_at is not None)))
+
+    def _left_out(self, tasks: list[Tried]) -> Excluded | None:
+        if not self._excluded:
+            return None
+        return Excluded(
+            n_jobs=self._excluded.total(),
+            reasons=dict(sorted(self._excluded.items())),
+            solved_with_them=Rate.over(_by_cluster([*tasks, *self._excluded_tasks])),
+        )
 
     def _measure(self, record: Record) -> None:
         for attempt in record.attempts:
@@ -192,11 +233,15 @@ class ReportBuilder:
                 self._wall_seconds.append(attempt.execution.wall_seconds)
                 self._cpu_seconds.append(attempt.execution.cpu_seconds)
 
-    def _solved_within(self, within: int) -> list[tuple[int, int]]:
+    def _solved_within(self, within: int) -> list[Tried]:
         """For each task, how many samples were judged, and how many of them so many attempts have solved."""
         return [
-            (ends.total(), sum(n for at, n in ends.items() if at is not None and at <= within))
-            for ends in self._tasks.values()
+            Tried(
+                self._clusters.get(task, task),
+                ends.total(),
+                sum(n for at, n in ends.items() if at is not None and at <= within),
+            )
+            for task, ends in self._tasks.items()
         ]
 
 
@@ -208,9 +253,31 @@ def build_report(records: Iterable[Record]) -> Report:
     return builder.report()
 
 
+def _by_cluster(tasks: Iterable[Tried]) -> list[tuple[int, int]]:
+    """For each cluster, how many samples were judged, and how many of them solved."""
+    clusters: dict[str, tuple[int, int]] = {}
+    for each in tasks:
+        n, n_solved = clusters.get(each.cluster, (0, 0))
+        clusters[each.cluster] = (n + each.n, n_solved + each.n_solved)
+    return list(clusters.values())
+
+
 def _outcomes(counts: tuple[int, int]) -> list[float]:
     n, n_solved = counts
     return [1.0] * n_solved + [0.0] * (n - n_solved)
+
+
+def clusters_in_words(report: Report) -> str:
+    """What standard errors and intervals take for independent."""
+    if report.n_clusters == report.n_tasks:
+        return f"{report.n_tasks} tasks"
+    return f"{report.n_clusters} clusters of {report.n_tasks} tasks"
+
+
+def excluded_in_words(excluded: Excluded) -> str:
+    """How many rows are left out, and why."""
+    reasons = ", ".join(f"{n} {reason}" for reason, n in excluded.reasons.items())
+    return f"{excluded.n_jobs} {'job' if excluded.n_jobs == 1 else 'jobs'} of rows left out ({reasons})"
 
 
 def natural_order(name: str) -> _Natural:

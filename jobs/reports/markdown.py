@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from . import OpenJob, Report
+from . import OpenJob, Report, clusters_in_words, excluded_in_words
 from .conduct import told_of_conduct
 from .rates import Percentiles, Rate
 from .text import SIMULATED_NOTE
@@ -25,10 +25,14 @@ def markdown_lines(name: str, report: Report) -> Iterator[str]:
     yield from _section("Solved", ("within attempts", "n / N", "rate", "95 % interval (Wilson)"))
     for number, rate in enumerate(report.solved_within, 1):
         yield row(str(number), *_rate(rate))
+    if report.excluded is not None:
+        yield row("with rows left out", *_rate(report.excluded.solved_with_them))
+        yield ""
+        yield f"{cell(excluded_in_words(report.excluded))}."
     if report.solved_error is not None:
         yield ""
         error = percent(report.solved_error)
-        yield f"Standard error, clustered by {report.n_tasks} tasks: {error}."
+        yield f"Standard error, clustered by {clusters_in_words(report)}: {error}."
     yield from _samples(report)
     yield from _rounds(report)
     yield from _verdicts(report)

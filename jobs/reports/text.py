@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from . import OpenJob, Rate, Report
+from . import OpenJob, Rate, Report, clusters_in_words, excluded_in_words
 from .conduct import told_of_conduct
 
 SIMULATED_NOTE = "RECORDINGS, NOT A MODEL: the answers were recorded earlier; these numbers say nothing about Gemini."
@@ -25,8 +25,11 @@ def report_lines(report: Report) -> Iterator[str]:
             else ""
         )
         yield f"  {name:<22}{_rate(rate)}{remark}"
+    if report.excluded is not None:
+        yield f"  {excluded_in_words(report.excluded)};"
+        yield f"  {'with them':<22}{_rate(report.excluded.solved_with_them)}"
     if report.solved_error is not None:
-        yield f"  standard error {_percent(report.solved_error)}, clustered by {report.n_tasks} tasks"
+        yield f"  standard error {_percent(report.solved_error)}, clustered by {clusters_in_words(report)}"
     yield from _sample_lines(report)
     yield from _round_lines(report)
     if report.never_solved:

@@ -77,9 +77,16 @@ class Busy:
             self.runs.append((code.code, self._most.pop(number)))
 
     async def verify(
-        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str = ""
+        self,
+        code: ExecutableCode,
+        tests: str,
+        limits: Limits,
+        *,
+        stdin: str = "",
+        files: Files = NO_FILES,
     ) -> Verification:
-        return await self._sandbox.verify(code, tests, self._limits(limits), stdin=stdin)
+        held = self._limits(limits)
+        return await self._sandbox.verify(code, tests, held, stdin=stdin, files=files)
 
     async def aclose(self) -> None: ...
 
@@ -168,7 +175,8 @@ async def test_a_cancelled_job_gives_back_its_turn_to_be_alone(sandbox: Sandbox)
     code = ExecutableCode(language=Language.PYTHON, code=_ENDLESS)
     busy = Busy(sandbox, 0)
     runner = FairRunner(busy, turns, Machine())
-    task = asyncio.create_task(runner.run(code, limits, stdin="", harness=NO_HARNESS))
+    run = runner.run(code, limits, stdin="", harness=NO_HARNESS, files=NO_FILES)
+    task = asyncio.create_task(run)
     await wait_until(lambda: busy.n_runs == 2, 20, "the run alone")
     task.cancel()
     await asyncio.wait([task])

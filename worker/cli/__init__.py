@@ -149,6 +149,14 @@ for _word, _function, _help in (
     _schedule.command(f"worker.cli.{_function}", name=_word, help=_help)
 app.command(_schedule)
 
+_dataset = App(name="dataset", help="Look at a dataset before it is paid for.")
+_dataset.command(
+    "worker.cli.dataset:check_dataset",
+    name="check",
+    help="Find rows that say nothing of a model: broken, flaky, slow, and what nothing can fail.",
+)
+app.command(_dataset)
+
 _store = App(name="store", help="Look after the records of finished jobs.")
 _store.command(
     "worker.cli.store:verify_store",

@@ -36,6 +36,8 @@ class Batch:
     n_jobs: int
     languages: Mapping[Language, int]
     """How many of the jobs are to be solved in each."""
+    requires: Mapping[str, int]
+    """How many of the jobs need each module beyond Python's own."""
     make: Callable[[], Iterator[PromptJob]]
     """The jobs, but for what stands here."""
     place: Place
@@ -149,9 +151,12 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
                 yield task.to_job(
                     run_id,
                     sample=sample,
+                    excluded=tasks.excluded.get(task.id or ""),
                     max_attempts=max_attempts or settings.attempts.max,
                     limits=settings.limits,
                 )
 
     languages = {language: n * samples for language, n in tasks.languages.items()}
-    return Batch(run_id, len(tasks) * samples, languages, make, place, settings.conversation, cache)
+    requires = {name: n * samples for name, n in tasks.requires.items()}
+    n_jobs = len(tasks) * samples
+    return Batch(run_id, n_jobs, languages, requires, make, place, settings.conversation, cache)

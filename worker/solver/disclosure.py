@@ -5,6 +5,8 @@ told: no input, no argument, no source, nothing that was expected. A program tha
 again, in any disguise, in whatever it prints, in each error it raises and in every place it says that it failed in. So
 of all that it says one line of the program is told, and what an interpreter could have said of that line in words that
 are the same for every input.
+
+Of several checks the one that failed decides what is told.
 """
 
 import re
@@ -12,7 +14,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import assert_never
 
-from jobs.checkers import Case, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.checkers import Case, Check, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from jobs.models import ExecutableCode, PromptJob
 from jobs.verdicts import Verdict
 from worker.sandbox.languages import ROWS
@@ -52,22 +54,24 @@ def told_of(job: PromptJob, judgement: Judgement) -> Told:
             assert_never(never)
 
 
-def is_shown(job: PromptJob, case: Case) -> bool:
-    """Whether the model may be shown this case of the job's check."""
-    match job.conversation.feedback, job.checker:
-        case "oracle", _:
+def is_shown(job: PromptJob, check: MatchesOutput, case: Case) -> bool:
+    """Whether the model may be shown this case of a check of the job."""
+    match job.conversation.feedback:
+        case "oracle":
             return True
-        case "public", MatchesOutput() as checker:
-            return checker.is_public(case)
-        case _:
+        case "public":
+            return check.is_public(case)
+        case "none":
             return False
+        case never:
+            assert_never(never)
 
 
-def is_counted(job: PromptJob) -> bool:
-    """Whether the model may be told how many cases of the job's check were right."""
-    match job.checker:
+def is_counted(job: PromptJob, check: Check) -> bool:
+    """Whether the model may be told how many cases of a check of the job were right."""
+    match check:
         case MatchesOutput(cases=cases):
-            return all(is_shown(job, case) for case in cases)
+            return all(is_shown(job, check, case) for case in cases)
         case MatchesCalls(public=is_public):
             return is_public or job.conversation.feedback == "oracle"
         case _:
@@ -76,7 +80,7 @@ def is_counted(job: PromptJob) -> bool:
 
 
 def _public_of(job: PromptJob, judgement: Judgement) -> Told:
-    checker = job.checker
+    checker = judgement.check
     match checker:
         case ExitsCleanly():
             return Told.ALL
@@ -108,9 +112,9 @@ def deciding_case(judgement: Judgement) -> int:
     return next(failed, len(judgement.cases) - 1)
 
 
-def which_failed(job: PromptJob, judgement: Judgement) -> str:
+def which_failed(judgement: Judgement) -> str:
     """Which part of a hidden check failed, in words."""
-    match job.checker:
+    match judgement.check:
         case MatchesOutput(cases=parts) | MatchesCalls(calls=parts):
             n = len(parts)
         case _:
@@ -120,7 +124,7 @@ def which_failed(job: PromptJob, judgement: Judgement) -> str:
         return "after its hidden tests the program"
     if n > 1 and number >= 0:
         return f"hidden test {number + 1} of {n}"
-    return "the hidden tests" if isinstance(job.checker, PassesTests) else "the hidden test"
+    return "the hidden tests" if isinstance(judgement.check, PassesTests) else "the hidden test"
 
 
 def told_error(failure: Failure, program: ExecutableCode, place: Sequence[Frame]) -> str:

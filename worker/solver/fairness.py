@@ -8,7 +8,7 @@ import structlog
 
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, Execution, Rerun
-from worker.sandbox import Harness, Sandbox, Verification
+from worker.sandbox import Files, Harness, Sandbox, Verification
 
 from .machine import Machine
 from .turns import Turns
@@ -35,22 +35,22 @@ class FairRunner:
     """What was repeated so far."""
 
     async def run(
-        self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness
+        self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness, files: Files
     ) -> Execution:
         """What came of one run, or of its repetition."""
 
         def once() -> Awaitable[Execution]:
-            return self.sandbox.run(code, limits, stdin=stdin, harness=harness)
+            return self.sandbox.run(code, limits, stdin=stdin, harness=harness, files=files)
 
         return await self._fairly(once)
 
     async def verify(
-        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str
+        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str, files: Files
     ) -> Verification:
         """The same of one run beside its tests."""
 
         def once() -> Awaitable[Verification]:
-            return self.sandbox.verify(code, tests, limits, stdin=stdin)
+            return self.sandbox.verify(code, tests, limits, stdin=stdin, files=files)
 
         return await self._fairly(once)
 

@@ -11,7 +11,14 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
-from jobs.checkers import ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.checkers import (
+    Check,
+    ExitsCleanly,
+    MatchesCalls,
+    MatchesOutput,
+    PassesTests,
+    checks_of,
+)
 from jobs.languages import Language
 from jobs.models import PromptJob
 
@@ -34,34 +41,46 @@ class Secret:
 
 def secrets_of(job: PromptJob) -> Iterator[Secret]:
     """What the hidden part of the job's check expects, trivial things among it."""
-    match job.checker:
+    for check in checks_of(job.checker):
+        yield from _secrets_of(check, job.language)
+
+
+def _secrets_of(check: Check, language: Language) -> Iterator[Secret]:
+    match check:
         case ExitsCleanly():
             return
-        case MatchesOutput() as checker:
-            yield from _secrets_of_cases(checker)
+        case MatchesOutput():
+            yield from _secrets_of_cases(check)
         case PassesTests(public=False, tests=tests):
-            yield from _secrets_of_tests(tests, job.language)
+            yield from _secrets_of_tests(tests, language)
         case MatchesCalls(public=False, calls=calls):
             for number, call in enumerate(calls, 1):
                 yield from _spelled(f"call {number}", call.expected)
         case PassesTests() | MatchesCalls():
             return
         case _:
-            assert_never(job.checker)
+            assert_never(check)
 
 
 def shown_of(job: PromptJob) -> Iterator[str]:
     """What the model is or may be told anyway: the prompt, and what is public of the check."""
-    yield job.prompt
-    match job.checker:
-        case MatchesOutput() as checker:
-            for case in filter(checker.is_public, checker.cases):
-                yield from (case.stdin, case.expect)
-        case ExitsCleanly() | PassesTests() | MatchesCalls():
-            # Public or hidden as a whole.
-            return
-        case _:
-            assert_never(job.checker)
+    yield from (job.prompt, job.preamble)
+    several = checks_of(job.checker)
+    for check in several:
+        match check:
+            case MatchesOutput():
+                for case in filter(check.is_public, check.cases):
+                    yield from (case.stdin, case.expect)
+            case PassesTests(public=True, tests=tests) if len(several) > 1:
+                yield tests
+            case MatchesCalls(public=True, calls=calls) if len(several) > 1:
+                for call in calls:
+                    yield from _spellings(call.expected)
+            case ExitsCleanly() | PassesTests() | MatchesCalls():
+                # One of them alone is public or hidden as a whole.
+                continue
+            case _:
+                assert_never(check)
 
 
 def _secrets_of_cases(checker: MatchesOutput) -> Iterator[Secret]:

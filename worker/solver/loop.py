@@ -11,6 +11,7 @@ from jobs.code_execution import ExecutedBy
 from jobs.conversations import Style
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, ModelReply, PromptJob
+from jobs.preambles import with_preamble
 from worker.errors import ModelNotFoundError, ModelRejectedError
 from worker.model import ModelClient, ModelRequest
 from worker.sandbox import Sandbox
@@ -131,7 +132,9 @@ class FeedbackLoop:
         extraction = program_of(reply, job.language)
         if extraction.code is None:
             return extraction, None, Checked(None, no_program(extraction))
-        code = ExecutableCode(language=job.language, code=extraction.code)
+        code = ExecutableCode(
+            language=job.language, code=with_preamble(job.preamble, extraction.code)
+        )
         is_known = is_known_to_last(code, attempts)
         runner = FairRunner(self._sandbox, self._turns, self._machine, is_known=is_known)
         checked = await check(job, code, limits, runner)
