@@ -17,7 +17,7 @@ from .clock import new_id
 from .code_execution import ExecutedBy, why_not_by_gemini
 from .conversations import Conversation, End, Style
 from .costs import Cost
-from .extracted import Extracted
+from .extracted import Extracted, ExtractionPolicy
 from .identifiers import Identifier, QueueName, RunId
 from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
@@ -54,6 +54,13 @@ class PromptJob(Wire):
     """Who is to answer: a model of Gemini's, `replay`, or `replay:PATH`. None leaves it to the worker."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     conversation: Conversation = Conversation()
+    extraction: ExtractionPolicy = ExtractionPolicy.STRUCTURE_FIRST
+    """How the program is found in each reply."""
+    as_recorded: bool = False
+    """Whether it goes through all attempts that were recorded, past one that is accepted: whoever asked for more then
+    did not know that. Without recordings it means nothing."""
+    rescores: Identifier | None = None
+    """The job whose stored replies are judged again; no model is asked."""
     cache: bool = False
     """Whether a reply that was paid for earlier, to the same words for the same sample, will do."""
     code_execution: bool = False
@@ -247,9 +254,12 @@ class ModelReply(Wire):
     style: Style | None = None
     """How its prompt told of the attempts before; None where it told of none."""
     cached: bool = False
-    """It was paid for earlier, and came out of the cache: usage and latency are those of that time."""
+    """It was paid for earlier, and came out of the cache or of the record that is judged again: usage and latency are
+    those of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
+    recordings_left: int | None = None
+    """How many more attempts are recorded of its job; None of a reply that is no recording."""
 
     @property
     def call_class(self) -> CallClass:
@@ -356,8 +366,11 @@ class Record(Wire):
 
     @property
     def solved_at(self) -> int | None:
-        """The number of the accepted attempt, or None."""
-        return len(self.attempts) if self.verdict is Verdict.ACCEPTED else None
+        """The number of the attempt since which all were accepted, or None."""
+        if self.verdict is not Verdict.ACCEPTED:
+            return None
+        failed = (each.number for each in self.attempts if each.verdict is not Verdict.ACCEPTED)
+        return max(failed, default=0) + 1
 
     @property
     def explanation(self) -> str:

@@ -173,7 +173,9 @@ class ReportBuilder:
         )
 
     def _score(self, record: Record) -> None:
-        self._most_attempts = max(self._most_attempts, record.job.max_attempts)
+        # As recorded, there may be as many as a job may have, and are as many as there were.
+        may_be = len(record.attempts) if record.job.as_recorded else record.job.max_attempts
+        self._most_attempts = max(self._most_attempts, may_be)
         self._rounds.add(record.attempts)
         task = record.job.task_id or record.job_id
         self._tasks.setdefault(task, Counter())[record.solved_at] += 1

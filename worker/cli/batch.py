@@ -41,6 +41,8 @@ class Batch:
     cache: bool = False
     code_execution: bool = False
     """Whether Gemini runs the programs itself."""
+    as_recorded: bool = False
+    """Whether all attempts that were recorded are gone through."""
     model: str | None = None
     budget: Budget = field(default_factory=Budget)
     """What the run may use."""
@@ -56,6 +58,7 @@ class Batch:
             "conversation": self.conversation,
             "cache": self.cache,
             "code_execution": self.code_execution,
+            "as_recorded": self.as_recorded,
         }
         for job in self.make():
             yield job.model_copy(update=changes)
@@ -81,6 +84,20 @@ class Batch:
                 note="nothing was queued",
             )
         return replace(self, budget=budget)
+
+    def gone_through(self, settings: "Settings") -> "Batch":
+        """The same jobs, each with all attempts that were recorded of it, past one that is accepted.
+
+        Raises:
+            UsageError: it is no recording that answers.
+        """
+        if not is_replayed(settings.meant_model):
+            raise UsageError(
+                f"--as-recorded goes through recorded attempts, and {settings.meant_model} is a model",
+                fixes=["name recordings:  --model replay:FILE", "or leave out --as-recorded"],
+                note="nothing was queued",
+            )
+        return replace(self, as_recorded=True)
 
     def run_by_gemini(self, settings: "Settings") -> "Batch":
         """The same jobs, whose programs Gemini runs itself.

@@ -11,6 +11,7 @@ from cyclopts import Parameter, validators
 
 from config.escaping import escaped
 from config.redaction import redact_known_forms
+from jobs.bounds import MAX_ATTEMPTS
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
@@ -66,6 +67,13 @@ class RunFlags:
         ),
     ] = None
     code_execution: CodeExecution = False
+    as_recorded: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="with recordings: go through all that were recorded of a job, past an attempt that is accepted",
+        ),
+    ] = False
     detach: Detach = False
     batch: Annotated[
         bool,
@@ -118,11 +126,13 @@ def evaluate(
         settings,
         place=place_of(lane),
         samples=run.samples,
-        max_attempts=run.max_attempts,
+        max_attempts=run.max_attempts or (MAX_ATTEMPTS if run.as_recorded else None),
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
     ).within(budget_in(budget))
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
+    if run.as_recorded:
+        batch = batch.gone_through(settings)
     if run.batch:
         batch = _in_batches(settings, batch, run, lane)
     if run.detach:

@@ -11,6 +11,7 @@ from jobs.code_execution import ExecutedBy
 from jobs.conversations import Style
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
+from jobs.verdicts import Verdict
 from worker.errors import ModelNotFoundError, ModelRejectedError
 from worker.model import ModelClient, ModelRequest
 from worker.sandbox import Harness, Sandbox, Verification
@@ -76,7 +77,7 @@ class FeedbackLoop:
                 number=number,
                 reply=reply,
                 call_class=reply.call_class,
-                extraction=extraction.kept,
+                extraction=extraction.kept(job.extraction),
                 executable_code=code,
                 executed_by=_executor(job, code),
                 code_execution_result=judgement.result,
@@ -122,7 +123,7 @@ class FeedbackLoop:
     ) -> tuple[Extraction, ExecutableCode | None, Checked]:
         if job.code_execution:
             return reported(job, reply, limits)
-        extraction = program_of(reply, job.language)
+        extraction = program_of(reply, job.language, job.extraction)
         if extraction.code is None:
             return extraction, None, Checked(None, no_program(extraction))
         code = ExecutableCode(language=job.language, code=extraction.code)
@@ -158,7 +159,8 @@ def _with_consequence(
     if end := end_of(job, attempts):
         return attempt.model_copy(update={"end": end})
     number, _ = conversation_so_far(job, attempts)
-    if number != attempt.conversation:
+    # Of an accepted one there is nothing to tell: only recordings go on from there.
+    if number != attempt.conversation or attempt.verdict is Verdict.ACCEPTED:
         return attempt
     told, code = checked.told, attempt.executable_code
     words = feedback(attempt.number, job, told.judgement, code, told.execution)
@@ -186,4 +188,5 @@ def _request(job: PromptJob, attempts: Sequence[Attempt], style: Style) -> Model
         conversation=number,
         code_execution=job.code_execution,
         cache=job.cache,
+        rescores=job.rescores,
     )
