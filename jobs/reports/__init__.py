@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from jobs.conversations import STUCK
 from jobs.models import Record, Usage
+from jobs.outlines import Outline
 from jobs.stats import clustered_error
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
@@ -20,6 +21,8 @@ __all__ = ["OpenJob", "Rate", "Report", "ReportBuilder", "build_report", "natura
 
 _Natural: TypeAlias = list[tuple[int, str]]
 _Order: TypeAlias = tuple[_Natural, int, str]
+Counted: TypeAlias = Record | Outline
+"""What is counted: of a record, no more than its outline."""
 
 
 class OpenJob(Wire):
@@ -110,7 +113,7 @@ class ReportBuilder:
         self._profiles: set[str] = set()
         self._layers: set[str] | None = None
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Counted) -> None:
         """Count a record."""
         self._verdicts[record.verdict] += 1
         if record.verdict.is_scored:
@@ -172,7 +175,7 @@ class ReportBuilder:
             isolation_layers=tuple(sorted(self._layers or ())),
         )
 
-    def _score(self, record: Record) -> None:
+    def _score(self, record: Counted) -> None:
         # As recorded, there may be as many as a job may have, and are as many as there were.
         may_be = len(record.attempts) if record.job.as_recorded else record.job.max_attempts
         self._most_attempts = max(self._most_attempts, may_be)
@@ -180,7 +183,7 @@ class ReportBuilder:
         task = record.job.task_id or record.job_id
         self._tasks.setdefault(task, Counter())[record.solved_at] += 1
 
-    def _measure(self, record: Record) -> None:
+    def _measure(self, record: Counted) -> None:
         for attempt in record.attempts:
             is_live = not (attempt.reply.simulated or attempt.reply.cached or attempt.reply.batch)
             if is_live and record.imported_from is None:
@@ -197,7 +200,7 @@ class ReportBuilder:
         ]
 
 
-def build_report(records: Iterable[Record]) -> Report:
+def build_report(records: Iterable[Counted]) -> Report:
     """Count a run's records; their order does not matter."""
     builder = ReportBuilder()
     for record in records:
@@ -218,12 +221,12 @@ def natural_order(name: str) -> _Natural:
     ]
 
 
-def _in_reading_order(record: Record) -> _Order:
+def _in_reading_order(record: Counted) -> _Order:
     """By task, then by sample."""
     return natural_order(record.job.task_id or ""), record.job.sample, record.job_id
 
 
-def _open(record: Record) -> OpenJob:
+def _open(record: Counted) -> OpenJob:
     return OpenJob(
         job_id=record.job_id,
         task_id=record.job.task_id,

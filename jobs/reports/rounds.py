@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from jobs.models import Attempt
+from jobs.outlines import OutlinedAttempt
 from jobs.stats import CurveBuilder
 from jobs.verdicts import Verdict
 
@@ -20,7 +21,7 @@ class RoundsBuilder:
         self._gained = 0
         self._lost = 0
 
-    def add(self, attempts: Sequence[Attempt]) -> None:
+    def add(self, attempts: Sequence[Attempt | OutlinedAttempt]) -> None:
         """Count those of a job."""
         course = [attempt.verdict is Verdict.ACCEPTED for attempt in attempts]
         self._curve.add(course)

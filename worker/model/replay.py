@@ -80,7 +80,7 @@ def load_recordings(path: Path | Traversable, model: str | None = None) -> Recor
         RecordDamagedError: a record in the folder cannot be read.
     """
     try:
-        if isinstance(path, Path) and path.is_dir():
+        if isinstance(path, Path) and path != Path() and path.is_dir():
             return _in_folder(path)
         lines, problems = _in_file(path)
     except OSError as error:
@@ -163,13 +163,14 @@ def _in_file(path: Path | Traversable) -> tuple[dict[int, list[Recorded]], dict[
 
 
 def _in_folder(folder: Path) -> RecordingsInMemory:
-    """The replies in a folder of records, one file each, as the record store keeps them.
+    """The replies in a folder of records: one file each, beside each other or in shards as the record store has them.
 
     Raises:
         UsageError: they are not those of one run.
         RecordDamagedError: one cannot be read.
     """
-    paths = [path for path in sorted(folder.rglob("*.json")) if not path.name.startswith(".")]
+    beside, in_shards = folder.glob("[!.]*.json"), folder.glob("[0-9a-f][0-9a-f]/[!.]*.json")
+    paths = sorted([*beside, *in_shards])
     records = [read_record(path.read_bytes(), str(path)) for path in paths]
     runs = sorted({record.job.run_id or "no run" for record in records})
     if len(runs) != 1:
