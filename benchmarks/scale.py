@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -34,6 +35,7 @@ _PROMPTMILL = Path(sysconfig.get_path("scripts")) / "promptmill"
 _HIGH_WATER = 5000
 _PROMPT_CHARACTERS = 1000
 _MODEL = "gemini-3"
+_LANE = "promptmill:queue:default:gemini:normal"
 _LOOK_SECONDS = 0.25
 _N_SHOWN = 10
 _MOST_PRODUCER_MIB = 150
@@ -112,8 +114,6 @@ async def _submit_and_wait(url: str, run_id: str, samples: range) -> None:
 
 
 def _keeps_its_bounds(url: str, n_jobs: int) -> bool:
-    mark_mib = _size_of_the_mark(url)
-    empty(url)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prompts = folder / "prompts.jsonl"
@@ -122,6 +122,8 @@ def _keeps_its_bounds(url: str, n_jobs: int) -> bool:
                 f'{{"prompt": "{number:08} {"x" * (_PROMPT_CHARACTERS - 9)}"}}\n'
                 for number in range(n_jobs)
             )
+        mark_mib = _size_of_the_mark(url, prompts)
+        empty(url)
         with _workers("noop", 1, url, folder) as [worker]:
             rows = _watched(url, prompts, worker.pid)
     most = [max(row[column] for row in rows) for column in (1, 2, 3)]
@@ -149,40 +151,60 @@ def _keeps_its_bounds(url: str, n_jobs: int) -> bool:
     return is_kept
 
 
-def _size_of_the_mark(url: str) -> float:
+def _size_of_the_mark(url: str, prompts: Path) -> float:
+    """What the first of the same prompts take, submitted by the same command, while nobody takes them."""
     empty(url)
-
-    async def fill() -> None:
-        async with JobQueue(url, records=MemoryRecordStore()) as queue:
-            await queue.submit_all(
-                PromptJob(prompt="x" * _PROMPT_CHARACTERS, run_id="r", sample=n, model=_MODEL)
-                for n in range(_HIGH_WATER)
-            )
-
-    asyncio.run(fill())
+    few = prompts.with_name("mark.jsonl")
+    with prompts.open() as every, few.open("w") as file:
+        file.writelines(islice(every, _HIGH_WATER))
+    subprocess.run(
+        _submit_command(few),
+        env=_environment(url),
+        cwd=few.parent,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    with redis.Redis.from_url(url) as client:
+        n_queued = client.zcard(_LANE)
+    if n_queued != min(_HIGH_WATER, _n_lines(few)):
+        raise RuntimeError(f"{n_queued} prompts are queued, not as many as the mark allows")
     return _redis_mib(url)
 
 
-def _watched(url: str, prompts: Path, worker: int) -> list[tuple[float, ...]]:
-    words = ["submit", "--jsonl", str(prompts), "--run", "scale", "--model", _MODEL]
-    environment = {
+def _n_lines(path: Path) -> int:
+    with path.open() as file:
+        return sum(1 for _ in file)
+
+
+def _submit_command(prompts: Path) -> list[str]:
+    return [
+        *(str(_PROMPTMILL), "submit", "--jsonl", str(prompts)),
+        *("--run", "scale", "--model", _MODEL),
+    ]
+
+
+def _environment(url: str) -> dict[str, str]:
+    return {
         **os.environ,
         "PROMPTMILL_REDIS__URL": url,
         "PROMPTMILL_QUEUE__HIGH_WATER": str(_HIGH_WATER),
     }
+
+
+def _watched(url: str, prompts: Path, worker: int) -> list[tuple[float, ...]]:
     rows: list[tuple[float, ...]] = []
     began = time.perf_counter()
     with (
         redis.Redis.from_url(url) as client,
         subprocess.Popen(
-            [str(_PROMPTMILL), *words],
-            env=environment,
+            _submit_command(prompts),
+            env=_environment(url),
             cwd=prompts.parent,
             stdout=subprocess.DEVNULL,
         ) as producer,
     ):
         while producer.poll() is None:
-            queued = client.zcard("promptmill:queue:default:gemini:normal")
+            queued = client.zcard(_LANE)
             rows.append(
                 (
                     time.perf_counter() - began,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .checkers import (
+        AllOf,
         Case,
         Checker,
         ExitsCleanly,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .verdicts import Outcome, Verdict
 
 __all__ = [
+    "AllOf",
     "Attempt",
     "Case",
     "CaseResult",
@@ -78,7 +80,7 @@ __all__ = [
 # Loaded when asked for: arq and redis cost 0.4 s to import, and whoever needs only the words must not pay for them.
 _HOME = {
     "checkers": (
-        *("Case", "Checker", "ExitsCleanly", "ExpectedCall"),
+        *("AllOf", "Case", "Checker", "ExitsCleanly", "ExpectedCall"),
         *("MatchesCalls", "MatchesOutput", "PassesTests"),
     ),
     "comparisons": ("Compare",),

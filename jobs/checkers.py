@@ -1,6 +1,6 @@
 """What counts as right: the checkers a job can name."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from pydantic import Field, StrictBool, model_validator
 
@@ -8,6 +8,8 @@ from .bounds import MAX_CASES, MAX_CASES_TEXT, MAX_SOURCE, MAX_TEXT
 from .comparisons import DEFAULT_TOLERANCE, Compare, Tolerance, unusable_because
 from .wire import PlainJson, Wire
 
+MAX_CHECKS = 100
+"""Checks of one job; each is a run of its own, or several."""
 MAX_CALLS = 10_000
 """Calls of one program's function."""
 
@@ -57,6 +59,9 @@ class MatchesOutput(Wire):
     absolute_tolerance: Tolerance = DEFAULT_TOLERANCE
     relative_tolerance: Tolerance = DEFAULT_TOLERANCE
     """Of `float`: two numbers are the same if they are within either of the two."""
+    checker: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE)] | None = None
+    """A Python program whose function `check(stdin, stdout, expected)` says whether an output is right, by returning
+    true, false, or a text that says what is wrong. It is trusted, and runs in the sandbox by itself. None compares."""
     run_all: StrictBool = False
     """Whether the cases after the first one that failed are run, too. They change no verdict."""
     public: Public = False
@@ -64,6 +69,8 @@ class MatchesOutput(Wire):
     @model_validator(mode="after")
     def _can_be_compared(self) -> "MatchesOutput":
         for number, case in enumerate(self.cases, 1):
+            if self.checker is not None and self.compare_of(case) is not Compare.LINES:
+                raise ValueError(f"what case {number} prints is for the checker to compare")
             why = unusable_because(case.expect, self.compare_of(case))
             if why:
                 raise ValueError(f"what case {number} expects is {why}")
@@ -152,9 +159,49 @@ class MatchesCalls(Wire):
         return CallInputs(entry_point=self.entry_point, calls=calls)
 
 
-Checker = Annotated[
+Check = Annotated[
     ExitsCleanly | MatchesOutput | PassesTests | MatchesCalls, Field(discriminator="kind")
 ]
+"""What says by itself whether a program is right."""
+
+
+class AllOf(Wire):
+    """Right is what every one of these checks accepts.
+
+    Public ones are tried first, in their order, then the hidden ones; the first that fails decides, and the others are
+    not tried any more.
+    """
+
+    kind: Literal["all_of"] = "all_of"
+    checks: Annotated[tuple[Check, ...], Field(min_length=2, max_length=MAX_CHECKS)]
+
+    @property
+    def in_order(self) -> tuple[tuple[int, Check], ...]:
+        """The checks in the order in which they are tried, each with its number, counted from 1 as they are given."""
+        return tuple(sorted(enumerate(self.checks, 1), key=lambda pair: not is_public(pair[1])))
+
+
+Checker = Annotated[
+    ExitsCleanly | MatchesOutput | PassesTests | MatchesCalls | AllOf, Field(discriminator="kind")
+]
+
+
+def checks_of(checker: Checker) -> tuple[Check, ...]:
+    """The check, or each of several."""
+    return checker.checks if isinstance(checker, AllOf) else (checker,)
+
+
+def is_public(check: Check) -> bool:
+    """Whether the model may be shown some of it. Of a program's mere end there is nothing to hide."""
+    match check:
+        case ExitsCleanly():
+            return True
+        case MatchesOutput():
+            return any(map(check.is_public, check.cases))
+        case PassesTests() | MatchesCalls():
+            return check.public
+        case _:
+            assert_never(check)
 
 
 def checker_of(*, expect: str | None, tests: str | None) -> Checker:

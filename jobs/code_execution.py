@@ -2,7 +2,7 @@
 
 from typing import Literal, assert_never
 
-from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from .checkers import AllOf, Checker, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from .languages import Language
 
 ExecutedBy = Literal["sandbox", "gemini"]
@@ -25,6 +25,8 @@ def why_not_by_gemini(language: Language, checker: Checker, stdin: str) -> str |
             return "its tests have to run with the program, and Gemini runs the program alone"
         case MatchesCalls():
             return "its calls have to be made where the program runs, and Gemini runs it alone"
+        case AllOf():
+            return "each of its checks is a run of its own, and Gemini runs a program when it likes"
         case _:
             assert_never(checker)
     return "Gemini gives a program no standard input" if has_input else None

@@ -10,14 +10,16 @@ from pydantic import (
     model_validator,
 )
 
-from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_TEXT
+from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_SOURCE, MAX_TEXT
 from .calls import CallClass, class_of_reply
-from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput
+from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput, checks_of
 from .clock import new_id
 from .code_execution import ExecutedBy, why_not_by_gemini
 from .conversations import Conversation, End, Style
 from .costs import Cost
 from .extracted import Extracted, ExtractionPolicy
+from .given_files import GivenFiles
+from .handed_back import Artefact, Returned
 from .identifiers import Identifier, QueueName, RunId
 from .languages import CALLABLE, Language, no_calls
 from .limits import Limits
@@ -30,6 +32,7 @@ DEFAULT_QUEUE = "default"
 
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 TaskId = Annotated[str, Field(min_length=1, max_length=256)]
+Preamble = Annotated[str, Field(max_length=MAX_SOURCE)]
 Stdin = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
@@ -42,12 +45,19 @@ class PromptJob(Wire):
     """The run it belongs to, if any: one submission of a dataset under one configuration."""
     task_id: TaskId | None = None
     """The row of a dataset it was made from, by that dataset's own name for it."""
+    cluster: TaskId | None = None
+    """What the task has in common with others, such as a problem of which there are several forms: statistics do not
+    take tasks of one cluster for independent. None is that of its task alone."""
     sample: Annotated[int, Field(ge=0)] = 0
     """Which of several independent jobs for the same task this is. Not an attempt."""
     language: Language = Language.PYTHON
     checker: Checker = ExitsCleanly()
     stdin: Stdin = ""
     """Of a job whose check has no cases: each case has its own."""
+    preamble: Preamble = ""
+    """Source code that is put before each of its programs and is none of the model's, such as imports."""
+    files: GivenFiles = Field(default_factory=dict)
+    """What lies in the directory that its programs run in, by path."""
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] = 3
     """Generations at most, the first one counted."""
     model: Annotated[str, Field(min_length=1)] | None = None
@@ -76,13 +86,14 @@ class PromptJob(Wire):
 
     @model_validator(mode="after")
     def _can_be_called(self) -> "PromptJob":
-        if self.language not in CALLABLE and isinstance(self.checker, MatchesCalls):
+        is_called = any(isinstance(check, MatchesCalls) for check in checks_of(self.checker))
+        if self.language not in CALLABLE and is_called:
             raise ValueError(f"calls {no_calls(self.language)}")
         return self
 
     @model_validator(mode="after")
     def _has_one_input(self) -> "PromptJob":
-        if self.stdin and isinstance(self.checker, MatchesOutput):
+        if self.stdin and any(isinstance(one, MatchesOutput) for one in checks_of(self.checker)):
             raise ValueError(
                 "standard input goes into the cases of the check, each of which is a run"
             )
@@ -92,6 +103,8 @@ class PromptJob(Wire):
     def _can_be_left_to_gemini(self) -> "PromptJob":
         if self.code_execution:
             why = why_not_by_gemini(self.language, self.checker, self.stdin)
+            if self.preamble or self.files:
+                why = "Gemini runs a program alone, with no preamble and no files"
             if why:
                 raise ValueError(why)
         return self
@@ -115,27 +128,6 @@ class CodeExecutionResult(Wire):
 
 
 LimitHit = Literal["cpu", "wall", "memory", "output", "file_size", "processes", "denied"]
-
-
-class Returned(Wire):
-    """What one call of a program's function came to."""
-
-    value: JsonValue = None
-    error: str | None = None
-    """What the function raised; it is not called again then."""
-    unfit: str | None = None
-    """The type of what it returned, if JSON has no word for that; it is not called again then."""
-
-
-class Artefact(Wire):
-    """A file that a program left in its working directory."""
-
-    name: str
-    """Relative to that directory. The program chose it: it is data, and never a path to write to."""
-    size_bytes: Annotated[int, Field(ge=0)]
-    content_base64: str
-    """Its bytes, as many as were allowed."""
-    truncated: bool
 
 
 class Execution(Wire):
@@ -281,6 +273,8 @@ class CaseResult(Wire):
     """What had to come out, in the program's language and cut to a bounded length; None where nobody can say."""
     actual: str | None = None
     """What came out instead, or the error; None where nothing is known of it."""
+    check: Annotated[int, Field(ge=1)] | None = None
+    """Which of several checks it is of, counted from 1 as the job has them; None where there is one."""
 
 
 class Attempt(Wire):

@@ -29,6 +29,7 @@ class OutlinedJob(Partial):
 
     job_id: str
     task_id: str | None
+    cluster: str | None = None
     sample: int
     max_attempts: int
     as_recorded: bool = False

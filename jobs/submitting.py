@@ -96,6 +96,9 @@ class Submission:
         self._most = PAGE if high_water is None else max(1, min(PAGE, high_water // 10))
         self._on_taken = on_taken
         self._n_jobs = self._n_queued = 0
+        # How many jobs were due in the lane that was last looked at.
+        self._lane: Lane | None = None
+        self._backlog = 0
         self._known_run: tuple[str, HashedIds] | None = None
 
     async def submit_all(self, jobs: Jobs) -> Submitted:
@@ -163,12 +166,20 @@ class Submission:
             await self._put(chunk)
 
     async def _put(self, chunk: _Chunk) -> None:
-        backlog = await self._queue(chunk) if chunk.to_queue else 0
+        if self._high_water is not None:
+            await self._wait_for_room(chunk, self._high_water)
+        self._backlog = await self._queue(chunk) if chunk.to_queue else 0
         self._n_jobs += len(chunk.ids)
-        self._on_taken(chunk.ids, backlog)
-        while self._high_water is not None and backlog + self._most > self._high_water:
+        self._on_taken(chunk.ids, self._backlog)
+
+    async def _wait_for_room(self, chunk: _Chunk, high_water: int) -> None:
+        # Before a chunk and never after one: whoever has no more jobs waits for nothing.
+        place = [chunk.lane.name, chunk.run_id or ""]
+        if chunk.lane != self._lane:
+            self._lane, self._backlog = chunk.lane, await self._ask(chunk, _BACKLOG, place)
+        while self._backlog + self._most > high_water:
             await asyncio.sleep(_LOOK_SECONDS)
-            backlog = await self._ask(chunk, _BACKLOG, [chunk.lane.name, chunk.run_id or ""])
+            self._backlog = await self._ask(chunk, _BACKLOG, place)
 
     async def _queue(self, chunk: _Chunk) -> int:
         """The backlog of the chunk's lane when the chunk is in it."""

@@ -1,31 +1,15 @@
 """Files of tasks: what a row is, and how it becomes a job."""
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-    StrictBool,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-from jobs.bounds import MAX_ATTEMPTS, MAX_SOURCE, MAX_TEXT
-from jobs.checkers import (
-    Case,
-    Cases,
-    Checker,
-    EntryPoint,
-    ExitsCleanly,
-    ExpectedCalls,
-    MatchesCalls,
-    MatchesOutput,
-    PassesTests,
-)
+from jobs.bounds import MAX_ATTEMPTS
+from jobs.checkers import MAX_CHECKS, AllOf, Checker, ExitsCleanly, MatchesOutput, checks_of
 from jobs.clock import derived_id
-from jobs.comparisons import Compare, Tolerance
-from jobs.languages import CALLABLE, Language, no_calls
+from jobs.given_files import GivenFiles
+from jobs.languages import Language
 from jobs.limits import (
     CpuSeconds,
     FileSizeMib,
@@ -37,27 +21,15 @@ from jobs.limits import (
     ScratchMib,
     WallSeconds,
 )
-from jobs.models import Prompt, PromptJob, Stdin, TaskId
-from jobs.python_tests import fault_of
-from jobs.wire import OpaqueJson, Wire
+from jobs.models import Preamble, Prompt, PromptJob, TaskId
+from jobs.wire import OpaqueJson
 
-_BOTH_OR_ALL = {2: "both", 3: "all three", 4: "all four"}
-_SWITCHES = ("public", "run_all")
+from .checks import RowCheck, Source, Written
 
-
-class _Written(Wire):
-    """What a person wrote into a row."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_no_switch(cls, value: object, info: ValidationInfo) -> object:
-        # Read as a number, true would be 1.
-        if isinstance(value, bool) and info.field_name not in _SWITCHES:
-            raise ValueError("this field is no yes or no")
-        return value
+PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$", max_length=256)]
 
 
-class PartialLimits(_Written):
+class PartialLimits(Written):
     """The limits a row changes; what it leaves out stays as the job's defaults have it."""
 
     cpu_seconds: CpuSeconds | None = None
@@ -76,117 +48,59 @@ class PartialLimits(_Written):
         )
 
 
-class Task(_Written):
+class Task(RowCheck):
     """One row of a dataset, in camelCase or snake_case."""
 
     id: TaskId | None = None
     """The dataset's own name for the row; left out, it is `line-N`."""
     prompt: Prompt
     language: Language = Language.PYTHON
-    stdin: Stdin = ""
+    checks: Annotated[tuple[RowCheck, ...], Field(max_length=MAX_CHECKS)] = ()
+    """Right is what each of these accepts, and the row's own check with them."""
     max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] | None = None
     """None takes the run's default."""
-    expect: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
-    """Right is what prints this, given `stdin`."""
-    cases: Cases | None = None
-    """Right is what prints what is expected of each of these inputs."""
-    compare: Compare | None = None
-    """How `expect` or `cases` are compared; None is `lines`."""
-    absolute_tolerance: Tolerance | None = None
-    relative_tolerance: Tolerance | None = None
-    run_all: StrictBool | None = None
-    """Whether the cases after the first one that failed are run, too."""
-    tests: Annotated[str, Field(min_length=1, max_length=MAX_SOURCE)] | None = None
-    """Right is what passes these tests, written in the row's language."""
-    entry_point: EntryPoint | None = None
-    """The function of the program that is called."""
-    calls: ExpectedCalls | None = None
-    """Right is a function that returns what is expected of each of these calls."""
-    public: StrictBool = False
-    """Whether the model may be shown what of the check failed."""
+    preamble: Preamble = ""
+    """Source code that is put before each program, such as imports."""
+    files: GivenFiles = Field(default_factory=dict)
+    """What lies in the directory that programs run in, by path."""
+    requires: tuple[PackageName, ...] = ()
+    """Modules beyond the standard library that have to be there for a right answer."""
+    reference: Source | None = None
+    """A program that is right, whole: what stands before every program (`preamble`) is put before it as well."""
+    broken_reference: Source | None = None
+    """A program that looks right and is not."""
     limits: PartialLimits = PartialLimits()
+    cluster: TaskId | None = None
+    """What it has in common with other rows, which statistics then do not take for independent."""
+    released: date | None = None
+    """When the task became public: a model that was trained later may have seen it."""
     tags: tuple[str, ...] = ()
     metadata: OpaqueJson = Field(default_factory=dict)
     """Whatever else is known of the row; carried into the record."""
 
     @model_validator(mode="after")
-    def _has_one_check(self) -> "Task":
-        checks = {
-            "expect": self.expect,
-            "cases": self.cases,
-            "tests": self.tests,
-            "calls": self.calls,
-        }
-        given = [f'"{name}"' for name, value in checks.items() if value is not None]
-        if len(given) > 1:
-            raise ValueError(f"give either {' or '.join(given)}, not {_BOTH_OR_ALL[len(given)]}")
-        if self.public and not given:
-            raise ValueError('"public" is said of a check, and this row has none')
-        if (self.calls is None) != (self.entry_point is None):
-            raise ValueError(
-                '"entryPoint" and "calls" go together: a function, and what it is called with'
-            )
-        if self.calls is not None and self.language not in CALLABLE:
-            raise ValueError(f'"calls" {no_calls(self.language)}')
-        return self
-
-    @model_validator(mode="after")
-    def _has_tests_that_say_something(self) -> "Task":
-        if self.tests is not None and self.language is Language.PYTHON:
-            fault = fault_of(self.tests)
-            if fault:
-                raise ValueError(f'"tests" cannot be used: {fault}')
-        return self
-
-    @model_validator(mode="after")
-    def _compares_an_output(self) -> "Task":
-        if self.cases is not None and self.stdin:
-            raise ValueError('"stdin" goes into each of the "cases"')
-        if self.cases is None and self.run_all is not None:
-            raise ValueError('"runAll" goes with "cases"')
-        if self._how and self._expected is None:
-            raise ValueError(f'"{next(iter(self._how))}" goes with "expect" or "cases"')
-        tolerance = next((name for name in self._how if name.endswith("Tolerance")), None)
-        if tolerance and not any(each is Compare.FLOAT for each in self._ways):
-            raise ValueError(f'"{tolerance}" goes with "compare": "float"')
-        try:
-            _ = self.checker
-        except ValidationError as error:
-            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    def _fits_its_language(self) -> "Task":
+        for number, each in enumerate(self.checks, 1):
+            if not each.has_check:
+                raise ValueError(f"check {number} says nothing of what is right")
+        for each in self._own:
+            if why := each.why_not_in(self.language):
+                raise ValueError(why)
+        if self.checks and self.stdin and self.expect is None and self._are_compared:
+            raise ValueError('"stdin" goes into each of the "checks" that compare an output')
         return self
 
     @property
-    def _expected(self) -> Cases | None:
-        if self.expect is not None:
-            return (Case(stdin=self.stdin, expect=self.expect),)
-        return self.cases
-
-    @property
-    def _ways(self) -> list[Compare | None]:
-        """How each output is compared."""
-        return [case.compare or self.compare for case in self._expected or ()]
-
-    @property
-    def _how(self) -> dict[str, object]:
-        """What the row says about the comparison, by the names of a row."""
-        return self.model_dump(
-            by_alias=True,
-            exclude_none=True,
-            include={"compare", "absolute_tolerance", "relative_tolerance", "run_all"},
-        )
-
-    @property
-    def checker(self) -> Checker:
+    def judged_by(self) -> Checker:
         """What counts as right for this row."""
-        if self.calls is not None and self.entry_point is not None:
-            return MatchesCalls(entry_point=self.entry_point, calls=self.calls, public=self.public)
-        if self.tests is not None:
-            return PassesTests(tests=self.tests, public=self.public)
-        if self._expected is None:
-            return ExitsCleanly()
-        return MatchesOutput.model_validate(
-            {"cases": self._expected, "public": self.public, **self._how}
-        )
+        checks = [each.check for each in self._own]
+        match checks:
+            case []:
+                return ExitsCleanly()
+            case [one]:
+                return one
+            case _:
+                return AllOf(checks=tuple(checks))
 
     def to_job(
         self,
@@ -204,11 +118,31 @@ class Task(_Written):
             job_id=derived_id("job", run_id, self.id, sample),
             run_id=run_id,
             task_id=self.id,
+            cluster=self.cluster,
             sample=sample,
             language=self.language,
-            checker=self.checker,
-            stdin="" if self._expected else self.stdin,
+            checker=self.judged_by,
+            stdin="" if self._are_compared else self.stdin,
+            preamble=self.preamble,
+            files=self.files,
             max_attempts=self.max_attempts or max_attempts,
             limits=self.limits.over(limits),
-            metadata={**({"tags": list(self.tags)} if self.tags else {}), **self.metadata},
+            metadata={**self._told_of, **self.metadata},
         )
+
+    @property
+    def _own(self) -> tuple[RowCheck, ...]:
+        """Each of its checks: the one that is written into the row itself, and those of `checks`."""
+        return (*((self,) if self.has_check else ()), *self.checks)
+
+    @property
+    def _are_compared(self) -> bool:
+        return any(isinstance(one, MatchesOutput) for one in checks_of(self.judged_by))
+
+    @property
+    def _told_of(self) -> dict[str, Any]:
+        """What of the row is nothing to its programs, and is kept for whoever reads the record."""
+        return {
+            **({"tags": list(self.tags)} if self.tags else {}),
+            **({"released": self.released.isoformat()} if self.released else {}),
+        }

@@ -14,7 +14,7 @@ from jobs.stats import clustered_error
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
-from .rates import FirstAgainstLast, Percentiles, Rate, RepairRound, SampleRate, sample_rates
+from .rates import FirstAgainstLast, Percentiles, Rate, RepairRound, SampleRate, Tried, sample_rates
 from .rounds import RoundsBuilder
 
 __all__ = ["OpenJob", "Rate", "Report", "ReportBuilder", "build_report", "natural_order"]
@@ -45,9 +45,12 @@ class Report(Wire):
     solved_within: tuple[Rate, ...]
     """Scored jobs accepted within 1, 2, … attempts. Later attempts see the error, so this is not pass@k."""
     solved_error: float | None
-    """The standard error of the share of judged jobs that are solved, clustered by task; None for fewer than two."""
+    """The standard error of the share of judged jobs that are solved, clustered by task or the cluster that it names;
+    None for fewer than two."""
     n_tasks: int
     """Tasks of which a job was judged."""
+    n_clusters: int
+    """What is taken for independent: tasks, those that name one cluster together as one."""
     samples: tuple[SampleRate, ...]
     """pass@k over independent samples; empty where no task has two."""
     rounds: tuple[RepairRound, ...]
@@ -96,6 +99,7 @@ class ReportBuilder:
         self._verdicts: Counter[Verdict] = Counter()
         self._most_attempts = 0
         self._tasks: dict[str, Counter[int | None]] = {}
+        self._clusters: dict[str, str] = {}
         # How many samples each attempt has solved, and under None those that none has.
         self._rounds = RoundsBuilder()
         self._model_seconds = array("d")
@@ -142,17 +146,19 @@ class ReportBuilder:
         """What they came to."""
         n_scored = sum(n for verdict, n in self._verdicts.items() if verdict.is_scored)
         open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
-        counts = self._solved_within(self._most_attempts)
+        tasks = self._solved_within(self._most_attempts)
+        counts = _by_cluster(tasks)
         return Report(
             n_jobs=self._verdicts.total(),
             n_scored=n_scored,
             solved_within=tuple(
-                Rate.over(self._solved_within(within))
+                Rate.over(_by_cluster(self._solved_within(within)))
                 for within in range(1, self._most_attempts + 1)
             ),
             solved_error=clustered_error(map(_outcomes, counts)),
             n_tasks=len(self._tasks),
-            samples=sample_rates(counts),
+            n_clusters=len(counts),
+            samples=sample_rates(tasks),
             rounds=self._rounds.rounds(),
             first_against_last=self._rounds.first_against_last(),
             verdicts=dict(self._verdicts),
@@ -182,6 +188,8 @@ class ReportBuilder:
         self._rounds.add(record.attempts)
         task = record.job.task_id or record.job_id
         self._tasks.setdefault(task, Counter())[record.solved_at] += 1
+        if record.job.cluster is not None:
+            self._clusters[task] = record.job.cluster
 
     def _measure(self, record: Counted) -> None:
         for attempt in record.attempts:
@@ -192,11 +200,15 @@ class ReportBuilder:
                 self._wall_seconds.append(attempt.execution.wall_seconds)
                 self._cpu_seconds.append(attempt.execution.cpu_seconds)
 
-    def _solved_within(self, within: int) -> list[tuple[int, int]]:
+    def _solved_within(self, within: int) -> list[Tried]:
         """For each task, how many samples were judged, and how many of them so many attempts have solved."""
         return [
-            (ends.total(), sum(n for at, n in ends.items() if at is not None and at <= within))
-            for ends in self._tasks.values()
+            Tried(
+                self._clusters.get(task, task),
+                ends.total(),
+                sum(n for at, n in ends.items() if at is not None and at <= within),
+            )
+            for task, ends in self._tasks.items()
         ]
 
 
@@ -208,9 +220,25 @@ def build_report(records: Iterable[Counted]) -> Report:
     return builder.report()
 
 
+def _by_cluster(tasks: Iterable[Tried]) -> list[tuple[int, int]]:
+    """For each cluster, how many samples were judged, and how many of them solved."""
+    clusters: dict[str, tuple[int, int]] = {}
+    for each in tasks:
+        n, n_solved = clusters.get(each.cluster, (0, 0))
+        clusters[each.cluster] = (n + each.n, n_solved + each.n_solved)
+    return list(clusters.values())
+
+
 def _outcomes(counts: tuple[int, int]) -> list[float]:
     n, n_solved = counts
     return [1.0] * n_solved + [0.0] * (n - n_solved)
+
+
+def clusters_in_words(report: Report) -> str:
+    """What standard errors and intervals take for independent."""
+    if report.n_clusters == report.n_tasks:
+        return f"{report.n_tasks} tasks"
+    return f"{report.n_clusters} clusters of {report.n_tasks} tasks"
 
 
 def natural_order(name: str) -> _Natural:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from . import OpenJob, Report
+from . import OpenJob, Report, clusters_in_words
 from .rates import Percentiles, Rate
 from .text import SIMULATED_NOTE
 
@@ -27,7 +27,7 @@ def markdown_lines(name: str, report: Report) -> Iterator[str]:
     if report.solved_error is not None:
         yield ""
         error = percent(report.solved_error)
-        yield f"Standard error, clustered by {report.n_tasks} tasks: {error}."
+        yield f"Standard error, clustered by {clusters_in_words(report)}: {error}."
     yield from _samples(report)
     yield from _rounds(report)
     yield from _verdicts(report)

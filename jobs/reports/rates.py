@@ -1,6 +1,7 @@
 """The figures that reports are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from jobs.stats import (
@@ -32,7 +33,7 @@ class Rate(Wire):
 
     @classmethod
     def over(cls, tasks: Sequence[tuple[int, int]]) -> Self:
-        """The rate, given for each task how many samples there are and how many are successes."""
+        """The rate, given for each cluster how many samples there are and how many are successes."""
         low, high = clustered_interval(tasks)
         n, successes = sum(n for n, _ in tasks), sum(good for _, good in tasks)
         return cls(successes=successes, n=n, low=low, high=high)
@@ -41,6 +42,24 @@ class Rate(Wire):
     def value(self) -> float | None:
         """Successes per n; None where n is 0."""
         return self.successes / self.n if self.n else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of the judged samples of a task."""
+
+    cluster: str
+    """The task itself, or what it has in common with others."""
+    n: int
+    n_solved: int
+
+
+def grouped(values: Iterable[tuple[str, float]]) -> list[list[float]]:
+    """The values of each cluster."""
+    groups: dict[str, list[float]] = {}
+    for cluster, value in values:
+        groups.setdefault(cluster, []).append(value)
+    return list(groups.values())
 
 
 class SampleRate(Wire):
@@ -53,14 +72,15 @@ class SampleRate(Wire):
     pass_at_k: float
     """At least one of k is solved, estimated without bias."""
     pass_at_k_error: float | None
-    """Its standard error, clustered by task; None for fewer than two tasks."""
+    """Its standard error, clustered by task or the cluster that it names; None for fewer than two."""
     pass_all_k: float
     """All of k are solved (pass^k)."""
 
     @classmethod
-    def of(cls, k: int, tasks: Sequence[tuple[int, int]]) -> Self | None:
-        """The rates at k, given for each task how many samples were judged and how many solved; None without tasks."""
-        enough = [(n, solved) for n, solved in tasks if n >= k]
+    def of(cls, k: int, tasks: Sequence[Tried]) -> Self | None:
+        """The rates at k; None without tasks of so many samples."""
+        enough = [(each.n, each.n_solved) for each in tasks if each.n >= k]
+        clusters = [each.cluster for each in tasks if each.n >= k]
         if not enough:
             return None
         at_k = [pass_at_k(n, solved, k) or 0.0 for n, solved in enough]
@@ -70,14 +90,14 @@ class SampleRate(Wire):
             n_tasks=len(enough),
             n_left_out=len(tasks) - len(enough),
             pass_at_k=sum(at_k) / len(enough),
-            pass_at_k_error=clustered_error([value] for value in at_k),
+            pass_at_k_error=clustered_error(grouped(zip(clusters, at_k, strict=True))),
             pass_all_k=sum(all_k) / len(enough),
         )
 
 
-def sample_rates(tasks: Sequence[tuple[int, int]]) -> tuple[SampleRate, ...]:
+def sample_rates(tasks: Sequence[Tried]) -> tuple[SampleRate, ...]:
     """The rates at the usual k, and at the most samples that any task has; none for a run of single samples."""
-    most = max((n for n, _ in tasks), default=0)
+    most = max((each.n for each in tasks), default=0)
     if most < 2:
         return ()
     ks = [k for k in (*_USUAL_KS, most) if k <= most]

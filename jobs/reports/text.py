@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from . import OpenJob, Rate, Report
+from . import OpenJob, Rate, Report, clusters_in_words
 
 SIMULATED_NOTE = "RECORDINGS, NOT A MODEL: the answers were recorded earlier; these numbers say nothing about Gemini."
 _SHOWN_JOBS = 20
@@ -25,7 +25,7 @@ def report_lines(report: Report) -> Iterator[str]:
         )
         yield f"  {name:<22}{_rate(rate)}{remark}"
     if report.solved_error is not None:
-        yield f"  standard error {_percent(report.solved_error)}, clustered by {report.n_tasks} tasks"
+        yield f"  standard error {_percent(report.solved_error)}, clustered by {clusters_in_words(report)}"
     yield from _sample_lines(report)
     yield from _round_lines(report)
     if report.never_solved:

@@ -73,9 +73,15 @@ class Elsewhere:
         return await self.here.run(code, limits, stdin=stdin, harness=harness, files=files)
 
     async def verify(
-        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str = ""
+        self,
+        code: ExecutableCode,
+        tests: str,
+        limits: Limits,
+        *,
+        stdin: str = "",
+        files: Files = NO_FILES,
     ) -> Verification:
-        return await self.here.verify(code, tests, limits, stdin=stdin)
+        return await self.here.verify(code, tests, limits, stdin=stdin, files=files)
 
     async def aclose(self) -> None:
         await self.here.aclose()

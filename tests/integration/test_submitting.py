@@ -158,6 +158,32 @@ async def test_a_producer_waits_while_enough_jobs_are_due(queue: JobQueue) -> No
     assert done == [f"j{number}" for number in range(35)]
 
 
+async def test_a_producer_with_no_more_jobs_waits_for_no_room(queue: JobQueue) -> None:
+    """With exactly as many jobs as may be due and no worker yet, a script would else never come back."""
+    async with asyncio.timeout(20):
+        assert (await queue.submit_all(some_jobs(10), high_water=10)).n_queued == 10
+
+
+async def test_a_full_lane_is_waited_for_by_jobs_that_follow_on_those_of_another(
+    queue: JobQueue,
+) -> None:
+    """A dataset may name a model for each of its rows; the mark holds for each of their lanes."""
+    await queue.submit_all(some_jobs(10))
+    jobs = [a_job(50, model="gemini-other"), a_job(51), a_job(52)]
+    heard: list[str] = []
+    submitting = asyncio.create_task(
+        queue.submit_all(jobs, high_water=10, on_taken=lambda ids, _: heard.extend(ids))
+    )
+    await wait_until(lambda: heard, 10, "the job of another lane")
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(asyncio.shield(submitting), 1)
+    assert heard == ["j50"]
+    for number in range(2):
+        await claim(queue, f"j{number}")
+        await finish(queue, a_job(number))
+    assert (await asyncio.wait_for(submitting, 10)).n_queued == 3
+
+
 async def test_a_producer_holds_no_more_than_a_few_chunks(queue: JobQueue) -> None:
     """Datasets are larger than memory."""
     n_made = 0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jobs.checkers import (
     Case,
-    Checker,
+    Check,
     ExitsCleanly,
     ExpectedCall,
     MatchesCalls,
@@ -15,9 +15,10 @@ from jobs.checkers import (
     PassesTests,
 )
 from jobs.comparisons import Compare
+from jobs.handed_back import Returned
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, LimitHit, PromptJob, Returned
+from jobs.models import ExecutableCode, Execution, LimitHit, PromptJob
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
 from worker.solver.judge import judge
@@ -68,11 +69,11 @@ ADD = (ExpectedCall(arguments=(1,), expected=1),)
 WAYS = st.sampled_from([way for way in Compare if way not in {Compare.JSON, Compare.REGEX}])
 
 
-def an_output(stdin: str, expect: str, compare: Compare, *, public: bool) -> Checker:
+def an_output(stdin: str, expect: str, compare: Compare, *, public: bool) -> Check:
     return MatchesOutput(cases=(Case(stdin=stdin, expect=expect),), compare=compare, public=public)
 
 
-CHECKERS: st.SearchStrategy[Checker] = st.one_of(
+CHECKERS: st.SearchStrategy[Check] = st.one_of(
     st.just(ExitsCleanly()),
     st.builds(an_output, STREAMS, STREAMS, WAYS, public=st.booleans()),
     st.sampled_from(
@@ -97,7 +98,7 @@ CODES = st.builds(
 @settings(deadline=None)
 @given(CODES, EXECUTIONS, CHECKERS)
 def test_nothing_is_accepted_that_did_not_end_well(
-    code: ExecutableCode, ran: Execution, checker: Checker
+    code: ExecutableCode, ran: Execution, checker: Check
 ) -> None:
     """One false pass makes every rate that counts it worthless."""
     if judge(code, ran, checker, Limits()).verdict is Verdict.ACCEPTED:
@@ -111,7 +112,7 @@ def test_nothing_is_accepted_that_did_not_end_well(
 @settings(deadline=None)
 @given(CODES, EXECUTIONS, CHECKERS)
 def test_every_execution_has_a_verdict_a_line_and_a_result(
-    code: ExecutableCode, ran: Execution, checker: Checker
+    code: ExecutableCode, ran: Execution, checker: Check
 ) -> None:
     """What a program did must never become an error of ours."""
     judgement = judge(code, ran, checker, Limits())
@@ -124,7 +125,7 @@ def test_every_execution_has_a_verdict_a_line_and_a_result(
 @settings(deadline=None)
 @given(CODES, EXECUTIONS, CHECKERS)
 def test_whatever_happened_can_be_told_to_the_model(
-    code: ExecutableCode, ran: Execution, checker: Checker
+    code: ExecutableCode, ran: Execution, checker: Check
 ) -> None:
     """Feedback is made from what strangers' programs print."""
     job = PromptJob(prompt="Print 1.", checker=checker)

@@ -8,7 +8,7 @@ from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, PromptJob
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
-from worker.sandbox import NO_HARNESS, Harness, Verification
+from worker.sandbox import NO_FILES, NO_HARNESS, Files, Harness, Verification
 from worker.solver.checking import Checked, check
 
 CODE = ExecutableCode(language=Language.PYTHON, code="print(input())\n")
@@ -23,15 +23,15 @@ class Runs:
         self._ends = {name: iter(each) for name, each in ends.items()}
 
     async def run(
-        self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness
+        self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness, files: Files
     ) -> Execution:
-        assert (code, limits, harness) == (CODE, Limits(), NO_HARNESS)
+        assert (code, limits, harness, files) == (CODE, Limits(), NO_HARNESS, NO_FILES)
         self.inputs.append(stdin)
         ends = self._ends.get(f"on_{stdin}")
         return execution(f"{stdin}\n") if ends is None else next(ends)
 
     async def verify(
-        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str
+        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str, files: Files
     ) -> Verification:
         raise AssertionError("outputs are compared here, and need no slot for tests")
 

@@ -295,7 +295,7 @@ def test_a_path_that_cannot_be_read_is_refused_by_name(
 )
 def test_a_row_is_checked_as_it_says(fields: dict[str, str], checker: Checker) -> None:
     """Nothing expected and no expectation are different things."""
-    assert Task.model_validate({"prompt": "x", **fields}).checker == checker
+    assert Task.model_validate({"prompt": "x", **fields}).judged_by == checker
 
 
 def test_a_row_of_calls_is_checked_by_them() -> None:
@@ -303,8 +303,8 @@ def test_a_row_of_calls_is_checked_by_them() -> None:
     row = '{"prompt": "x", "entryPoint": "add", "calls": [{"arguments": [1, 2], "expected": 3}]}'
     (task,) = parse_tasks([row], "tasks")
     calls = (ExpectedCall(arguments=(1, 2), expected=3),)
-    assert task.checker == MatchesCalls(entry_point="add", calls=calls)
-    assert "expected" not in task.checker.inputs.to_json()
+    assert task.judged_by == MatchesCalls(entry_point="add", calls=calls)
+    assert "expected" not in task.judged_by.inputs.to_json()
 
 
 def test_a_row_becomes_the_same_job_every_time() -> None:

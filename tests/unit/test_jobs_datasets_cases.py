@@ -24,7 +24,7 @@ def test_a_row_of_cases_is_checked_by_them_and_compared_as_it_says() -> None:
         '"cases": [{"stdin": "1", "expect": "2", "public": false}, {"name": "b", "expect": "3", "compare": "exact"}]}'
     )
     (task,) = parse_tasks([row], "tasks")
-    assert task.checker == MatchesOutput(
+    assert task.judged_by == MatchesOutput(
         cases=(
             Case(stdin="1", expect="2", public=False),
             Case(name="b", expect="3", compare=Compare.EXACT),
@@ -150,8 +150,8 @@ def test_a_tolerance_may_be_for_one_case_alone() -> None:
     """The way to compare is a case's own where it says so."""
     row = '{"prompt": "x", "absoluteTolerance": 0.1, "cases": [{"expect": "a"}, {"expect": "1", "compare": "float"}]}'
     (task,) = parse_tasks([row], "tasks")
-    assert isinstance(task.checker, MatchesOutput)
-    assert task.checker.absolute_tolerance == 0.1
+    assert isinstance(task.judged_by, MatchesOutput)
+    assert task.judged_by.absolute_tolerance == 0.1
 
 
 @pytest.mark.parametrize(

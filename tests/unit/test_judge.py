@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.checkers import Case, Checker, ExitsCleanly, MatchesOutput, PassesTests
+from jobs.checkers import Case, Check, ExitsCleanly, MatchesOutput, PassesTests
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution
@@ -63,7 +63,7 @@ def verification(ran: Execution, end: VerificationEnd) -> Verification:
 
 
 def judged(
-    ran: Execution, checker: Checker | None = None, language: Language = Language.PYTHON
+    ran: Execution, checker: Check | None = None, language: Language = Language.PYTHON
 ) -> Judgement:
     code = ExecutableCode(language=language, code="whatever\n")
     return judge(code, ran, checker or ExitsCleanly(), LIMITS)
@@ -344,7 +344,7 @@ def test_output_that_was_cut_is_never_right() -> None:
     ],
 )
 def test_the_result_says_what_geminis_resource_would(
-    ran: Execution, checker: Checker, outcome: Outcome, output: str, error: str | None
+    ran: Execution, checker: Check, outcome: Outcome, output: str, error: str | None
 ) -> None:
     """Readers of records know the resource from Gemini: a wrong answer ran well, an error is kept apart."""
     result = judged(ran, checker).result

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import JsonValue
 
-from jobs.checkers import Case, Checker, ExitsCleanly, MatchesOutput, PassesTests
+from jobs.checkers import Case, Check, ExitsCleanly, MatchesOutput, PassesTests
 from jobs.clock import utcnow
 from jobs.extracted import Extracted
 from jobs.languages import Language
@@ -41,10 +41,10 @@ AssertionError: of one
 """
 
 
-def told(ran: Execution, checker: Checker | None = None) -> str:
+def told(ran: Execution, checker: Check | None = None) -> str:
     code = ExecutableCode(language=Language.PYTHON, code=PROGRAM)
     job = PromptJob(prompt="Print the mean.", checker=checker or ExitsCleanly())
-    return feedback(1, job, judge(code, ran, job.checker, Limits()), code, ran)
+    return feedback(1, job, judge(code, ran, checker or ExitsCleanly(), Limits()), code, ran)
 
 
 def attempt(number: int, **reply: object) -> Attempt:
@@ -82,7 +82,7 @@ def test_the_instruction_names_the_label_that_extraction_looks_for(language: Lan
     ],
     ids=lambda checker: checker.kind,
 )
-def test_the_first_prompt_keeps_the_jobs_own_words_and_hides_its_check(checker: Checker) -> None:
+def test_the_first_prompt_keeps_the_jobs_own_words_and_hides_its_check(checker: Check) -> None:
     """A dataset's prompts are compared with published ones, and a leaked answer makes a score worthless."""
     prompt = "  Open the door.\n\n"
     said = first_prompt(PromptJob(prompt=prompt, checker=checker))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from jobs.checkers import checks_of
 from jobs.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from jobs.models import Attempt, PromptJob
+    from jobs.checkers import Check
+    from jobs.models import Attempt, CaseResult, PromptJob
 
 _SHOWN_CHARACTERS = 2_000
 
@@ -31,8 +33,10 @@ def failed_case(job: PromptJob, attempt: Attempt) -> Iterator[tuple[str, str]]:
     )
     if case is None:
         return
-    if job.checker.kind == "matches_output" and job.checker.cases[number].stdin:
-        yield f"input of {case.name}", _cut(job.checker.cases[number].stdin)
+    check = checks_of(job.checker)[(case.check or 1) - 1]
+    within = [n for n, one in enumerate(attempt.cases) if one.check == case.check].index(number)
+    if check.kind == "matches_output" and check.cases[within].stdin:
+        yield f"input of {case.name}", _cut(check.cases[within].stdin)
     if case.expected is not None:
         yield f"expected of {case.name}", case.expected
         if case.actual is not None:
@@ -40,13 +44,21 @@ def failed_case(job: PromptJob, attempt: Attempt) -> Iterator[tuple[str, str]]:
 
 
 def _n_cases(job: PromptJob, attempt: Attempt) -> int:
-    match job.checker.kind:
+    checks = checks_of(job.checker)
+    return sum(
+        _n_cases_of(check, [case for case in attempt.cases if case.check in (None, number)])
+        for number, check in enumerate(checks, 1)
+    )
+
+
+def _n_cases_of(check: Check, tried: Sequence[CaseResult]) -> int:
+    match check.kind:
         case "matches_output":
-            return len(job.checker.cases)
+            return len(check.cases)
         case "matches_calls":
-            return len(job.checker.calls)
+            return len(check.calls)
         case _:
-            return len(attempt.cases)
+            return len(tried)
 
 
 def _cut(text: str) -> str:

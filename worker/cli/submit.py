@@ -166,7 +166,7 @@ class _Submit:
         is_full = n_due + len(job_ids) > self._settings.queue.high_water
         if is_full and not self._is_wait_told:
             self._is_wait_told = True
-            talk(f"{n_due} jobs are due by now; more are queued as workers take them")
+            talk(f"{n_due} jobs are due by now; any more are queued as workers take them")
             self._tell_who_works()
 
     async def _see_through(

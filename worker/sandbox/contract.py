@@ -93,7 +93,13 @@ class Sandbox(Protocol):
         """
 
     async def verify(
-        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str = ""
+        self,
+        code: ExecutableCode,
+        tests: str,
+        limits: Limits,
+        *,
+        stdin: str = "",
+        files: Files = NO_FILES,
     ) -> Verification:
         """Run a Python program in one slot and its tests in another, where they call it by message.
 

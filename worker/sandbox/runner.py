@@ -88,18 +88,24 @@ class ZygoteSandbox:
         return await _insist(once)
 
     async def verify(
-        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str = ""
+        self,
+        code: ExecutableCode,
+        tests: str,
+        limits: Limits,
+        *,
+        stdin: str = "",
+        files: Files = NO_FILES,
     ) -> Verification:
         """Run a Python program in one slot and its tests in another, where they call it by message.
 
-        The limits are the program's; the tests have their own. As for `run`, nothing that the program does makes it
-        raise.
+        The limits are the program's; the tests have their own, and a copy of the files. As for `run`, nothing that the
+        program does makes it raise.
 
         Raises:
             SandboxError: we failed, and nothing is known about the program.
             UnusableTestsError: the tests say nothing of any program.
         """
-        plans = plans_of(code, tests, limits, stdin)
+        plans = plans_of(code, tests, limits, stdin, files)
 
         async def once() -> Verification:
             async with (

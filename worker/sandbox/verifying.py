@@ -14,7 +14,7 @@ from jobs.models import CaseResult, ExecutableCode, Execution
 from jobs.verdicts import Verdict
 
 from .carrying import end_of, plumbing_of, send, start
-from .contract import NO_FILES, NO_HARNESS, Verification
+from .contract import NO_HARNESS, Files, Verification
 from .errors import SandboxError, UnusableTestsError
 from .inside.protocol import Report, Request
 from .inside.python_program import ANSWERS, TESTS
@@ -95,16 +95,16 @@ async def verified(plans: Plans, program: Loan, tests: Loan) -> Verification:
     return verification
 
 
-def plans_of(code: ExecutableCode, tests: str, limits: Limits, stdin: str) -> Plans:
+def plans_of(code: ExecutableCode, tests: str, limits: Limits, stdin: str, files: Files) -> Plans:
     """How the two are run.
 
     Either may wait for the other, so each has the other's time on the clock beside its own.
     """
     both_seconds = limits.wall_seconds + _TESTS_CPU_SECONDS
-    nothing = (NO_HARNESS, NO_FILES)
-    program = plan_of(code, limits, stdin, nothing, for_everybody=False)
+    attached = (NO_HARNESS, files)
+    program = plan_of(code, limits, stdin, attached, for_everybody=False)
     tests_code = ExecutableCode(language=Language.PYTHON, code=tests)
-    tester = plan_of(tests_code, _TESTS_LIMITS, "", nothing, for_everybody=False)
+    tester = plan_of(tests_code, _TESTS_LIMITS, "", attached, for_everybody=False)
     return Plans(
         program=_changed(program, wall_seconds=both_seconds, words=(ANSWERS,)),
         tests=_changed(tester, wall_seconds=both_seconds, words=(TESTS, str(limits.wall_seconds))),

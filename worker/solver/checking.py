@@ -5,30 +5,52 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol, assert_never
 
-from jobs.checkers import Case, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.checkers import (
+    AllOf,
+    Call,
+    CallInputs,
+    Case,
+    Check,
+    ExitsCleanly,
+    MatchesCalls,
+    MatchesOutput,
+    PassesTests,
+)
+from jobs.handed_back import Returned
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, PromptJob
 from jobs.python_tests import fault_of
 from jobs.verdicts import Verdict
-from worker.sandbox import NO_HARNESS, Harness, UnusableTestsError, Verification
+from worker.sandbox import (
+    NO_FILES,
+    NO_HARNESS,
+    Files,
+    Harness,
+    UnusableTestsError,
+    Verification,
+)
 from worker.sandbox.languages import ROWS
 
 from .disclosure import deciding_case
-from .judge import Judgement, judge
+from .judge import Judgement, Word, judge
 from .tracebacks import one_line
+
+_CHECKER_LIMITS = Limits(cpu_seconds=60, wall_seconds=120, memory_mib=1024, output_kib=64)
+"""Of a checker: it is trusted, and this only ends one that never would."""
+_CHECK = "check"
 
 
 class Runner(Protocol):
     """Whoever runs a program, when there is room for it. Either way raises `SandboxError` where we failed."""
 
     def run(
-        self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness
+        self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness, files: Files
     ) -> Awaitable[Execution]:
         """What came of one run."""
 
     def verify(
-        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str
+        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str, files: Files
     ) -> Awaitable[Verification]:
         """What came of one run beside its tests, which are Python as the program is."""
 
@@ -49,41 +71,97 @@ class Checked:
         return self.shown or self
 
 
+@dataclass(frozen=True)
+class _Program:
+    """A program, and all that it is run with."""
+
+    code: ExecutableCode
+    limits: Limits
+    runner: Runner
+    stdin: str
+    files: Files
+
+    async def run(self, *, stdin: str | None = None, harness: Harness = NO_HARNESS) -> Execution:
+        """What came of one run; of its job's input, unless it has another."""
+        given = self.stdin if stdin is None else stdin
+        return await self.runner.run(
+            self.code, self.limits, stdin=given, harness=harness, files=self.files
+        )
+
+    async def verify(self, tests: str) -> Verification:
+        """What came of one run beside these tests."""
+        return await self.runner.verify(
+            self.code, tests, self.limits, stdin=self.stdin, files=self.files
+        )
+
+
 async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Runner) -> Checked:
     """Run the program as its job's check asks for, and judge it.
 
     Raises:
         SandboxError: our sandbox failed, and nothing is known about the program.
-        UnusableTestsError: the job's tests say nothing of any program.
+        UnusableTestsError: the job's tests, or its checker, say nothing of any program.
     """
-    match job.checker:
+    files = Files({name: text.encode() for name, text in job.files.items()})
+    program = _Program(code, limits, runner, job.stdin, files)
+    if isinstance(job.checker, AllOf):
+        return await _by_all(job.checker, program)
+    return await _by(job.checker, program)
+
+
+async def _by_all(checks: AllOf, program: _Program) -> Checked:
+    """By each of the checks, up to the first that it fails; that one decides, and what is told of it."""
+    tried: list[tuple[int, Checked]] = []
+    for number, one in checks.in_order:
+        tried.append((number, await _by(one, program)))
+        if tried[-1][1].judgement.verdict is not Verdict.ACCEPTED:
+            break
+    number, decider = tried[-1]
+    judgement = decider.judgement
+    cases = [
+        case.model_copy(update={"check": number})
+        for number, checked in tried
+        for case in checked.judgement.cases
+    ]
+    if judgement.verdict is not Verdict.ACCEPTED:
+        which = f"check {number} of {len(checks.checks)}: {judgement.explanation}"
+        judgement = replace(judgement, explanation=which)
+    # What is proven is proven as well as the weakest of them.
+    judgements = [checked.judgement for _, checked in tried]
+    weakest = next((one for one in judgements if one.trust == "same_process"), judgement)
+    judgement = replace(
+        judgement,
+        cases=tuple(cases),
+        decided_by=len(cases) - len(judgement.cases) + deciding_case(judgement),
+        trust=weakest.trust,
+        trust_reason=weakest.trust_reason,
+    )
+    return replace(decider, judgement=judgement, shown=decider.told)
+
+
+async def _by(one: Check, program: _Program) -> Checked:
+    match one:
         case ExitsCleanly():
-            return await _by_its_end(job, code, limits, runner)
-        case MatchesOutput() as checker:
-            return await _by_its_output(checker, code, limits, runner)
-        case PassesTests() as checker:
-            return await _by_tests(job, checker, code, limits, runner)
-        case MatchesCalls() as checker:
-            return await _by_calls(job, checker, code, limits, runner)
+            execution = await program.run()
+            return Checked(execution, judge(program.code, execution, one, program.limits))
+        case MatchesOutput():
+            return await _by_its_output(one, program)
+        case PassesTests():
+            return await _by_tests(one, program)
+        case MatchesCalls():
+            execution = await program.run(harness=Harness(calls=one.inputs))
+            return Checked(execution, judge(program.code, execution, one, program.limits))
         case _:
-            assert_never(job.checker)
+            assert_never(one)
 
 
-async def _by_its_end(
-    job: PromptJob, code: ExecutableCode, limits: Limits, runner: Runner
-) -> Checked:
-    execution = await runner.run(code, limits, stdin=job.stdin, harness=NO_HARNESS)
-    return Checked(execution, judge(code, execution, job.checker, limits))
-
-
-async def _by_tests(
-    job: PromptJob, checker: PassesTests, code: ExecutableCode, limits: Limits, runner: Runner
-) -> Checked:
+async def _by_tests(checker: PassesTests, program: _Program) -> Checked:
     """Python's in two processes, unless they say that they cannot; others, and those, in the program's own.
 
     Raises:
         UnusableTestsError: they say nothing of any program.
     """
+    code, limits = program.code, program.limits
     reason, start = None, ROWS[code.language].tests_begin_at
     if start is not None and not start.search(checker.tests):
         title = ROWS[code.language].title
@@ -91,36 +169,31 @@ async def _by_tests(
             f"they hold no `main`, and nothing else of tests in {title} is run"
         )
     if code.language is Language.PYTHON:
-        tested = await runner.verify(code, checker.tests, limits, stdin=job.stdin)
+        tested = await program.verify(checker.tests)
         if tested.end in ("untried", "cannot_cross") and (fault := fault_of(checker.tests)):
             raise UnusableTestsError(fault)
         if tested.end != "cannot_cross":
             judgement = judge(code, tested.execution, checker, limits, tested=tested)
             return Checked(tested.execution, judgement)
         reason = one_line(tested.why)
-    harness = Harness(tests=checker.tests)
-    execution = await runner.run(code, limits, stdin=job.stdin, harness=harness)
+    execution = await program.run(harness=Harness(tests=checker.tests))
     judgement = judge(code, execution, checker, limits)
     return Checked(execution, replace(judgement, trust_reason=reason))
 
 
-async def _by_calls(
-    job: PromptJob, checker: MatchesCalls, code: ExecutableCode, limits: Limits, runner: Runner
-) -> Checked:
-    execution = await runner.run(
-        code, limits, stdin=job.stdin, harness=Harness(calls=checker.inputs)
-    )
-    return Checked(execution, judge(code, execution, checker, limits))
+async def _by_its_output(checker: MatchesOutput, program: _Program) -> Checked:
+    """One run a case, up to the first that failed, as judges of contests do, or all of them if the check says so.
 
-
-async def _by_its_output(
-    checker: MatchesOutput, code: ExecutableCode, limits: Limits, runner: Runner
-) -> Checked:
-    """One run a case, up to the first that failed, as judges of contests do, or all of them if the check says so."""
+    Raises:
+        UnusableTestsError: its checker does not say whether an output is right.
+    """
     done: list[Checked] = []
     for number, case in enumerate(checker.cases):
-        execution = await runner.run(code, limits, stdin=case.stdin, harness=NO_HARNESS)
-        judgement = judge(code, execution, checker, limits, case=number)
+        execution = await program.run(stdin=case.stdin)
+        word = await _word_of_checker(checker, number, execution, program.runner)
+        judgement = judge(
+            program.code, execution, checker, program.limits, case=number, tested=word
+        )
         done.append(Checked(execution, judgement))
         if judgement.verdict is not Verdict.ACCEPTED and not checker.run_all:
             break
@@ -133,6 +206,37 @@ async def _by_its_output(
     public = (one for one in failed if checker.is_public(_case_of(checker, one)))
     decided = failed[0] if failed else done[-1]
     return replace(decided, shown=next(public, None))
+
+
+async def _word_of_checker(
+    checker: MatchesOutput, number: int, execution: Execution, runner: Runner
+) -> Word | None:
+    """What the check's own program says of an output; None where it has none, or the output is not what decides.
+
+    Raises:
+        UnusableTestsError: it says nothing of it.
+    """
+    if checker.checker is None or execution.exit_code != 0 or execution.limit_hit is not None:
+        return None
+    case = checker.cases[number]
+    asked = Call(arguments=(case.stdin, execution.stdout, case.expect))
+    said = await runner.run(
+        ExecutableCode(language=Language.PYTHON, code=checker.checker),
+        _CHECKER_LIMITS,
+        stdin="",
+        harness=Harness(calls=CallInputs(entry_point=_CHECK, calls=(asked,))),
+        files=NO_FILES,
+    )
+    answer = said.returned[0] if said.returned else Returned()
+    if answer.value is True:
+        return Word(None)
+    if answer.value is False or (isinstance(answer.value, str) and answer.value):
+        return Word(answer.value or "the checker says that it is wrong")
+    last_words = one_line(said.stderr.rstrip().rpartition("\n")[2])
+    raise UnusableTestsError(
+        f"the checker of {checker.name_of(number)} does not say whether an output is right: its `check` has to return "
+        f"true, false or a text that says what is wrong: {answer.error or answer.unfit or last_words or 'it did not'}"
+    )
 
 
 def _case_of(checker: MatchesOutput, one: Checked) -> Case:

@@ -4,6 +4,8 @@ A check is hidden unless it says otherwise. Then nothing of its content is told:
 nothing that was expected. A program that was given such content can say it again, in any disguise, in whatever it
 prints, in each error it raises and in every place it says that it failed in. So of all that it says one line of the
 program is told, and what an interpreter could have said of that line in words that are the same for every input.
+
+Of several checks the one that failed decides what is told.
 """
 
 import re
@@ -38,7 +40,7 @@ class Told(Enum):
 
 def told_of(job: PromptJob, judgement: Judgement) -> Told:
     """What may be told of an attempt at this job."""
-    checker = job.checker
+    checker = judgement.check
     if judgement.verdict is Verdict.NO_CODE:
         return Told.ALL
     match checker:
@@ -72,9 +74,9 @@ def deciding_case(judgement: Judgement) -> int:
     return next(failed, len(judgement.cases) - 1)
 
 
-def which_failed(job: PromptJob, judgement: Judgement) -> str:
+def which_failed(judgement: Judgement) -> str:
     """Which part of a hidden check failed, in words."""
-    match job.checker:
+    match judgement.check:
         case MatchesOutput(cases=parts) | MatchesCalls(calls=parts):
             n = len(parts)
         case _:
@@ -84,7 +86,7 @@ def which_failed(job: PromptJob, judgement: Judgement) -> str:
         return "after its hidden tests the program"
     if n > 1 and number >= 0:
         return f"hidden test {number + 1} of {n}"
-    return "the hidden tests" if isinstance(job.checker, PassesTests) else "the hidden test"
+    return "the hidden tests" if isinstance(judgement.check, PassesTests) else "the hidden test"
 
 
 def told_error(failure: Failure, program: ExecutableCode, place: Sequence[Frame]) -> str:

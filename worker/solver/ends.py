@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from signal import Signals
 from typing import assert_never
 
-from jobs.checkers import Checker, MatchesOutput, PassesTests
+from jobs.checkers import Check, MatchesOutput, PassesTests
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, LimitHit
 from jobs.verdicts import Verdict
@@ -33,7 +33,7 @@ def finding_of_end(
     code: ExecutableCode,
     execution: Execution,
     failure: Failure | None,
-    checker: Checker,
+    checker: Check,
     limits: Limits,
 ) -> Finding | None:
     """Why it did not end well; None where it did, and its check decides."""
@@ -53,7 +53,7 @@ def finding_of_end(
 
 
 def _of_compiler(
-    code: ExecutableCode, execution: Execution, failure: Failure | None, checker: Checker
+    code: ExecutableCode, execution: Execution, failure: Failure | None, checker: Check
 ) -> Finding:
     """What was refused; of a line of the tests, what a program can do about it."""
     cause, hint = _cause(execution, failure), "it does not compile"
@@ -96,7 +96,7 @@ def _of_limit(limit_hit: LimitHit, limits: Limits) -> tuple[Verdict, str]:
 
 
 def _of_failure(
-    code: ExecutableCode, execution: Execution, failure: Failure | None, checker: Checker
+    code: ExecutableCode, execution: Execution, failure: Failure | None, checker: Check
 ) -> Finding:
     cause = _cause(execution, failure)
     if isinstance(checker, PassesTests) and _is_failed_test(code, execution, failure):

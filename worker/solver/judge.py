@@ -1,9 +1,9 @@
 """Turns what a program did into how it did against its job."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from jobs.checkers import Case, Checker, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.checkers import Case, Check, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import (
@@ -31,6 +31,14 @@ _TESTS = "tests"
 
 
 @dataclass(frozen=True)
+class Word:
+    """What a checker said of an output."""
+
+    fault: str | None
+    """What is wrong with it; None where it is right."""
+
+
+@dataclass(frozen=True)
 class Judgement:
     """How an attempt did, and what is told about it."""
 
@@ -47,6 +55,8 @@ class Judgement:
     """The explanation without a word of the check, and without one that the program said."""
     cases: tuple[CaseResult, ...] = ()
     """What each case came to that was tried."""
+    check: Check = field(default_factory=ExitsCleanly)
+    """What it was judged by: of several checks the one that decided."""
     decided_by: int | None = None
     """The place of the case that this is of; None where that is the first that failed, else the last one."""
 
@@ -54,24 +64,25 @@ class Judgement:
 def judge(
     code: ExecutableCode,
     execution: Execution,
-    checker: Checker,
+    checker: Check,
     limits: Limits,
     *,
     case: int = 0,
-    tested: Verification | None = None,
+    tested: Verification | Word | None = None,
 ) -> Judgement:
     """How the program did; the same arguments always give the same answer.
 
     `accepted` needs exit code 0, no limit hit and, where there are tests, the proof that they ran to their end; where
     there are calls, each has to have returned what is expected of it. Of cases, `case` is the one that it was run for.
-    `tested` is what tests in a slot of their own came to, None where they shared the program's process.
+    `tested` is what tests, or a checker, in a slot of their own came to; None where tests shared the program's process
+    and outputs are compared.
 
     Raises:
         ValueError: `tested` says that they could not cross, which is no answer.
     """
     failure = failure_of(execution.stderr, code.language)
     found = finding_of_end(code, execution, failure, checker, limits)
-    if tested is not None:
+    if isinstance(tested, Verification):
         found = _of_verification(tested, found)
     match checker:
         case ExitsCleanly():
@@ -79,13 +90,17 @@ def judge(
             cases: tuple[CaseResult, ...] = ()
         case PassesTests():
             found = found or _of_tests(execution)
-            cases = _cases_of_tests(found, tested)
+            tried = tested if isinstance(tested, Verification) else None
+            cases = _cases_of_tests(found, tried)
         case MatchesCalls():
             wrong = first_wrong_call(checker, execution.returned or (), code.language)
             found = found or _of_calls(wrong)
             cases = _cases_of_calls(checker, execution, found, code.language)
         case MatchesOutput():
-            difference = None if found else _difference(checker, checker.cases[case], execution)
+            word = tested if isinstance(tested, Word) else None
+            difference = (
+                None if found else _difference(checker, checker.cases[case], execution, word)
+            )
             found = found or _of_output(difference)
             cases = (_case_of_output(checker, case, execution, found, difference),)
             found = _named(found, checker, cases[0])
@@ -100,6 +115,7 @@ def judge(
         else "separate_process",
         hint=found.hint,
         cases=cases,
+        check=checker,
     )
 
 
@@ -176,7 +192,11 @@ def _cases_of_calls(
     return (*results, CaseResult(name=name, verdict=found.verdict, actual=found.explanation))
 
 
-def _difference(checker: MatchesOutput, case: Case, execution: Execution) -> Difference | None:
+def _difference(
+    checker: MatchesOutput, case: Case, execution: Execution, word: Word | None
+) -> Difference | None:
+    if word is not None:
+        return None if word.fault is None else Difference(one_line(word.fault))
     how = Comparison(
         checker.compare_of(case), checker.absolute_tolerance, checker.relative_tolerance
     )

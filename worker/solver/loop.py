@@ -11,10 +11,11 @@ from jobs.code_execution import ExecutedBy
 from jobs.conversations import Style
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
+from jobs.preambles import with_preamble
 from jobs.verdicts import Verdict
 from worker.errors import ModelNotFoundError, ModelRejectedError
 from worker.model import ModelClient, ModelRequest
-from worker.sandbox import Harness, Sandbox, Verification
+from worker.sandbox import Files, Harness, Sandbox, Verification
 
 from .checking import Checked, check
 from .checkpoints import Checkpoint
@@ -126,7 +127,9 @@ class FeedbackLoop:
         extraction = program_of(reply, job.language, job.extraction)
         if extraction.code is None:
             return extraction, None, Checked(None, no_program(extraction))
-        code = ExecutableCode(language=job.language, code=extraction.code)
+        code = ExecutableCode(
+            language=job.language, code=with_preamble(job.preamble, extraction.code)
+        )
         checked = await check(job, code, limits, _InTurn(self._sandbox, self._slots))
         return extraction, code, checked
 
@@ -139,16 +142,16 @@ class _InTurn:
     slots: asyncio.Semaphore
 
     async def run(
-        self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness
+        self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness, files: Files
     ) -> Execution:
         async with self.slots:
-            return await self.sandbox.run(code, limits, stdin=stdin, harness=harness)
+            return await self.sandbox.run(code, limits, stdin=stdin, harness=harness, files=files)
 
     async def verify(
-        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str
+        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str, files: Files
     ) -> Verification:
         async with self.slots:
-            return await self.sandbox.verify(code, tests, limits, stdin=stdin)
+            return await self.sandbox.verify(code, tests, limits, stdin=stdin, files=files)
 
 
 def _with_consequence(

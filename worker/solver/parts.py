@@ -4,6 +4,7 @@ from pydantic import JsonValue
 
 from jobs.languages import Language
 from jobs.models import Attempt
+from jobs.preambles import without_preamble
 from worker.model import ModelTurn
 
 _PARAGRAPH = "\n\n"
@@ -22,16 +23,20 @@ def can_be_parts(attempt: Attempt) -> bool:
     )
 
 
-def told_in_parts(attempt: Attempt) -> tuple[ModelTurn, str]:
+def told_in_parts(attempt: Attempt, preamble: str) -> tuple[ModelTurn, str]:
     """The model's turn with program and result behind what it said, and what is asked of it now.
 
     The output is what the model may be told, and no more: of a hidden check that is less than what was printed.
+    The program is shown without the preamble that it was run with.
     """
     code, outcome, content = attempt.executable_code, attempt.verdict.outcome, attempt.reply.content
     told, _, asked = (attempt.feedback or "").rpartition(_PARAGRAPH)
     result: JsonValue = {"codeExecutionResult": {"outcome": outcome, "output": told}}
     program: JsonValue = {
-        "executableCode": {"language": "PYTHON", "code": code.code if code else ""}
+        "executableCode": {
+            "language": "PYTHON",
+            "code": without_preamble(preamble, code.code) if code else "",
+        }
     }
     said = (content or {}).get("parts")
     # What was received stays as it is, thought signatures and all.

@@ -4,10 +4,19 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
-from jobs.checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.checkers import (
+    Check,
+    Checker,
+    ExitsCleanly,
+    MatchesCalls,
+    MatchesOutput,
+    PassesTests,
+    checks_of,
+)
 from jobs.conversations import Style
 from jobs.languages import Language
 from jobs.models import Attempt, CaseResult, ExecutableCode, Execution, PromptJob
+from jobs.preambles import lines_of_preamble
 from jobs.verdicts import Verdict
 from worker.model import ModelTurn, UserTurn
 from worker.sandbox.languages import ROWS
@@ -77,22 +86,24 @@ def feedback(
         cause, parts = judgement.explanation, []
     else:
         failure = failure_of(execution.stderr, code.language)
+        foreign = lines_of_preamble(job.preamble, code.code)
+        own = _own_frames(failure, code, foreign)
         match told:
             case Told.ALL:
                 cause = judgement.explanation
-                parts = [*_check(failure, code, cause), *_tally(job, judgement)]
-                parts += _public_case(job, judgement)
-                parts += _place(_own_frames(failure, code), code)
-                parts += _outputs(execution, is_shown=_has_shown_output(job, judgement))
+                parts = [*_check(failure, code, cause), *_tally(judgement)]
+                parts += _public_case(judgement)
+                parts += _place(own, code, foreign)
+                parts += _outputs(execution, is_shown=_has_shown_output(judgement))
             case Told.PROGRAM:
                 words = failure.summary if failure else ""
-                cause = _cause(job, judgement, words)
-                parts = [*_place(_own_frames(failure, code), code), *_outputs(execution)]
+                cause = _cause(judgement, words)
+                parts = [*_place(own, code, foreign), *_outputs(execution)]
             case Told.PLACE:
-                place = _innermost(failure, code)
+                place = _innermost(own)
                 words = told_error(failure, code, place) if failure else ""
-                cause = _cause(job, judgement, words)
-                parts = [*_place(place, code), _HIDDEN]
+                cause = _cause(judgement, words)
+                parts = [*_place(place, code, foreign), _HIDDEN]
             case _:
                 assert_never(told)
     verdict = judgement.verdict.value.replace("_", " ")
@@ -117,7 +128,7 @@ def conversation(
         if content is None or unusable_because(attempt.reply) is not None:
             said = f"{said}\n\n{attempt.feedback or _NO_FEEDBACK}"
         elif style == "parts" and can_be_parts(attempt):
-            turn, asked = told_in_parts(attempt)
+            turn, asked = told_in_parts(attempt, job.preamble)
             turns += [UserTurn(said), turn]
             said = asked
         else:
@@ -127,7 +138,12 @@ def conversation(
 
 
 def _contract(checker: Checker) -> str:
-    match checker:
+    """What each check asks for, said once."""
+    return "\n".join(dict.fromkeys(map(_contract_of, checks_of(checker))))
+
+
+def _contract_of(check: Check) -> str:
+    match check:
         case ExitsCleanly():
             return "The program must end by itself with exit code 0."
         case MatchesOutput():
@@ -146,20 +162,17 @@ def _contract(checker: Checker) -> str:
                 "top level, let it return plain values that JSON can hold, and do not end the process."
             )
         case _:
-            assert_never(checker)
+            assert_never(check)
 
 
 def _has_input(job: PromptJob) -> bool:
-    match job.checker:
-        case MatchesOutput(cases=cases):
-            return any(case.stdin for case in cases)
-        case _:
-            return bool(job.stdin)
+    compared = [check for check in checks_of(job.checker) if isinstance(check, MatchesOutput)]
+    return bool(job.stdin) or any(case.stdin for check in compared for case in check.cases)
 
 
-def _cause(job: PromptJob, judgement: Judgement, error: str) -> str:
+def _cause(judgement: Judgement, error: str) -> str:
     """Why a hidden check failed, with as much of the error as may be told."""
-    cause = f"{which_failed(job, judgement)} failed: {judgement.hint}"
+    cause = f"{which_failed(judgement)} failed: {judgement.hint}"
     return f"{cause}: {error}" if error and judgement.verdict in _WITH_ERROR else cause
 
 
@@ -171,9 +184,9 @@ def _check(failure: Failure | None, code: ExecutableCode, explanation: str) -> I
         yield f"The check that failed:\n{fenced(innermost.source)}"
 
 
-def _tally(job: PromptJob, judgement: Judgement) -> Iterator[str]:
+def _tally(judgement: Judgement) -> Iterator[str]:
     """How much is right already, which a repair must not lose; nothing where a hidden case would be counted."""
-    match job.checker:
+    match judgement.check:
         case MatchesOutput(cases=cases) as checker if all(map(checker.is_public, cases)):
             n = len(cases)
         case MatchesCalls(calls=calls, public=True):
@@ -188,9 +201,9 @@ def _tally(job: PromptJob, judgement: Judgement) -> Iterator[str]:
     yield f"{n_right} of {n} cases were right" + (f", {n_untried} not tried." if n_untried else ".")
 
 
-def _public_case(job: PromptJob, judgement: Judgement) -> Iterator[str]:
+def _public_case(judgement: Judgement) -> Iterator[str]:
     """The first case that failed: its input, what was expected, and what came instead."""
-    checker, number = job.checker, deciding_case(judgement)
+    checker, number = judgement.check, deciding_case(judgement)
     if isinstance(checker, PassesTests) or number < 0:
         return
     result = judgement.cases[number]
@@ -201,8 +214,8 @@ def _public_case(job: PromptJob, judgement: Judgement) -> Iterator[str]:
     yield from _expected_and_got(result)
 
 
-def _has_shown_output(job: PromptJob, judgement: Judgement) -> bool:
-    is_compared = isinstance(job.checker, MatchesOutput)
+def _has_shown_output(judgement: Judgement) -> bool:
+    is_compared = isinstance(judgement.check, MatchesOutput)
     return is_compared and judgement.verdict is Verdict.WRONG_ANSWER
 
 
@@ -213,21 +226,26 @@ def _expected_and_got(result: CaseResult) -> Iterator[str]:
         yield f"Got:\n{fenced(shortened(result.actual))}"
 
 
-def _own_frames(failure: Failure | None, code: ExecutableCode) -> list[Frame]:
+def _own_frames(failure: Failure | None, code: ExecutableCode, foreign: range) -> list[Frame]:
+    """Those of lines that the model wrote."""
     frames = failure.frames if failure else ()
-    return [frame for frame in frames if 1 <= frame.line <= _n_lines(code)]
+    return [
+        frame for frame in frames if 1 <= frame.line <= _n_lines(code) and frame.line not in foreign
+    ]
 
 
-def _innermost(failure: Failure | None, code: ExecutableCode) -> list[Frame]:
+def _innermost(own: Sequence[Frame]) -> list[Frame]:
     """The line alone: with each call that led there, and each name, a program could say more of what it was given."""
-    return [Frame(frame.line, "", "") for frame in _own_frames(failure, code)[-1:]]
+    return [Frame(frame.line, "", "") for frame in own[-1:]]
 
 
-def _place(frames: Sequence[Frame], code: ExecutableCode) -> Iterator[str]:
+def _place(frames: Sequence[Frame], code: ExecutableCode, foreign: range) -> Iterator[str]:
     if frames:
         calls = [_spelled(frame) for frame in frames[-_FRAMES_SHOWN:]]
-        shown = "\n".join([*calls, "", _excerpt(code.code, frames[-1].line)])
-        yield f"In your program:\n{fenced(shown)}"
+        shown = "\n".join([*calls, "", _excerpt(code.code, frames[-1].line, foreign)])
+        n = len(foreign)
+        counted = f", whose lines are counted with the {n} that are put before it" if n else ""
+        yield f"In your program{counted}:\n{fenced(shown)}"
 
 
 def _n_lines(code: ExecutableCode) -> int:
@@ -238,13 +256,14 @@ def _spelled(frame: Frame) -> str:
     return f"line {frame.line}, in {frame.function}" if frame.function else f"line {frame.line}"
 
 
-def _excerpt(code: str, line: int) -> str:
+def _excerpt(code: str, line: int, foreign: range) -> str:
     lines = code.rstrip("\n").split("\n")
     first, last = max(1, line - _LINES_AROUND), min(len(lines), line + _LINES_AROUND)
     width = len(str(last))
     return "\n".join(
         f"{'>' if number == line else ' '} {number:{width}} | {lines[number - 1]}"
         for number in range(first, last + 1)
+        if number not in foreign
     )
 
 

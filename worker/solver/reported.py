@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pydantic import JsonValue
 
+from jobs.checkers import checks_of
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, ModelReply, PromptJob
@@ -39,7 +40,9 @@ def reported(
 
 
 def _judged(job: PromptJob, code: ExecutableCode, told: Execution, limits: Limits) -> Checked:
-    judgement = replace(judge(code, told, job.checker, limits), trust="reported_by_gemini")
+    # Gemini is asked of no other jobs than those of one check.
+    (one,) = checks_of(job.checker)
+    judgement = replace(judge(code, told, one, limits), trust="reported_by_gemini")
     if told.limit_hit is not None:
         judgement = replace(judgement, explanation=_TOO_LONG, hint=_TOO_LONG)
     judgement = replace(judgement, explanation=f"{judgement.explanation} (Gemini ran it)")
