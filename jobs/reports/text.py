@@ -93,7 +93,7 @@ def _listed(jobs: tuple[OpenJob, ...]) -> Iterator[str]:
 
 def _notes(report: Report) -> Iterator[str]:
     if report.n_cached:
-        yield f"           {report.n_cached} replies came out of the cache: free, but their tokens are counted"
+        yield f"           {report.n_cached} replies were paid for earlier: free now, but their tokens are counted"
     if report.n_stopped_early:
         yield f"stopped    {report.n_stopped_early} jobs early: their model gave the same program or error again"
     if report.n_run_by_gemini:

@@ -37,7 +37,8 @@ class Batch:
     make: Callable[[], Iterator[PromptJob]]
     """The jobs, but for what stands here."""
     place: Place
-    conversation: Conversation
+    conversation: Conversation | None
+    """None leaves to each job its own, and the rest of how it goes on."""
     cache: bool = False
     code_execution: bool = False
     """Whether Gemini runs the programs itself."""
@@ -51,15 +52,18 @@ class Batch:
 
     def jobs(self) -> Iterator[PromptJob]:
         """The jobs, made anew each time, and the same ones each time."""
-        changes = {
+        changes: dict[str, object] = {
             "model": self.model,
             "queue": self.place.queue,
             "priority": self.place.priority,
-            "conversation": self.conversation,
             "cache": self.cache,
-            "code_execution": self.code_execution,
-            "as_recorded": self.as_recorded,
         }
+        if self.conversation is not None:
+            changes |= {
+                "conversation": self.conversation,
+                "code_execution": self.code_execution,
+                "as_recorded": self.as_recorded,
+            }
         for job in self.make():
             yield job.model_copy(update=changes)
 
