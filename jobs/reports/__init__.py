@@ -14,7 +14,16 @@ from jobs.stats import clustered_error
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
-from .rates import FirstAgainstLast, Percentiles, Rate, RepairRound, SampleRate, Tried, sample_rates
+from .rates import (
+    Enough,
+    FirstAgainstLast,
+    Percentiles,
+    Rate,
+    RepairRound,
+    SampleRate,
+    Tried,
+    sample_rates,
+)
 from .rounds import RoundsBuilder
 
 __all__ = ["OpenJob", "Rate", "Report", "ReportBuilder", "build_report", "natural_order"]
@@ -55,6 +64,8 @@ class Report(Wire):
     """pass@k over independent samples; empty where no task has two."""
     rounds: tuple[RepairRound, ...]
     """What each round of attempts gained and lost."""
+    enough: Enough | None
+    """After which attempt the others came to nothing more; None of runs without repairs."""
     first_against_last: FirstAgainstLast
     verdicts: dict[Verdict, int]
     """Final verdicts of all jobs, the unscored included."""
@@ -148,6 +159,7 @@ class ReportBuilder:
         open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
         tasks = self._solved_within(self._most_attempts)
         counts = _by_cluster(tasks)
+        rounds = self._rounds.rounds()
         return Report(
             n_jobs=self._verdicts.total(),
             n_scored=n_scored,
@@ -159,7 +171,8 @@ class ReportBuilder:
             n_tasks=len(self._tasks),
             n_clusters=len(counts),
             samples=sample_rates(tasks),
-            rounds=self._rounds.rounds(),
+            rounds=rounds,
+            enough=Enough.of(rounds),
             first_against_last=self._rounds.first_against_last(),
             verdicts=dict(self._verdicts),
             model_seconds=Percentiles.of(self._model_seconds),
