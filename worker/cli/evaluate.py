@@ -74,6 +74,13 @@ class RunFlags:
             help="with recordings: go through all that were recorded of a job, past an attempt that is accepted",
         ),
     ] = False
+    dry_run: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="queue nothing: say what calls there would be, what they may cost, and how much they could tell",
+        ),
+    ] = False
     detach: Detach = False
     batch: Annotated[
         bool,
@@ -135,6 +142,8 @@ def evaluate(
         batch = batch.gone_through(settings)
     if run.batch:
         batch = _in_batches(settings, batch, run, lane)
+    if run.dry_run:
+        return _estimate(settings, batch, as_json=json)
     if run.detach:
         return _detach(settings, batch, run, as_json=json)
     resume = same_command(*(() if run.run is not None else ("--run", run_id)))
@@ -150,6 +159,18 @@ def evaluate(
         return ExitCode.GATE_FAILED
     # A gate is about the jobs that were judged, and passes no run of which some were not.
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
+
+
+def _estimate(settings: Settings, batch: Batch, *, as_json: bool) -> int:
+    from .estimating import estimate, estimate_lines
+
+    found = asyncio.run(estimate(settings, batch))
+    if as_json:
+        emit_json(found.model_dump(mode="json", by_alias=True))
+    else:
+        for line in estimate_lines(found):
+            emit(escaped(line))
+    return ExitCode.OK
 
 
 def _stopped(resume: str, *, in_batches: bool, as_json: bool) -> int:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jobs.models import Record
     from jobs.outlines import Outline
     from jobs.records import LastingStore
+    from jobs.summaries import Summary
 
 _Form = TypeVar("_Form")
 
@@ -37,6 +38,18 @@ async def outlines_in(settings: Settings, run_id: str) -> AsyncIterator[Outline]
     async with aclosing(_store_of(settings)) as store:
         async for outline in _of_known_run(store.outlines(run_id), run_id):
             yield outline
+
+
+async def summaries_in(settings: Settings, run_id: str) -> AsyncIterator[Summary]:
+    """What the index knows of a run.
+
+    Raises:
+        RunNotFoundError: there is none.
+        StoreError: the index cannot be read.
+    """
+    async with aclosing(_store_of(settings)) as store:
+        async for summary in _of_known_run(store.summaries(run_id=run_id), run_id):
+            yield summary
 
 
 def _store_of(settings: Settings) -> LastingStore:

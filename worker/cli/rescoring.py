@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,6 @@ from jobs.errors import UsageError
 from jobs.identifiers import is_identifier
 from jobs.languages import Language
 from jobs.models import PromptJob, Record
-from jobs.records.opening import open_store
 from jobs.reports import Report
 from jobs.reports.comparing import Comparison, Results, compare
 from jobs.rescoring import Conditions, VerdictChanges, has_answers, judged_again
@@ -26,7 +24,7 @@ from .flags import NO_LANE_FLAGS
 from .looping import run_until_stopped
 from .placing import place_of
 from .progress import RunProgress
-from .reading import records_in
+from .reading import records_in, summaries_in
 from .running import run_jobs
 
 _NOTHING = "nothing was queued"
@@ -109,9 +107,7 @@ async def changes_of(
     Raises:
         StoreError: the records cannot be read.
     """
-    store = open_store(settings.records_place, prefix=settings.redis.prefix)
-    async with aclosing(store):
-        before = {job.job_id: job.verdict async for job in store.summaries(run_id=run_id)}
+    before = {job.job_id: job.verdict async for job in summaries_in(settings, run_id)}
     first, second = Results(run_id), Results(new_run)
     async for record in records_in(settings, run_id):
         first.add(record)
