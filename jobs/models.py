@@ -17,7 +17,8 @@ from .clock import new_id
 from .code_execution import ExecutedBy, why_not_by_gemini
 from .conversations import Conversation, End, Style
 from .costs import Cost
-from .extracted import Extracted, ExtractionPolicy
+from .extracted import Extracted
+from .extraction_policies import ExtractionPolicy
 from .given_files import GivenFiles
 from .handed_back import Artefact, Returned
 from .identifiers import Identifier, QueueName, RunId

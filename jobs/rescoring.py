@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from .clock import derived_id
-from .extracted import ExtractionPolicy
+from .extraction_policies import ExtractionPolicy
 from .limits import Limits
 from .models import PromptJob, Record
 from .reports import natural_order

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.extracted import ExtractionPolicy
+from jobs.extraction_policies import ExtractionPolicy
 from jobs.languages import Language
 from jobs.models import ModelReply
 from worker.solver.extraction import POLICIES, extract, program_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.extracted import ExtractionPolicy
+from jobs.extraction_policies import ExtractionPolicy
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import Attempt, ModelReply, PromptJob

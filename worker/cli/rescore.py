@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from config.escaping import escaped
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
-from jobs.extracted import ExtractionPolicy
+from jobs.extraction_policies import ExtractionPolicy
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import counted, emit, emit_json, talk

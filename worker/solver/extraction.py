@@ -7,7 +7,8 @@ from itertools import islice
 from typing import assert_never
 
 from jobs.calls import CallClass
-from jobs.extracted import Extracted, ExtractionOutcome, ExtractionPolicy
+from jobs.extracted import Extracted, ExtractionOutcome
+from jobs.extraction_policies import ExtractionPolicy
 from jobs.languages import Language
 from jobs.models import ModelReply
 
