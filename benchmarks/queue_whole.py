@@ -40,6 +40,7 @@ from worker.model.scripted import ScriptedModel
 from worker.sandbox import Sandbox
 from worker.sandbox.opening import open_sandbox
 from worker.solver.loop import FeedbackLoop
+from worker.solver.turns import Turns
 
 from .figures import Budget, Ratio, Series, ratio
 from .servers import empty
@@ -258,7 +259,7 @@ def _solving(
         model,
         sandbox,
         calls=asyncio.Semaphore(settings.worker.calls_in_flight),
-        slots=asyncio.Semaphore(os.cpu_count() or 1),
+        turns=Turns(os.cpu_count() or 1),
     )
     consumer = Consumer(
         queue.redis,

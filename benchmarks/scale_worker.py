@@ -29,6 +29,7 @@ from worker.model import ModelRequest
 from worker.model.scripted import ScriptedModel
 from worker.sandbox.opening import open_sandbox
 from worker.solver.loop import FeedbackLoop
+from worker.solver.turns import Turns
 
 MODEL_SECONDS = 2.0
 N_SLOTS = 100
@@ -72,7 +73,7 @@ async def main(kind: str, url: str, folder: Path) -> None:
                     model,
                     sandbox,
                     calls=asyncio.Semaphore(N_SLOTS),
-                    slots=asyncio.Semaphore(1),
+                    turns=Turns(1),
                 )
                 consumer = Consumer(
                     queue.redis,

@@ -1,11 +1,15 @@
 """What an event may hold when it is written: no secret, no prompt, no program, nothing that steers a terminal."""
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-from structlog.typing import EventDict, WrappedLogger
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from .escaping import escaped, escaped_block
 from .redaction import REDACTED, Redactor
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, WrappedLogger
 
 # Prompts, programs and what they print belong to whoever sent them, not into logs.
 _CONTENT_KEYS = frozenset({"prompt", "code", "source", "stdin", "stdout", "stderr", "content"})

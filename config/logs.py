@@ -3,14 +3,29 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, TextIO
-
-import structlog
-from structlog.typing import Processor
 
 from .log_events import Withhold, escape_controls, in_reading_order
 from .redaction import Redactor
+
+
+@contextmanager
+def _without(name: str) -> Iterator[None]:
+    there = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment]
+    yield
+    del sys.modules[name]
+    if there is not None:
+        sys.modules[name] = there
+
+
+# It imports rich where it can, to draw tracebacks with it, and that takes longer than all the rest of it. Ours are
+# plain text.
+with _without("rich"):
+    import structlog
+    from structlog.typing import Processor
 
 # Below a warning these print requests with their headers, or, in the case of arq, the payload of every job.
 _QUIET_LOGGERS = ("arq", "google_genai", "httpcore2", "httpx2")

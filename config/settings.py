@@ -28,7 +28,12 @@ class Group(BaseModel):
     """The base of every group of settings."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        # Of use only as parts of `Settings`, which builds them for itself.
+        defer_build=True,
     )
 
 

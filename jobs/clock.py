@@ -19,6 +19,11 @@ def milliseconds_of(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
+def time_at(milliseconds: float) -> datetime:
+    """The time that is kept so, to the millisecond."""
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
 def monotonic() -> float:
     """Seconds on a clock that never goes back: for measuring, never for recording."""
     return time.monotonic()

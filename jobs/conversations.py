@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .bounds import MAX_ATTEMPTS
+from .feedback import Feedback
 from .wire import Wire
 
 Style = Literal["text", "parts"]
@@ -34,6 +35,9 @@ END_IN_WORDS: dict[End, str] = {
 class Conversation(Wire):
     """What is said to the model between two attempts, and how long it is kept up."""
 
+    feedback: Feedback = "public"
+    """How much of what came of a program goes back: `public` is what its own run shows and what is public of its check,
+    `oracle` the hidden part of its check as well, which measures something else, and `none` only that it failed."""
     style: Style = "text"
     """How a failed program goes back: `text`, or `parts` as Gemini writes a program and its result down. Parts are for
     Python; other programs, and whatever the service refuses with a 400, are told as text."""

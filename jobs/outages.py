@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import stamina
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -48,6 +47,9 @@ async def through_outages(
     except (RedisError, OSError) as error:
         if not is_waited_out(error):
             raise
+    # Nor does a command that meets no outage pay for its import.
+    import stamina
+
     async for attempt in stamina.retry_context(
         on=is_waited_out,
         attempts=None,

@@ -7,7 +7,10 @@ from pydantic.alias_generators import to_camel
 
 from .conversations import End
 from .costs import Cost
-from .models import Isolation, Record, Usage
+from .feedback import Feedback
+from .leaks import Leak
+from .models import Isolation, Record, Rerun, Usage
+from .parts import Part
 from .verdicts import Verdict
 
 
@@ -24,6 +27,12 @@ class Partial(BaseModel):
     )
 
 
+class OutlinedConversation(Partial):
+    """Of a conversation, what was told in it."""
+
+    feedback: Feedback = "public"
+
+
 class OutlinedJob(Partial):
     """Of a job, its place in its run and what was asked for."""
 
@@ -34,6 +43,9 @@ class OutlinedJob(Partial):
     max_attempts: int
     as_recorded: bool = False
     code_execution: bool = False
+    excluded: str | None = None
+    conversation: OutlinedConversation = OutlinedConversation()
+    part: Part | None = None
 
 
 class OutlinedReply(Partial):
@@ -63,6 +75,8 @@ class OutlinedAttempt(Partial):
     verdict: Verdict
     explanation: str
     end: End | None = None
+    reruns: tuple[Rerun, ...] = ()
+    leaks: tuple[Leak, ...] = ()
 
 
 class Outline(Partial):

@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 
+_HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 # What tests that are run in a program's place may import it as.
@@ -42,10 +43,19 @@ def fault_of(tests: str) -> str | None:
 
 def _modules(tree: ast.Module) -> Iterator[str]:
     """Names under which modules are imported, but for the program's own."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             tops = {each.asname or each.name.partition(".")[0] for each in node.names}
             yield from tops - _PROGRAM
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every statement, and nothing of expressions, which in tests may be a megabyte of values."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        inner = [each for each in ast.iter_child_nodes(todo.pop()) if isinstance(each, _HOLDERS)]
+        todo += inner
+        yield from inner
 
 
 def _ends_the_process(statement: ast.stmt, modules: set[str]) -> bool:

@@ -49,15 +49,15 @@ class JobQueue:
             handle = await queue.submit(PromptJob(prompt="Print the first 20 primes."))
             record = await handle.record()
 
-    `redis_url` is `redis://…`, `rediss://…`, `unix://…` or `embedded:DIRECTORY`; `records` is a folder, a URL as
-    `open_store` takes it, or an open store. Both must be those of the workers. Left out, they mean the folder
-    `.promptmill` below the current one, as they do for the commands; beside `embedded:DIRECTORY` the records are those
-    in `DIRECTORY`.
+    `redis` is `redis://…`, `rediss://…`, `unix://…`, `embedded:DIRECTORY`, or an open client, which stays open;
+    `records` is a folder, a URL as `open_store` takes it, or an open store. Both must be those of the workers. Left
+    out, they mean the folder `.promptmill` below the current one, as they do for the commands; beside
+    `embedded:DIRECTORY` the records are those in `DIRECTORY`.
     """
 
     def __init__(
         self,
-        redis_url: str = "embedded:.promptmill",
+        redis: ArqRedis | str = "embedded:.promptmill",
         *,
         records: RecordStore | Path | str | None = None,
         prefix: str = "promptmill",
@@ -68,12 +68,12 @@ class JobQueue:
             UsageError: records cannot be kept at such a place.
         """
         self.keys = Keys(prefix)
-        place = _default_place(redis_url) if records is None else records
+        place = _default_place(redis) if records is None else records
         self._closes_records = isinstance(place, Path | str)
         self.records: RecordStore = (
             open_store(place, prefix=prefix) if isinstance(place, Path | str) else place
         )
-        self._url = redis_url
+        self._place = redis
         self._stack = AsyncExitStack()
         self._redis: ArqRedis | None = None
 
@@ -84,7 +84,11 @@ class JobQueue:
             RedisUnreachableError: nobody answered; nothing was queued.
             ServerStartError: the embedded server would not start.
         """
-        self._redis = await self._stack.enter_async_context(open_redis(self._url, self.keys))
+        if isinstance(self._place, str):
+            opening = open_redis(self._place, self.keys)
+            self._redis = await self._stack.enter_async_context(opening)
+        else:
+            self._redis = self._place
         if self._closes_records:
             self._stack.push_async_callback(self.records.aclose)
         return self
@@ -170,9 +174,9 @@ class JobQueue:
         return await live_workers(self.redis, self.keys)
 
 
-def _default_place(redis_url: str) -> Path:
-    is_embedded = redis_url.startswith(EMBEDDED_SCHEME)
-    folder = redis_url.removeprefix(EMBEDDED_SCHEME) if is_embedded else ".promptmill"
+def _default_place(redis: ArqRedis | str) -> Path:
+    is_embedded = isinstance(redis, str) and redis.startswith(EMBEDDED_SCHEME)
+    folder = str(redis).removeprefix(EMBEDDED_SCHEME) if is_embedded else ".promptmill"
     return Path(folder) / "records"
 
 

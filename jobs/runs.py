@@ -9,6 +9,7 @@ from .budgets import BUDGET, UNPRICED, Budget, Spent
 from .clock import milliseconds_of, utcnow
 from .connection import expecting_answer
 from .errors import RunNotFoundError
+from .parts import Part
 from .queue import JobQueue
 from .scanning import run_ids
 from .verdicts import Verdict
@@ -37,6 +38,8 @@ class Run(Wire):
     """The kind of the error that paused it, such as `model-key-invalid`; empty where somebody did."""
     asked: Way = Way.LIVE
     """How the model is asked for its jobs."""
+    part: Part | None = None
+    """What of its dataset it is of; None is all of it."""
     created_at: AwareDatetime | None = None
     submitted: int = 0
     """Jobs that were queued, those that were queued again among them."""
@@ -145,6 +148,7 @@ def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
         reason=fields.get("reason", ""),
         cause=fields.get("cause", ""),
         asked=Way(fields.get("asked", Way.LIVE)),
+        part=Part.model_validate_json(fields["part"]) if fields.get("part") else None,
         created_at=fields.get("createdAt"),  # type: ignore[arg-type]  # read from its text
         submitted=int(fields.get("submitted", 0)),
         cancelled=int(fields.get("cancelled", 0)),

@@ -118,7 +118,8 @@ end
 -- write of all is one that a full server refuses, so that it refuses everything.
 local function enqueue(lane, run, due, lines)
     local began, places, stale, strangers, at = now(), {{}}, {{}}, {{}}, 1
-    due = due or began
+    -- What was due long ago has waited since now, as anything that is queued now.
+    due = math.max(due or began, began)
     while at <= #lines do
         local id_end = string.find(lines, '\\n', at, true)
         local payload_end = string.find(lines, '\\n', id_end + 1, true)

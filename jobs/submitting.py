@@ -174,7 +174,7 @@ class Submission:
 
     async def _wait_for_room(self, chunk: _Chunk, high_water: int) -> None:
         # Before a chunk and never after one: whoever has no more jobs waits for nothing.
-        place = [chunk.lane.name, chunk.run_id or ""]
+        place: list[str | bytes] = [chunk.lane.name, chunk.run_id or ""]
         if chunk.lane != self._lane:
             self._lane, self._backlog = chunk.lane, await self._ask(chunk, _BACKLOG, place)
         while self._backlog + self._most > high_water:

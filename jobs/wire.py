@@ -21,8 +21,9 @@ class Wire(BaseModel):
         populate_by_name=True,
         # Errors are shown to people and logged; the input may be a prompt or a program.
         hide_input_in_errors=True,
-        # What stands beside a field is what a reader of the schema wants to know of it.
-        use_attribute_docstrings=True,
+        # Built when the first of it is read or made: most commands meet few of all these models, and a model that lies
+        # in another one is built for that one once more.
+        defer_build=True,
         # Nothing is left out when it is written.
         json_schema_serialization_defaults_required=True,
     )

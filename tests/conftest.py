@@ -16,7 +16,7 @@ from tests.orphans import orphans_in
 from tests.redis_server import DATABASES, find_server, private_redis
 from tests.requiring import require
 
-pytest_plugins = ["tests.standin.fixtures", "tests.stores"]
+pytest_plugins = ["tests.side_by_side", "tests.standin.fixtures", "tests.stores"]
 
 _REPOSITORY = Path(__file__).parent.parent
 _database_numbers = itertools.count()

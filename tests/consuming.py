@@ -22,6 +22,7 @@ from worker.main import Engine, serve
 from worker.model import ModelClient
 from worker.sandbox import Sandbox
 from worker.solver.loop import FeedbackLoop
+from worker.solver.turns import Turns
 
 MakeConsumer = Callable[[ArqRedis, Settings], Consumer]
 
@@ -38,7 +39,7 @@ def consumer_of(
             model,
             sandbox,
             calls=asyncio.Semaphore(settings.worker.calls_in_flight),
-            slots=asyncio.Semaphore(2),
+            turns=Turns(2),
         ),
         Provenance("test-worker", model.name, model.simulated, sandbox.isolation),
         DeliveryPolicy(
@@ -72,7 +73,7 @@ async def a_worker(
     async with (
         open_redis(url, keys) as redis,
         beating(redis, keys, presence),
-        JobQueue(url, records=store, prefix=keys.prefix) as queue,
+        JobQueue(redis, records=store, prefix=keys.prefix) as queue,
     ):
         consumer = consumer_of(redis, store, model, sandbox, settings)
         feeder = Feeder(redis, keys, store, 5000)

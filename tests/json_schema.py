@@ -98,6 +98,7 @@ _PLAIN: dict[str, Callable[[Any, Any], bool]] = {
     "maximum": lambda bound, value: not _is_of_type("number", value) or value <= bound,
     "exclusiveMinimum": lambda bound, value: not _is_of_type("number", value) or value > bound,
     "minLength": lambda bound, value: not isinstance(value, str) or len(value) >= bound,
+    "maxProperties": lambda bound, value: not isinstance(value, dict) or len(value) <= bound,
     "maxLength": lambda bound, value: not isinstance(value, str) or len(value) <= bound,
     "pattern": lambda form, value: not isinstance(value, str) or bool(re.search(form, value)),
     "format": _is_aware,

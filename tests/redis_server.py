@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -61,8 +61,12 @@ class PrivateServer:
         port: int = 0,
         is_durable: bool = False,
         host: Host | None = None,
+        within: Sequence[str] = (),
     ) -> None:
-        """Nothing runs before `start`. With a `port` it listens there as well: on the loopback, or as `host`."""
+        """Nothing runs before `start`. With a `port` it listens there as well: on the loopback, or as `host`.
+
+        `within` are the words of a command that runs another one.
+        """
         self.socket = folder / "s"
         self._folder = folder
         arguments = _arguments(str(folder), port, is_durable=is_durable)
@@ -71,7 +75,7 @@ class PrivateServer:
         else:
             arguments += ["--bind", host.address, "--protected-mode", "no"]
         entering = host.on_its_network if host else ()
-        self._words = dying_with_us([*entering, str(binary), *arguments])
+        self._words = dying_with_us([*within, *entering, str(binary), *arguments])
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -96,12 +100,19 @@ class PrivateServer:
 
 @contextmanager
 def private_server(
-    binary: Path, *, port: int = 0, is_durable: bool = False, host: Host | None = None
+    binary: Path,
+    *,
+    port: int = 0,
+    is_durable: bool = False,
+    host: Host | None = None,
+    within: Sequence[str] = (),
 ) -> Iterator[PrivateServer]:
     """A server that runs, until the block ends; nothing is left behind."""
     # The path of a unix socket holds 107 bytes: pytest's own temporary folders can be longer.
     with tempfile.TemporaryDirectory(prefix="pm-", dir="/tmp") as folder:
-        server = PrivateServer(binary, Path(folder), port=port, is_durable=is_durable, host=host)
+        server = PrivateServer(
+            binary, Path(folder), port=port, is_durable=is_durable, host=host, within=within
+        )
         try:
             server.start()
             yield server

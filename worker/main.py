@@ -42,6 +42,7 @@ from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
 from worker.consumer.room import lack_of_room
 from worker.consumer.ticker import Ticker
+from worker.consumer.trial import Trial
 from worker.consumer.worker import Handler, JobWorker, WorkerOptions
 from worker.errors import ModelClosedError
 from worker.model import ModelClient
@@ -55,6 +56,7 @@ from worker.sandbox.interpreters import found_languages
 from worker.sandbox.opening import open_sandbox
 from worker.sandbox.packages import packages_of
 from worker.solver.loop import FeedbackLoop
+from worker.solver.turns import Turns
 
 _PATIENCE_SECONDS = 0.2
 
@@ -123,7 +125,7 @@ async def open_engine(
                 asked,
                 sandbox,
                 calls=asyncio.Semaphore(settings.worker.calls_in_flight),
-                slots=asyncio.Semaphore(settings.sandbox.slots or os.cpu_count() or 1),
+                turns=Turns(settings.sandbox.slots or os.cpu_count() or 1),
             ),
             Provenance(presence.worker_id, model.name, model.simulated, sandbox.isolation),
             DeliveryPolicy(settings.limits, settings.ceiling, settings.worker.max_deliveries),
@@ -131,7 +133,7 @@ async def open_engine(
         await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
         queue = await stack.enter_async_context(
-            JobQueue(settings.redis_url, records=store, prefix=settings.redis.prefix)
+            JobQueue(redis, records=store, prefix=settings.redis.prefix)
         )
         # Jobs may name other models, whose trouble must not keep those of its own from it: they are put back.
         room = partial(throttle.room, model.name)
@@ -190,7 +192,8 @@ async def serve(
 
     engine.consumer.on_model_closed = gate.shut if outlasts_refusals else stop
     worker.obstacles.append(gate.obstacle)
-    health = Health(engine.ticker.queue, metrics, lambda: worker.obstacle)
+    trial = Trial(engine.sandbox)
+    health = Health(engine.ticker.queue, metrics, lambda: worker.obstacle, trial)
     async with _told(health, settings.worker.listen):
         on_ready()
         running = (engine.feeder.run(), engine.ticker.run(), gate.run())
@@ -288,7 +291,7 @@ def _settings_for_arq() -> type:
         # Between the import of this class and here, arq's command has put its own logging back, which prints prompts.
         configure_logging(settings.log.format, settings.log.level, secrets=settings.secrets())
         engine = await stack.enter_async_context(open_engine(settings))
-        await keep_schedules_of_file(settings)
+        await keep_schedules_of_file(engine.ticker.queue, settings)
         serving = asyncio.create_task(
             serve(engine, settings, outlasts_refusals=True, handle_signals=False)
         )

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from jobs.bounds import MAX_ATTEMPTS
 from jobs.checkers import MAX_CHECKS, AllOf, Checker, ExitsCleanly, MatchesOutput, checks_of
@@ -26,6 +26,10 @@ from jobs.wire import OpaqueJson
 
 from .checks import RowCheck, Source, Written
 
+# Of what `WallSeconds` allows, the most.
+_LONGEST_WALL_SECONDS = 7200.0
+KNOWN_TO_FIT = "known to fit"
+"""The context in which a row is read of which it is known that its language fits its checks."""
 PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$", max_length=256)]
 
 
@@ -42,10 +46,13 @@ class PartialLimits(Written):
     open_files: OpenFiles | None = None
 
     def over(self, defaults: Limits) -> Limits:
-        """The defaults with these changes."""
-        return Limits.model_validate(
-            {**defaults.model_dump(), **self.model_dump(exclude_none=True)}
-        )
+        """The defaults with these changes. More CPU time brings as much more time on the clock, unless that is set."""
+        changes = self.model_dump(exclude_none=True)
+        if self.cpu_seconds is not None:
+            share = self.cpu_seconds / defaults.cpu_seconds
+            longer = min(defaults.wall_seconds * share, _LONGEST_WALL_SECONDS)
+            changes.setdefault("wall_seconds", max(defaults.wall_seconds, longer))
+        return Limits.model_validate({**defaults.model_dump(), **changes})
 
 
 class Task(RowCheck):
@@ -79,11 +86,12 @@ class Task(RowCheck):
     """Whatever else is known of the row; carried into the record."""
 
     @model_validator(mode="after")
-    def _fits_its_language(self) -> "Task":
+    def _fits_its_language(self, info: ValidationInfo) -> "Task":
         for number, each in enumerate(self.checks, 1):
             if not each.has_check:
                 raise ValueError(f"check {number} says nothing of what is right")
-        for each in self._own:
+        # Tests are read at length, which is done once.
+        for each in self._own if info.context is not KNOWN_TO_FIT else ():
             if why := each.why_not_in(self.language):
                 raise ValueError(why)
         if self.checks and self.stdin and self.expect is None and self._are_compared:
@@ -107,6 +115,7 @@ class Task(RowCheck):
         run_id: str,
         *,
         sample: int = 0,
+        excluded: str | None = None,
         max_attempts: int,
         limits: Limits,
     ) -> PromptJob:
@@ -119,6 +128,7 @@ class Task(RowCheck):
             run_id=run_id,
             task_id=self.id,
             cluster=self.cluster,
+            excluded=excluded,
             sample=sample,
             language=self.language,
             checker=self.judged_by,

@@ -1,4 +1,4 @@
-"""Reads files of tasks, and names everything that is wrong with one at once, line by line."""
+"""Reads files of tasks, whoever wrote them, and names everything that is wrong with one at once, line by line."""
 
 import difflib
 import json
@@ -18,8 +18,11 @@ from jobs.hashed_ids import HashedIds
 from jobs.languages import Language
 from jobs.wire import Wire
 
-from . import PartialLimits, Task
-from .lines import Problem, kept_in_a_file, lines_in, refusal
+from . import KNOWN_TO_FIT, PartialLimits, Task
+from .containers import rows_in
+from .formats import ForeignRowError
+from .lines import Problem, kept_in_a_file, refusal
+from .reading import AS_IT_IS, FORMAT_NAMES, Reading
 
 _SHOWN_CHARACTERS = 100
 _KEPT_PROBLEMS = 1000
@@ -32,22 +35,42 @@ class Dataset:
     However many there are, none is kept in memory.
     """
 
-    def __init__(self, read: Callable[[], Iterable[str]], name: str) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Iterable[str]],
+        name: str,
+        how: Reading = AS_IT_IS,
+    ) -> None:
         """Check the lines that `read` gives, the same ones each time; empty lines count as lines but hold no task.
 
         Raises:
             DatasetError: some lines are bad, an id comes twice, or there is no task at all.
         """
         self.name = name
+        findings = how.findings
+        self.excluded: Mapping[str, str] = findings.excluded if findings else {}
+        """Why a task is left out of the score, by its id."""
+        self._repeated = findings.duplicates if findings else frozenset()
+        self._how = how
         self.languages: Counter[Language] = Counter()
         """How many tasks are to be solved in each."""
+        self.requires: Counter[str] = Counter()
+        """How many tasks need each module beyond the standard library; of those that count."""
         self._read = read
         self._problems: list[Problem] = []
         self._n_left_out = self._n_rows = 0
-        self._check_ids(HashedIds(self._good_ids()))
+        self._reading = how.of_first(next((line for _, line in self._rows()), ""))
+        self.form = self._reading.name
+        """The format of its rows."""
+        ids = HashedIds(self._good_ids())
+        if not how.takes_ids_twice:
+            self._check_ids(ids)
         if self._problems:
             problems, n_left_out = self._problems, self._n_left_out
-            raise refusal(name, problems, self._n_rows, note=_NOTHING, n_left_out=n_left_out)
+            error = refusal(name, problems, self._n_rows, note=_NOTHING, n_left_out=n_left_out)
+            if not self._reading.is_certain:
+                error.facts["formats tried"] = ", ".join(FORMAT_NAMES)
+            raise error
         if not self._n_rows:
             raise DatasetError(
                 f"{name} holds no task",
@@ -59,35 +82,64 @@ class Dataset:
         return self._n_rows
 
     def __iter__(self) -> Iterator[Task]:
+        met: set[str] = set()
         for number, line in self._rows():
             try:
-                yield _named(Task.model_validate_json(line), number)
-            except ValidationError:
+                task = self._task(line, number, KNOWN_TO_FIT)
+            except (ValidationError, ForeignRowError):
                 raise DatasetError(
                     f"{self.name} has changed since it was checked: line {number} is no task any more",
                     fixes=["let it be, and run the same command again"],
                 ) from None
+            if not self._is_met(task, met):
+                yield task
 
     def _rows(self) -> Iterator[tuple[int, str]]:
         return ((number, line) for number, line in enumerate(self._read(), 1) if line.strip())
 
+    def _task(self, line: str, number: int, context: str | None = None) -> Task:
+        task = Task.model_validate_json(self._reading.row_of(line), context=context)
+        return task if task.id is not None else task.model_copy(update={"id": f"line-{number}"})
+
+    def _is_met(self, task: Task, met: set[str]) -> bool:
+        """Whether it is left out because an earlier one of its id is not; of ids that are known to come twice."""
+        if task.id in met:
+            return True
+        if task.id in self._repeated:
+            met.add(task.id)
+        return False
+
     def _good_ids(self) -> Iterator[str]:
+        met: set[str] = set()
         for number, line in self._rows():
             self._n_rows += 1
             try:
-                task = _task(line, number)
+                task = self._task(line, number)
+                _refuse_repeated_keys(line)
+            except ForeignRowError as error:
+                what = f"no row of {self._reading.name}: {error}"
+                self._refuse([Problem(f"line {number}", what)])
+                continue
             except ValidationError as error:
-                self._refuse(_problems_of(line, number, error))
+                self._refuse(_problems_of(line, number, error, self._reading))
+                continue
+            if self._is_met(task, met):
+                self._n_rows -= 1
                 continue
             self.languages[task.language] += 1
+            if task.id not in self.excluded:
+                self.requires.update(task.requires)
             yield task.id or ""
 
     def _check_ids(self, ids: HashedIds) -> None:
-        suspected, first = ids.repeated(), dict[str, int]()
+        suspected, first = (
+            ids.repeated() - {hash(name) for name in self._repeated},
+            dict[str, int](),
+        )
         for number, line in self._rows() if suspected else ():
             try:
-                task_id = _named(Task.model_validate_json(line), number).id or ""
-            except ValidationError:
+                task_id = self._task(line, number, KNOWN_TO_FIT).id or ""
+            except (ValidationError, ForeignRowError):
                 continue
             if hash(task_id) in suspected and first.setdefault(task_id, number) != number:
                 what = f"id {task_id!r} was already used on line {first[task_id]}"
@@ -100,8 +152,8 @@ class Dataset:
             self._n_left_out += 1
 
 
-def read_tasks(path: Path | Traversable) -> Dataset:
-    """The tasks of a JSONL file, gzipped or not.
+def read_tasks(path: Path | Traversable, how: Reading = AS_IT_IS) -> Dataset:
+    """The tasks of a file: JSON Lines, an array, CSV, Parquet or text, gzipped or not, in any format that is known.
 
     Raises:
         DatasetError: it cannot be read, or it has bad lines; all of them are named by line.
@@ -109,25 +161,32 @@ def read_tasks(path: Path | Traversable) -> Dataset:
     try:
         with path.open("rb") as file:
             if not file.seekable():
-                return piped_tasks(file, str(path))
+                return piped_tasks(file, str(path), how)
+            how = how.of_file(file, str(path))
     except OSError as error:
         raise DatasetError(
             f"{path} cannot be read: {error.strerror or error}",
             fixes=["name a JSONL file that is there and may be read"],
             note=_NOTHING,
         ) from None
-    return Dataset(lambda: _lines_of(path), str(path))
+
+    def read() -> Iterator[str]:
+        with path.open("rb") as file:
+            yield from rows_in(file, str(path), how.container)
+
+    return Dataset(read, str(path), how)
 
 
-def piped_tasks(file: IO[bytes], name: str) -> Dataset:
-    """The tasks of a JSONL document, gzipped or not, that can be read only once; `name` is what messages call it.
+def piped_tasks(file: IO[bytes], name: str, how: Reading = AS_IT_IS) -> Dataset:
+    """The same of what can be read only once; `name` is what messages call it.
 
     Raises:
         DatasetError: it is no text, or it has bad lines; all of them are named by line.
     """
     kept = kept_in_a_file(file, name, note=_NOTHING)
+    how = how.of_file(kept, name)
     try:
-        tasks = Dataset(lambda: lines_in(kept, name, note=_NOTHING), name)
+        tasks = Dataset(lambda: rows_in(kept, name, how.container), name, how)
     except DatasetError:
         kept.close()
         raise
@@ -149,23 +208,12 @@ def parse_tasks(lines: Sequence[str], name: str) -> Dataset:
     return Dataset(lambda: lines, name)
 
 
-def _lines_of(path: Path | Traversable) -> Iterator[str]:
-    with path.open("rb") as file:
-        yield from lines_in(file, str(path), note=_NOTHING)
-
-
-def _task(line: str, number: int) -> Task:
-    task = Task.model_validate_json(line)
+def _refuse_repeated_keys(line: str) -> None:
     if key := _repeated_key(line):
         why = {"error": ValueError(f'the key "{key}" comes twice')}
         raise ValidationError.from_exception_data(
             "Task", [{"type": "value_error", "ctx": why, "input": None}]
         )
-    return _named(task, number)
-
-
-def _named(task: Task, number: int) -> Task:
-    return task if task.id is not None else task.model_copy(update={"id": f"line-{number}"})
 
 
 def _repeated_key(line: str) -> str | None:
@@ -181,10 +229,12 @@ def _repeated_key(line: str) -> str | None:
     return repeated[0] if repeated else None
 
 
-def _problems_of(line: str, number: int, invalid: ValidationError) -> Iterator[Problem]:
+def _problems_of(
+    line: str, number: int, invalid: ValidationError, how: Reading
+) -> Iterator[Problem]:
     # Asked a second time of Python's own reader, which says where a line stops being JSON.
     try:
-        row = json.loads(line)
+        row = json.loads(how.row_of(line))
     except json.JSONDecodeError as error:
         yield Problem(
             f"line {number}, column {error.colno}",

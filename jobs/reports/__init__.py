@@ -14,6 +14,7 @@ from jobs.stats import clustered_error
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
+from .conduct import Conduct, ConductBuilder
 from .rates import (
     Enough,
     FirstAgainstLast,
@@ -43,6 +44,16 @@ class OpenJob(Wire):
     n_attempts: int
     verdict: Verdict
     explanation: str
+
+
+class Excluded(Wire):
+    """Jobs of rows that say nothing of a model, which are left out of every rate."""
+
+    n_jobs: int
+    reasons: dict[str, int]
+    """How many for each reason."""
+    solved_with_them: Rate
+    """What the share of solved jobs would be if they counted."""
 
 
 class Report(Wire):
@@ -78,6 +89,8 @@ class Report(Wire):
     """The formats of results that were judged elsewhere."""
     never_solved: tuple[OpenJob, ...]
     unscored: tuple[OpenJob, ...]
+    excluded: Excluded | None
+    """The jobs of rows that are left out of every rate here; None where there are none."""
     usage: Usage
     cost_usd: float
     """Of the jobs whose cost is known; those that failed because of us are among them."""
@@ -91,6 +104,7 @@ class Report(Wire):
     """Jobs that ended because their model repeated itself, with attempts left."""
     n_run_by_gemini: int
     """Jobs whose programs Gemini ran itself: their verdicts rest on its word."""
+    conduct: Conduct
     requested_models: tuple[str, ...]
     served_models: tuple[str, ...]
     isolation_profiles: tuple[str, ...]
@@ -111,6 +125,8 @@ class ReportBuilder:
         self._most_attempts = 0
         self._tasks: dict[str, Counter[int | None]] = {}
         self._clusters: dict[str, str] = {}
+        self._excluded: Counter[str] = Counter()
+        self._excluded_tasks: list[Tried] = []
         # How many samples each attempt has solved, and under None those that none has.
         self._rounds = RoundsBuilder()
         self._model_seconds = array("d")
@@ -123,6 +139,7 @@ class ReportBuilder:
         self._n_unpriced = 0
         self._simulated = False
         self._n_cached = self._n_stopped_early = self._n_run_by_gemini = 0
+        self._conduct = ConductBuilder()
         self._requested: set[str] = set()
         self._served: set[str] = set()
         self._profiles: set[str] = set()
@@ -131,10 +148,12 @@ class ReportBuilder:
     def add(self, record: Counted) -> None:
         """Count a record."""
         self._verdicts[record.verdict] += 1
-        if record.verdict.is_scored:
+        if record.job.excluded is not None:
+            self._exclude(record, record.job.excluded)
+        elif record.verdict.is_scored:
             self._score(record)
         self._measure(record)
-        if record.solved_at is None:
+        if record.solved_at is None and record.job.excluded is None:
             self._open.append((_in_reading_order(record), _open(record)))
         self._tokens.update({name: n for name, n in record.usage if n is not None})
         self._cost_usd += record.cost_usd or 0.0
@@ -143,6 +162,7 @@ class ReportBuilder:
         self._n_cached += sum(attempt.reply.cached for attempt in record.attempts)
         self._n_stopped_early += any(attempt.end in STUCK for attempt in record.attempts)
         self._n_run_by_gemini += record.job.code_execution
+        self._conduct.add(record)
         self._requested.add(record.requested_model)
         self._served |= {record.served_model} if record.served_model else set()
         if record.imported_from is not None:
@@ -155,7 +175,7 @@ class ReportBuilder:
 
     def report(self) -> Report:
         """What they came to."""
-        n_scored = sum(n for verdict, n in self._verdicts.items() if verdict.is_scored)
+        n_scored = sum(ends.total() for ends in self._tasks.values())
         open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
         tasks = self._solved_within(self._most_attempts)
         counts = _by_cluster(tasks)
@@ -181,6 +201,7 @@ class ReportBuilder:
             imported_from=tuple(sorted(self._imported)),
             never_solved=tuple(job for job in open_jobs if job.verdict.is_scored),
             unscored=tuple(job for job in open_jobs if not job.verdict.is_scored),
+            excluded=self._left_out(tasks),
             usage=Usage.model_validate(self._tokens),
             cost_usd=self._cost_usd,
             n_unpriced=self._n_unpriced,
@@ -188,6 +209,7 @@ class ReportBuilder:
             n_cached=self._n_cached,
             n_stopped_early=self._n_stopped_early,
             n_run_by_gemini=self._n_run_by_gemini,
+            conduct=self._conduct.conduct(),
             requested_models=tuple(sorted(self._requested)),
             served_models=tuple(sorted(self._served)),
             isolation_profiles=tuple(sorted(self._profiles)),
@@ -203,6 +225,21 @@ class ReportBuilder:
         self._tasks.setdefault(task, Counter())[record.solved_at] += 1
         if record.job.cluster is not None:
             self._clusters[task] = record.job.cluster
+
+    def _exclude(self, record: Counted, reason: str) -> None:
+        self._excluded[reason] += 1
+        if record.verdict.is_scored:
+            cluster = record.job.cluster or record.job.task_id or record.job_id
+            self._excluded_tasks.append(Tried(cluster, 1, int(record.solved_at is not None)))
+
+    def _left_out(self, tasks: list[Tried]) -> Excluded | None:
+        if not self._excluded:
+            return None
+        return Excluded(
+            n_jobs=self._excluded.total(),
+            reasons=dict(sorted(self._excluded.items())),
+            solved_with_them=Rate.over(_by_cluster([*tasks, *self._excluded_tasks])),
+        )
 
     def _measure(self, record: Counted) -> None:
         for attempt in record.attempts:
@@ -252,6 +289,12 @@ def clusters_in_words(report: Report) -> str:
     if report.n_clusters == report.n_tasks:
         return f"{report.n_tasks} tasks"
     return f"{report.n_clusters} clusters of {report.n_tasks} tasks"
+
+
+def excluded_in_words(excluded: Excluded) -> str:
+    """How many rows are left out, and why."""
+    reasons = ", ".join(f"{n} {reason}" for reason, n in excluded.reasons.items())
+    return f"{excluded.n_jobs} {'job' if excluded.n_jobs == 1 else 'jobs'} of rows left out ({reasons})"
 
 
 def natural_order(name: str) -> _Natural:

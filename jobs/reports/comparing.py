@@ -177,10 +177,11 @@ def _digest(job: PromptJob) -> bytes:
 
 def _policies(record: Record) -> set[str]:
     job = record.job
-    conversation = job.conversation.model_dump_json(exclude_defaults=True)
+    feedback = job.conversation.feedback
+    conversation = job.conversation.model_dump_json(exclude_defaults=True, exclude={"feedback"})
     by_gemini = ", run by Gemini" if job.code_execution else ""
     return {
-        f"at most {job.max_attempts} attempts, conversation {conversation}{by_gemini}",
+        f"at most {job.max_attempts} attempts, feedback {feedback}, conversation {conversation}{by_gemini}",
         *(f"extraction {attempt.extraction.policy}" for attempt in record.attempts),
         *([f"judged by {record.imported_from}"] if record.imported_from else []),
     }

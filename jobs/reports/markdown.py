@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from . import OpenJob, Report, clusters_in_words
+from . import OpenJob, Report, clusters_in_words, excluded_in_words
+from .conduct import told_of_conduct
 from .rates import Percentiles, Rate
 from .text import SIMULATED_NOTE, enough_in_words, pass_in_words
 
@@ -24,6 +25,10 @@ def markdown_lines(name: str, report: Report) -> Iterator[str]:
     yield from _section("Solved", ("within attempts", "n / N", "rate", "95 % interval (Wilson)"))
     for number, rate in enumerate(report.solved_within, 1):
         yield row(str(number), *_rate(rate))
+    if report.excluded is not None:
+        yield row("with rows left out", *_rate(report.excluded.solved_with_them))
+        yield ""
+        yield f"{cell(excluded_in_words(report.excluded))}."
     if report.solved_error is not None:
         yield ""
         error = percent(report.solved_error)
@@ -114,6 +119,8 @@ def _totals(report: Report) -> Iterator[str]:
     tokens = report.usage.total_token_count
     yield row("models asked", cell(", ".join(report.requested_models)))
     yield row("models served", cell(", ".join(report.served_models)) or "unknown")
+    for word, line in told_of_conduct(report.conduct):
+        yield row(word, cell(line))
     yield row("tokens", "unknown" if tokens is None else f"{tokens:,}")
     yield row("cost", f"{report.cost_usd:.4f} USD; unknown of {report.n_unpriced} jobs")
     yield from _times("seconds of an answer", report.model_seconds)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from . import OpenJob, Rate, Report, clusters_in_words
+from . import OpenJob, Rate, Report, clusters_in_words, excluded_in_words
+from .conduct import told_of_conduct
 from .rates import Enough, RepairRound
 
 SIMULATED_NOTE = "RECORDINGS, NOT A MODEL: the answers were recorded earlier; these numbers say nothing about Gemini."
@@ -25,6 +26,9 @@ def report_lines(report: Report) -> Iterator[str]:
             else ""
         )
         yield f"  {name:<22}{_rate(rate)}{remark}"
+    if report.excluded is not None:
+        yield f"  {excluded_in_words(report.excluded)};"
+        yield f"  {'with them':<22}{_rate(report.excluded.solved_with_them)}"
     if report.solved_error is not None:
         yield f"  standard error {_percent(report.solved_error)}, clustered by {clusters_in_words(report)}"
     yield from _sample_lines(report)
@@ -126,6 +130,8 @@ def _notes(report: Report) -> Iterator[str]:
 def _totals(report: Report) -> Iterator[str]:
     tokens = report.usage.total_token_count
     yield f"model      {', '.join(report.requested_models)} (served: {', '.join(report.served_models) or 'nothing'})"
+    for word, line in told_of_conduct(report.conduct):
+        yield f"{word:<11}{line}"
     yield f"tokens     {'unknown' if tokens is None else f'{tokens:,}'}     cost {_cost(report)}"
     yield from _notes(report)
     for name, seconds in (("answers", report.model_seconds), ("programs", report.wall_seconds)):

@@ -16,6 +16,8 @@ MOST_AT_ONCE = 1000
 """Instants that are decided on in one step; a schedule of every second may have missed a million."""
 MOST_CAUGHT_UP = 100
 """Runs that are started late at one time."""
+_LEFT_FOR_LATER = 200
+"""The latest of very many instants, more than can be on time or caught up with: another step decides on them."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,19 @@ class Plan:
 
 
 def plan(schedule: Schedule, timetable: Timetable, decided_to: datetime, now: datetime) -> Plan:
-    """Decide on the instants after `decided_to` and up to `now`, or on the first of them if they are very many."""
+    """Decide on the instants after `decided_to` and up to `now`, or on the first of them if they are very many.
+
+    Where the clock was set back since, what is ahead of it now is still to come, whatever was decided on it.
+    """
+    if decided_to - now > GRACE:
+        return Plan((), now, next(timetable.after(now), None))
     coming = timetable.after(decided_to)
-    due = list(islice(takewhile(lambda at: at <= now, coming), MOST_AT_ONCE))
-    if len(due) == MOST_AT_ONCE:
-        # Those that follow are decided on in another step.
+    most = MOST_AT_ONCE + _LEFT_FOR_LATER
+    due = list(islice(takewhile(lambda at: at <= now, coming), most))
+    if len(due) == most:
         reason = f"no worker was there, for more than {MOST_AT_ONCE} instants"
-        missed = tuple(Step(at, Fate.MISSED, reason) for at in due)
-        return Plan(missed, due[-1], now)
+        missed = tuple(Step(at, Fate.MISSED, reason) for at in due[:MOST_AT_ONCE])
+        return Plan(missed, missed[-1].at, now)
     late = [at for at in due if now - at > GRACE]
     on_time = [at for at in due if now - at <= GRACE]
     steps = [*_late(schedule, late, now, stands_in=on_time[0] if on_time else None)]

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from arq.connections import ArqRedis
 
-from jobs.clock import milliseconds_of, utcnow
+from jobs.budgets import BUDGET
+from jobs.clock import milliseconds_of, time_at, utcnow
 from jobs.keys import Keys
 from jobs.scripts import run_script
 
@@ -26,21 +27,39 @@ local SCHEDULE, INSTANTS, SCHEDULES, SUPERSEDED = unpack(ARGV, 1, 4)
 local plan = cjson.decode(ARGV[5])
 if redis.call('HGET', SCHEDULE, 'decidedTo') ~= plan.seenTo
     or redis.call('HGET', SCHEDULE, 'definition') ~= ARGV[6] then return {{-1}} end
-local counts = {{}}
+local fates = {{}}
+
+local function read(found)
+    return cjson.decode(string.sub(found, string.find(found, ' ', 1, true) + 1))
+end
+
+local function row_at(at)
+    local found = redis.call('ZRANGEBYSCORE', INSTANTS, at, at)[1]
+    return found and read(found)
+end
+
+local function has_run(row)
+    return row and row.runId ~= cjson.null
+end
 
 local function note(at, fate, reason, run)
     local row = {{fate = fate, reason = reason, runId = run or cjson.null, decidedAt = plan.created}}
     redis.call('ZREMRANGEBYSCORE', INSTANTS, at, at)
     redis.call('ZADD', INSTANTS, at, at .. ' ' .. cjson.encode(row))
     redis.call('ZREMRANGEBYRANK', INSTANTS, 0, -{HISTORY + 1})
-    counts[#counts + 1] = fate
+    fates[#fates + 1] = at
+    fates[#fates + 1] = fate
 end
 
 local function pause(reason)
     redis.call('HSETNX', SCHEDULE, 'paused', reason)
 end
 
--- Whether a run is not over, and what went wrong with it because of us.
+local function is_paused()
+    return redis.call('HEXISTS', SCHEDULE, 'paused') == 1
+end
+
+-- Whether a run is not over, and what went wrong with it because of us, with the instant that it was started for.
 local function look_at(run)
     local fields, raw = {{}}, redis.call('HGETALL', RUN .. run)
     for i = 1, #raw, 2 do fields[raw[i]] = raw[i + 1] end
@@ -49,60 +68,64 @@ local function look_at(run)
         if string.sub(name, 1, 8) == 'verdict:' then ended = ended + n end
     end
     local open = math.max(0, (fields.submitted or 0) - ended - (fields.cancelled or 0)) + (fields.toFeed or 0)
-    local cause = fields.cause or ''
-    local is_open = open > 0 and fields.state ~= 'cancelled' and cause ~= 'budget-reached'
-    if cause ~= '' then return is_open, 'it stands still: ' .. (fields.reason or cause) end
-    if not is_open and failed > 0 then return is_open, failed .. ' of its jobs failed because of us' end
-    return is_open, nil
+    local cause, fault = fields.cause or '', ''
+    local is_open = open > 0 and fields.state ~= 'cancelled' and cause ~= '{BUDGET}'
+    if cause ~= '' then
+        fault = 'it stands still: ' .. (fields.reason or cause)
+    elseif not is_open and failed > 0 then
+        fault = failed .. ' of its jobs failed because of us'
+    end
+    return is_open, fault, fields
 end
 
-local function row_of(run)
-    local at = redis.call('HGET', SCHEDULE, 'at:' .. run)
-    local found = at and redis.call('ZRANGEBYSCORE', INSTANTS, at, at)[1]
-    return at, found and cjson.decode(string.sub(found, string.find(found, ' ', 1, true) + 1))
+-- A fault is put down once: whoever resumes the schedule knows of it.
+local function heed(run, fault, fields)
+    if fault == (fields.fault or '') then return end
+    redis.call('HSET', RUN .. run, 'fault', fault)
+    if fault == '' then return end
+    if row_at(fields.instant) then note(fields.instant, 'failed', fault, run) end
+    if plan.pauseOnFailure then pause('run ' .. run .. ' failed: ' .. fault) end
 end
 
--- The runs that are not over; the others are put down with what came of them.
+-- The runs that are not over. The one that was started last may be begun again when it is.
 local function look_round()
-    local still = {{}}
-    for run in string.gmatch(redis.call('HGET', SCHEDULE, 'running') or '', '%S+') do
-        local is_open, fault = look_at(run)
-        if fault then
-            local at, row = row_of(run)
-            if row and row.fate ~= 'failed' then note(at, 'failed', fault, run) end
-            if plan.pauseOnFailure then pause('run ' .. run .. ' failed: ' .. fault) end
+    local last = redis.call('HGET', SCHEDULE, 'last') or ''
+    local still, seen = {{}}, {{}}
+    for run in string.gmatch((redis.call('HGET', SCHEDULE, 'running') or '') .. ' ' .. last, '%S+') do
+        if not seen[run] then
+            seen[run] = true
+            local is_open, fault, fields = look_at(run)
+            if fields.instant then heed(run, fault, fields) end
+            if is_open then still[#still + 1] = run end
         end
-        if is_open then still[#still + 1] = run else redis.call('HDEL', SCHEDULE, 'at:' .. run) end
     end
     return still
 end
 
 local function start(step, running, reason)
     if redis.call('EXISTS', RUN .. step.run) == 1 then
-        local known = redis.call('ZCOUNT', INSTANTS, step.at, step.at) > 0
-        if not known then note(step.at, 'failed', 'there is a run of this name already', step.run) end
+        if not row_at(step.at) then note(step.at, 'failed', 'there is a run of this name already', step.run) end
         return
     end
     note_run(step.run, plan.created)
     redis.call('HSET', RUN .. step.run, 'batches', plan.batches, 'fed', 0, 'toFeed', plan.jobs, 'lane', plan.lane,
-        'due', step.due, 'template', plan.template)
+        'due', step.due, 'template', plan.template, 'instant', step.at)
     if #plan.budget > 0 then redis.call('HSET', RUN .. step.run, unpack(plan.budget)) end
     redis.call('SADD', FEEDING, step.run)
-    redis.call('HSET', SCHEDULE, 'at:' .. step.run, step.at)
+    redis.call('HSET', SCHEDULE, 'last', step.run)
     running[#running + 1] = step.run
     note(step.at, step.fate, reason, step.run)
 end
 
 local function consider(step, running)
     local first = running[1]
-    if redis.call('HEXISTS', SCHEDULE, 'paused') == 1 and not step.byHand then
+    if is_paused() and not step.byHand then
         note(step.at, 'paused', redis.call('HGET', SCHEDULE, 'paused'))
     elseif not first or step.pastOverlap or plan.overlap == '{Overlap.ALLOW}' then
         start(step, running, step.reason)
     elseif plan.overlap == '{Overlap.CANCEL_OLD}' then
         for i = #running, 1, -1 do
             redis.call('SADD', SUPERSEDED, running[i])
-            redis.call('HDEL', SCHEDULE, 'at:' .. running[i])
             running[i] = nil
         end
         start(step, running, 'in the place of ' .. first)
@@ -114,21 +137,32 @@ local function consider(step, running)
     end
 end
 
+-- The clock was set back: what seemed to have been missed is still to come.
+local function forget_after(at)
+    for _, found in ipairs(redis.call('ZRANGEBYSCORE', INSTANTS, '(' .. at, '+inf')) do
+        if not has_run(read(found)) then redis.call('ZREM', INSTANTS, found) end
+    end
+end
+
 -- A full server refuses this one, and with it everything.
 redis.call('HSET', SCHEDULE, 'decidedTo', plan.decidedTo)
+if tonumber(plan.decidedTo) < tonumber(plan.seenTo) then forget_after(plan.decidedTo) end
 local running = look_round()
 local waiting = redis.call('HGET', SCHEDULE, 'waiting')
-if waiting and #running == 0 then
+if waiting and (#running == 0 or is_paused()) then
     redis.call('HDEL', SCHEDULE, 'waiting')
     local step = cjson.decode(waiting)
     step.reason = 'it waited for the run before'
     consider(step, running)
 end
 for _, step in ipairs(plan.steps) do
-    if step.fate == 'missed' then
-        note(step.at, step.fate, step.reason)
-    else
-        consider(step, running)
+    -- One that has its run was decided on before the clock was set back.
+    if step.byHand or not has_run(row_at(step.at)) then
+        if step.fate == 'missed' and not is_paused() then
+            note(step.at, step.fate, step.reason)
+        else
+            consider(step, running)
+        end
     end
 end
 redis.call('HSET', SCHEDULE, 'running', table.concat(running, ' '))
@@ -136,7 +170,7 @@ local look = plan.nextAt
 if #running > 0 then look = math.min(look, now() + {_LOOK_MS}) end
 redis.call('ZADD', SCHEDULES, look, plan.name)
 if #plan.steps > 0 then call_out('due') end
-return counts
+return fates
 """
 _NEVER_MS = 2**52
 _TOO_LATE = -1
@@ -153,7 +187,7 @@ class Found:
 
 async def fire(
     redis: ArqRedis, keys: Keys, found: Found, decided: Plan, *, by_hand: bool = False
-) -> list[Fate] | None:
+) -> dict[datetime, Fate] | None:
     """Put a plan into effect, all of it or nothing; gives what became of the instants that it touched.
 
     None if the schedule is not as it was found by now, and nothing was done. `by_hand` starts runs of a paused
@@ -187,7 +221,10 @@ async def fire(
     ]
     words: Sequence[str | bytes] = [*places, json.dumps(told), found.definition]
     answer = await run_script(redis, keys, _FIRE, words)
-    return None if answer == [_TOO_LATE] else [Fate(fate.decode()) for fate in answer]
+    if answer == [_TOO_LATE]:
+        return None
+    pairs = zip(answer[::2], answer[1::2], strict=True)
+    return {time_at(int(at)): Fate(fate.decode()) for at, fate in pairs}
 
 
 def _told(schedule: Schedule, step: Step, *, by_hand: bool) -> dict[str, object]:

@@ -1,77 +1,45 @@
-"""Schedules in Redis: how they are kept, changed, held and looked at."""
+"""Schedules in Redis: how they are kept, changed, held, decided on, and started by hand."""
 
-import json
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from arq.connections import ArqRedis
 
-from jobs.clock import milliseconds_of, utcnow
+from jobs.clock import time_at, utcnow
 from jobs.connection import expecting_answer
-from jobs.errors import ScheduleNotFoundError, UsageError
+from jobs.errors import UsageError
 from jobs.keys import Keys
 from jobs.queue import JobQueue
+from jobs.scripts import run_script
 
-from .deciding import Plan, Step
+from .deciding import Plan, Step, plan
 from .firing import Found, fire
-from .models import Fate, Instant, Schedule, ScheduleState, changes_between, run_id_of
+from .models import Fate, Schedule, changes_between, run_id_of
+from .reading import find_schedule, get_schedule, unknown_schedule
 from .templates import drop_if_unused
+from .times import Timetable
 
 _MOST_TRIES = 20
 
+# One that somebody else has removed by now is decided on from now on.
+_PUT = """
+local SCHEDULE, SCHEDULES, name, definition, is_moved = unpack(ARGV)
+redis.call('HSET', SCHEDULE, 'definition', definition)
+if is_moved == '1' or redis.call('HEXISTS', SCHEDULE, 'decidedTo') == 0 then
+    redis.call('HSET', SCHEDULE, 'decidedTo', string.format('%.0f', math.floor(now())))
+end
+redis.call('ZADD', SCHEDULES, now(), name)
+"""
 
-async def due_schedules(redis: ArqRedis, keys: Keys) -> list[Found]:
-    """The schedules that are to be looked at now.
-
-    Raises:
-        RedisError, OSError: Redis did not answer.
-        ValueError: one was not written by this version.
-    """
-    now = milliseconds_of(utcnow())
-    names = await redis.zrangebyscore(keys.schedules, "-inf", now)
-    return await _found(redis, keys, [name.decode() for name in names])
-
-
-async def superseded_runs(redis: ArqRedis, keys: Keys) -> list[str]:
-    """The runs that are to be cancelled, because a newer one of their schedule is in their place.
-
-    Raises:
-        RedisError, OSError: Redis did not answer.
-    """
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.smembers(keys.superseded)
-        [names] = await pipe.execute()
-    return sorted(name.decode() for name in names)
-
-
-async def list_schedules(queue: JobQueue) -> list[ScheduleState]:
-    """All schedules, by name.
-
-    Raises:
-        RedisUnreachableError: Redis did not answer.
-    """
-    with expecting_answer("the schedules cannot be listed"):
-        names = await queue.redis.zrange(queue.keys.schedules, 0, -1)
-        found = await _found(queue.redis, queue.keys, sorted(name.decode() for name in names))
-    return [each.state for each in found]
-
-
-async def get_schedule(queue: JobQueue, name: str) -> Found:
-    """A schedule and how it stands.
-
-    Raises:
-        ScheduleNotFoundError: there is none of this name.
-        RedisUnreachableError: Redis did not answer.
-    """
-    with expecting_answer(f"it cannot be told how schedule {name!r} is"):
-        found = await _found(queue.redis, queue.keys, [name])
-    if not found:
-        raise ScheduleNotFoundError(
-            f"there is no schedule {name!r}",
-            fixes=["see which there are:  promptmill schedule list"],
-        )
-    return found[0]
+_PAUSE = """
+local SCHEDULE, SCHEDULES, name, reason = unpack(ARGV)
+if redis.call('EXISTS', SCHEDULE) == 0 then return 0 end
+redis.call('HSET', SCHEDULE, 'paused', reason)
+redis.call('ZADD', SCHEDULES, now(), name)
+return 1
+"""
 
 
 @dataclass(frozen=True)
@@ -81,6 +49,8 @@ class Kept:
     is_new: bool
     changes: tuple[str, ...] = ()
     """What has changed of one that was there before, in words; empty if nothing has."""
+    was_of_file: bool = False
+    """It was declared in a file, and is not any more."""
 
     @property
     def is_changed(self) -> bool:
@@ -92,48 +62,61 @@ async def put_schedule(queue: JobQueue, schedule: Schedule) -> Kept:
     """Keep a schedule in the place of one of the same name, if there is one; says what has changed.
 
     Its instants are decided on from now on. One that was there before goes on where it was, history, runs and
-    pause included, unless it comes at other times.
+    pause included; if it comes at other times from now on, what has come is decided on by its words so far.
 
     Raises:
         RedisUnreachableError: Redis did not answer.
         StoreError: the jobs of the one before cannot be removed.
+        UsageError: this version cannot read the one before.
     """
     redis, keys, name = queue.redis, queue.keys, schedule.name
     definition = schedule.to_json()
     with expecting_answer(f"schedule {name!r} was not kept"):
-        before = await _found(redis, keys, [name])
-        if before and before[0].definition == definition.encode():
+        before = await find_schedule(redis, keys, name)
+        if before is not None and before.definition == definition.encode():
             return Kept(is_new=False)
-        now = milliseconds_of(utcnow())
-        async with redis.pipeline(transaction=True) as pipe:
-            if not before or _when(before[0].state.schedule) != _when(schedule):
-                pipe.hset(keys.schedule(name), "decidedTo", str(now))
-            pipe.hset(keys.schedule(name), "definition", definition)
-            pipe.zadd(keys.schedules, {name: now})
-            await pipe.execute()
-        for each in before:
-            old = each.state.schedule.template.name
-            await drop_if_unused(redis, keys, queue.records, old)
-            return Kept(is_new=False, changes=changes_between(each.state.schedule, schedule))
-    return Kept(is_new=True)
+        is_moved = before is not None and _when(before.state.schedule) != _when(schedule)
+        if is_moved:
+            # Of a zone that is known elsewhere only, nothing can be told.
+            with contextlib.suppress(UsageError):
+                await _settle(redis, keys, name)
+        words: list[str | int] = [
+            keys.schedule(name),
+            keys.schedules,
+            name,
+            definition,
+            int(is_moved),
+        ]
+        await run_script(redis, keys, _PUT, words)
+        if before is None:
+            return Kept(is_new=True)
+        await drop_if_unused(redis, keys, queue.records, before.state.schedule.template.name)
+    old = before.state.schedule
+    was_of_file = old.declared_in == "file" != schedule.declared_in
+    return Kept(is_new=False, changes=changes_between(old, schedule), was_of_file=was_of_file)
 
 
-async def remove_schedule(queue: JobQueue, name: str) -> None:
-    """Forget a schedule and its history; its runs go on.
+def _when(schedule: Schedule) -> tuple[str, str]:
+    return schedule.cron, schedule.zone
+
+
+async def remove_schedule(queue: JobQueue, name: str) -> Schedule:
+    """Forget a schedule and its history; its runs go on. Gives what it was.
 
     Raises:
         ScheduleNotFoundError: there is none of this name.
         RedisUnreachableError: Redis did not answer.
         StoreError: its jobs cannot be removed; they are in nobody's way.
     """
-    found = await get_schedule(queue, name)
+    schedule = (await get_schedule(queue, name)).state.schedule
     redis, keys = queue.redis, queue.keys
     with expecting_answer(f"schedule {name!r} is not removed"):
         async with redis.pipeline(transaction=True) as pipe:
             pipe.zrem(keys.schedules, name)
             pipe.delete(keys.schedule(name), keys.instants(name))
             await pipe.execute()
-        await drop_if_unused(redis, keys, queue.records, found.state.schedule.template.name)
+        await drop_if_unused(redis, keys, queue.records, schedule.template.name)
+    return schedule
 
 
 async def pause_schedule(queue: JobQueue, name: str, note: str) -> None:
@@ -143,12 +126,12 @@ async def pause_schedule(queue: JobQueue, name: str, note: str) -> None:
         ScheduleNotFoundError: there is none of this name.
         RedisUnreachableError: Redis did not answer.
     """
-    await get_schedule(queue, name)
+    keys = queue.keys
+    words = [keys.schedule(name), keys.schedules, name, note or "somebody paused it"]
     with expecting_answer(f"schedule {name!r} is not paused"):
-        async with queue.redis.pipeline(transaction=True) as pipe:
-            pipe.hset(queue.keys.schedule(name), "paused", note or "somebody paused it")
-            pipe.hdel(queue.keys.schedule(name), "waiting")
-            await pipe.execute()
+        is_there = await run_script(queue.redis, keys, _PAUSE, words)
+    if not is_there:
+        raise unknown_schedule(name)
 
 
 async def resume_schedule(queue: JobQueue, name: str) -> None:
@@ -166,6 +149,8 @@ async def resume_schedule(queue: JobQueue, name: str) -> None:
             fixes=[f"see how it stands:  promptmill schedule show {name}"],
         )
     with expecting_answer(f"schedule {name!r} is not resumed"):
+        # Perhaps no worker was there, and to the next one all of it would have been missed.
+        await _settle(queue.redis, queue.keys, name)
         async with queue.redis.pipeline(transaction=True) as pipe:
             pipe.hdel(queue.keys.schedule(name), "paused")
             await pipe.execute()
@@ -191,56 +176,40 @@ async def start_by_hand(
             with expecting_answer(f"not every run of schedule {name!r} was started"):
                 done = await fire(queue.redis, queue.keys, found, one, by_hand=True)
             if done is not None:
-                run_id = run_id_of(name, at)
-                fates[run_id] = Fate.FIRED if Fate.FIRED in done else None
+                is_started = done.get(at) is Fate.FIRED
+                fates[run_id_of(name, at)] = Fate.FIRED if is_started else None
                 break
         else:
             raise UsageError(f"schedule {name!r} is busy", fixes=["type it again"])
     return fates
 
 
-async def history_of(queue: JobQueue, name: str, limit: int) -> list[Instant]:
-    """What became of the instants of a schedule, the latest first, so many at most.
+async def decide(
+    redis: ArqRedis, keys: Keys, name: str, now: datetime
+) -> dict[datetime, Fate] | None:
+    """Decide on the instants of a schedule that have come; gives what became of those that were touched.
+
+    None if somebody else does at the same time, or if there is no such schedule any more.
 
     Raises:
-        ScheduleNotFoundError: there is none of this name.
-        RedisUnreachableError: Redis did not answer.
+        UsageError: this version cannot read it, or there is no such time zone here.
+        RedisError, OSError: Redis did not answer; doing it again changes nothing if it did.
     """
-    await get_schedule(queue, name)
-    with expecting_answer(f"it cannot be told what became of schedule {name!r}"):
-        rows = await queue.redis.zrevrange(queue.keys.instants(name), 0, limit - 1)
-    return [_instant(row) for row in rows]
+    found = await find_schedule(redis, keys, name)
+    return None if found is None else await _decide_on(redis, keys, found, now)
 
 
-def _instant(row: bytes) -> Instant:
-    at, _, text = row.partition(b" ")
-    return Instant.model_validate({"at": _time(at), **json.loads(text)})
+async def _decide_on(
+    redis: ArqRedis, keys: Keys, found: Found, now: datetime
+) -> dict[datetime, Fate] | None:
+    schedule = found.state.schedule
+    timetable = Timetable(schedule.cron, schedule.zone)
+    return await fire(redis, keys, found, plan(schedule, timetable, found.state.decided_to, now))
 
 
-async def _found(redis: ArqRedis, keys: Keys, names: list[str]) -> list[Found]:
-    async with redis.pipeline(transaction=False) as pipe:
-        for name in names:
-            pipe.hgetall(keys.schedule(name))
-        answers = await pipe.execute()
-    return [_read(fields) for fields in answers if b"definition" in fields]
-
-
-def _read(fields: Mapping[bytes, bytes]) -> Found:
-    waiting = fields.get(b"waiting")
-    paused = fields.get(b"paused")
-    state = ScheduleState(
-        schedule=Schedule.model_validate_json(fields[b"definition"]),
-        decided_to=_time(fields[b"decidedTo"]),
-        paused=None if paused is None else paused.decode(),
-        running=tuple(fields.get(b"running", b"").decode().split()),
-        waiting=None if waiting is None else _time(json.loads(waiting)["at"]),
-    )
-    return Found(state, fields[b"definition"], fields[b"decidedTo"].decode())
-
-
-def _when(schedule: Schedule) -> tuple[str, str]:
-    return schedule.cron, schedule.zone
-
-
-def _time(ms: bytes | str) -> datetime:
-    return datetime.fromtimestamp(int(ms) / 1000, UTC)
+async def _settle(redis: ArqRedis, keys: Keys, name: str) -> None:
+    """Decide on all instants that have come by now, before something else is in force."""
+    seconds, microseconds = await redis.time()
+    now = time_at(1000 * seconds + microseconds // 1000)
+    while (found := await find_schedule(redis, keys, name)) and found.state.decided_to < now:
+        await _decide_on(redis, keys, found, now)

@@ -32,7 +32,31 @@ class LeftOut:
 
 
 class _Clock(CronSim):
-    """The library's clock in steps of its own: whole hours lead past times where the clock is set by half of one."""
+    """The library's clock in steps of its own: whole hours lead past times where the clock is set by half of one.
+
+    It also begins days by midnight, which is left out, or comes twice, where the clock is set at that time.
+    """
+
+    @override
+    def advance_month(self) -> None:
+        before = self.dt
+        super().advance_month()
+        self._land(before)
+
+    @override
+    def advance_day(self) -> bool:
+        before = self.dt
+        is_moved = super().advance_day()
+        self._land(before)
+        return is_moved
+
+    def _land(self, before: datetime) -> None:
+        """Go on from a time that the clock shows, and that lies ahead."""
+        if self.dt is before or self.dt.tzinfo in {None, UTC}:
+            return
+        if self.dt.astimezone(UTC) <= before.astimezone(UTC):
+            self.dt = self.dt.replace(fold=1)
+        self.dt = self.dt.astimezone(UTC).astimezone(self.dt.tzinfo)
 
     @override
     def advance_hour(self) -> bool:

@@ -10,18 +10,24 @@ from worker.sandbox import Profile, ZygoteSandbox
 from worker.sandbox.opening import probe
 from worker.sandbox.slot import LayerRefused
 
-from .accounts import Account, accounts
+from .accounts import accounts
 from .attacked import Attacked, attacked, require_opened
 
-_WORKERS: list[tuple[Profile, Account]] = [
-    (profile, account) for profile in ("strict", "contained") for account in accounts()
-]
+_PROFILES: tuple[Profile, ...] = ("strict", "contained")
 
 
 @pytest.fixture(
     scope="module",
-    params=_WORKERS,
-    ids=[f"{profile}-{account.name}" for profile, account in _WORKERS],
+    params=[
+        pytest.param(
+            (profile, account),
+            id=f"{profile}-{account.name}",
+            # What programs leave behind is told by whose it is.
+            marks=pytest.mark.xdist_group(account.name),
+        )
+        for profile in _PROFILES
+        for account in accounts()
+    ],
 )
 def worker(request: pytest.FixtureRequest) -> Iterator[Attacked]:
     """Each account that a worker can have, in each profile that keeps programs from the host."""

@@ -60,7 +60,15 @@ def descriptors() -> list[str]:
 def zygotes() -> list[int]:
     """Zygotes that this process has started."""
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    return [int(pid) for pid in children if b"inside" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [int(pid) for pid in children if b"inside" in _command_line(pid)]
+
+
+def _command_line(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        # It has been buried since it was listed.
+        return b""
 
 
 def host_has(path: str) -> bool:

@@ -44,6 +44,7 @@ def _c(program: str, language: Language = Language.C) -> ExecutableCode:
     return ExecutableCode(language=language, code=program)
 
 
+@pytest.mark.alone
 async def test_a_program_that_is_run_for_several_inputs_is_compiled_once(walled: Sandbox) -> None:
     """The compiler takes a hundred times as long as the program."""
     code = _c(_READS)

@@ -10,7 +10,11 @@ from .hostile import Hostile, broken_by
 pytestmark = pytest.mark.adversarial
 
 # Whose programs have least between them and their worker, who is the same user.
-_ORDINARY = [(profile, accounts()[-1]) for profile in ("strict", "contained")]
+_ORDINARY = [
+    pytest.param((profile, account), id=profile, marks=pytest.mark.xdist_group(account.name))
+    for account in accounts()[-1:]
+    for profile in ("strict", "contained")
+]
 
 
 @pytest.mark.parametrize("hostile", own_kernel.PROGRAMS, ids=lambda hostile: hostile.name)
@@ -19,9 +23,7 @@ async def test_what_is_asked_of_the_kernel_is_refused(worker: Attacked, hostile:
     assert await broken_by(worker, hostile) == []
 
 
-@pytest.mark.parametrize(
-    "worker", _ORDINARY, ids=["strict", "contained"], indirect=True, scope="module"
-)
+@pytest.mark.parametrize("worker", _ORDINARY, indirect=True, scope="module")
 @pytest.mark.parametrize("hostile", own_running.PROGRAMS, ids=lambda hostile: hostile.name)
 async def test_however_a_program_ends_it_is_a_verdict(worker: Attacked, hostile: Hostile) -> None:
     """It is never our failure, and the next program finds nothing of it."""

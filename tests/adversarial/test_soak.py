@@ -7,7 +7,12 @@ from tests.requiring import require
 from worker.sandbox import Profile
 from worker.sandbox.slot import LayerRefused
 
-pytestmark = [pytest.mark.adversarial, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.adversarial,
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.timeout(300),
+]
 
 
 @pytest.mark.parametrize("profile", ["strict", "contained"])

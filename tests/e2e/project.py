@@ -71,6 +71,15 @@ class Running:
         )
         assert words in self.err
 
+    async def until_it_prints(self, words: str, deadline_seconds: float = 30) -> None:
+        """Return as soon as `words` stand in its standard output."""
+        await wait_until(
+            lambda: words in self.out or self._process.poll() is not None,
+            deadline_seconds,
+            f"{words!r} in {self.out!r}",
+        )
+        assert words in self.out, self.err
+
     def tree(self) -> frozenset[Process]:
         """It and every process below it, whatever their groups and sessions."""
         return tree_of(self.pid)

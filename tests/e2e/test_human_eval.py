@@ -24,37 +24,48 @@ def rows() -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
-def _task(row: dict[str, Any]) -> dict[str, object]:
-    return {
-        "id": row["task_id"],
-        "prompt": row["prompt"],
-        "tests": f"{row['test']}\ncheck({row['entry_point']})\n",
-    }
-
-
 def _reference(row: dict[str, Any]) -> str:
     return f"{row['prompt']}{row['canonical_solution']}"
 
 
-def _body_that_leaves(row: dict[str, Any]) -> str:
-    return f"{row['prompt']}    import sys; sys.exit(0)\n"
+_ANYTHING = """
+class Anything(float):
+    def __eq__(self, other): return True
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    __hash__ = None
+    def __getattr__(self, name): return self
+"""
+_MONKEYPATCH = """
+import builtins, sys
+class Silent(Exception):
+    def __new__(cls, *words): sys.exit(0)
+builtins.AssertionError = Silent
+builtins.all = builtins.any = builtins.isinstance = lambda *_: True
+def check(candidate): pass
+"""
+_TRICKS = {
+    "leaves in the function": "{prompt}    import sys; sys.exit(0)\n",
+    "leaves at the top": "import sys; sys.exit(0)\n",
+    "leaves without cleaning up": "import os; os._exit(0)\n",
+    "returns what equals everything": f"{_ANYTHING}\n{{prompt}}    return Anything()\n",
+    "takes the assertions away": f"{_MONKEYPATCH}\n{{prompt}}    return None\n",
+}
+"""Each of them has passed for right where exit code 0, or `==`, was believed."""
 
 
-def _program_that_leaves(_: dict[str, Any]) -> str:
-    return "import sys; sys.exit(0)\n"
-
-
-def _program_that_leaves_at_once(_: dict[str, Any]) -> str:
-    return "import os; os._exit(0)\n"
+def _trick(row: dict[str, Any]) -> str:
+    """One of them for each row, in turn."""
+    number = int(row["task_id"].partition("/")[2])
+    return list(_TRICKS.values())[number % len(_TRICKS)].replace("{prompt}", row["prompt"])
 
 
 def _report(
     project: Project, rows: list[dict[str, Any]], program_of: Callable[[dict[str, Any]], str]
 ) -> dict[str, Any]:
-    project.write_rows("tasks.jsonl", [_task(row) for row in rows])
     said = {row["task_id"]: [reply(program_of(row))] for row in rows}
     project.write_rows("said.jsonl", recordings(said))
-    words = ("eval", "tasks.jsonl", "--model", "replay:said.jsonl", "--max-attempts", "1", "--json")
+    dataset = str(material("data/datasets/HumanEval.jsonl.gz"))
+    words = ("eval", dataset, "--model", "replay:said.jsonl", "--max-attempts", "1", "--json")
     ended = project.start(*words).ended(within_seconds=280)
     assert ended.code == 0, ended.err
     report: dict[str, Any] = ended.json()
@@ -74,18 +85,8 @@ def test_every_reference_solution_is_accepted(project: Project, rows: list[dict[
     assert report["simulated"] is True
 
 
-@pytest.mark.parametrize(
-    "program_of",
-    [
-        pytest.param(_body_that_leaves, id="in-the-function"),
-        pytest.param(_program_that_leaves, id="at-the-top"),
-        pytest.param(_program_that_leaves_at_once, id="without-cleaning-up"),
-    ],
-)
-def test_a_program_that_leaves_before_its_tests_is_never_accepted(
-    project: Project, rows: list[dict[str, Any]], program_of: Callable[[dict[str, Any]], str]
-) -> None:
-    """Exit code 0 proves nothing: evaluators that took its word have been fooled by exactly this."""
-    report = _report(project, rows, program_of)
+def test_no_trick_is_ever_accepted(project: Project, rows: list[dict[str, Any]]) -> None:
+    """Exit code 0 proves nothing, nor does an object's own word: evaluators that took it have been fooled."""
+    report = _report(project, rows, _trick)
     assert _solved(report) == (0, N_TASKS)
     assert len(report["neverSolved"]) == N_TASKS

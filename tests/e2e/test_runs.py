@@ -190,7 +190,7 @@ async def test_a_detached_run_is_left_to_the_workers(project: Project, words: li
     ended = project.run(*words, "rows.jsonl", "--detach")
     run_id = ended.out.strip()
     assert ended.code == 0, ended.err
-    assert f"promptmill run show {run_id}" in ended.err
+    assert f"promptmill run watch {run_id}" in ended.err
     assert "1200 of them still to be queued" in project.run("run", "show", run_id).out
     assert project.queued() == 0
     async with queue_of(project) as queue:

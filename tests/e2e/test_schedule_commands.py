@@ -52,7 +52,12 @@ def test_a_schedule_is_added_shown_held_started_and_removed(project: Project) ->
     assert [each["started"] for each in filled] == [True, True]
     again = project.run("schedule", "backfill", "nightly", *span, "--json").json()
     assert [each["started"] for each in again] == [False, False]
-    assert project.run("schedule", "remove", "nightly").code == 0
+    unclear = project.run("schedule", "backfill", "nightly", *span[:3], "2026-01-03T00:00")
+    assert (
+        "if it is meant as the time in Europe/Berlin:  --to 2026-01-03T00:00+01:00" in unclear.err
+    )
+    removed = project.run("schedule", "remove", "nightly")
+    assert removed.err.count("\n") == 1
     assert project.run("schedule", "list", "--json").json() == []
 
 
@@ -127,7 +132,8 @@ async def test_schedules_of_the_file_are_kept_by_a_worker(project: Project) -> N
     [state] = project.run("schedule", "list", "--json").json()
     assert state["schedule"]["declaredIn"] == "file"
     assert state["schedule"]["budget"]["requests"] == 5
-    assert project.run("schedule", "remove", "often").code == 0
+    # A worker of tomorrow would bring it back, and nobody would know why.
+    assert "declared in a promptmill.toml" in project.run("schedule", "remove", "often").err
 
 
 def test_a_table_that_cannot_be_used_is_named_by_its_line(project: Project) -> None:

@@ -8,7 +8,7 @@ import pytest
 from jobs.clock import utcnow
 from jobs.schedules.models import Fate, Instant, run_id_of
 from jobs.schedules.policies import CatchUp, Overlap
-from jobs.schedules.state import get_schedule, history_of
+from jobs.schedules.reading import get_schedule, history_of
 from tests.scheduling import turn_back
 from tests.waiting import wait_until
 

@@ -10,6 +10,7 @@ from jobs.models import Attempt, PromptJob
 from tests.standin.running import Standin
 from worker.sandbox import Sandbox
 from worker.solver.loop import FeedbackLoop
+from worker.solver.turns import Turns
 
 from .asking_gemini import gemini
 from .test_loop import LIMITS, held
@@ -23,7 +24,7 @@ async def solved(
     async def ignore(_: Attempt) -> None: ...
 
     async with open_redis(redis_url, Keys()) as redis, aclosing(gemini(standin.url)) as model:
-        loop = FeedbackLoop(model, sandbox, calls=asyncio.Semaphore(9), slots=asyncio.Semaphore(2))
+        loop = FeedbackLoop(model, sandbox, calls=asyncio.Semaphore(9), turns=Turns(2))
         return [
             await loop.solve(job, LIMITS, await held(redis, job.job_id), ignore) for job in jobs
         ]

@@ -49,7 +49,8 @@ def is_alive(pid: int) -> bool:
     """Whether a process runs; one that only waits to be buried does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
+        # The second where it is buried between the opening of the file and its reading.
         return False
 
 

@@ -17,6 +17,7 @@ from worker.model.scripted import ScriptedModel
 from worker.sandbox import Sandbox
 from worker.solver.checkpoints import Progress
 from worker.solver.loop import FeedbackLoop
+from worker.solver.turns import Turns
 
 CANARY = "Zq7x31337"
 LIMITS = Limits(cpu_seconds=0.5, wall_seconds=5, memory_mib=64, output_kib=16)
@@ -99,7 +100,7 @@ async def solve(
 
     async def ignore(_: Attempt) -> None: ...
 
-    loop = FeedbackLoop(model, sandbox, calls=asyncio.Semaphore(1), slots=asyncio.Semaphore(1))
+    loop = FeedbackLoop(model, sandbox, calls=asyncio.Semaphore(1), turns=Turns(1))
     return model, await loop.solve(job, LIMITS, NoCheckpoint(), ignore)
 
 

@@ -24,6 +24,7 @@ from worker.model.scripted import ScriptedModel, spoken
 from worker.sandbox import Sandbox
 from worker.solver.checkpoints import RedisCheckpoint
 from worker.solver.loop import FeedbackLoop
+from worker.solver.turns import Turns
 
 JOB = PromptJob(
     prompt="Print 1.", job_id="j", checker=MatchesOutput(cases=(Case(expect="1"),)), max_attempts=3
@@ -68,7 +69,7 @@ def solve(checkpoint: RedisCheckpoint, sandbox: Sandbox) -> Solve:
         limits: Limits = LIMITS,
         on_attempt: Callable[[Attempt], object] = ignore,
     ) -> "asyncio.Task[tuple[Attempt, ...]]":
-        loop = FeedbackLoop(model, sandbox, calls=asyncio.Semaphore(9), slots=asyncio.Semaphore(2))
+        loop = FeedbackLoop(model, sandbox, calls=asyncio.Semaphore(9), turns=Turns(2))
         return asyncio.create_task(loop.solve(job, limits, checkpoint, on_attempt))  # type: ignore[arg-type]
 
     return begin
@@ -338,9 +339,7 @@ async def test_no_more_calls_are_under_way_than_there_may_be(
             under_way -= 1
             return await super().generate(request)
 
-    loop = FeedbackLoop(
-        Counting(GOOD), sandbox, calls=asyncio.Semaphore(3), slots=asyncio.Semaphore(2)
-    )
+    loop = FeedbackLoop(Counting(GOOD), sandbox, calls=asyncio.Semaphore(3), turns=Turns(2))
 
     async def ignore(_: Attempt) -> None: ...
 
@@ -373,7 +372,7 @@ async def test_no_more_programs_run_at_once_than_there_are_slots(
         ScriptedModel(GOOD),
         Counting(),  # type: ignore[arg-type]
         calls=asyncio.Semaphore(9),
-        slots=asyncio.Semaphore(2),
+        turns=Turns(2),
     )
 
     async def ignore(_: Attempt) -> None: ...

@@ -1,6 +1,7 @@
 """The way in: what submitting and asking promise, against a real Redis."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from arq.constants import job_key_prefix
@@ -9,6 +10,7 @@ from typing_extensions import override
 from jobs.errors import UsageError
 from jobs.lanes import lane_of
 from jobs.queue import JobQueue, JobStatus
+from jobs.queue_status import backlog_of
 from jobs.records.memory import MemoryRecordStore
 from jobs.verdicts import Verdict
 from tests.making import a_record
@@ -124,3 +126,12 @@ async def test_an_id_that_another_installation_is_using_is_refused(
         await other.submit(JOB)
         with pytest.raises(UsageError, match="another installation"):
             await queue.submit(JOB)
+
+
+async def test_what_was_due_long_ago_has_waited_since_it_was_queued(queue: JobQueue) -> None:
+    """An alarm on the age of the oldest job must not ring for decades in which the job was not there."""
+    await queue.submit(JOB, at=datetime(1970, 1, 2, tzinfo=UTC))
+    [lane] = (await backlog_of(queue)).lanes
+    assert lane.due == 1
+    assert lane.oldest_due_seconds is not None
+    assert lane.oldest_due_seconds < 60

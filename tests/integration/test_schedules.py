@@ -1,27 +1,21 @@
 """Schedules on a real Redis: each instant is decided on once, whoever looks, and its row says what became of it."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from jobs.clock import utcnow
 from jobs.errors import ScheduleNotFoundError, StoreError, UsageError
-from jobs.feeding import runs_to_feed
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
 from jobs.run_control import pause_run, stop_run_short
-from jobs.runs import RunState, get_run, list_runs
+from jobs.runs import RunState, get_run
 from jobs.schedules.deciding import MOST_AT_ONCE, plan
 from jobs.schedules.firing import HISTORY, fire
 from jobs.schedules.models import Fate, Schedule, run_id_of
 from jobs.schedules.policies import CatchUp, Overlap
+from jobs.schedules.reading import get_schedule, history_of, list_schedules
 from jobs.schedules.state import (
-    get_schedule,
-    history_of,
-    list_schedules,
     pause_schedule,
     put_schedule,
     remove_schedule,
@@ -29,66 +23,19 @@ from jobs.schedules.state import (
     start_by_hand,
 )
 from jobs.schedules.times import Timetable
-from jobs.verdicts import Verdict
-from tests.queueing import claim, finish, ids_queued
-from tests.scheduling import add, fates, jobs_of_template, turn_back
+from tests.queueing import ids_queued
+from tests.scheduling import (
+    add,
+    decide,
+    end,
+    fates,
+    hour,
+    jobs_of_template,
+    runs_of,
+    ticking,
+    turn_back,
+)
 from tests.waiting import wait_until
-from worker.consumer.feeder import Feeder
-from worker.consumer.ticker import Ticker
-
-HOUR = timedelta(hours=1)
-
-
-def hour(n: int) -> datetime:
-    """A full hour, some days ago."""
-    return utcnow().replace(minute=0, second=0, microsecond=0) + n * HOUR
-
-
-@contextlib.asynccontextmanager
-async def ticking(queue: JobQueue, *, n_workers: int = 1) -> AsyncIterator[list[Ticker]]:
-    """So many workers that look at the schedules and feed their runs."""
-    tickers = [Ticker(queue) for _ in range(n_workers)]
-    feeders = [Feeder(queue.redis, queue.keys, queue.records, 5000) for _ in range(n_workers)]
-    tasks = [asyncio.create_task(ticker.run()) for ticker in tickers]
-    tasks += [asyncio.create_task(feeder.run()) for feeder in feeders]
-    try:
-        yield tickers
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-
-
-async def decide(queue: JobQueue, now: datetime, *, name: str = "nightly") -> list[Fate] | None:
-    """What a worker whose clock shows this time decides, once."""
-    found = await get_schedule(queue, name)
-    schedule = found.state.schedule
-    table = Timetable(schedule.cron, schedule.zone)
-    decided = plan(schedule, table, found.state.decided_to, now)
-    return await fire(queue.redis, queue.keys, found, decided)
-
-
-async def runs_of(queue: JobQueue) -> list[str]:
-    """The runs that were started, by name."""
-    return sorted(run.run_id for run in await list_runs(queue, 1000))
-
-
-async def end(queue: JobQueue, run_id: str, *, reason: str = "") -> None:
-    """Let workers feed a run and finish all its jobs; `reason` is why they fail because of us."""
-
-    async def is_fed() -> bool:
-        return await runs_to_feed(queue.redis, queue.keys) == []
-
-    feeder = asyncio.create_task(Feeder(queue.redis, queue.keys, queue.records, 5000).run())
-    await wait_until(is_fed, 10, "a run that is fed")
-    feeder.cancel()
-    await asyncio.wait([feeder])
-    for job_id in await ids_queued(queue):
-        job = await queue.find(job_id)
-        if job is not None and job.run_id == run_id:
-            await claim(queue, job_id)
-            verdict = Verdict.INTERNAL_ERROR if reason else Verdict.ACCEPTED
-            await finish(queue, job, verdict, reason=reason)
 
 
 async def test_an_instant_starts_a_run_of_its_own_name(queue: JobQueue) -> None:
@@ -129,7 +76,7 @@ async def test_two_that_decide_at_once_change_nothing_twice(queue: JobQueue) -> 
     found = await get_schedule(queue, "nightly")
     decided = plan(schedule, Timetable("0 * * * *", "UTC"), found.state.decided_to, hour(0))
     first, second = [await fire(queue.redis, queue.keys, found, decided) for _ in range(2)]
-    assert (first, second) == ([Fate.FIRED], None)
+    assert (first, second) == ({hour(0): Fate.FIRED}, None)
     assert len(await history_of(queue, "nightly", 10)) == 1
 
 
@@ -257,9 +204,11 @@ async def test_a_paused_schedule_starts_nothing_and_says_so(queue: JobQueue) -> 
     await turn_back(queue, hour(-2))
     await pause_schedule(queue, "nightly", "the key is being renewed")
     await decide(queue, hour(-1))
-    await resume_schedule(queue, "nightly")
     await decide(queue, hour(0))
-    assert await fates(queue) == [(Fate.PAUSED, "the key is being renewed"), (Fate.FIRED, "")]
+    await resume_schedule(queue, "nightly")
+    await decide(queue, hour(1))
+    paused = (Fate.PAUSED, "the key is being renewed")
+    assert await fates(queue) == [paused, paused, (Fate.FIRED, "")]
     with pytest.raises(UsageError) as raised:
         await resume_schedule(queue, "nightly")
     assert list(raised.value.fixes) == ["see how it stands:  promptmill schedule show nightly"]

@@ -174,7 +174,7 @@ async def test_a_full_lane_is_waited_for_by_jobs_that_follow_on_those_of_another
     submitting = asyncio.create_task(
         queue.submit_all(jobs, high_water=10, on_taken=lambda ids, _: heard.extend(ids))
     )
-    await wait_until(lambda: heard, 10, "the job of another lane")
+    await wait_until(lambda: bool(heard), 10, "the job of another lane")
     with pytest.raises(asyncio.TimeoutError):
         await asyncio.wait_for(asyncio.shield(submitting), 1)
     assert heard == ["j50"]

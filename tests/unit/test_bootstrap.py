@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,26 @@ _OFFLINE = {
 }
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A copy of what the set-up needs, so that no environment in use is touched."""
+@dataclass(frozen=True)
+class _Failed:
+    """A set-up that had to fail, over what one that was stopped has left."""
+
+    environment: Path
+    result: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> _Failed:
+    """It works on a copy, so that no environment in use is touched."""
+    checkout = tmp_path_factory.mktemp("checkout")
     for name in ("pyproject.toml", "requirements.lock", "config/bootstrap.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(_REPOSITORY / name, tmp_path / name)
-    return tmp_path
+        (checkout / name).parent.mkdir(exist_ok=True)
+        shutil.copy(_REPOSITORY / name, checkout / name)
+    environment = checkout / ".venv"
+    environment.mkdir()
+    for name in (".ready", ".unfinished", "half-a-package"):
+        (environment / name).touch()
+    return _Failed(environment, _bootstrap(checkout))
 
 
 def _bootstrap(checkout: Path) -> subprocess.CompletedProcess[str]:
@@ -58,26 +72,19 @@ def test_the_entry_for_uv_is_taken_with_its_hashes_and_alone(tmp_path: Path) -> 
     assert "".join(lines) in LOCK.read_text().replace("\n", "")
 
 
-def test_a_failed_set_up_leaves_no_stamp(checkout: Path) -> None:
+def test_a_failed_set_up_leaves_no_stamp(failed: _Failed) -> None:
     """Make would take a stamp for an environment that works."""
-    (checkout / ".venv").mkdir()
-    (checkout / ".venv" / ".ready").touch()
-    assert _bootstrap(checkout).returncode == 1
-    assert not (checkout / ".venv" / ".ready").exists()
+    assert failed.result.returncode == 1
+    assert not (failed.environment / ".ready").exists()
 
 
-def test_an_unfinished_environment_is_not_built_upon(checkout: Path) -> None:
+def test_an_unfinished_environment_is_not_built_upon(failed: _Failed) -> None:
     """A package cut in half by Ctrl-C looks installed to every installer."""
-    (checkout / ".venv").mkdir()
-    (checkout / ".venv" / ".unfinished").touch()
-    (checkout / ".venv" / "half-a-package").touch()
-    _bootstrap(checkout)
-    assert not (checkout / ".venv" / "half-a-package").exists()
+    assert not (failed.environment / "half-a-package").exists()
 
 
-def test_a_failed_set_up_shows_the_words_of_the_installer(checkout: Path) -> None:
+def test_a_failed_set_up_shows_the_words_of_the_installer(failed: _Failed) -> None:
     """`failed` alone sends a person to read the script."""
-    result = _bootstrap(checkout)
-    assert result.stdout.endswith("failed\n")
-    assert "--require-hashes" in result.stderr
-    assert "the next `make` starts afresh" in result.stderr
+    assert failed.result.stdout.endswith("failed\n")
+    assert "--require-hashes" in failed.result.stderr
+    assert "the next `make` starts afresh" in failed.result.stderr

@@ -75,10 +75,13 @@ def test_importing_any_module_does_nothing_else(tmp_path: Path) -> None:
 
 def _loaded_by(*arguments: str, folder: Path) -> set[str]:
     """The packages that a command of Python loads."""
+    return {name.partition(".")[0] for name in _modules_loaded_by(*arguments, folder=folder)}
+
+
+def _modules_loaded_by(*arguments: str, folder: Path) -> set[str]:
     result = _run("-X", "importtime", *arguments, folder=folder)
     assert result.returncode == 0, result.stderr[-2000:]
-    names = (line.rpartition("|")[2].strip() for line in result.stderr.splitlines())
-    return {name.partition(".")[0] for name in names}
+    return {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
 
 
 def test_a_script_that_submits_jobs_does_not_load_the_model_sdk(tmp_path: Path) -> None:
@@ -95,3 +98,19 @@ def test_help_loads_nothing_that_only_work_needs(words: tuple[str, ...], tmp_pat
     loaded = _loaded_by(promptmill, *words, "--help", folder=tmp_path)
     assert "cyclopts" in loaded
     assert loaded & _HEAVY == set()
+
+
+def test_a_command_loads_nothing_that_it_only_passes_by(tmp_path: Path) -> None:
+    """What logins by token, drawn tracebacks and a second client of Redis import makes a third of a command's start."""
+    promptmill = str(Path(sys.executable).parent / "promptmill")
+    loaded = _modules_loaded_by(promptmill, "run", "list", folder=tmp_path)
+    assert {"arq.connections", "redis.asyncio", "structlog"} <= loaded
+    passed_by = {"cryptography.x509", "google.genai", "rich.traceback", "stamina", "valkey"}
+    assert loaded & passed_by == set()
+
+
+def test_a_package_that_is_loaded_late_is_there_for_whoever_uses_it(tmp_path: Path) -> None:
+    """Scripts that import `jobs` have logins of their own."""
+    script = "import jobs, jwt; print(jwt.decode.__module__)"
+    result = _run("-c", script, folder=tmp_path)
+    assert (result.stdout, result.stderr) == ("jwt.api_jwt\n", "")

@@ -43,6 +43,41 @@ def test_our_own_failures_are_in_no_rate() -> None:
     assert report.verdicts == {OK: 1, Verdict.INTERNAL_ERROR: 2}
 
 
+def test_rows_that_are_left_out_count_in_no_rate_and_are_told_of() -> None:
+    """Whoever leaves rows out has to show what the score would be with them."""
+    broken = a_record(PromptJob(prompt="x", task_id="c", excluded="broken"), WRONG)
+    report = build_report([record(OK, task="a"), record(WRONG, task="b"), broken])
+    assert (report.n_jobs, report.n_scored) == (3, 2)
+    assert (report.solved.successes, report.solved.n) == (1, 2)
+    assert report.excluded is not None
+    assert report.excluded.reasons == {"broken": 1}
+    with_them = report.excluded.solved_with_them
+    assert (with_them.successes, with_them.n) == (1, 3)
+    assert "c" not in [job.task_id for job in report.never_solved]
+    text = "\n".join(report_lines(report))
+    assert "1 job of rows left out (1 broken)" in text
+    assert "with them" in text
+
+
+def test_rows_of_one_cluster_are_not_taken_for_independent() -> None:
+    """Ten forms of one problem say little more than one, and an interval must not pretend otherwise."""
+    alone, together = (
+        build_report(
+            [
+                a_record(PromptJob(prompt="x", task_id=f"{n}", cluster=cluster(n)), verdict)
+                for n, verdict in enumerate([OK, OK, OK, WRONG, WRONG, WRONG])
+            ]
+        )
+        for cluster in (lambda _: None, lambda n: "easy" if n < 3 else "hard")
+    )
+    assert (together.n_tasks, together.n_clusters) == (6, 2)
+    assert together.solved_error is not None
+    assert alone.solved_error is not None
+    assert together.solved_error > alone.solved_error
+    assert together.solved.high - together.solved.low > alone.solved.high - alone.solved.low
+    assert any("2 clusters of 6 tasks" in line for line in report_lines(together))
+
+
 def test_a_run_without_records_has_rates_of_nothing() -> None:
     """Asking too early is no error, and 0 of 0 is not 0 %."""
     report = build_report([])

@@ -7,14 +7,14 @@ from pydantic import JsonValue
 from jobs.events import JobFinished
 from jobs.lanes import Lane
 from jobs.models import Attempt, PromptJob
-from jobs.queue_status import QueueStatus
+from jobs.queue_status import Backlog
 from jobs.verdicts import Verdict
 from tests.making import NOON, an_attempt
 from worker.consumer.claims import Claim
 from worker.consumer.endings import Ending, Recorded
 from worker.consumer.metrics import Metrics
 
-NOTHING = QueueStatus(lanes=(), paused={}, held={}, to_feed={}, dead=0, workers=(), models=())
+NOTHING = Backlog(lanes=(), dead=0, workers=())
 CLAIM = Claim("a", "token", Lane.named("default:gemini:normal"), 0.0, None, 1, is_suspect=False)
 
 
@@ -54,3 +54,10 @@ async def test_a_job_that_ended_before_is_not_counted_twice() -> None:
     """A delivery that only tidies up asks no model."""
     text = await told_after(an_attempt(), already_counted=True)
     assert "promptmill_attempts_total{" not in text
+
+
+async def test_what_the_worker_has_counted_is_told_without_the_queues() -> None:
+    """While Redis is away a dashboard is looked at most, and must not show gaps where there are numbers."""
+    text = Metrics({}).text(None).decode()
+    assert "promptmill_jobs_in_flight 0.0" in text
+    assert "promptmill_workers" not in text

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import redis
@@ -70,3 +72,48 @@ def test_ci_demands_what_the_machine_must_offer_and_not_what_lies_beside_the_rep
         check=False,
     )
     assert ends_as in asked.stderr
+
+
+BESIDE = """
+import time
+from pathlib import Path
+import pytest
+
+RUNNING = Path("alone is running")
+
+def moments():
+    give_up_at = time.monotonic() + 0.3
+    while time.monotonic() < give_up_at:
+        yield
+
+@pytest.mark.alone
+def test_alone():
+    RUNNING.touch()
+    for _ in moments():
+        assert RUNNING.exists()
+    RUNNING.unlink()
+
+@pytest.mark.parametrize("number", range(4))
+def test_beside_others(number):
+    for _ in moments():
+        assert not RUNNING.exists()
+"""
+
+
+def test_a_test_that_wants_to_be_alone_waits_for_all_others(tmp_path: Path) -> None:
+    """What holds times against each other fails beside others, on some days."""
+    # A copy, as it locks itself: this test runs under that lock already.
+    shutil.copy(Path(__file__).parents[1] / "side_by_side.py", tmp_path / "side_by_side.py")
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["side_by_side"]')
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = alone\n")
+    (tmp_path / "test_beside.py").write_text(BESIDE)
+    words = ("--numprocesses", "3", "--dist", "loadgroup", "--no-loadscope-reorder")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert " 5 passed in " in ended.stdout, ended.stdout

@@ -87,6 +87,11 @@ _run_app.command("worker.cli.run:list_runs", name="list", help="Runs, the newest
 _run_app.command(
     "worker.cli.run:show_run", name="show", help="How far a run is, and how its jobs ended."
 )
+_run_app.command(
+    "worker.cli.watching:watch_run",
+    name="watch",
+    help="Show how far a run is until it is over; nothing is changed by it.",
+)
 _run_app.command("worker.cli.run:pause_run", name="pause", help="Start no more jobs of a run.")
 _run_app.command("worker.cli.run:resume_run", name="resume", help="Let a paused run go on.")
 _run_app.command(
@@ -148,6 +153,14 @@ for _word, _function, _help in (
 ):
     _schedule.command(f"worker.cli.{_function}", name=_word, help=_help)
 app.command(_schedule)
+
+_dataset = App(name="dataset", help="Look at a dataset before it is paid for.")
+_dataset.command(
+    "worker.cli.dataset:check_dataset",
+    name="check",
+    help="Find rows that say nothing of a model: broken, flaky, slow, and what nothing can fail.",
+)
+app.command(_dataset)
 
 _store = App(name="store", help="Look after the records of finished jobs.")
 _store.command(

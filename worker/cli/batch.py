@@ -8,16 +8,18 @@ from jobs.budgets import Budget
 from jobs.code_execution import why_not_by_gemini
 from jobs.conversations import Conversation
 from jobs.errors import UsageError
+from jobs.feedback import Feedback
 from jobs.identifiers import is_identifier
 from jobs.languages import Language
 from jobs.models import PromptJob
+from jobs.parts import Part
 from jobs.presence import WorkerPresence, is_replayed
 
 from .placing import Place
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from jobs.datasets.readers import Dataset
+    from jobs.datasets.choosing import Tasks
 
 NAMES = (
     "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
@@ -34,6 +36,8 @@ class Batch:
     n_jobs: int
     languages: Mapping[Language, int]
     """How many of the jobs are to be solved in each."""
+    requires: Mapping[str, int]
+    """How many of the jobs need each module beyond Python's own."""
     make: Callable[[], Iterator[PromptJob]]
     """The jobs, but for what stands here."""
     place: Place
@@ -45,6 +49,8 @@ class Batch:
     as_recorded: bool = False
     """Whether all attempts that were recorded are gone through."""
     model: str | None = None
+    part: Part | None = None
+    """What of the dataset it is of; None is all of it."""
     budget: Budget = field(default_factory=Budget)
     """What the run may use."""
     in_batches: bool = False
@@ -63,6 +69,7 @@ class Batch:
                 "conversation": self.conversation,
                 "code_execution": self.code_execution,
                 "as_recorded": self.as_recorded,
+                "part": self.part,
             }
         for job in self.make():
             yield job.model_copy(update=changes)
@@ -74,6 +81,13 @@ class Batch:
     def for_model(self, model: str) -> "Batch":
         """The same jobs, to be answered by this model and by no worker that asks another."""
         return replace(self, model=model)
+
+    def told(self, feedback: Feedback | None) -> "Batch":
+        """The same jobs, of which the model is told so much; None leaves it as it is."""
+        if feedback is None:
+            return self
+        talk = (self.conversation or Conversation()).model_copy(update={"feedback": feedback})
+        return replace(self, conversation=talk)
 
     def within(self, budget: Budget) -> "Batch":
         """The same jobs, in a run that may use so much.
@@ -131,7 +145,7 @@ class Batch:
 
 
 def batch_of(  # noqa: PLR0913  (each is a word of the command line)
-    tasks: "Dataset",
+    tasks: "Tasks",
     run_id: str,
     settings: "Settings",
     *,
@@ -158,9 +172,12 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
                 yield task.to_job(
                     run_id,
                     sample=sample,
+                    excluded=tasks.excluded.get(task.id or ""),
                     max_attempts=max_attempts or settings.attempts.max,
                     limits=settings.limits,
                 )
 
     languages = {language: n * samples for language, n in tasks.languages.items()}
-    return Batch(run_id, len(tasks) * samples, languages, make, place, settings.conversation, cache)
+    requires = {name: n * samples for name, n in tasks.requires.items()}
+    n_jobs = len(tasks) * samples
+    return Batch(run_id, n_jobs, languages, requires, make, place, settings.conversation, cache)

@@ -1,13 +1,16 @@
 """What is made sure of before a job is queued."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from itertools import islice
 
 from arq.constants import job_key_prefix
 
 from config.settings import Settings
 from jobs.connection import expecting_answer
+from jobs.conversations import Conversation
 from jobs.errors import PromptmillError, RedisUnreachableError
 from jobs.models import PromptJob
 from jobs.presence import WorkerPresence
@@ -18,6 +21,7 @@ from jobs.scripts import PAGE
 from worker.errors import ModelKeyError
 from worker.sandbox.errors import InterpreterMissingError, PackagesError
 from worker.sandbox.interpreters import find_interpreter
+from worker.sandbox.packages import packages_of
 
 from .batch import Batch
 from .errors import MixedRunError, WorkerMismatchError
@@ -57,6 +61,32 @@ def check_own_interpreters(batch: Batch) -> None:
             wanted_by = f"{counted(n_jobs, 'job')} of {batch.n_jobs}"
             error.note = f"{language.value} is wanted by {wanted_by}; nothing was queued"
             raise
+
+
+def check_own_packages(settings: Settings, batch: Batch) -> None:
+    """Make sure that programs that a worker of this machine runs could import what their tasks need.
+
+    Raises:
+        PackagesError: they could not.
+    """
+    python = settings.sandbox.python
+    folders = list(packages_of(python.environment, python.preload).folders)
+    missing = {
+        name: n_jobs
+        for name, n_jobs in sorted(batch.requires.items())
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and PathFinder.find_spec(name.partition(".")[0], folders) is None
+    }
+    if missing:
+        wanted_by = [f"{name} by {counted(n_jobs, 'job')}" for name, n_jobs in missing.items()]
+        raise PackagesError(
+            f"programs here cannot import {', '.join(missing)}",
+            facts={"wanted": f"{', '.join(wanted_by)}, of {batch.n_jobs}"},
+            fixes=[
+                "install them into the environment that sandbox.python.environment names",
+                "or leave these rows out of the score: give eval --exclude what dataset check --output has written",
+            ],
+        )
 
 
 def model_meant(settings: Settings, workers: Sequence[WorkerPresence]) -> str:
@@ -136,15 +166,22 @@ def _refuse_if_changed(job: PromptJob, earlier: PromptJob | None) -> None:
         if name in pairs and pairs[name][0] != pairs[name][1]
     }
     if changed:
+        told = [_told(name, *values) for name, values in changed.items()]
+        is_told_otherwise = any(words.startswith("feedback") for words in told)
         what, flag = ("job", "--id") if job.run_id is None else ("run", "--run")
         raise MixedRunError(
             f"{what} {(job.run_id or job.job_id)!r} was made under other conditions",
             facts={
                 "task": job.task_id or job.job_id,
-                "differs in": ", ".join(_told(name, *values) for name, values in changed.items()),
+                "differs in": ", ".join(told),
             },
             fixes=[
                 f"give this {what} another name with {flag}",
+                *(
+                    ["tell the model as much as before, with --feedback"]
+                    if is_told_otherwise
+                    else []
+                ),
                 *(["ask the same model as before, with --model"] if "model" in changed else []),
             ],
             note="nothing was queued",
@@ -163,4 +200,11 @@ async def _earlier(queue: JobQueue, job: PromptJob) -> PromptJob | None:
 
 
 def _told(name: str, before: object, now: object) -> str:
+    if (
+        name == "conversation"
+        and isinstance(before, Conversation)
+        and isinstance(now, Conversation)
+    ):
+        was, comes = before.feedback, now.feedback
+        return name if was == comes else f"feedback ({was}, now {comes})"
     return f"{name} ({before or 'left open'}, now {now})" if name == "model" else name

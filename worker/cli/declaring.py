@@ -15,6 +15,7 @@ from jobs.budgets import Budget
 from jobs.clock import derived_id
 from jobs.datasets.readers import read_tasks
 from jobs.errors import PromptmillError, UsageError
+from jobs.feedback import Feedback
 from jobs.languages import Language
 from jobs.models import DEFAULT_QUEUE, PromptJob
 from jobs.presence import WorkerPresence
@@ -56,6 +57,7 @@ class Declared(BaseModel):
     samples: Annotated[int, Field(ge=1, le=1000)] = 1
     cache: bool | None = None
     code_execution: bool = False
+    feedback: Feedback | None = None
     queue: str = DEFAULT_QUEUE
     priority: Priority = Priority.NORMAL
     overlap: Overlap = Overlap.SKIP
@@ -139,6 +141,7 @@ def planned(
             note=_NOTHING,
         )
     batch, runs = _made(said, settings)
+    batch = batch.told(said.feedback)
     if said.code_execution:
         batch = batch.run_by_gemini(settings)
     budget = budget_in(

@@ -47,7 +47,7 @@ async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_js
     tell_who_works(workers, batch)
     talk(
         escaped(
-            f"{counted(n_jobs, 'job')} left to the workers; watch them:  promptmill run show {run_id}"
+            f"{counted(n_jobs, 'job')} left to the workers; watch them:  promptmill run watch {run_id}"
         )
     )
     return ExitCode.OK

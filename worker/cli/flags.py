@@ -9,6 +9,7 @@ from cyclopts import Parameter, validators
 
 from jobs.bounds import MAX_ATTEMPTS
 from jobs.errors import UsageError
+from jobs.feedback import Feedback
 from jobs.languages import Language
 from jobs.priorities import Priority
 
@@ -61,6 +62,21 @@ CodeExecution = Annotated[
     bool,
     Parameter(
         negative=(), help="Gemini runs the programs with its own tool, and nothing is run here"
+    ),
+]
+Format = Annotated[
+    str | None,
+    Parameter(
+        name="--format",
+        help="what the rows are, such as human-eval or csv; unset: what the first one shows",
+    ),
+]
+FeedbackFlag = Annotated[
+    Feedback | None,
+    Parameter(
+        name="--feedback",
+        help="what the model is told of a failed program: public (what its own run shows, and public checks), oracle "
+        "(hidden checks, too: the score measures something else), none; unset: as conversation.feedback says",
     ),
 ]
 AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="data as JSON, errors too")]
@@ -126,11 +142,13 @@ class JobFlags:
             allow_leading_hyphen=True, help="text that the program must print; the model may see it"
         ),
     ] = None
+    form: Format = None
     run: Annotated[
         str | None, Parameter(help="name of the run that the lines of --jsonl belong to")
     ] = None
     detach: Detach = False
     code_execution: CodeExecution = False
+    feedback: FeedbackFlag = None
     id: Annotated[
         str | None,
         Parameter(help="id of one prompt's job; what has an id is queued only once"),

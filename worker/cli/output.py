@@ -30,6 +30,11 @@ def emit_json(value: object) -> None:
     _print(escaped_json(json.dumps(value, ensure_ascii=False, indent=2)))
 
 
+def emit_json_line(value: object) -> None:
+    """Write one JSON value as data, on a line of its own: more of them follow."""
+    _print(escaped_json(json.dumps(value, ensure_ascii=False)))
+
+
 class JsonArray:
     """Writes one JSON array as data, value by value: it may hold more than memory does."""
 
@@ -89,6 +94,11 @@ def pass_on(raw: bytes, stream: TextIO) -> None:
 def is_terminal() -> bool:
     """Whether somebody watches: standard error is a terminal that can redraw a line."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+def is_piped() -> bool:
+    """Whether it is a program, or a file, that reads what is written as data."""
+    return not sys.stdout.isatty()
 
 
 def show_error(error: PromptmillError, *, as_json: bool) -> None:

@@ -52,7 +52,7 @@ class RunProgress:
         if simulated:
             talk(f"         {SIMULATED_NOTE}")
         if is_terminal() and self._n_jobs > 1:
-            self._bar = self._stack.enter_context(_new_bar())
+            self._bar = self._stack.enter_context(new_bar())
             self._bar.add_task("", total=self._n_jobs, results="")
 
     def tell(self, event: JobEvent) -> None:
@@ -100,7 +100,8 @@ class RunProgress:
         )
 
 
-def _new_bar() -> "Progress":
+def new_bar() -> "Progress":
+    """A bar on standard error, of tasks that say in `results` how they do."""
     # A tenth of a second to import, and only a terminal has a use for it.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

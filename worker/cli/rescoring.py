@@ -79,7 +79,7 @@ async def jobs_of(
         )
     make = partial(_jobs_in, path)
     batch = Batch(
-        new_run, languages.total(), languages, make, place_of(NO_LANE_FLAGS), conversation=None
+        new_run, languages.total(), languages, {}, make, place_of(NO_LANE_FLAGS), conversation=None
     )
     return Again(batch, left_out)
 

@@ -246,6 +246,8 @@ def _lines(run: Run, recorded: Counter[Verdict]) -> Iterator[str]:
     began = "" if run.created_at is None else f"   since {run.created_at:%Y-%m-%d %H:%M:%S} UTC"
     why = f": {run.reason}" if run.reason else ""
     yield f"run        {run.run_id}   {run.state_in_words}{why}{began}"
+    if run.part is not None:
+        yield f"part       not all of the dataset: {run.part.in_words}"
     parts = [
         f"{run.open} open",
         *([f"{run.held} of them set aside"] if run.held else []),

@@ -17,6 +17,7 @@ from .batch_api import MOST_JOBS, engine_in_batches, refuse_kept_budget, sent_of
 from .checking import (
     check_languages,
     check_own_interpreters,
+    check_own_packages,
     model_meant,
     models_of,
     nothing_queued_yet,
@@ -60,6 +61,7 @@ async def run_jobs(
                 check_languages(batch, able)
             else:
                 check_own_interpreters(batch)
+                check_own_packages(settings, batch)
                 own = _own_engine(settings, queue, batch, progress)
                 engine = await stack.enter_async_context(own)
             await refuse_mixed_run(queue, batch)
@@ -68,8 +70,7 @@ async def run_jobs(
         if workers and not able:
             talk(f"the running workers answer with {models_of(workers)}; this run has its own")
         # Stored answers that are judged again are as good as they were the first time.
-        is_replay = is_replayed(model) and batch.first().rescores is None
-        progress.start(model, simulated=is_replay)
+        progress.start(model, simulated=is_replayed(model) and batch.first().rescores is None)
         with going_on(how_to_go_on):
             try:
                 await _run(stack, queue, batch, progress, settings, engine)

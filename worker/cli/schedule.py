@@ -35,7 +35,7 @@ def list_schedules(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> i
     Args:
         json: as JSON.
     """
-    from jobs.schedules.state import list_schedules as schedules_in
+    from jobs.schedules.reading import list_schedules as schedules_in
 
     states = with_queue(flags, schedules_in)
     if json:
@@ -144,7 +144,7 @@ def show_history(
 
 
 async def _look(queue: JobQueue, name: str, limit: int) -> tuple[ScheduleState, list[Instant]]:
-    from jobs.schedules.state import get_schedule, history_of
+    from jobs.schedules.reading import get_schedule, history_of
 
     found = await get_schedule(queue, name)
     return found.state, await history_of(queue, name, limit)

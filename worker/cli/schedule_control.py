@@ -23,6 +23,7 @@ from .flags import (
     AsJson,
     Attempts,
     CodeExecution,
+    FeedbackFlag,
     LaneFlags,
     SettingFlags,
     Switch,
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 _MOST_BACKFILLED = 1000
 _UNCHANGED = "nothing was started"
+_FILE_WINS = (
+    "while it is declared there, the next worker that starts beside that file keeps it again"
+)
 
 
 @Parameter(name="*")
@@ -72,6 +76,7 @@ class WorkFlags:
         bool | None, Parameter(help="take replies of an eval that were paid for before")
     ] = None
     code_execution: CodeExecution = False
+    feedback: FeedbackFlag = None
 
 
 @Parameter(name="*")
@@ -148,6 +153,8 @@ def add_schedule(  # noqa: PLR0913  (groups of flags)
         if kept.is_changed:
             what = "is kept" if kept.is_new else f"is changed: {', '.join(kept.changes)}"
         talk(escaped(f"schedule {name} {what}; see:  promptmill schedule show {name}"))
+        if kept.was_of_file:
+            _note_file()
     return ExitCode.OK
 
 
@@ -199,26 +206,26 @@ def backfill(
         json: as JSON.
     """
     from jobs.schedules.models import run_id_of
-    from jobs.schedules.state import get_schedule, start_by_hand
+    from jobs.schedules.reading import get_schedule
+    from jobs.schedules.state import start_by_hand
     from jobs.schedules.times import Timetable
 
     from .placing import moment_of
 
-    begin, end = (
-        moment_of(f, text, note=_UNCHANGED) for f, text in (("--from", from_), ("--to", to))
-    )
-    if end > utcnow() or end <= begin:
-        raise UsageError(
-            "--to has to lie after --from, and in the past",
-            fixes=["see what is still to come:  promptmill schedule next NAME"],
-            note=_UNCHANGED,
-        )
-
     async def start(queue: JobQueue) -> dict[str, Fate | None]:
         schedule = (await get_schedule(queue, name)).state.schedule
-        coming = takewhile(
-            lambda at: at <= end, Timetable(schedule.cron, schedule.zone).after(begin)
+        timetable = Timetable(schedule.cron, schedule.zone)
+        begin, end = (
+            moment_of(flag, text, note=_UNCHANGED, zone=timetable.zone)
+            for flag, text in (("--from", from_), ("--to", to))
         )
+        if end > utcnow() or end <= begin:
+            raise UsageError(
+                "--to has to lie after --from, and in the past",
+                fixes=[f"see what is still to come:  promptmill schedule next {name}"],
+                note=_UNCHANGED,
+            )
+        coming = takewhile(lambda at: at <= end, timetable.after(begin))
         instants = list(islice(coming, _MOST_BACKFILLED + 1))
         if len(instants) > _MOST_BACKFILLED:
             raise UsageError(
@@ -232,7 +239,8 @@ def backfill(
 
     fates = with_queue(flags, start)
     if dry_run and not json:
-        emit("\n".join(map(escaped, fates)))
+        for run_id in fates:
+            emit(escaped(run_id))
         talk(f"{counted(len(fates), 'run')} would be started, but for those that are there already")
     else:
         _tell_started(fates, as_json=json)
@@ -246,6 +254,8 @@ def _tell_started(fates: Mapping[str, Fate | None], *, as_json: bool) -> None:
         return
     for run_id in started:
         emit(escaped(run_id))
+    if not fates:
+        talk("no instant lies in that time; nothing was started")
     n_there = len(fates) - len(started)
     if n_there:
         talk(f"{counted(n_there, 'run')} were there already, and were not started again")
@@ -296,9 +306,20 @@ def remove_schedule(name: str, /, *, json: AsJson = False, flags: SettingFlags =
     """
     from jobs.schedules.state import remove_schedule as remove
 
-    with_queue(flags, lambda queue: remove(queue, name))
+    schedule = with_queue(flags, lambda queue: remove(queue, name))
     _tell(name, "removed", "is removed", as_json=json)
+    if schedule.declared_in == "file" and not json:
+        _note_file()
     return ExitCode.OK
+
+
+def _note_file() -> None:
+    from config.sources import TOML_FILE
+
+    talk(
+        f"note: it was declared in a {TOML_FILE}; while it is, the next worker that starts beside that file "
+        "keeps it as it stands there"
+    )
 
 
 def _tell(name: str, state: str, words: str, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from jobs.budgets import set_budget
 from jobs.queue import JobQueue
 from jobs.run_control import begin_run
+from jobs.run_parts import settle_part
 from jobs.ways import Way, settle_way
 
 from .batch import Batch
@@ -10,10 +11,12 @@ from .errors import MixedRunError
 
 
 async def keep_to_one_way(queue: JobQueue, batch: Batch) -> None:
-    """Make sure that all of the run is asked the same way: nobody would work on what waits in the other place.
+    """Make sure that all of the run is asked the same way, and is of the same part of its dataset.
+
+    Nobody would work on what waits in the other place, and a report is of what was meant to be run.
 
     Raises:
-        MixedRunError: the run goes by batches and the command does not, or the other way round.
+        MixedRunError: the run was begun otherwise.
         RedisUnreachableError: Redis did not answer.
     """
     if batch.run_id is None:
@@ -28,6 +31,21 @@ async def keep_to_one_way(queue: JobQueue, batch: Batch) -> None:
                 f"go on {flag}",
                 "give this run another name with --run",
                 f"or end it first:  promptmill run cancel {batch.run_id}",
+            ],
+            note="nothing was queued",
+        )
+    await _keep_to_one_part(queue, batch, batch.run_id)
+
+
+async def _keep_to_one_part(queue: JobQueue, batch: Batch, run_id: str) -> None:
+    begun = await settle_part(queue, run_id, batch.part)
+    if begun != batch.part:
+        was, now = (part.in_words if part else "all of its dataset" for part in (begun, batch.part))
+        raise MixedRunError(
+            f"run {run_id!r} was begun with {was}, and not with {now}",
+            fixes=[
+                f"go on with what it was begun with:  --resume {run_id}",
+                "or give this run another name with --run",
             ],
             note="nothing was queued",
         )

@@ -72,7 +72,7 @@ def submit(  # noqa: PLR0913  (groups of flags)
 
     settings = read_settings(flags, quiet=True)
     place, at = place_of(lane), time_of(times)
-    batch = wanted(prompt, job, place, settings).within(budget_in(budget))
+    batch = wanted(prompt, job, place, settings).told(job.feedback).within(budget_in(budget))
     if job.code_execution:
         batch = batch.run_by_gemini(settings)
     if job.detach:
@@ -92,7 +92,7 @@ def _detach(
     if wait or batch.run_id is None:
         raise UsageError(
             "--detach goes with --jsonl, and not with --wait",
-            fixes=["follow the run later:  promptmill run show RUN"],
+            fixes=["follow the run later:  promptmill run watch RUN"],
             note="nothing was queued",
         )
     return asyncio.run(detach(settings, batch, at, as_json=as_json))

@@ -11,7 +11,9 @@ from config.settings import Settings
 from jobs.bounds import MAX_PROMPT, MAX_SOURCE
 from jobs.checkers import Checker, checker_of
 from jobs.clock import new_id
+from jobs.datasets.named import place_of
 from jobs.datasets.readers import piped_tasks, read_tasks
+from jobs.datasets.reading import reading_as
 from jobs.errors import UsageError
 from jobs.identifiers import is_identifier
 from jobs.languages import Language
@@ -49,6 +51,8 @@ def wanted(prompt: str | None, job: JobFlags, place: Place, settings: Settings) 
         )
     if job.jsonl is not None:
         return _batch_of_file(job.jsonl, job, place, settings)
+    if job.form is not None:
+        raise UsageError("--format goes with --jsonl: a single prompt has none", note=_NOTHING)
     if job.run is not None:
         raise UsageError(
             "--run goes with --jsonl: a single prompt belongs to no run", note=_NOTHING
@@ -62,7 +66,7 @@ def wanted(prompt: str | None, job: JobFlags, place: Place, settings: Settings) 
         raise UsageError(f"{fault['loc'][-1]!r} cannot be used: {why}", note=_NOTHING) from None
     cache = settings.model.cache == "always"
     return Batch(
-        None, 1, {one.language: 1}, lambda: iter([one]), place, settings.conversation, cache
+        None, 1, {one.language: 1}, {}, lambda: iter([one]), place, settings.conversation, cache
     )
 
 
@@ -90,8 +94,9 @@ def _batch_of_file(path: Path, job: JobFlags, place: Place, settings: Settings) 
             note=_NOTHING,
         )
     is_piped = str(path) == "-"
+    how = reading_as(job.form)
     return batch_of(
-        piped_tasks(sys.stdin.buffer, _STDIN) if is_piped else read_tasks(path),
+        piped_tasks(sys.stdin.buffer, _STDIN, how) if is_piped else read_tasks(place_of(path), how),
         new_id("run") if job.run is None else job.run,
         settings,
         place=place,

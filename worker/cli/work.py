@@ -51,7 +51,7 @@ async def _work(settings: "Settings", *, burst: bool) -> None:
 
     log = structlog.get_logger(__name__)
     async with open_engine(settings) as engine:
-        await keep_schedules_of_file(settings)
+        await keep_schedules_of_file(engine.ticker.queue, settings)
 
         def tell() -> None:
             log.info(

@@ -10,9 +10,10 @@ from redis.exceptions import RedisError
 
 from jobs.errors import PromptmillError, UsageError
 from jobs.queue import JobQueue
-from jobs.queue_status import status_of
+from jobs.queue_status import Backlog, backlog_of
 
 from .metrics import Metrics
+from .trial import Trial
 
 _log = structlog.get_logger(__name__)
 _READ_SECONDS = 5.0
@@ -25,12 +26,13 @@ class Health:
     """What a worker says of itself."""
 
     def __init__(
-        self, queue: JobQueue, metrics: Metrics, hindered: Callable[[], str | None]
+        self, queue: JobQueue, metrics: Metrics, hindered: Callable[[], str | None], trial: Trial
     ) -> None:
-        """Ask this queue; `hindered` says why no job is taken, if none is."""
+        """Ask this queue; `hindered` says why no job is taken, if none is, and `trial` whether programs run."""
         self._queue = queue
         self._metrics = metrics
         self._hindered = hindered
+        self._trial = trial
 
     @asynccontextmanager
     async def answering(self, address: str) -> AsyncIterator[None]:
@@ -78,16 +80,20 @@ class Health:
                 status = HTTPStatus.SERVICE_UNAVAILABLE if why else HTTPStatus.OK
                 return _response(status, f"{why or 'ok'}\n".encode())
             case "/metrics":
-                try:
-                    async with asyncio.timeout(_ANSWER_SECONDS):
-                        status_now = await status_of(self._queue)
-                except (PromptmillError, TimeoutError) as error:
-                    told = f"Redis does not answer: {error}\n".encode()
-                    return _response(HTTPStatus.SERVICE_UNAVAILABLE, told)
-                return _response(HTTPStatus.OK, self._metrics.text(status_now), _PROMETHEUS)
+                text = self._metrics.text(await self._backlog())
+                return _response(HTTPStatus.OK, text, _PROMETHEUS)
             case _:
                 paths = b"ask for /healthz, /readyz or /metrics\n"
                 return _response(HTTPStatus.NOT_FOUND, paths)
+
+    async def _backlog(self) -> Backlog | None:
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await backlog_of(self._queue)
+        except (PromptmillError, TimeoutError) as error:
+            # What this worker has counted is wanted most when something is wrong.
+            _log.warning("queues not told", error=str(error))
+            return None
 
     async def _why_not_ready(self) -> str | None:
         try:
@@ -97,7 +103,7 @@ class Health:
                     await pipe.execute()
         except (RedisError, OSError, TimeoutError) as error:
             return f"Redis does not answer: {error}"
-        return self._hindered()
+        return self._hindered() or await self._trial.fault()
 
 
 def _response(status: HTTPStatus, body: bytes, kind: str = _TEXT) -> bytes:

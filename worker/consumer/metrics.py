@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from typing_extensions import override
 
 from jobs.models import Attempt
-from jobs.queue_status import QueueStatus
+from jobs.queue_status import Backlog
 from jobs.schedules.models import Fate
 
 from .claims import Claim
@@ -62,13 +62,13 @@ class Metrics:
         self._tokens["candidates"] += reply.usage.candidates_token_count or 0
         self._tokens["thoughts"] += reply.usage.thoughts_token_count or 0
 
-    def text(self, status: QueueStatus) -> bytes:
-        """All of it, and how the queues are, as Prometheus reads it."""
+    def text(self, backlog: Backlog | None) -> bytes:
+        """All of it, and how the queues are if that is known, as Prometheus reads it."""
         registry = CollectorRegistry()
-        registry.register(_Families(lambda: self._families(status)))
+        registry.register(_Families(lambda: self._families(backlog)))
         return generate_latest(registry)
 
-    def _families(self, status: QueueStatus) -> Iterator[Metric]:
+    def _families(self, backlog: Backlog | None) -> Iterator[Metric]:
         yield _counter("promptmill_jobs", "jobs that ended here", "verdict", self._jobs)
         yield _counter(
             "promptmill_attempts", "attempts of jobs that ended here", "verdict", self._attempts
@@ -93,22 +93,25 @@ class Metrics:
         yield GaugeMetricFamily(
             "promptmill_jobs_in_flight", "jobs that this worker is at", value=self._under_way
         )
-        due = GaugeMetricFamily("promptmill_queue_due", "jobs that wait", labels=["queue"])
-        oldest = GaugeMetricFamily(
-            "promptmill_queue_oldest_seconds", "for how long the first one has", labels=["queue"]
-        )
-        for queue in sorted({lane.queue for lane in status.lanes}):
-            lanes = [lane for lane in status.lanes if lane.queue == queue]
-            due.add_metric([queue], sum(lane.due for lane in lanes))
-            oldest.add_metric([queue], max(lane.oldest_due_seconds or 0.0 for lane in lanes))
-        yield due
-        yield oldest
-        yield GaugeMetricFamily(
-            "promptmill_dead_letters", "jobs that failed because of us", value=status.dead
-        )
-        yield GaugeMetricFamily(
-            "promptmill_workers", "workers that live", value=len(status.workers)
-        )
+        if backlog is not None:
+            yield from _families_of(backlog)
+
+
+def _families_of(backlog: Backlog) -> Iterator[Metric]:
+    due = GaugeMetricFamily("promptmill_queue_due", "jobs that wait", labels=["queue"])
+    oldest = GaugeMetricFamily(
+        "promptmill_queue_oldest_seconds", "for how long the first one has", labels=["queue"]
+    )
+    for queue in sorted({lane.queue for lane in backlog.lanes}):
+        lanes = [lane for lane in backlog.lanes if lane.queue == queue]
+        due.add_metric([queue], sum(lane.due for lane in lanes))
+        oldest.add_metric([queue], max(lane.oldest_due_seconds or 0.0 for lane in lanes))
+    yield due
+    yield oldest
+    yield GaugeMetricFamily(
+        "promptmill_dead_letters", "jobs that failed because of us", value=backlog.dead
+    )
+    yield GaugeMetricFamily("promptmill_workers", "workers that live", value=len(backlog.workers))
 
 
 class _Families(Collector):

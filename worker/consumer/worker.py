@@ -113,8 +113,10 @@ class JobWorker(Worker):
 
     @property
     def obstacle(self) -> str | None:
-        """Why no job is taken, as one of `obstacles` told it; None if jobs are taken."""
-        return self._obstacle_seen
+        """Why no job is taken; None if jobs are."""
+        if not self.allow_pick_jobs:
+            return "it is stopping, and takes no more jobs"
+        return self._first_obstacle()
 
     @property
     @override
@@ -241,9 +243,12 @@ class JobWorker(Worker):
             self._start(claim)
         return taken
 
-    def _look_for_obstacles(self) -> bool:
+    def _first_obstacle(self) -> str | None:
         found = (each() for each in self.obstacles)
-        obstacle = next((reason for reason in found if reason is not None), None)
+        return next((reason for reason in found if reason is not None), None)
+
+    def _look_for_obstacles(self) -> bool:
+        obstacle = self._first_obstacle()
         if obstacle != self._obstacle_seen:
             if obstacle:
                 _log.error("no job is taken", reason=obstacle)

@@ -19,7 +19,7 @@ from jobs.checkers import (
 from jobs.handed_back import Returned
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, PromptJob
+from jobs.models import ExecutableCode, Execution, PromptJob, Rerun
 from jobs.python_tests import fault_of
 from jobs.verdicts import Verdict
 from worker.sandbox import (
@@ -32,7 +32,7 @@ from worker.sandbox import (
 )
 from worker.sandbox.languages import ROWS
 
-from .disclosure import deciding_case
+from .disclosure import deciding_case, is_shown
 from .judge import Judgement, Word, judge
 from .tracebacks import one_line
 
@@ -65,6 +65,9 @@ class Checked:
     shown: "Checked | None" = None
     """What a model is told of instead: a public case that failed after hidden ones had."""
 
+    reruns: tuple[Rerun, ...] = ()
+    """What was over its time and was run again."""
+
     @property
     def told(self) -> "Checked":
         """What a model is told of."""
@@ -75,15 +78,15 @@ class Checked:
 class _Program:
     """A program, and all that it is run with."""
 
+    job: PromptJob
     code: ExecutableCode
     limits: Limits
     runner: Runner
-    stdin: str
     files: Files
 
     async def run(self, *, stdin: str | None = None, harness: Harness = NO_HARNESS) -> Execution:
         """What came of one run; of its job's input, unless it has another."""
-        given = self.stdin if stdin is None else stdin
+        given = self.job.stdin if stdin is None else stdin
         return await self.runner.run(
             self.code, self.limits, stdin=given, harness=harness, files=self.files
         )
@@ -91,7 +94,7 @@ class _Program:
     async def verify(self, tests: str) -> Verification:
         """What came of one run beside these tests."""
         return await self.runner.verify(
-            self.code, tests, self.limits, stdin=self.stdin, files=self.files
+            self.code, tests, self.limits, stdin=self.job.stdin, files=self.files
         )
 
 
@@ -103,7 +106,7 @@ async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Ru
         UnusableTestsError: the job's tests, or its checker, say nothing of any program.
     """
     files = Files({name: text.encode() for name, text in job.files.items()})
-    program = _Program(code, limits, runner, job.stdin, files)
+    program = _Program(job, code, limits, runner, files)
     if isinstance(job.checker, AllOf):
         return await _by_all(job.checker, program)
     return await _by(job.checker, program)
@@ -203,9 +206,9 @@ async def _by_its_output(checker: MatchesOutput, program: _Program) -> Checked:
         for number, one in enumerate(done)
     ]
     failed = [one for one in done if one.judgement.verdict is not Verdict.ACCEPTED]
-    public = (one for one in failed if checker.is_public(_case_of(checker, one)))
+    shown = (one for one in failed if is_shown(program.job, checker, _case_of(checker, one)))
     decided = failed[0] if failed else done[-1]
-    return replace(decided, shown=next(public, None))
+    return replace(decided, shown=next(shown, None))
 
 
 async def _word_of_checker(

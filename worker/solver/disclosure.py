@@ -1,9 +1,10 @@
 """What a model may be told of an attempt: the one place that decides what of a check is hidden from it.
 
-A check is hidden unless it says otherwise. Then nothing of its content is told: no input, no argument, no source,
-nothing that was expected. A program that was given such content can say it again, in any disguise, in whatever it
-prints, in each error it raises and in every place it says that it failed in. So of all that it says one line of the
-program is told, and what an interpreter could have said of that line in words that are the same for every input.
+A check is hidden unless it says otherwise, or its job has all of it told (`oracle`). Then nothing of its content is
+told: no input, no argument, no source, nothing that was expected. A program that was given such content can say it
+again, in any disguise, in whatever it prints, in each error it raises and in every place it says that it failed in. So
+of all that it says one line of the program is told, and what an interpreter could have said of that line in words that
+are the same for every input.
 
 Of several checks the one that failed decides what is told.
 """
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import assert_never
 
-from jobs.checkers import ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
+from jobs.checkers import Case, Check, ExitsCleanly, MatchesCalls, MatchesOutput, PassesTests
 from jobs.models import ExecutableCode, PromptJob
 from jobs.verdicts import Verdict
 from worker.sandbox.languages import ROWS
@@ -34,15 +35,52 @@ class Told(Enum):
     """The check that failed, and all that the program said."""
     PROGRAM = "program"
     """All that the program said, which was given nothing hidden; nothing of its check."""
+    NOTHING = "nothing"
+    """That it failed."""
     PLACE = "place"
     """How and where in the program it failed: what it said may be what is hidden."""
 
 
 def told_of(job: PromptJob, judgement: Judgement) -> Told:
     """What may be told of an attempt at this job."""
+    match job.conversation.feedback:
+        case "none":
+            return Told.NOTHING
+        case "oracle":
+            return Told.ALL
+        case "public":
+            return Told.ALL if judgement.verdict is Verdict.NO_CODE else _public_of(job, judgement)
+        case never:
+            assert_never(never)
+
+
+def is_shown(job: PromptJob, check: MatchesOutput, case: Case) -> bool:
+    """Whether the model may be shown this case of a check of the job."""
+    match job.conversation.feedback:
+        case "oracle":
+            return True
+        case "public":
+            return check.is_public(case)
+        case "none":
+            return False
+        case never:
+            assert_never(never)
+
+
+def is_counted(job: PromptJob, check: Check) -> bool:
+    """Whether the model may be told how many cases of a check of the job were right."""
+    match check:
+        case MatchesOutput(cases=cases):
+            return all(is_shown(job, check, case) for case in cases)
+        case MatchesCalls(public=is_public):
+            return is_public or job.conversation.feedback == "oracle"
+        case _:
+            # How many tests there are, only those know that ran to their end.
+            return False
+
+
+def _public_of(job: PromptJob, judgement: Judgement) -> Told:
     checker = judgement.check
-    if judgement.verdict is Verdict.NO_CODE:
-        return Told.ALL
     match checker:
         case ExitsCleanly():
             return Told.ALL

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import structlog
 
@@ -10,20 +10,24 @@ from jobs.clock import utcnow
 from jobs.code_execution import ExecutedBy
 from jobs.conversations import Style
 from jobs.limits import Limits
-from jobs.models import Attempt, ExecutableCode, Execution, ModelReply, PromptJob
+from jobs.models import Attempt, ExecutableCode, ModelReply, PromptJob
 from jobs.preambles import with_preamble
 from jobs.verdicts import Verdict
 from worker.errors import ModelNotFoundError, ModelRejectedError
 from worker.model import ModelClient, ModelRequest
-from worker.sandbox import Files, Harness, Sandbox, Verification
+from worker.sandbox import Sandbox
 
 from .checking import Checked, check
 from .checkpoints import Checkpoint
 from .course import conversation_so_far, end_of, still_told
 from .extraction import Extraction, program_of
+from .fairness import FairRunner, is_known_to_last
 from .judge import no_program
+from .leaks import leaks_of
+from .machine import Machine
 from .prompts import conversation, feedback, system_instruction
 from .reported import reported
+from .turns import Turns
 
 _log = structlog.get_logger(__name__)
 
@@ -37,13 +41,14 @@ class FeedbackLoop:
         sandbox: Sandbox,
         *,
         calls: asyncio.Semaphore,
-        slots: asyncio.Semaphore,
+        turns: Turns,
     ) -> None:
-        """Use these edges: `calls` bounds how many calls of the model are under way, `slots` how many programs run."""
+        """Use these edges: `calls` bounds how many calls of the model are under way, `turns` whose program runs."""
         self._model = model
         self._sandbox = sandbox
         self._calls = calls
-        self._slots = slots
+        self._turns = turns
+        self._machine = Machine()
         self._are_parts_refused = False
 
     async def solve(
@@ -72,7 +77,7 @@ class FeedbackLoop:
                     await checkpoint.make_sure()
                     reply = await self._ask(job, attempts)
                 await checkpoint.save_reply(number, reply)
-            extraction, code, checked = await self._check(job, reply, limits)
+            extraction, code, checked = await self._check(job, attempts, reply, limits)
             judgement = checked.judgement
             attempt = Attempt(
                 number=number,
@@ -83,6 +88,7 @@ class FeedbackLoop:
                 executed_by=_executor(job, code),
                 code_execution_result=judgement.result,
                 execution=checked.execution,
+                reruns=checked.reruns,
                 verdict=judgement.verdict,
                 explanation=judgement.explanation,
                 cases=judgement.cases,
@@ -120,7 +126,7 @@ class FeedbackLoop:
         return reply.model_copy(update=asked | ({"style": style} if len(request.turns) > 1 else {}))
 
     async def _check(
-        self, job: PromptJob, reply: ModelReply, limits: Limits
+        self, job: PromptJob, attempts: Sequence[Attempt], reply: ModelReply, limits: Limits
     ) -> tuple[Extraction, ExecutableCode | None, Checked]:
         if job.code_execution:
             return reported(job, reply, limits)
@@ -130,44 +136,26 @@ class FeedbackLoop:
         code = ExecutableCode(
             language=job.language, code=with_preamble(job.preamble, extraction.code)
         )
-        checked = await check(job, code, limits, _InTurn(self._sandbox, self._slots))
-        return extraction, code, checked
-
-
-@dataclass(frozen=True)
-class _InTurn:
-    """The sandbox, for as many programs at one time as there are slots."""
-
-    sandbox: Sandbox
-    slots: asyncio.Semaphore
-
-    async def run(
-        self, code: ExecutableCode, limits: Limits, *, stdin: str, harness: Harness, files: Files
-    ) -> Execution:
-        async with self.slots:
-            return await self.sandbox.run(code, limits, stdin=stdin, harness=harness, files=files)
-
-    async def verify(
-        self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str, files: Files
-    ) -> Verification:
-        async with self.slots:
-            return await self.sandbox.verify(code, tests, limits, stdin=stdin, files=files)
+        is_known = is_known_to_last(code, attempts)
+        runner = FairRunner(self._sandbox, self._turns, self._machine, is_known=is_known)
+        checked = await check(job, code, limits, runner)
+        return extraction, code, replace(checked, reruns=tuple(runner.reruns))
 
 
 def _with_consequence(
     job: PromptJob, earlier: Sequence[Attempt], attempt: Attempt, checked: Checked
 ) -> Attempt:
     """The attempt with why the job ends there, or what the model is told of it, unless it is asked anew."""
-    attempts = [*earlier, attempt]
-    if end := end_of(job, attempts):
-        return attempt.model_copy(update={"end": end})
+    attempts, code, words = [*earlier, attempt], attempt.executable_code, None
+    end = end_of(job, attempts)
     number, _ = conversation_so_far(job, attempts)
     # Of an accepted one there is nothing to tell: only recordings go on from there.
-    if number != attempt.conversation or attempt.verdict is Verdict.ACCEPTED:
-        return attempt
-    told, code = checked.told, attempt.executable_code
-    words = feedback(attempt.number, job, told.judgement, code, told.execution)
-    return attempt.model_copy(update={"feedback": words})
+    has_failed = attempt.verdict is not Verdict.ACCEPTED
+    if end is None and has_failed and number == attempt.conversation:
+        told = checked.told
+        words = feedback(attempt.number, job, told.judgement, code, told.execution)
+    leaks = leaks_of(job, code.code if code else None, words)
+    return attempt.model_copy(update={"end": end, "feedback": words, "leaks": leaks})
 
 
 def _executor(job: PromptJob, code: ExecutableCode | None) -> ExecutedBy | None:

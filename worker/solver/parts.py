@@ -3,14 +3,14 @@
 from pydantic import JsonValue
 
 from jobs.languages import Language
-from jobs.models import Attempt
+from jobs.models import Attempt, PromptJob
 from jobs.preambles import without_preamble
 from worker.model import ModelTurn
 
 _PARAGRAPH = "\n\n"
 
 
-def can_be_parts(attempt: Attempt) -> bool:
+def can_be_parts(job: PromptJob, attempt: Attempt) -> bool:
     """Whether an attempt can be told so: Gemini's types know no language but Python, and need a result."""
     code = attempt.executable_code
     return (
@@ -18,6 +18,8 @@ def can_be_parts(attempt: Attempt) -> bool:
         and code.language is Language.PYTHON
         and attempt.verdict.outcome is not None
         and bool(attempt.feedback)
+        # How a program ended is told by its result alone.
+        and job.conversation.feedback != "none"
         # What Gemini ran stands in its own turn already.
         and attempt.executed_by != "gemini"
     )

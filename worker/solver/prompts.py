@@ -21,7 +21,7 @@ from jobs.verdicts import Verdict
 from worker.model import ModelTurn, UserTurn
 from worker.sandbox.languages import ROWS
 
-from .disclosure import Told, deciding_case, told_error, told_of, which_failed
+from .disclosure import Told, deciding_case, is_counted, told_error, told_of, which_failed
 from .extraction import unusable_because
 from .judge import Judgement
 from .parts import can_be_parts, told_in_parts
@@ -33,6 +33,8 @@ _FRAMES_SHOWN = 5
 # Where a program lay is our business, and differs from run to run.
 _PATH = re.compile(r"(?:file://)?(?:/[\w.-]+)+/(program(?:_test)?\.\w+|\w+\.java)\b")
 
+_ANEW = "Give the whole corrected program in one code block."
+_RUN_ANEW = "Run the whole corrected program."
 _HIDDEN = "The test and what the program printed under it are not shown."
 # An explanation is for people, and may hold what is hidden.
 _NO_FEEDBACK = "That program was not right."
@@ -78,10 +80,13 @@ def feedback(
     """What the model is told about an attempt that was not accepted.
 
     It shows the cause, the place in the program, and both ends of the output. Of a public check it shows the first
-    part that failed, and no other; of a hidden one nothing (`disclosure`). `code` and `execution` are None together,
-    where the reply held no program.
+    part that failed, and no other; of a hidden one nothing, unless its job has it told (`disclosure`). `code` and
+    `execution` are None together, where the reply held no program.
     """
     told = told_of(job, judgement)
+    if told is Told.NOTHING:
+        anew = _RUN_ANEW if job.code_execution else _ANEW
+        return f"Attempt {attempt_number} of {job.max_attempts} failed.\n\n{anew}"
     if execution is None or code is None:
         cause, parts = judgement.explanation, []
     else:
@@ -91,7 +96,7 @@ def feedback(
         match told:
             case Told.ALL:
                 cause = judgement.explanation
-                parts = [*_check(failure, code, cause), *_tally(judgement)]
+                parts = [*_check(failure, code, cause), *_tally(job, judgement)]
                 parts += _public_case(judgement)
                 parts += _place(own, code, foreign)
                 parts += _outputs(execution, is_shown=_has_shown_output(judgement))
@@ -127,7 +132,7 @@ def conversation(
         content = attempt.reply.content
         if content is None or unusable_because(attempt.reply) is not None:
             said = f"{said}\n\n{attempt.feedback or _NO_FEEDBACK}"
-        elif style == "parts" and can_be_parts(attempt):
+        elif style == "parts" and can_be_parts(job, attempt):
             turn, asked = told_in_parts(attempt, job.preamble)
             turns += [UserTurn(said), turn]
             said = asked
@@ -184,15 +189,14 @@ def _check(failure: Failure | None, code: ExecutableCode, explanation: str) -> I
         yield f"The check that failed:\n{fenced(innermost.source)}"
 
 
-def _tally(judgement: Judgement) -> Iterator[str]:
+def _tally(job: PromptJob, judgement: Judgement) -> Iterator[str]:
     """How much is right already, which a repair must not lose; nothing where a hidden case would be counted."""
     match judgement.check:
-        case MatchesOutput(cases=cases) as checker if all(map(checker.is_public, cases)):
-            n = len(cases)
-        case MatchesCalls(calls=calls, public=True):
-            n = len(calls)
+        case MatchesOutput(cases=parts) | MatchesCalls(calls=parts) if is_counted(
+            job, judgement.check
+        ):
+            n = len(parts)
         case _:
-            # How many tests there are, only those know that ran to their end.
             return
     if n < 2:
         return

@@ -138,7 +138,7 @@ def _of_a_thread(pid: int, name: str) -> str:
     """What a thread that still runs says under this name, empty where there is none."""
     try:
         tasks = os.listdir(f"/proc/{pid}/task")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
     for task in tasks:
         text = _read(f"/proc/{pid}/task/{task}/{name}")
@@ -159,7 +159,7 @@ def _sum_kib(rollup: str, name: str) -> int:
 def _children(pid: int) -> list[int]:
     try:
         tasks = os.listdir(f"/proc/{pid}/task")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
     return [
         int(child) for task in tasks for child in _read(f"/proc/{pid}/task/{task}/children").split()

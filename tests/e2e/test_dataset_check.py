@@ -1,0 +1,46 @@
+"""A dataset that is looked at before it is paid for, and a run that leaves out what was found."""
+
+import pytest
+
+from .programs import recordings, reply
+from .project import Project
+
+pytestmark = pytest.mark.e2e
+
+ROWS = [
+    {
+        "id": "good",
+        "prompt": "Write add(a, b).",
+        "tests": "assert add(1, 2) == 3",
+        "reference": "def add(a, b):\n    return a + b\n",
+        "brokenReference": "def add(a, b):\n    return a - b\n",
+    },
+    {
+        "id": "broken",
+        "prompt": "Write add(a, b).",
+        "tests": "assert add(1, 2) == 4",
+        "reference": "def add(a, b):\n    return a + b\n",
+    },
+    {"id": "good", "prompt": "Write add(a, b) again.", "tests": "assert add(1, 2) == 3"},
+]
+
+
+def test_rows_that_were_found_are_left_out_of_the_score_by_name(project: Project) -> None:
+    """A score that silently leaves rows out is as doubtful as one that silently counts them."""
+    project.write_rows("tasks.jsonl", ROWS)
+    looked = project.start(
+        "dataset", "check", "tasks.jsonl", "--output", "found.json", "--repeats", "2", "--json"
+    ).ended(within_seconds=60)
+    assert looked.code == 1, looked.err
+    faults = [(each["id"], each["fault"]) for each in looked.json()["found"]]
+    assert faults == [("good", "duplicate"), ("broken", "broken")]
+    right = reply("def add(a, b):\n    return a + b\n")
+    project.write_rows("said.jsonl", recordings({"good": [right], "broken": [right]}))
+    words = ("--exclude", "found.json", "--model", "replay:said.jsonl", "--max-attempts", "1")
+    ended = project.start("eval", "tasks.jsonl", *words, "--json").ended(within_seconds=60)
+    assert ended.code == 0, ended.err
+    report = ended.json()
+    assert (report["nJobs"], report["nScored"]) == (2, 1)
+    assert report["solvedWithin"][-1]["successes"] == 1
+    assert report["excluded"]["reasons"] == {"broken": 1}
+    assert report["excluded"]["solvedWithThem"]["n"] == 2
