@@ -80,9 +80,9 @@ check: ## all that CI runs
 
 # Programs, and the packages that bring them. Only what lies in the system's folders counts: programs are shown no other.
 SYSTEM := node:nodejs bash:bash gcc:gcc,libc6-dev g++:g++ go:golang-go rustc:rustc javac:default-jdk-headless ruby:ruby \
-  perl:perl php:php-cli lua5.4:lua5.4 Rscript:r-base-core faketime:faketime
+  perl:perl php:php-cli lua5.4:lua5.4 Rscript:r-base-core chromium:chromium faketime:faketime
 
-system: ## install what tests need and pip cannot bring: interpreters, compilers, the kernel's headers
+system: ## install what tests need and pip cannot bring: interpreters, compilers, a browser, the kernel's headers
 	@missing=""; there=""; PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin; \
 	  for each in $(SYSTEM); do \
 	    if command -v "$${each%%:*}" > /dev/null; then there="$$there $${each%%:*}"; \

@@ -28,11 +28,11 @@ from jobs.models import (
     ModelReply,
     PromptJob,
     Record,
-    Usage,
 )
 from jobs.records.index import SummaryIndex
 from jobs.records.reading import shard_of, write_record
 from jobs.summaries import Summary
+from jobs.usage import Usage
 from jobs.verdicts import Verdict
 
 from .servers import own_server

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         ModelReply,
         PromptJob,
         Record,
-        Usage,
     )
     from .priorities import Priority
     from .queue import JobHandle, JobQueue, JobStatus
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from .records.memory import MemoryRecordStore
     from .records.opening import open_store
     from .summaries import Summary
+    from .usage import Usage
     from .verdicts import Outcome, Verdict
 
 __all__ = [
@@ -104,7 +104,7 @@ _HOME = {
             "Execution",
             "Isolation",
         ),
-        *("ModelReply", "PromptJob", "Record", "Usage"),
+        *("ModelReply", "PromptJob", "Record"),
     ),
     "priorities": ("Priority",),
     "queue": ("JobHandle", "JobQueue", "JobStatus"),
@@ -113,6 +113,7 @@ _HOME = {
     "records.memory": ("MemoryRecordStore",),
     "records.opening": ("open_store",),
     "summaries": ("Summary",),
+    "usage": ("Usage",),
     "verdicts": ("Outcome", "Verdict"),
 }
 

@@ -23,6 +23,7 @@ from .limits import Limits
 from .loads import Load
 from .parts import Part
 from .priorities import Priority
+from .usage import Usage
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
 
@@ -201,25 +202,6 @@ class Isolation(Wire):
     """Names of what was in force, each proven by doing it on this machine."""
     missing: tuple[str, ...] = ()
     """Names of what the kernel or this account refused, of what a stronger profile has."""
-
-
-class Usage(Wire):
-    """Tokens, by Gemini's names (`usageMetadata`). None is unknown, not zero."""
-
-    prompt_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    candidates_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    total_token_count: int | None = None
-
-    def __add__(self, other: "Usage") -> "Usage":
-        """The sum, in which an unknown part counts as nothing unless both are unknown."""
-        return Usage(
-            **{
-                name: None if mine is None and theirs is None else (mine or 0) + (theirs or 0)
-                for (name, mine), (_, theirs) in zip(self, other, strict=True)
-            }
-        )
 
 
 class ModelReply(Wire):

@@ -9,8 +9,9 @@ from .conversations import End
 from .costs import Cost
 from .feedback import Feedback
 from .leaks import Leak
-from .models import Isolation, Record, Rerun, Usage
+from .models import Isolation, Record, Rerun
 from .parts import Part
+from .usage import Usage
 from .verdicts import Verdict
 
 

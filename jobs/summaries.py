@@ -5,7 +5,8 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, Field
 
 from .identifiers import Identifier, RunId
-from .models import Record, TaskId, Usage
+from .models import Record, TaskId
+from .usage import Usage
 from .verdicts import Verdict
 from .wire import Wire
 

@@ -13,8 +13,8 @@ from jobs.models import (
     ModelReply,
     PromptJob,
     Record,
-    Usage,
 )
+from jobs.usage import Usage
 from jobs.verdicts import Verdict
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

@@ -9,7 +9,8 @@ PromptmillError                 (jobs.errors)
 │   │   ├── ModelQuotaError         what the account may ask in a day is used up
 │   │   ├── BatchesFailedError      no batch is made, or none comes to anything
 │   │   └── ModelKeyError           the key is wrong or may not do this
-│   │       └── ModelKeyMissingError    there is no key, and Gemini was asked for by name
+│   │       ├── ModelKeyMissingError    there is no key, and Gemini was asked for by name
+│   │       └── CredentialsError        Vertex AI takes the credentials of this machine no longer, or never did
 │   ├── ModelRejectedError      exit 4: the request can never succeed (malformed, forbidden)
 │   │   └── ModelNotFoundError      there is no such model, or no longer
 │   └── NoRecordingError        exit 2: the replay model has no answer for this prompt and invents none
@@ -24,6 +25,7 @@ PromptmillError                 (jobs.errors)
 from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
+from typing_extensions import override
 
 from jobs.errors import ExitCode, PromptmillError
 
@@ -119,6 +121,12 @@ class ModelKeyMissingError(ModelKeyError):
     kind = "model-key-missing"
 
 
+class CredentialsError(ModelKeyError):
+    """Vertex AI refused the credentials of this machine: there is no key that could be wrong."""
+
+    kind = "model-credentials-refused"
+
+
 class ModelRejectedError(ModelError):
     """The service will never accept this request."""
 
@@ -126,6 +134,14 @@ class ModelRejectedError(ModelError):
     exit_code = ExitCode.NEEDS_A_PERSON
     unusable_reply: dict[str, JsonValue] | None = None
     """What it answered, should that be what is wrong: for the record of the job, and for no log."""
+
+    @property
+    @override
+    def in_one_line(self) -> str:
+        """What happened, in the service's own words where there are some, and what to do."""
+        said = self.facts.get("Gemini", "")
+        message = self.message if said in self.message else f"{self.message}: {said}"
+        return f"{message} ({'; '.join(self.fixes)})" if self.fixes else message
 
 
 class ModelNotFoundError(ModelRejectedError):

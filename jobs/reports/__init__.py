@@ -8,9 +8,10 @@ from operator import itemgetter
 from typing import Literal, TypeAlias
 
 from jobs.conversations import STUCK
-from jobs.models import Record, Usage
+from jobs.models import Record
 from jobs.outlines import Outline
 from jobs.stats import clustered_error
+from jobs.usage import Usage
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 

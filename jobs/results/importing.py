@@ -22,8 +22,8 @@ from jobs.models import (
     ModelReply,
     PromptJob,
     Record,
-    Usage,
 )
+from jobs.usage import Usage
 from jobs.verdicts import Verdict
 
 from .foreign import (

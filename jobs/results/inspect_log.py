@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobs.clock import derived_id
-from jobs.models import Attempt, ModelReply, Record, Usage
+from jobs.models import Attempt, ModelReply, Record
 from jobs.stats import clustered_error
 from jobs.summaries import Summary
+from jobs.usage import Usage
 
 _SCORER = "promptmill"
 _USAGE = {

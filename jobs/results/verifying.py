@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterable, Iterator
 from dataclasses import dataclass, field
 
-from jobs.models import Record, Usage
+from jobs.models import Record
+from jobs.usage import Usage
 from jobs.verdicts import Verdict
 
 

@@ -213,6 +213,21 @@ def test_a_run_that_was_ended_may_begin_the_other_way(rows: Project, standin: St
     assert len(rows.records()) == 3
 
 
+async def test_a_run_that_is_cancelled_leaves_nothing_with_gemini(
+    rows: Project, standin: Standin
+) -> None:
+    """A batch that nobody waits for is billed when it is answered."""
+    running = await started(rows, standin)
+    await running.until_it_says("batch 1  3 requests  PENDING")
+    cancelled = rows.run("run", "cancel", "r")
+    assert "and with Gemini batches/b0" in cancelled.err + cancelled.out, cancelled.err
+    ended = running.ended()
+    assert ended.code == 5, ended.err
+    paths = [request.path for request in standin.log()]
+    assert "/v1/batches/b0:cancel" in paths
+    assert (len(standin.batches), rows.records()) == (1, [])
+
+
 def test_a_live_run_that_was_stopped_is_not_sent_in_batches(
     rows: Project, standin: Standin
 ) -> None:

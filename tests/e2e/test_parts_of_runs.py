@@ -39,6 +39,7 @@ def test_a_part_is_gone_on_with_as_it_was_begun(project: Project) -> None:
 
     other = told_by(project.run(*command, "--run", "r", "--feedback", "none", "--shard", "1/2"))
     assert (other.code, other.kind, other.note) == (2, "run-differs", "nothing was queued")
+    assert "--resume r" in other.body
     told = told_by(project.run(*command, "--resume", "r"))
     assert (told.code, told.kind) == (2, "run-differs")
     assert "feedback (none, now public)" in told.body
@@ -65,5 +66,5 @@ def test_a_run_is_watched_and_left_alone(project: Project) -> None:
     assert project.run("run", "cancel", "r").code == 0
     last = project.run("run", "watch", "r")
     assert last.code == 5
-    assert last.out.splitlines()[-1].startswith("r  0 of 6 ended  cancelled  solved 0 of 0")
+    assert last.out.splitlines()[-1].startswith("r  0 of 6 ended  solved 0 of 0  cancelled")
     assert "promptmill report r" in last.err

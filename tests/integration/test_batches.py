@@ -11,7 +11,9 @@ from pydantic import JsonValue
 from jobs.clock import utcnow
 from jobs.connection import open_redis
 from jobs.keys import Keys
+from jobs.models import PromptJob
 from jobs.queue import JobQueue
+from jobs.run_control import cancel_run
 from jobs.runs import get_run
 from tests.integration.asking_gemini import FINE, asked, gemini, options
 from tests.standin import steps
@@ -22,6 +24,7 @@ from worker.errors import (
     BatchesFailedError,
     ModelKeyError,
     ModelRejectedError,
+    RunHeldError,
 )
 from worker.model import ModelRequest, UserTurn
 from worker.model.batch_following import BatchNews, Pace
@@ -113,6 +116,35 @@ async def test_a_batch_that_was_only_written_down_is_made_after_all(
     async with aclosing(batched(standin, sent)) as model:
         assert (await model.generate(of_task("a"))).batch == "batches/b1"
     assert [batch.name for batch in await sent.all()] == ["batches/b1"]
+
+
+async def test_what_was_uploaded_is_deleted_when_its_batch_is_over(
+    standin: Standin, sent: SentBatches
+) -> None:
+    """Prompts lie with Google for two days otherwise, and the room for files of a project is full one day."""
+    standin.script(ANSWERS)
+    for _ in range(2):
+        async with aclosing(batched(standin, sent)) as model:
+            await model.generate(of_task("a"))
+    deleted = [each for each in standin.log() if each.method == "DELETE"]
+    assert [(each.path, each.status) for each in deleted] == [
+        ("/v1/files/file-0", 200),
+        ("/v1/files/file-0", 403),
+    ], "twice, since nobody knows whether the first time came to its end"
+
+
+async def test_no_batch_is_made_for_a_run_that_was_cancelled(
+    standin: Standin, sent: SentBatches, redis_url: str
+) -> None:
+    """A batch that is cancelled with its run would be followed by another, three times."""
+    standin.script(ANSWERS)
+    async with JobQueue(redis_url) as queue:
+        await queue.submit(PromptJob(prompt="Print.", run_id=sent.run_id, job_id="j"))
+        await cancel_run(queue, sent.run_id, "no longer wanted")
+    async with aclosing(batched(standin, sent)) as model:
+        with pytest.raises(RunHeldError):
+            await model.generate(of_task("a"))
+    assert not standin.batches
 
 
 async def test_a_reply_that_was_fetched_before_is_fetched_and_not_paid_for_again(

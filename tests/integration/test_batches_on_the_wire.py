@@ -33,7 +33,7 @@ async def sent_up(
     standin: Standin, *lines: bytes, own_id: str = "mine"
 ) -> tuple[GeminiBatches, str]:
     wire = GeminiBatches(options(standin.url))
-    return wire, await wire.create(own_id, MODEL, b"".join(lines))
+    return wire, (await wire.create(own_id, MODEL, b"".join(lines))).name
 
 
 async def test_a_line_says_what_a_live_call_says(standin: Standin) -> None:
@@ -49,8 +49,8 @@ async def test_a_batch_is_found_by_the_id_that_we_gave_it(standin: Standin) -> N
     """Its own name is lost where we die before the answer is here, and a project has batches of others."""
     line = line_of("k", {"contents": [{"role": "user", "parts": [{"text": "x"}]}]})
     async with aclosing(GeminiBatches(options(standin.url))) as wire:
-        names = [await wire.create(f"batch {number}", MODEL, line) for number in range(5)]
-        assert await wire.find("batch 0") == names[0]
+        made = [await wire.create(f"batch {number}", MODEL, line) for number in range(5)]
+        assert await wire.find("batch 0") == made[0].name
         assert await wire.find("batch 9") is None
 
 
@@ -116,6 +116,17 @@ async def test_a_failed_batch_says_why(standin: Standin) -> None:
     assert (running.state, running.n_open, running.is_over) == ("RUNNING", 1, False)
     assert (failed.state, failed.results, failed.is_over) == ("FAILED", None, True)
     assert "says the stand-in" in failed.reason
+
+
+async def test_a_batch_is_cancelled_once_and_for_all(standin: Standin) -> None:
+    """What nobody wants any more is billed for as long as Gemini works on it."""
+    standin.script(ANSWERS, batches=(BatchPlan(states=("PENDING", "RUNNING")),))
+    wire, batch = await sent_up(standin, line_of("a", _saying("a")))
+    async with aclosing(wire):
+        assert await wire.cancel(batch)
+        assert (await _look(wire, batch)).state == "CANCELLED"
+        assert not await wire.cancel(batch)
+        assert not await wire.cancel("batches/never-made")
 
 
 async def test_a_refused_key_is_told_as_with_live_calls(standin: Standin) -> None:

@@ -11,11 +11,12 @@ from jobs.connection import open_redis
 from jobs.costs import Cost
 from jobs.errors import UsageError
 from jobs.model_use import models_in_use
-from jobs.models import ModelReply, PromptJob, Usage
+from jobs.models import ModelReply, PromptJob
 from jobs.queue import JobQueue
 from jobs.queue_status import status_of
 from jobs.run_control import pause_run, resume_run
 from jobs.runs import Run, RunState, get_run
+from jobs.usage import Usage
 from tests.cutting import Cutter, cutting
 from tests.queueing import answer_of, field_of
 from tests.waiting import wait_until

@@ -295,6 +295,17 @@ async def test_a_request_that_cannot_be_sent_is_rejected_at_once(
     assert not standin.log()
 
 
+async def test_a_refused_request_is_told_in_the_services_words_in_one_line(
+    standin: Standin,
+) -> None:
+    """`job list` has no more room than that, and only these words say what is to be changed."""
+    standin.says(steps.error(400, "INVALID_ARGUMENT", "maxOutputTokens is out of range"))
+    async with aclosing(gemini(standin.url)) as model:
+        with pytest.raises(ModelRejectedError) as caught:
+            await model.generate(asked())
+    assert "maxOutputTokens is out of range" in caught.value.in_one_line
+
+
 async def test_a_cancelled_call_leaves_the_client_usable(standin: Standin) -> None:
     """Jobs are cancelled and workers drain; the next job uses the same client."""
     standin.script(

@@ -8,18 +8,20 @@ import httpx2
 import pytest
 from google.ai import generativelanguage_v1beta as google
 from google.protobuf import json_format
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2, status_pb2
 from pydantic import JsonValue
 
-from tests.integration.asking_gemini import FINE, asked, gemini
+from tests.integration.asking_gemini import FINE, asked, gemini, options
 from tests.standin import steps
 from tests.standin.running import GOOD_KEY, Standin
-from tests.standin.script import Step
+from tests.standin.script import BatchPlan, Rule, Step
 from worker.errors import ModelError
 from worker.model import ModelRequest, ModelTurn, UserTurn
+from worker.model.batches import GeminiBatches, line_of
+from worker.model.gemini import body_of
 
 # Newer than the published descriptions. Whatever else they do not know is a mistake of ours.
-NEWER_FIELDS = {"id"}
+NEWER_FIELDS = {"id", "aFieldOfTomorrow"}
 NEWER_WORDS: list[JsonValue] = ["CONTINUATION", "MISSING_THOUGHT_SIGNATURE"]
 
 CODE: JsonValue = {"executableCode": {"language": "PYTHON", "code": "print(1)", "id": "e"}}
@@ -126,6 +128,29 @@ async def test_each_request_is_one_that_google_describes(
     [sent] = standin.requests
     assert isinstance(sent.body, dict)
     assert set(parsed(google.GenerateContentRequest.pb()(), sent.body)) == set(sent.body)
+
+
+async def test_each_line_of_a_batch_is_one_that_google_describes(standin: Standin) -> None:
+    """A line that the service cannot read is answered a day later, with an error. Of batches it describes no more."""
+    standin.script(
+        Rule(steps=(FINE,), repeats=True),
+        batches=(BatchPlan(failing={1: steps.rate_limited()}),),
+    )
+    body = body_of(asked(), options(standin.url))
+    lines = [line_of(key, body) for key in "ab"]
+    async with aclosing(GeminiBatches(options(standin.url))) as wire:
+        made = await wire.create("mine", "gemini-3.8-flash", b"".join(lines))
+        while not (status := await wire.look(made.name)) or not status.is_over:
+            pass
+    for line in lines:
+        request = json.loads(line)["request"]
+        assert set(parsed(google.GenerateContentRequest.pb()(), request)) == set(request)
+    with httpx2.Client(trust_env=False, verify=False) as client:
+        url = f"{standin.url}/v1/{status.results}:download"
+        results = client.get(url, headers={"x-goog-api-key": GOOD_KEY}).text.splitlines()
+    told = {line["key"]: line for line in map(json.loads, results)}
+    assert "candidates" in parsed(google.GenerateContentResponse.pb()(), told["a"]["response"])
+    assert set(parsed(status_pb2.Status(), told["b"]["error"])) == {"code", "message"}
 
 
 def test_what_the_stand_in_says_of_its_models_is_described_too(standin: Standin) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from jobs.connection import open_redis
 from jobs.keys import Keys
-from jobs.models import ModelReply, Usage
+from jobs.models import ModelReply
 from jobs.queue import JobQueue
 from jobs.queue_status import status_of
+from jobs.usage import Usage
 from tests.cutting import Cutter, cutting
 from tests.queueing import answer_of
 from worker.errors import ModelBusyError, ModelQuotaError

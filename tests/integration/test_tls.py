@@ -1,12 +1,9 @@
 """Redis by TLS: what the URL says of certificates is what holds."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,56 +13,19 @@ from jobs.connection import open_redis
 from jobs.errors import RedisUnreachableError, UsageError
 from jobs.keys import Keys
 from jobs.sentinels import open_master_pool
+from tests.certificates import Certificates, make_certificates
 from tests.cutting import Cutter, copied, passing_to
 from tests.redis_server import free_port, private_server
-from tests.requiring import require
 from tests.sentinels import private_sentinel
 
 _KEYS = Keys()
 _TLS_BEGINS = b"\x16"
 
 
-@dataclass(frozen=True)
-class Certificates:
-    """What one authority has signed, as files."""
-
-    authority: Path
-    server: Path
-    client: Path
-    """Certificate and key in one, as they are often handed out."""
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Of a server that is called `localhost` and nothing else."""
-    require("openssl", available=shutil.which("openssl") is not None)
-    folder = tmp_path_factory.mktemp("certificates")
-    authority = _certificate(folder, "authority")
-    server = _certificate(folder, "server", "-addext", "subjectAltName=DNS:localhost")
-    return Certificates(authority, server, _certificate(folder, "client"))
-
-
-def _certificate(folder: Path, name: str, *more: str) -> Path:
-    file, key = folder / f"{name}.pem", folder / f"{name}.key"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    words += [
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        f"/CN={name}",
-        "-keyout",
-        str(key),
-        "-out",
-        str(file),
-    ]
-    if name != "authority":
-        signer = ["-CA", str(folder / "authority.pem"), "-CAkey", str(folder / "authority.key")]
-        words += [*signer, "-addext", "basicConstraints=critical,CA:FALSE", *more]
-    subprocess.run(words, check=True, capture_output=True)
-    if name != "authority":
-        file.write_text(file.read_text() + key.read_text())
-    return file
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jobs.errors import UsageError
 from tests.integration.asking_gemini import FINE, asked, gemini
 from tests.standin.running import Standin
-from worker.errors import ModelKeyError
+from worker.errors import CredentialsError
 from worker.model.gemini import GeminiModel
 from worker.model.options import GeminiOptions
 
@@ -93,8 +93,9 @@ async def test_credentials_that_cannot_be_used_are_a_refusal(
     """Every job would meet the same, and a person has to mend it."""
     damage(credentials, content)
     async with aclosing(vertex(standin)) as model:
-        with pytest.raises(ModelKeyError) as caught:
+        with pytest.raises(CredentialsError) as caught:
             await model.check()
+    assert caught.value.kind == "model-credentials-refused", "there is no key to mend"
     assert caught.value.message == "Vertex AI refused the credentials"
     assert caught.value.facts["project"] == "mill in europe-west4"
     assert "gcloud auth" in " ".join(caught.value.fixes)

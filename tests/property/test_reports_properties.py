@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from jobs.conversations import End
 from jobs.costs import Cost
-from jobs.models import Attempt, ModelReply, PromptJob, Record, Usage
+from jobs.models import Attempt, ModelReply, PromptJob, Record
 from jobs.outlines import Outline
 from jobs.records.reading import read_as, read_record, write_record
 from jobs.reports import build_report
+from jobs.usage import Usage
 from jobs.verdicts import Verdict
 from tests.making import NOON, a_record, an_attempt
 

@@ -61,6 +61,7 @@ class Service:
                 Route("/upload/here/{upload:str}", self._finish_upload, methods=["POST"]),
                 Route("/upload/{version:str}/files", self._begin_upload, methods=["POST"]),
                 Route("/{version:str}/files/{name:str}:download", self._download, methods=["GET"]),
+                Route("/{version:str}/files/{name:str}", self._delete, methods=["DELETE"]),
                 Route("/{version:str}/batches", self._list_batches, methods=["GET"]),
                 Route("/{version:str}/batches/{name:str}:cancel", self._cancel, methods=["POST"]),
                 Route("/{version:str}/batches/{name:str}", self._get_batch, methods=["GET"]),
@@ -125,6 +126,10 @@ class Service:
 
     async def _download(self, http: HttpRequest) -> Response:
         step = self._refusal(http) or self._batches.download(http.path_params["name"])
+        return await self._answer(http, step)
+
+    async def _delete(self, http: HttpRequest) -> Response:
+        step = self._refusal(http) or self._batches.delete(http.path_params["name"])
         return await self._answer(http, step)
 
     async def _list_batches(self, http: HttpRequest) -> Response:

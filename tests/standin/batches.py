@@ -78,6 +78,12 @@ class Batches:
             return steps.error(403, "PERMISSION_DENIED", f"You do not have access to File {name}")
         return Step(text=content.decode(), headers={"content-type": "application/octet-stream"})
 
+    def delete(self, name: str) -> Step:
+        """Take a file away."""
+        if self.files.pop(name, None) is None:
+            return steps.error(403, "PERMISSION_DENIED", f"You do not have access to File {name}")
+        return Step(body={})
+
     def create(self, model: str, asked: JsonValue) -> Step:
         """Make a batch. It is not idempotent: asked twice, it makes two."""
         told = _object(asked, "batch")

@@ -6,7 +6,8 @@ import pytest
 
 from jobs.conversations import Conversation
 from jobs.languages import Language
-from jobs.models import Attempt, CaseResult, ExecutableCode, PromptJob, Usage
+from jobs.models import Attempt, CaseResult, ExecutableCode, PromptJob
+from jobs.usage import Usage
 from jobs.verdicts import Verdict
 from tests.making import an_attempt, an_execution
 from worker.solver.course import conversation_so_far, end_of, still_told

@@ -101,3 +101,10 @@ def test_schedules_in_the_singular_are_answered_with_the_plural(tmp_path: Path) 
     [problem] = raised.value.problems
     assert problem.place == "promptmill.toml:1"
     assert "did you mean [[schedules]]?" in problem.text
+
+
+def test_the_runs_of_a_schedule_tell_the_model_what_it_says(settings: Settings) -> None:
+    """A nightly number is worth nothing if one night was told more than the others."""
+    said = {"name": "n", "cron": "@daily", "prompt": "Print 1.", "feedback": "none"}
+    plan = planned(Declared.model_validate(said), settings, [], "command")
+    assert [job.conversation.feedback for job in plan.jobs()] == ["none"]

@@ -91,6 +91,14 @@ def test_a_script_that_submits_jobs_does_not_load_the_model_sdk(tmp_path: Path) 
     assert "google" not in loaded
 
 
+def test_no_command_loads_the_model_sdk_before_it_asks_the_model(tmp_path: Path) -> None:
+    """An eval of recordings, and one whose workers ask, would take half as long again."""
+    names = ", ".join(name for name in _modules() if name.startswith("worker.cli"))
+    loaded = _loaded_by("-c", f"import worker.main, {names}", folder=tmp_path)
+    assert {"arq", "structlog"} <= loaded
+    assert loaded & {"aiohttp", "google"} == set()
+
+
 @pytest.mark.parametrize("words", _commands(), ids=lambda words: " ".join(words) or "promptmill")
 def test_help_loads_nothing_that_only_work_needs(words: tuple[str, ...], tmp_path: Path) -> None:
     """Help is asked for again and again while a command line is put together, and must be there at once."""

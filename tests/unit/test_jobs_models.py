@@ -14,9 +14,9 @@ from jobs.models import (
     ModelReply,
     PromptJob,
     Record,
-    Usage,
 )
 from jobs.sums import weakest_of
+from jobs.usage import Usage
 from jobs.verdicts import Outcome, Verdict
 from tests.making import a_record, an_attempt
 

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from jobs.models import Isolation, PromptJob, Record, Usage
+from jobs.models import Isolation, PromptJob, Record
 from jobs.reports import Rate, build_report
 from jobs.reports.markdown import markdown_lines
 from jobs.reports.text import SIMULATED_NOTE, report_lines
+from jobs.usage import Usage
 from jobs.verdicts import Verdict
 from tests.making import a_record
 

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.models import ModelReply, Usage
+from jobs.models import ModelReply
 from jobs.sums import total_usd
+from jobs.usage import Usage
 from worker.model.prices import cost_of, priced
 from worker.model.scripted import spoken
 

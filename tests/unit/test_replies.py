@@ -3,7 +3,7 @@
 import pytest
 from pydantic import JsonValue
 
-from jobs.models import Usage
+from jobs.usage import Usage
 from worker.model.replies import read_object, reply_of
 
 

@@ -1,9 +1,12 @@
 """A run that is asked by Gemini's Batch API: where its jobs wait, what does not go with it, who works on it."""
 
+from __future__ import annotations
+
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from config.escaping import escaped
 from config.settings import Settings
@@ -14,18 +17,22 @@ from jobs.queue import JobQueue
 from jobs.records import RecordStore
 from jobs.runs import find_run
 from worker.consumer.crowd import Deliveries
-from worker.main import Engine, open_engine
+from worker.errors import ModelError
+from worker.main import Engine, gemini_options, open_engine
 from worker.model import ModelClient
-from worker.model.batch_following import BatchNews
 from worker.model.opening import open_batched
 from worker.model.options import GeminiOptions
-from worker.model.sent import SentBatches
+from worker.model.sent import SentBatch, SentBatches
 from worker.model.throttle import Throttle
 
 from .batch import Batch
 from .output import counted
 from .placing import Place
 from .progress import RunProgress
+
+if TYPE_CHECKING:
+    # It loads the model's SDK, and every eval comes by here.
+    from worker.model.batch_following import BatchNews
 
 _NOTHING = "nothing was queued"
 MOST_JOBS = 10_000
@@ -83,6 +90,28 @@ async def refuse_kept_budget(queue: JobQueue, batch: Batch) -> None:
 def sent_of(queue: JobQueue, batch: Batch) -> SentBatches:
     """What the run has sent to Gemini."""
     return SentBatches(queue.redis, queue.keys, batch.run_id or "")
+
+
+async def cancel_batches(sent: Sequence[SentBatch], settings: Settings) -> list[str]:
+    """Let Gemini answer nothing more of what was sent; gives the names of the batches that were not over.
+
+    Raises:
+        ModelError: Gemini does not answer, or refuses.
+    """
+    from worker.model.batches import GeminiBatches
+
+    cancelled = []
+    try:
+        async with aclosing(GeminiBatches(gemini_options(settings))) as wire:
+            for batch in sent:
+                name = batch.name or await wire.find(batch.own_id)
+                if name and await wire.cancel(name):
+                    cancelled.append(name)
+    except ModelError as error:
+        names = ", ".join(batch.name or batch.own_id for batch in sent)
+        error.note = f"the run is cancelled; with Gemini these may go on: {names}"
+        raise
+    return cancelled
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from jobs.connection import expecting_answer
 from jobs.conversations import Conversation
 from jobs.errors import PromptmillError, RedisUnreachableError
 from jobs.models import PromptJob
+from jobs.parts import Part
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
 from jobs.recorded import recorded_of
@@ -29,6 +30,11 @@ from .output import counted
 
 # When a job is run says nothing of what comes of it, nor does who paid for its replies.
 _CONDITIONS = PromptJob.model_fields.keys() - {"queue", "priority", "cache"}
+_FIXES = (
+    ("model", "ask the same model as before, with --model"),
+    ("feedback", "tell the model as much as before, with --feedback"),
+    ("part", "go on with the part of the dataset that it was begun with:  --resume {run}"),
+)
 
 
 @contextmanager
@@ -167,7 +173,7 @@ def _refuse_if_changed(job: PromptJob, earlier: PromptJob | None) -> None:
     }
     if changed:
         told = [_told(name, *values) for name, values in changed.items()]
-        is_told_otherwise = any(words.startswith("feedback") for words in told)
+        names = {words.partition(" ")[0] for words in told}
         what, flag = ("job", "--id") if job.run_id is None else ("run", "--run")
         raise MixedRunError(
             f"{what} {(job.run_id or job.job_id)!r} was made under other conditions",
@@ -177,12 +183,7 @@ def _refuse_if_changed(job: PromptJob, earlier: PromptJob | None) -> None:
             },
             fixes=[
                 f"give this {what} another name with {flag}",
-                *(
-                    ["tell the model as much as before, with --feedback"]
-                    if is_told_otherwise
-                    else []
-                ),
-                *(["ask the same model as before, with --model"] if "model" in changed else []),
+                *(fix.format(run=job.run_id) for name, fix in _FIXES if name in names),
             ],
             note="nothing was queued",
         )
@@ -200,11 +201,18 @@ async def _earlier(queue: JobQueue, job: PromptJob) -> PromptJob | None:
 
 
 def _told(name: str, before: object, now: object) -> str:
-    if (
-        name == "conversation"
-        and isinstance(before, Conversation)
-        and isinstance(now, Conversation)
-    ):
-        was, comes = before.feedback, now.feedback
-        return name if was == comes else f"feedback ({was}, now {comes})"
-    return f"{name} ({before or 'left open'}, now {now})" if name == "model" else name
+    match name, before, now:
+        case "conversation", Conversation(feedback=was), Conversation(feedback=comes) if (
+            was != comes
+        ):
+            return f"feedback ({was}, now {comes})"
+        case "part", _, _:
+            return f"part ({_part_in_words(before)}, now {_part_in_words(now)})"
+        case "model", _, _:
+            return f"model ({before or 'left open'}, now {now})"
+        case _:
+            return name
+
+
+def _part_in_words(part: object) -> str:
+    return part.in_words if isinstance(part, Part) else "all of it"

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from config.settings import Settings
 from jobs.clock import utcnow
-from jobs.models import PromptJob, Usage
+from jobs.models import PromptJob
 from jobs.presence import is_replayed
 from jobs.records.opening import open_store
 from jobs.stats import wilson_interval
+from jobs.usage import Usage
 from jobs.wire import Wire
 from worker.model.prices import cost_of
 from worker.model.tolls import tokens_in

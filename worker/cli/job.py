@@ -188,6 +188,13 @@ def _notes(attempt: Attempt) -> Iterator[str]:
         yield "run by Gemini, and not here: nobody can say more of it than its result"
     if attempt.reply.cached:
         yield "its reply came out of the cache, and was paid for earlier"
+    for rerun in attempt.reruns:
+        ended = "over its time again" if rerun.is_over_again else "in time"
+        load = rerun.load.load_average
+        busy = "" if load is None else f", load {load:g} on {rerun.load.cores} cores"
+        yield f"over its time ({rerun.first.limit_hit or 'its tests'}{busy}) and run again alone: {ended}"
+    for leak in attempt.leaks:
+        yield f"WARNING: the {leak.found_in} holds what is hidden of its check ({leak.case})"
     if attempt.end in END_IN_WORDS:
         yield END_IN_WORDS[attempt.end]
 

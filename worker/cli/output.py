@@ -27,7 +27,12 @@ def emit(text: str) -> None:
 
 def emit_json(value: object) -> None:
     """Write one JSON value as data."""
-    _print(escaped_json(json.dumps(value, ensure_ascii=False, indent=2)))
+    _print(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """A value as JSON for people, with every control character in it spelled out."""
+    return escaped_json(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def emit_json_line(value: object) -> None:

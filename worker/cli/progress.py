@@ -109,7 +109,7 @@ def new_bar() -> "Progress":
     return Progress(
         MofNCompleteColumn(),
         BarColumn(bar_width=32),
-        TextColumn("{task.fields[results]}"),
+        TextColumn("{task.fields[results]}", markup=False),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         refresh_per_second=4,

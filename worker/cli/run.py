@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
@@ -14,7 +14,7 @@ from jobs.verdicts import Verdict
 
 from .asking import Reason, with_queue
 from .budget_flags import NO_BUDGET, BudgetFlags, budget_in, more_of, stopped_of, used_of
-from .flags import NO_FLAGS, AsJson, SettingFlags
+from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jobs.cancellation import Cancelled
     from jobs.queue import JobQueue
     from jobs.runs import Run
+    from worker.model.sent import SentBatch
 
 
 def list_runs(
@@ -136,6 +137,8 @@ def cancel_run(
 ) -> int:
     """Take every job of a run out of the queue, and stop the running ones; records stay.
 
+    What was asked in batches is cancelled with Gemini, too.
+
     Args:
         run_id: its name.
         json: as JSON.
@@ -143,24 +146,42 @@ def cancel_run(
     from jobs.run_control import cancel_run as cancel
     from jobs.runs import get_run
 
-    async def cancelled(queue: JobQueue) -> tuple[int, Cancelled]:
+    async def cancelled(queue: JobQueue) -> tuple[int, Cancelled, list[str]]:
         run = await get_run(queue, run_id)
-        return run.to_feed, await cancel(queue, run_id, reason)
+        # A command that waits for them forgets them as soon as the run is over.
+        sent = await _sent_by(queue, run_id)
+        done = await cancel(queue, run_id, reason)
+        return run.to_feed, done, await _cancelled(sent, flags) if sent else []
 
-    n_never, done = with_queue(flags, cancelled)
+    n_never, done, batches = with_queue(flags, cancelled)
     if json:
         words = {
             "cancelled": done.n_taken,
             "stopping": done.n_running,
             "neverQueued": n_never,
+            "batches": batches,
         }
         emit_json({"runId": run_id, "state": "cancelled", **words})
     else:
         stopping = f", {done.n_running} more stop before their next step" if done.n_running else ""
         never = f", {n_never} were never queued" if n_never else ""
         taken = counted(done.n_taken, "job")
-        talk(escaped(f"run {run_id} is cancelled: {taken} taken out{stopping}{never}"))
+        asked = f", and with Gemini {', '.join(batches)}" if batches else ""
+        talk(escaped(f"run {run_id} is cancelled: {taken} taken out{stopping}{never}{asked}"))
     return ExitCode.OK
+
+
+async def _sent_by(queue: JobQueue, run_id: str) -> Sequence[SentBatch]:
+    from worker.model.sent import SentBatches
+
+    return await SentBatches(queue.redis, queue.keys, run_id).all()
+
+
+async def _cancelled(sent: Sequence[SentBatch], flags: SettingFlags) -> list[str]:
+    # Whatever asks Gemini takes long to load, and nearly no run was asked in batches.
+    from .batch_api import cancel_batches
+
+    return await cancel_batches(sent, read_settings(flags, quiet=True))
 
 
 def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:

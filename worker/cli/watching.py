@@ -117,7 +117,9 @@ class _Screen:
         elif self._bar is not None:
             done = standing.ended + standing.run.cancelled
             bar = self._bar.task_ids[0]
-            self._bar.update(bar, total=standing.jobs, completed=done, results=words_of(standing))
+            # Below each other: beside a bar there is room for little.
+            words = "\n".join(escaped(words) for words in words_of(standing) if words)
+            self._bar.update(bar, total=standing.jobs, completed=done, results=words)
             if standing.is_over:
                 self._stack.close()
                 emit(escaped(_line(standing)))
@@ -139,25 +141,24 @@ class _Screen:
 
 def _line(standing: Standing) -> str:
     run = standing.run
-    return f"{run.run_id}  {standing.ended} of {standing.jobs} ended  {words_of(standing)}"
+    counts = f"{standing.ended} of {standing.jobs} ended"
+    return "  ".join((run.run_id, counts, *filter(None, words_of(standing))))
 
 
-def words_of(standing: Standing) -> str:
-    """How it stands, in a line."""
+def words_of(standing: Standing) -> tuple[str, str, str]:
+    """How it does, how it goes on, and what it has used."""
     run, solved = standing.run, standing.solved
-    rate = ""
+    does = f"solved {solved.successes} of {solved.n}"
     if solved.value is not None:
         interval = f"{100 * solved.low:.1f} - {100 * solved.high:.1f}"
-        rate = f": {100 * solved.value:.1f} % ({interval})"
-    words = [
-        f"{run.state_in_words} ({run.reason})" if run.reason else str(run.state_in_words),
-        f"solved {solved.successes} of {solved.n}{rate}",
+        does += f": {100 * solved.value:.1f} % ({interval})"
+    goes = [
+        f"{run.state_in_words}: {run.reason}" if run.reason else str(run.state_in_words),
+        *([f"{_span(standing.seconds_left)} left"] if standing.seconds_left else []),
         *([f"{standing.unscored} failed because of us"] if standing.unscored else []),
         *([f"{run.cancelled} cancelled"] if run.cancelled else []),
-        *([f"{_span(standing.seconds_left)} left"] if standing.seconds_left else []),
-        *(used_of(run) if run.spent.requests else []),
     ]
-    return "  ".join(words)
+    return does, ", ".join(goes), ", ".join(used_of(run)) if run.spent.requests else ""
 
 
 def _span(seconds: float) -> str:

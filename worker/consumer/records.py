@@ -11,9 +11,10 @@ from pydantic import JsonValue
 
 from jobs.clock import utcnow
 from jobs.limits import Limits
-from jobs.models import Attempt, Isolation, PromptJob, Record, Usage
+from jobs.models import Attempt, Isolation, PromptJob, Record
 from jobs.presence import can_answer
 from jobs.sums import total_usd, weakest_of
+from jobs.usage import Usage
 from jobs.verdicts import Verdict
 
 

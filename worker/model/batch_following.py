@@ -16,7 +16,7 @@ from worker.errors import (
     ModelUnavailableError,
 )
 
-from .batches import BatchStatus, GeminiBatches
+from .batches import BatchStatus, GeminiBatches, MadeBatch
 from .faults import Fault
 from .options import GeminiOptions
 from .prices import priced
@@ -82,8 +82,12 @@ class BatchFollower:
 
     async def see_through(self, batch: SentBatch, lines: bytes | None) -> Outcome:
         """The batch from wherever it is to its end. Without `lines`, one that nobody made comes to nothing."""
-        name = batch.name or await self._make(batch, lines)
+        if batch.name is None:
+            batch = await self._made(batch, lines)
+        name = batch.name
         status, found = await self._end_of(batch, name) if name else (_gone("it was not made"), {})
+        if batch.file:
+            await self._wire.delete(batch.file)
         if not found:
             await self._sent.forget(batch)
         else:
@@ -93,12 +97,12 @@ class BatchFollower:
         self._tell(batch, name, status, n_answered)
         return Outcome(name or "", status, found)
 
-    async def _make(self, batch: SentBatch, lines: bytes | None) -> str | None:
-        """The name of the batch, which is there once, however often this is begun; None where it never was."""
-        is_new, name = lines is not None, None
+    async def _made(self, batch: SentBatch, lines: bytes | None) -> SentBatch:
+        """The batch with its name, which is there once, however often this is begun; without where it never was."""
+        is_new, made = lines is not None, None
         for wait_seconds in self._waits():
             try:
-                name = await self._found_or_made(batch, lines, is_new=is_new)
+                made = await self._found_or_made(batch, lines, is_new=is_new)
                 break
             except ModelUnavailableError as error:
                 _log.warning("batch not made yet", reason=error.in_one_line)
@@ -115,17 +119,19 @@ class BatchFollower:
             # It may be made and the answer lost: from here on, it is looked for first.
             is_new = False
             await asyncio.sleep(wait_seconds)
-        if name is not None:
-            await self._sent.note(batch.model_copy(update={"name": name}))
-            self._tell(batch, name, BatchStatus(_MADE, None, None, ""))
-        return name
+        if made is None:
+            return batch
+        batch = batch.model_copy(update={"name": made.name, "file": made.file})
+        await self._sent.note(batch)
+        self._tell(batch, made.name, BatchStatus(_MADE, None, None, ""))
+        return batch
 
     async def _found_or_made(
         self, batch: SentBatch, lines: bytes | None, *, is_new: bool
-    ) -> str | None:
+    ) -> MadeBatch | None:
         found = None if is_new else await self._wire.find(batch.own_id)
         if found is not None or lines is None:
-            return found
+            return None if found is None else MadeBatch(found)
         return await self._wire.create(batch.own_id, batch.model, lines)
 
     async def _end_of(

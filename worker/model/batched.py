@@ -13,8 +13,9 @@ import structlog
 
 from jobs.calls import CallClass
 from jobs.clock import new_id, utcnow
-from jobs.models import ModelReply, Usage
-from worker.errors import BatchesFailedError
+from jobs.models import ModelReply
+from jobs.usage import Usage
+from worker.errors import BatchesFailedError, RunHeldError
 
 from . import ModelClient, ModelRequest
 from .batch_following import BatchFollower, BatchNews, Outcome, Pace
@@ -115,6 +116,7 @@ class BatchedModel:
             ModelClosedError: the key was refused, or no batch comes to anything.
             ModelRejectedError: this request will never be answered.
             ModelUnavailableError: no batch had a reply, and there is no live one now.
+            RunHeldError: the run is paused or cancelled, and no batch is made for it.
         """
         model = request.model or self.name
         body = body_of(request, self._options)
@@ -214,13 +216,11 @@ class BatchedModel:
         waiting: defaultdict[str, list[_Wish]] = defaultdict(list)
         for wish in wishes:
             waiting[wish.key].append(wish)
-        for batch in known:
-            for key in waiting.keys() & set(batch.keys):
-                told = [wish for wish in waiting[key] if batch.own_id not in wish.heard]
-                for wish in told:
-                    _tell(wish, self._follow(batch, None))
-                waiting[key] = [wish for wish in waiting[key] if wish not in told]
-        for model, chunk in _chunks(asked[0] for asked in waiting.values() if asked):
+        self._give_known(known, waiting)
+        left = [asked[0] for asked in waiting.values() if asked]
+        if left and await self._sent.is_held():
+            raise RunHeldError(self._sent.run_id)
+        for model, chunk in _chunks(left):
             own_id = f"{self._sent.run_id} {new_id('batch')}"
             keys = tuple(wish.key for wish in chunk)
             batch = SentBatch(
@@ -235,6 +235,17 @@ class BatchedModel:
             for key in keys:
                 for wish in waiting[key]:
                     _tell(wish, following)
+
+    def _give_known(
+        self, known: Iterable[SentBatch], waiting: defaultdict[str, list[_Wish]]
+    ) -> None:
+        """Give what was sent before to those who have not heard of it, who then wait for no other."""
+        for batch in known:
+            for key in waiting.keys() & set(batch.keys):
+                told = [wish for wish in waiting[key] if batch.own_id not in wish.heard]
+                for wish in told:
+                    _tell(wish, self._follow(batch, None))
+                waiting[key] = [wish for wish in waiting[key] if wish not in told]
 
     def _follow(self, batch: SentBatch, lines: bytes | None) -> _Following:
         following = self._followed.get(batch.own_id)

@@ -7,12 +7,13 @@ import warnings
 from collections import Counter
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 import structlog
 from google.genai import types
 from pydantic import JsonValue
+from typing_extensions import override
 
 from jobs.models import ModelReply
 
@@ -20,6 +21,7 @@ from .faults import Fault, error_of, fault_of
 from .gemini import sdk_client, settle
 from .options import GeminiOptions
 from .replies import read_object, reply_of
+from .transport import AiohttpClient
 
 _log = structlog.get_logger(__name__)
 # Of a state that it has no word for, such as that of a batch that ended in part; we read the states ourselves.
@@ -55,6 +57,15 @@ class BatchStatus:
         return self.state in _ENDED or self.results is not None
 
 
+@dataclass(frozen=True)
+class MadeBatch:
+    """A batch that is there."""
+
+    name: str
+    file: str | None = None
+    """What was uploaded for it; None where somebody else did, or an earlier process of ours."""
+
+
 class GeminiBatches:
     """The Batch API of one project. Nothing is tried again here: who waits for hours knows better when."""
 
@@ -65,13 +76,12 @@ class GeminiBatches:
             ModelKeyError: there is no key, or it cannot be one.
         """
         self._options = options
-        self._http = httpx2.AsyncClient(event_hooks={"response": [self._keep]})
+        self._http = _KeepingClient(options.max_connections, options.connection_seconds)
         self._client = sdk_client(options, options.usable_key(), self._http)
         self._looking = asyncio.Lock()
-        self._kept = ""
 
-    async def create(self, own_id: str, model: str, lines: bytes) -> str:
-        """Upload the lines and have them answered; gives the name of the batch. Called twice, it makes two.
+    async def create(self, own_id: str, model: str, lines: bytes) -> MadeBatch:
+        """Upload the lines and have them answered. Called twice, it makes two batches.
 
         Raises:
             ModelError: it is not known to have been made, and may have been: look for it by `own_id` first.
@@ -88,7 +98,7 @@ class GeminiBatches:
             ),
             model,
         )
-        return made.name or ""
+        return MadeBatch(made.name or "", file.name)
 
     async def find(self, own_id: str) -> str | None:
         """The name of the batch that was made under this id, if one was.
@@ -110,7 +120,7 @@ class GeminiBatches:
                 return None
             self._sure(seen, name)
             # The SDK's own reading has neither the counts nor the reason.
-            return _status_of(read_object(self._kept))
+            return _status_of(read_object(self._http.kept))
 
     async def results(self, file: str) -> dict[str, ModelReply | Fault] | None:
         """What a file of results says of each key; of a key that stands there twice it says nothing.
@@ -130,6 +140,25 @@ class GeminiBatches:
         if unclear := sorted(key for key, n in times.items() if n > 1):
             _log.warning("results with the same key", file=file, keys=unclear[:10])
         return {key: result for key, result in results if times[key] == 1}
+
+    async def cancel(self, name: str) -> bool:
+        """Let Gemini answer nothing more of a batch; gives whether there was anything left to be answered.
+
+        Raises:
+            ModelError: it is not known to be cancelled.
+        """
+        status = await self.look(name)
+        if status is None or status.is_over:
+            return False
+        async with self._looking:
+            await self._answer(self._client.aio.batches.cancel(name=name), name)
+        return True
+
+    async def delete(self, file: str) -> None:
+        """Delete a file, which nobody minds if it does not work: Gemini does so by itself after two days."""
+        deleted = await self._settled(self._client.aio.files.delete(name=file))
+        if isinstance(deleted, Fault) and deleted.status not in (403, 404):
+            _log.warning("file not deleted", file=file, reason=self._options.redact(deleted.words))
 
     async def aclose(self) -> None:
         """Give back connections; calling it twice changes nothing."""
@@ -163,9 +192,21 @@ class GeminiBatches:
             raise error_of(answer, asked, self._options, tries=1)
         return answer
 
-    async def _keep(self, response: httpx2.Response) -> None:
-        if "/batches/" in response.url.path:
-            self._kept = (await response.aread()).decode("utf-8", "replace")
+
+class _KeepingClient(AiohttpClient):
+    """One that keeps what was last said of a batch."""
+
+    kept = ""
+
+    @override
+    async def request(  # type: ignore[override]  # whatever its own class takes
+        self, method: str, url: str, **asked: Any
+    ) -> httpx2.Response:
+        """The answer to a request, as by any client."""
+        response = await super().request(method, url, **asked)
+        if "/batches/" in url:
+            self.kept = response.text
+        return response
 
 
 def _status_of(told: _Json) -> BatchStatus:

@@ -12,7 +12,8 @@ import structlog
 from jobs.calls import CallClass
 from jobs.clock import monotonic
 from jobs.costs import Cost, sum_of
-from jobs.models import ModelReply, Usage
+from jobs.models import ModelReply
+from jobs.usage import Usage
 
 from .faults import Fault, class_of, error_of, fault_in
 from .options import GeminiOptions

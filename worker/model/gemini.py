@@ -6,14 +6,15 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from json import JSONDecodeError
-from typing import TypeVar, assert_never
+from typing import Any, Self, TypeVar, assert_never
 
 import httpx2
 from google import genai
 from google.auth import exceptions
 from google.genai import errors, types
 from google.genai.client import DebugConfig
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, create_model
+from typing_extensions import override
 
 from jobs.calls import CallClass
 from jobs.clock import monotonic, utcnow
@@ -25,11 +26,11 @@ from .calling import Patience, call
 from .faults import Fault, class_of, error_of, fault_of
 from .listing import ListedModel
 from .options import GeminiOptions
-from .pools import PooledClient
 from .prices import priced
 from .replies import read_object, reply_of
 from .throttle import Throttle, Toll, Unlimited
 from .tolls import toll_of
+from .transport import AiohttpClient
 
 # Its warnings tell which of two environment variables it takes the key from; it takes neither.
 logging.getLogger("google_genai").setLevel(logging.ERROR)
@@ -38,9 +39,24 @@ _CHECK_SECONDS = 10.0
 # The service refuses a shorter deadline with a 400.
 _SHORTEST_DEADLINE_SECONDS = 10
 
-# Longer than any connection takes to come free, unless there are fewer of them than calls.
-_POOL_SHARE = 0.5
-_CONFIG = types.GenerateContentConfig(
+
+class _AsItIs(BaseModel):
+    """A config that the SDK neither copies to its depths nor goes through once for each field that it looks for.
+
+    It copies so as not to change its caller's: with tools and continuation off it changes nothing.
+    """
+
+    def __contains__(self, name: str) -> bool:
+        return False
+
+    @override
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self
+
+
+# Not a class statement: mypy's plugin cannot read the SDK's class as a base.
+_Config = create_model("_Config", __base__=(_AsItIs, types.GenerateContentConfig))
+_CONFIG: types.GenerateContentConfig = _Config(  # type: ignore[assignment]
     automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
     # Each continuation is billed, and there is no limit to their number.
     automatic_continuation=False,
@@ -76,9 +92,8 @@ class GeminiModel:
         self._patience = Patience(options.timeout_seconds, options.max_wait_seconds)
         options.check_backend()
         key = None if options.vertex else options.usable_key()
-        # A client of our own keeps an installed aiohttp from taking over, with other time-outs and a
-        # hidden retry, and does not follow redirects, which would carry the key to another host.
-        self._http = PooledClient(options.max_connections, self._bound_wait_for_connection)
+        self._turn = asyncio.Lock()
+        self._http = AiohttpClient(options.max_connections, options.connection_seconds)
         self._client = sdk_client(options, key, self._http)
 
     async def check(self) -> None:
@@ -150,6 +165,7 @@ class GeminiModel:
         return replace(answer, wait_seconds=seconds)
 
     async def _ask(self, model: str, request: ModelRequest) -> ModelReply | Fault:
+        await self._wait_for_turn()
         began = monotonic()
         response = await self._client.aio.models.generate_content(
             model=model, contents=_NO_CONTENTS, config=self._config(request)
@@ -163,17 +179,21 @@ class GeminiModel:
             return _unreadable()
         return priced(reply, model, utcnow())
 
+    async def _wait_for_turn(self) -> None:
+        """Let one request after the other be made ready and sent, in two turns of the loop each.
+
+        Hundreds that are asked for at one time would all be made ready before the first is sent, and be answered at one
+        time again: the network would wait for the processor, and the processor for the network, round after round.
+        """
+        await self._turn.acquire()
+        asyncio.get_running_loop().call_soon(self._turn.release)
+
     async def _describe(self) -> None:
         await self._client.aio.models.get(model=self.name)
 
     async def _list(self) -> tuple[ListedModel, ...]:
         listed = await self._client.aio.models.list()
         return tuple([_listed(model) async for model in listed if _generates(model)])
-
-    async def _bound_wait_for_connection(self, request: httpx2.Request) -> None:
-        """Tell too few connections from a slow service: the SDK lets a request wait for one without end."""
-        seconds = self._patience.timeout_seconds * _POOL_SHARE
-        request.extensions["timeout"] = {**request.extensions["timeout"], "pool": seconds}
 
     def _config(self, request: ModelRequest) -> types.GenerateContentConfig:
         return _CONFIG.model_copy(
@@ -256,7 +276,7 @@ async def settle(request: Awaitable[_Answer | Fault], timeout_seconds: float) ->
     except httpx2.PoolTimeout:
         words = "not sent: every connection is in use, which is a fault of ours"
         return Fault(None, words, known_as=CallClass.LOCAL_OVERLOAD)
-    except httpx2.TransportError as error:
+    except httpx2.RequestError as error:
         return Fault(None, f"{type(error).__name__}: {error}")
 
 

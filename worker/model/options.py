@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 
 from jobs.errors import UsageError
-from worker.errors import ModelKeyError, ModelKeyMissingError
+from worker.errors import CredentialsError, ModelKeyError, ModelKeyMissingError
 
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com/"
 DEFAULT_API_VERSION = "v1"
@@ -42,6 +42,11 @@ class GeminiOptions:
     """No try of one call starts later than this after its first; 0 means one try."""
     max_connections: int = 100
     """At least the number of calls in flight, or some of them wait for a connection until they time out."""
+
+    @property
+    def connection_seconds(self) -> float:
+        """How long a request waits for a connection: longer than any takes to come free, unless there are too few."""
+        return self.timeout_seconds / 2
 
     @property
     def address(self) -> str:
@@ -88,7 +93,7 @@ class GeminiOptions:
     def refused(self, facts: dict[str, str]) -> ModelKeyError:
         """The error of a service that takes neither key nor credentials."""
         if self.vertex:
-            return ModelKeyError(
+            return CredentialsError(
                 "Vertex AI refused the credentials",
                 facts={**facts, "project": f"{self.project} in {self.location}"},
                 fixes=(

@@ -9,7 +9,8 @@ import genai_prices
 from genai_prices.types import PriceContext
 
 from jobs.costs import Cost
-from jobs.models import ModelReply, Usage
+from jobs.models import ModelReply
+from jobs.usage import Usage
 
 _PROVIDER = "google"
 

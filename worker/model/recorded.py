@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from jobs.models import ModelReply, Record, Usage
+from jobs.models import ModelReply, Record
+from jobs.usage import Usage
 from jobs.wire import Wire
 
 _FENCE = "`" * 3

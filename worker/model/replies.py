@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue, TypeAdapter
 
-from jobs.models import ModelReply, Usage
+from jobs.models import ModelReply
+from jobs.usage import Usage
 
 _Json = dict[str, JsonValue]
 _an_object = TypeAdapter(_Json)

@@ -39,6 +39,8 @@ class SentBatch(Wire):
     sent_at: AwareDatetime
     name: str | None = None
     """The server's name for it; None until it is known to be there."""
+    file: str | None = None
+    """What was uploaded for it, where that is ours to delete."""
 
 
 class SentBatches:
@@ -61,6 +63,10 @@ class SentBatches:
         found.pop(_NUMBER.encode(), None)
         kept = map(SentBatch.model_validate_json, found.values())
         return sorted(kept, key=lambda batch: batch.number)
+
+    async def is_held(self) -> bool:
+        """Whether the run is paused or cancelled, so that nothing more is to be sent for it."""
+        return bool(await self._run("HGET", self._keys.run(self.run_id), "state"))
 
     async def next_number(self) -> int:
         """One that no batch of the run has had, those that were forgotten included."""

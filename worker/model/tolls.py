@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
 from jobs.clock import utcnow
-from jobs.models import Usage
+from jobs.usage import Usage
 
 from . import ModelRequest, ModelTurn, UserTurn
 from .options import GeminiOptions

@@ -13,7 +13,7 @@ _MOST_FOUND = 10
 # Texts are searched in time that grows with them and not with how many secrets there are: by their first characters.
 _SEARCHED_CHARACTERS = 262_144
 _SECRET_CHARACTERS = 200
-_MOST_SECRETS = 20_000
+_MOST_SECRETS = 5_000
 _KEY = 5
 _SHORTEST_LINE = 24
 _SHORTEST_STRUCTURE = 10
@@ -60,13 +60,15 @@ def is_telling(secret: Secret) -> bool:
 
 
 def _telling(secrets: Iterable[Secret]) -> Iterator[Secret]:
-    """Those that are, each text once, cut to a bounded length."""
+    """Those that are, each text once, cut to a bounded length, of the first thousands that there are."""
     seen = set[str]()
     for secret in secrets:
         # A little more than is kept, so that white space is no way to be too short.
         text = _alike(secret.text[: 4 * _SECRET_CHARACTERS])[:_SECRET_CHARACTERS].strip()
-        if text in seen or len(seen) >= _MOST_SECRETS:
+        if text in seen:
             continue
+        if len(seen) >= _MOST_SECRETS:
+            return
         seen.add(text)
         made_alike = Secret(secret.case, text, secret.is_value)
         if is_telling(made_alike):

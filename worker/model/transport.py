@@ -1,0 +1,139 @@
+"""HTTP for hundreds of calls at one time: a client for the SDK that is aiohttp, which reads and writes in C."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx2
+from typing_extensions import override
+
+# As much as the SDK's usual transport lets a server say in its headers.
+_MOST_HEADER_BYTES = 100 * 2**10
+# What `httpx2.Response` can read.
+_ALWAYS = {"accept-encoding": "gzip, deflate"}
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class AiohttpClient(httpx2.AsyncClient):
+    """What the SDK asks by: each request is sent once, its answer read whole, and what fails is an error of httpx2.
+
+    Certificates and proxies are those that the environment names. Nothing is added to a request but a login from its
+    address, no cookie is kept, no redirect followed, which would carry the key to another host, and nothing sent a
+    second time that could be billed: GET alone is, where a connection that was kept turns out to be gone. There is no
+    limit to the time of a request but for the wait for a connection.
+    """
+
+    def __init__(self, max_connections: int, wait_seconds: float) -> None:
+        """Open nothing yet; no request waits longer than `wait_seconds` for one of the connections."""
+        # One that sends nothing: whatever the SDK were to send by another method, nobody would know how long.
+        super().__init__(transport=httpx2.AsyncBaseTransport())
+        self._certificates = httpx2.create_ssl_context()
+        self._free = asyncio.Semaphore(max_connections)
+        self._wait_seconds = wait_seconds
+        self._session: aiohttp.ClientSession | None = None
+
+    @override
+    async def request(  # type: ignore[override]  # what the SDK says, and no more
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        content: bytes | None = None,
+        timeout: None = None,
+    ) -> httpx2.Response:
+        """The answer to a request.
+
+        Raises:
+            PoolTimeout: no connection came free in time; nothing was sent.
+            TransportError: there is no answer, or none that can be read.
+            DecodingError: it is said to be compressed, and is not.
+        """
+        where = urlsplit(url)
+        async with self._connection():
+            with _errors_of_httpx2():
+                async with self._opened().request(
+                    method,
+                    url,
+                    headers={**_ALWAYS, **headers},
+                    data=content,
+                    allow_redirects=False,
+                    proxy=_proxy_of(where.scheme, where.hostname or ""),
+                ) as answer:
+                    body = await answer.read()
+        return httpx2.Response(answer.status, headers=answer.raw_headers, content=body)
+
+    @override
+    async def aclose(self) -> None:
+        """Close every connection; calling it twice changes nothing."""
+        await super().aclose()
+        if self._session is not None:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[None]:
+        # Here and not by aiohttp, which tells a wait for a connection and a wait for the server by the same error.
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(self._wait_seconds):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise httpx2.PoolTimeout("no connection came free") from None
+        else:
+            await self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    ssl=self._certificates,
+                    # Another one would be taken where aiodns is installed.
+                    resolver=aiohttp.ThreadedResolver(),
+                ),
+                skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(),
+                max_line_size=_MOST_HEADER_BYTES,
+                max_field_size=_MOST_HEADER_BYTES,
+                middlewares=(),
+            )
+        return self._session
+
+
+@lru_cache(maxsize=64)
+def _proxy_of(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for a host, with its login, if there is one."""
+    named = getproxies()
+    proxy = named.get(scheme) or named.get("all")
+    if not proxy or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+@contextmanager
+def _errors_of_httpx2() -> Iterator[None]:
+    """For each error of aiohttp the one that the SDK's usual transport would have."""
+    try:
+        yield
+    except aiohttp.ClientHttpProxyError as error:
+        raise httpx2.ProxyError(f"{error.status} {error.message}") from error
+    except aiohttp.ClientConnectorError as error:
+        raise httpx2.ConnectError(str(error)) from error
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError) as error:
+        raise httpx2.RemoteProtocolError(str(error)) from error
+    except aiohttp.ClientResponseError as error:
+        raise httpx2.RemoteProtocolError(error.message) from error
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+        raise httpx2.UnsupportedProtocol(f"no address of HTTP: {error}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise httpx2.NetworkError(str(error) or type(error).__name__) from error
