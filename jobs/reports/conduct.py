@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from jobs.feedback import Feedback
 from jobs.models import Record
+from jobs.outlines import Outline
 from jobs.wire import Wire
 
 _SHOWN_IDS = 5
@@ -40,7 +41,7 @@ class ConductBuilder:
         self._n_reruns = self._n_reruns_changed = 0
         self._leaks: dict[str, list[str]] = {"feedback": [], "answer": []}
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record | Outline) -> None:
         """Count a record."""
         job = record.job
         if job.max_attempts > 1:

@@ -21,7 +21,8 @@ from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from jobs.models import Attempt, PromptJob, Record, Returned, Trust
+    from jobs.handed_back import Returned
+    from jobs.models import Attempt, PromptJob, Record, Trust
     from jobs.summaries import Summary
 
 _TRUST: dict[Trust, str] = {
