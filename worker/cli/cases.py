@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from jobs.checkers import checks_of
 from jobs.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ def cases_lines(job: PromptJob, attempt: Attempt) -> Iterator[str]:
 
 def failed_case(job: PromptJob, attempt: Attempt) -> Iterator[tuple[str, str]]:
     """The first case that failed, as titles and texts: its input, what was expected, what came instead."""
+    from jobs.checkers import checks_of
+
     number, case = next(
         ((n, one) for n, one in enumerate(attempt.cases) if one.verdict is not Verdict.ACCEPTED),
         (0, None),
@@ -44,6 +45,8 @@ def failed_case(job: PromptJob, attempt: Attempt) -> Iterator[tuple[str, str]]:
 
 
 def _n_cases(job: PromptJob, attempt: Attempt) -> int:
+    from jobs.checkers import checks_of
+
     checks = checks_of(job.checker)
     return sum(
         _n_cases_of(check, [case for case in attempt.cases if case.check in (None, number)])
