@@ -6,6 +6,7 @@ from pydantic import Field, StrictBool, model_validator
 
 from .bounds import MAX_CASES, MAX_CASES_TEXT, MAX_SOURCE, MAX_TEXT
 from .comparisons import DEFAULT_TOLERANCE, Compare, Tolerance, unusable_because
+from .languages import CALLABLE, Language, no_calls
 from .wire import PlainJson, Wire
 
 MAX_CHECKS = 100
@@ -189,6 +190,16 @@ Checker = Annotated[
 def checks_of(checker: Checker) -> tuple[Check, ...]:
     """The check, or each of several."""
     return checker.checks if isinstance(checker, AllOf) else (checker,)
+
+
+def why_unfit(checker: Checker, language: Language, stdin: str) -> str | None:
+    """Why programs of this language, given this input, cannot be checked so; None where they can."""
+    checks = checks_of(checker)
+    if language not in CALLABLE and any(isinstance(check, MatchesCalls) for check in checks):
+        return f"calls {no_calls(language)}"
+    if stdin and any(isinstance(check, MatchesOutput) for check in checks):
+        return "standard input goes into the cases of the check, each of which is a run"
+    return None
 
 
 def is_public(check: Check) -> bool:

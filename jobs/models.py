@@ -7,15 +7,17 @@ from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from .bounds import MAX_ATTEMPTS, MAX_PROMPT, MAX_SOURCE, MAX_TEXT
 from .calls import CallClass, class_of_reply
-from .checkers import Checker, ExitsCleanly, MatchesCalls, MatchesOutput, checks_of
+from .checkers import Checker, ExitsCleanly, why_unfit
 from .clock import new_id
 from .code_execution import ExecutedBy, why_not_by_gemini
 from .conversations import Conversation, End, Style
 from .costs import Cost
 from .extracted import Extracted
+from .extraction_policies import ExtractionPolicy
 from .given_files import GivenFiles
+from .handed_back import Artefact, Returned
 from .identifiers import Identifier, QueueName, RunId
-from .languages import CALLABLE, Language, no_calls
+from .languages import Language
 from .leaks import Leak
 from .limits import Limits
 from .loads import Load
@@ -66,6 +68,12 @@ class PromptJob(Wire):
     """Who is to answer: a model of Gemini's, `replay`, or `replay:PATH`. None leaves it to the worker."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     conversation: Conversation = Conversation()
+    extraction: ExtractionPolicy = ExtractionPolicy.STRUCTURE_FIRST
+    """How the program is found in each reply."""
+    as_recorded: bool = False
+    """Whether it goes through all attempts that were recorded, past one that is accepted."""
+    rescores: Identifier | None = None
+    """The job whose stored replies are judged again; no model is asked."""
     cache: bool = False
     """Whether a reply that was paid for earlier, to the same words for the same sample, will do."""
     code_execution: bool = False
@@ -80,28 +88,13 @@ class PromptJob(Wire):
     """Carried into the record untouched."""
 
     @model_validator(mode="after")
-    def _can_be_called(self) -> "PromptJob":
-        is_called = any(isinstance(check, MatchesCalls) for check in checks_of(self.checker))
-        if self.language not in CALLABLE and is_called:
-            raise ValueError(f"calls {no_calls(self.language)}")
-        return self
-
-    @model_validator(mode="after")
-    def _has_one_input(self) -> "PromptJob":
-        if self.stdin and any(isinstance(one, MatchesOutput) for one in checks_of(self.checker)):
-            raise ValueError(
-                "standard input goes into the cases of the check, each of which is a run"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_left_to_gemini(self) -> "PromptJob":
-        if self.code_execution:
-            why = why_not_by_gemini(self.language, self.checker, self.stdin)
-            if self.preamble or self.files:
-                why = "Gemini runs a program alone, with no preamble and no files"
-            if why:
-                raise ValueError(why)
+    def _fits_together(self) -> "PromptJob":
+        why = why_unfit(self.checker, self.language, self.stdin)
+        if self.code_execution and why is None:
+            is_alone = not self.preamble and not self.files
+            why = why_not_by_gemini(self.language, self.checker, self.stdin, is_alone=is_alone)
+        if why:
+            raise ValueError(why)
         return self
 
 
@@ -123,27 +116,6 @@ class CodeExecutionResult(Wire):
 
 
 LimitHit = Literal["cpu", "wall", "memory", "output", "file_size", "processes", "denied"]
-
-
-class Returned(Wire):
-    """What one call of a program's function came to."""
-
-    value: JsonValue = None
-    error: str | None = None
-    """What the function raised; it is not called again then."""
-    unfit: str | None = None
-    """The type of what it returned, if JSON has no word for that; it is not called again then."""
-
-
-class Artefact(Wire):
-    """A file that a program left in its working directory."""
-
-    name: str
-    """Relative to that directory. The program chose it: it is data, and never a path to write to."""
-    size_bytes: Annotated[int, Field(ge=0)]
-    content_base64: str
-    """Its bytes, as many as were allowed."""
-    truncated: bool
 
 
 class Execution(Wire):
@@ -256,9 +228,11 @@ class ModelReply(Wire):
     style: Style | None = None
     """How its prompt told of the attempts before; None where it told of none."""
     cached: bool = False
-    """It was paid for earlier, and came out of the cache: usage and latency are those of that time."""
+    """It was paid for earlier, and is out of the cache or the record that is judged again: usage is of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
+    recordings_left: int | None = None
+    """How many more attempts are recorded of its job; None of a reply that is no recording."""
 
     @property
     def call_class(self) -> CallClass:
@@ -371,8 +345,9 @@ class Record(Wire):
 
     @property
     def solved_at(self) -> int | None:
-        """The number of the accepted attempt, or None."""
-        return len(self.attempts) if self.verdict is Verdict.ACCEPTED else None
+        """The number of the attempt since which all were accepted, or None."""
+        failed = (each.number for each in self.attempts if each.verdict is not Verdict.ACCEPTED)
+        return max(failed, default=0) + 1 if self.verdict is Verdict.ACCEPTED else None
 
     @property
     def explanation(self) -> str:
