@@ -140,9 +140,10 @@ def _parquet_rows(file: IO[bytes], name: str) -> Iterator[str]:
 def of_columns(row: dict[str, Any]) -> dict[str, Any]:
     """A row of a table that is none of anybody's format: columns by our names, `stdout`, and what else is known."""
     known = {*Task.model_fields, *(field.alias for field in Task.model_fields.values())}
-    task = {
-        "expect" if key == "stdout" else key: row[key] for key in row if key in known | {"stdout"}
-    }
-    others = {key: value for key, value in row.items() if key not in task and key != "stdout"}
-    metadata = {**others, **(task.get("metadata") or {})}
-    return {**task, "metadata": metadata} if metadata else task
+    task = {key: value for key, value in row.items() if key in known}
+    others = {key: value for key, value in row.items() if key not in known}
+    if "stdout" in others and "expect" not in task:
+        task["expect"] = others.pop("stdout")
+    told = task.get("metadata") or {}
+    # What is no object is refused with its line.
+    return {**task, "metadata": {**others, **told}} if isinstance(told, dict) else task

@@ -41,7 +41,10 @@ class Format:
 
     def fits(self, row: Row) -> bool:
         """Whether this row is one of it."""
-        return self.keys <= row.keys() and self.also(row)
+        try:
+            return self.keys <= row.keys() and self.also(row)
+        except ForeignRowError:
+            return False
 
 
 def text_of(row: Row, key: str) -> str:
