@@ -131,6 +131,12 @@ def to_mend(language: str, broken: str, about: str = "") -> str:
     )
 
 
+def tests_of_method(name: str, calls: Iterable[tuple[list[Any], Any]]) -> str:
+    """Asserts about a method of the class `Solution`, given arguments and results."""
+    asserts = (f"assert Solution().{name}(*{given!r}) == {expected!r}" for given, expected in calls)
+    return "\n".join(asserts)
+
+
 def lines(parts: Iterable[str]) -> str:
     """The parts that are not empty, one below the other."""
     return "".join(f"{part.rstrip()}\n" for part in parts if part.strip())
