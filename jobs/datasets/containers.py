@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from itertools import repeat
 from pathlib import Path, PurePath
 from typing import IO, Any
 
@@ -106,7 +107,11 @@ def _csv_rows(lines: Iterable[str], name: str) -> Iterator[str]:
                 fixes=["name the columns in the first line, such as  id,prompt,stdin,expect"],
                 note=_NOTHING,
             )
+        n_passed = 0
         for row in reader:
+            # A row is told of by the line that it ends on, of which cells may have several.
+            yield from repeat("", reader.line_num - n_passed - 1)
+            n_passed = reader.line_num
             if "" in row:
                 raise DatasetError(
                     f"{name}: the row that ends on line {reader.line_num} has more cells than there are columns",

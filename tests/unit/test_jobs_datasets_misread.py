@@ -4,12 +4,13 @@ import base64
 import json
 import pickle  # noqa: TID251  (what is read here has to be made)
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobs.datasets.containers import Container
-from jobs.datasets.readers import Dataset
+from jobs.datasets.readers import Dataset, read_tasks
 from jobs.datasets.reading import AS_IT_IS, Reading
 from jobs.errors import DatasetError
 
@@ -72,6 +73,17 @@ def test_a_cell_of_metadata_is_a_bad_line() -> None:
     with pytest.raises(DatasetError) as error:
         read(row, how=Reading(container=Container.CSV))
     assert error.value.facts == {"line 1": 'field "metadata" is "{}": input should be an object'}
+
+
+def test_a_row_of_a_table_is_told_of_by_the_line_that_it_ends_on(tmp_path: Path) -> None:
+    """Whoever opens the file looks for the line, and heads and cells of two lines are lines too."""
+    place = tmp_path / "tasks.csv"
+    place.write_text('prompt,maxAttempts\n"Print\n1.",3\n\nPrint 2.,many\nPrint 3.,4\n')
+    with pytest.raises(DatasetError, match="1 bad line of 3") as error:
+        read_tasks(place)
+    assert list(error.value.facts) == ["line 5"]
+    place.write_text(place.read_text().replace("many", "2"))
+    assert [task.id for task in read_tasks(place)] == ["line-3", "line-5", "line-6"]
 
 
 def test_what_a_table_expects_is_not_overwritten_by_its_column_of_outputs() -> None:
