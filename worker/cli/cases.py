@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from jobs.checkers import checks_of
 from jobs.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ def failed_case(job: PromptJob, attempt: Attempt) -> Iterator[tuple[str, str]]:
     )
     if case is None:
         return
+    from jobs.checkers import checks_of
+
     check = checks_of(job.checker)[(case.check or 1) - 1]
     within = [n for n, one in enumerate(attempt.cases) if one.check == case.check].index(number)
     if check.kind == "matches_output" and check.cases[within].stdin:
@@ -44,6 +45,8 @@ def failed_case(job: PromptJob, attempt: Attempt) -> Iterator[tuple[str, str]]:
 
 
 def _n_cases(job: PromptJob, attempt: Attempt) -> int:
+    from jobs.checkers import checks_of
+
     checks = checks_of(job.checker)
     return sum(
         _n_cases_of(check, [case for case in attempt.cases if case.check in (None, number)])
