@@ -27,7 +27,7 @@ from jobs.clock import monotonic, new_id
 from jobs.events import JobEvent, JobFinished, JobStarted, follow
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
-from worker.model.replay import Recording
+from worker.model.recorded import Recording
 
 _PROMPTMILL = Path(sysconfig.get_path("scripts")) / "promptmill"
 _LEASES_SECONDS = (15, 3)

@@ -105,10 +105,10 @@ class ModelSettings(Group):
     name: Annotated[
         str,
         Field(pattern=r"^(replay:.+|[A-Za-z0-9][A-Za-z0-9._/-]*)$"),
-        Allowed("auto, replay, replay:PATH or the name of a Gemini model"),
+        Allowed("auto, replay, replay:PATH, replay:run:RUN or the name of a Gemini model"),
     ] = "auto"
-    """`auto` is Gemini if a key is set or the backend is `vertex`, and the shipped recordings if not; `replay` and
-    `replay:PATH` are recordings."""
+    """`auto` is Gemini if a key is set or the backend is `vertex`, and the shipped recordings if not; `replay`,
+    `replay:PATH` and `replay:run:RUN` are recordings."""
     gemini: Annotated[
         str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"), Allowed("the name of a Gemini model")
     ] = "gemini-3.8-flash"

@@ -11,7 +11,12 @@ from .wire import Wire
 Style = Literal["text", "parts"]
 
 End = Literal[
-    "accepted", "attempts_used_up", "prompt_blocked", "same_program_again", "same_error_again"
+    "accepted",
+    "attempts_used_up",
+    "prompt_blocked",
+    "same_program_again",
+    "same_error_again",
+    "recordings_used_up",
 ]
 """Why a job ended with an attempt."""
 
@@ -22,6 +27,7 @@ END_IN_WORDS: dict[End, str] = {
     "same_program_again": "stopped early: the model gave a program again that had failed",
     "same_error_again": "stopped early: two programs in a row failed with the same error",
     "prompt_blocked": "stopped early: the service refuses the prompt",
+    "recordings_used_up": "ended where no more attempts were recorded",
 }
 """Those that a reader of a record would wonder at."""
 

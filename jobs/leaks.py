@@ -10,7 +10,7 @@ from .wire import Wire
 class Leak(Wire):
     """Something of a hidden check that stands where it should not."""
 
-    found_in: Literal["feedback", "answer"]
+    place: Literal["feedback", "answer"]
     """What the model was told, or the program that it gave: then its outputs may be written down and not worked out."""
     case: Annotated[str, Field(max_length=300)]
     """What the check calls its part, else where that stands."""

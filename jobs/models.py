@@ -13,7 +13,9 @@ from .code_execution import ExecutedBy, why_not_by_gemini
 from .conversations import Conversation, End, Style
 from .costs import Cost
 from .extracted import Extracted
+from .extraction_policies import ExtractionPolicy
 from .given_files import GivenFiles
+from .handed_back import Artefact, Returned
 from .identifiers import Identifier, QueueName, RunId
 from .languages import Language
 from .leaks import Leak
@@ -66,6 +68,12 @@ class PromptJob(Wire):
     """Who is to answer: a model of Gemini's, `replay`, or `replay:PATH`. None leaves it to the worker."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     conversation: Conversation = Conversation()
+    extraction: ExtractionPolicy = ExtractionPolicy.STRUCTURE_FIRST
+    """How the program is found in each reply."""
+    as_recorded: bool = False
+    """Whether it goes through all attempts that were recorded, past one that is accepted."""
+    rescores: Identifier | None = None
+    """The job whose stored replies are judged again; no model is asked."""
     cache: bool = False
     """Whether a reply that was paid for earlier, to the same words for the same sample, will do."""
     code_execution: bool = False
@@ -108,27 +116,6 @@ class CodeExecutionResult(Wire):
 
 
 LimitHit = Literal["cpu", "wall", "memory", "output", "file_size", "processes", "denied"]
-
-
-class Returned(Wire):
-    """What one call of a program's function came to."""
-
-    value: JsonValue = None
-    error: str | None = None
-    """What the function raised; it is not called again then."""
-    unfit: str | None = None
-    """The type of what it returned, if JSON has no word for that; it is not called again then."""
-
-
-class Artefact(Wire):
-    """A file that a program left in its working directory."""
-
-    name: str
-    """Relative to that directory. The program chose it: it is data, and never a path to write to."""
-    size_bytes: Annotated[int, Field(ge=0)]
-    content_base64: str
-    """Its bytes, as many as were allowed."""
-    truncated: bool
 
 
 class Execution(Wire):
@@ -241,9 +228,11 @@ class ModelReply(Wire):
     style: Style | None = None
     """How its prompt told of the attempts before; None where it told of none."""
     cached: bool = False
-    """It was paid for earlier, and came out of the cache: usage and latency are those of that time."""
+    """It was paid for earlier, and is out of the cache or the record that is judged again: usage is of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
+    recordings_left: int | None = None
+    """How many more attempts are recorded of its job; None of a reply that is no recording."""
 
     @property
     def call_class(self) -> CallClass:
@@ -356,8 +345,9 @@ class Record(Wire):
 
     @property
     def solved_at(self) -> int | None:
-        """The number of the accepted attempt, or None."""
-        return len(self.attempts) if self.verdict is Verdict.ACCEPTED else None
+        """The number of the attempt since which all were accepted, or None."""
+        failed = (each.number for each in self.attempts if each.verdict is not Verdict.ACCEPTED)
+        return max(failed, default=0) + 1 if self.verdict is Verdict.ACCEPTED else None
 
     @property
     def explanation(self) -> str:

@@ -27,6 +27,7 @@ from jobs.keys import Keys
 from jobs.lanes import lanes_served
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
+from jobs.records import RecordStore
 from jobs.records.opening import folder_on_disk, open_store
 from worker.consumer.cancelling import cancel_until_done
 from worker.consumer.claims import Claims
@@ -81,7 +82,7 @@ class Engine:
 @asynccontextmanager
 async def open_engine(
     settings: Settings,
-    model_of: Callable[[str, GeminiOptions, Throttle], ModelClient] = open_model,
+    model_of: Callable[[str, GeminiOptions, RecordStore, Throttle], ModelClient] = open_model,
 ) -> AsyncIterator[Engine]:
     """A worker's parts, once each has shown that it can do its work; its heart beats until the end.
 
@@ -106,11 +107,11 @@ async def open_engine(
         gemini = gemini_options(settings)
         limits = ModelLimits(**settings.model.limits.model_dump())
         throttle = SharedThrottle(redis, keys, gemini.account, limits)
-        model = model_of(settings.meant_model, gemini, throttle)
-        stack.push_async_callback(model.aclose)
-        await model.check()
         store = open_store(settings.records_place, prefix=settings.redis.prefix)
         stack.push_async_callback(store.aclose)
+        model = model_of(settings.meant_model, gemini, store, throttle)
+        stack.push_async_callback(model.aclose)
+        await model.check()
         await store.check()
         await tell_risks(redis)
         presence = _presence_of(model, settings)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from jobs.models import Record
+from jobs.outlines import Outline
 from jobs.summaries import Summary
 from jobs.verdicts import Verdict
 
@@ -78,6 +79,15 @@ class RecordStore(Protocol):
 
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record there is, or those of one run by the index, in no promised order.
+
+        Raises:
+            StoreError: a record cannot be read; the message names it.
+        """
+
+    def outlines(self, run_id: str) -> AsyncIterator[Outline]:
+        """Every record of a run by the index, as far as reports count it, in no promised order.
+
+        What no report counts may not even be looked at: whether a record is whole, `find` says.
 
         Raises:
             StoreError: a record cannot be read; the message names it.

@@ -14,6 +14,7 @@ from jobs.errors import RecordNotFoundError, StoreError
 from jobs.gathering import Gathering
 from jobs.identifiers import is_identifier
 from jobs.models import Record
+from jobs.outlines import Outline
 from jobs.summaries import Summary
 from jobs.verdicts import Verdict
 
@@ -22,7 +23,7 @@ from .reading import (
     is_sound,
     no_batch,
     not_found,
-    read_record,
+    read_as,
     selects_nothing,
     shard_of,
     write_record,
@@ -33,6 +34,7 @@ _FIXES = ("free some space or choose another folder with --store or PROMPTMILL_S
 _INDEXED_AT_ONCE = 500
 _READ_AT_ONCE = 64
 _Answer = TypeVar("_Answer")
+_Form = TypeVar("_Form", Record, Outline)
 
 
 class FileRecordStore:
@@ -132,12 +134,21 @@ class FileRecordStore:
 
     async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, ordered by shard and id, or those of one run."""
+        async for record in self._found(Record, run_id):
+            yield record
+
+    async def outlines(self, run_id: str) -> AsyncIterator[Outline]:
+        """Every record of a run, as far as reports count it."""
+        async for outline in self._found(Outline, run_id):
+            yield outline
+
+    async def _found(self, form: type[_Form], run_id: str | None) -> AsyncIterator[_Form]:
         paths = await self._paths_of(run_id)
         for start in range(0, len(paths), _READ_AT_ONCE):
             # To go to a thread and back takes longer than to read a file.
             some = paths[start : start + _READ_AT_ONCE]
-            for record in await asyncio.to_thread(_read_those_there, some, run_id):
-                yield record
+            for found in await asyncio.to_thread(_read_those_there, form, some, run_id):
+                yield found
 
     async def _paths_of(self, run_id: str | None) -> list[Path]:
         if run_id is None:
@@ -313,24 +324,28 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _read(path: Path) -> Record:
+    return _read_as(Record, path)
+
+
+def _read_as(form: type[_Form], path: Path) -> _Form:
     try:
-        return read_record(path.read_bytes(), str(path))
+        return read_as(form, path.read_bytes(), str(path))
     except FileNotFoundError:
         raise not_found(path.stem, str(path.parent.parent)) from None
     except OSError as error:
         raise StoreError(f"the record {path} cannot be read: {error.strerror}") from error
 
 
-def _read_those_there(paths: Sequence[Path], run_id: str | None) -> list[Record]:
+def _read_those_there(form: type[_Form], paths: Sequence[Path], run_id: str | None) -> list[_Form]:
     """The records at these paths. One of a run may have been removed, and its index has not heard of that.
 
     Raises:
         StoreError: one cannot be read.
     """
-    found: list[Record] = []
+    found: list[_Form] = []
     for path in paths:
         try:
-            found.append(_read(path))
+            found.append(_read_as(form, path))
         except RecordNotFoundError:
             if run_id is None:
                 raise

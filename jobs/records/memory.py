@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from itertools import islice
 
 from jobs.models import Record
+from jobs.outlines import Outline
 from jobs.summaries import Summary
 from jobs.verdicts import Verdict
 
-from .reading import no_batch, not_found
+from .reading import no_batch, not_found, outlines_in
 
 
 class MemoryRecordStore:
@@ -64,6 +65,10 @@ class MemoryRecordStore:
         for record in tuple(self._records.values()):
             if run_id is None or record.job.run_id == run_id:
                 yield record
+
+    def outlines(self, run_id: str) -> AsyncIterator[Outline]:
+        """Every record of a run, as far as reports count it."""
+        return outlines_in(self, run_id)
 
     async def summaries(
         self, *, run_id: str | None = None, beginning: str = "", limit: int | None = None

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from jobs.errors import StoreError, UsageError
 from jobs.identifiers import is_identifier
 from jobs.models import Record
+from jobs.outlines import Outline
 from jobs.summaries import Summary, microseconds
 from jobs.verdicts import Verdict
 
@@ -24,6 +25,7 @@ from .reading import (
     is_sound,
     no_batch,
     not_found,
+    outlines_in,
     read_record,
     selects_nothing,
     shard_of,
@@ -196,6 +198,10 @@ class ObjectRecordStore:
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, ordered by shard and id, or those of one run."""
         return find_in(self, run_id)
+
+    def outlines(self, run_id: str) -> AsyncIterator[Outline]:
+        """Every record of a run, as far as reports count it."""
+        return outlines_in(self, run_id)
 
     async def summaries(
         self, *, run_id: str | None = None, beginning: str = "", limit: int | None = None

@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from jobs.errors import RecordDamagedError, RecordNotFoundError, StoreError
 from jobs.identifiers import is_identifier, is_run_id
 from jobs.models import Record
+from jobs.outlines import Outline
 from jobs.summaries import Summary
 
-from . import LastingStore
+from . import LastingStore, RecordStore
 
 _AT_ONCE = 16
+_Form = TypeVar("_Form", Record, Outline)
 _Thing = TypeVar("_Thing")
 _Answer = TypeVar("_Answer")
 
@@ -36,8 +38,17 @@ def read_record(content: bytes, place: str) -> Record:
     Raises:
         RecordDamagedError: it is none; the message names the place and holds nothing of the content.
     """
+    return read_as(Record, content, place)
+
+
+def read_as(form: type[_Form], content: bytes, place: str) -> _Form:
+    """The record that `content` is, or as much of it.
+
+    Raises:
+        RecordDamagedError: it is none, as far as was looked; the message names the place and holds nothing of it.
+    """
     try:
-        return Record.model_validate_json(content)
+        return form.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "as a whole"
@@ -96,6 +107,12 @@ async def find_in(store: LastingStore, run_id: str | None) -> AsyncIterator[Reco
     async for found in some_at_once(store.summaries(run_id=run_id), partial(_record_of, store)):
         if found is not None:
             yield found
+
+
+async def outlines_in(store: RecordStore, run_id: str) -> AsyncIterator[Outline]:
+    """What `RecordStore.outlines` promises, of stores that take longer to get a record than to read it."""
+    async for record in store.find(run_id=run_id):
+        yield Outline.of(record)
 
 
 async def _record_of(store: LastingStore, summary: Summary) -> Record | None:

@@ -17,10 +17,19 @@ from jobs.errors import RedisUnreachableError, StoreError
 from jobs.identifiers import is_identifier
 from jobs.keys import Keys
 from jobs.models import Record
+from jobs.outlines import Outline
 from jobs.summaries import Summary, microseconds
 from jobs.verdicts import Verdict
 
-from .reading import damaged, find_in, no_batch, not_found, read_record, selects_nothing
+from .reading import (
+    damaged,
+    find_in,
+    no_batch,
+    not_found,
+    outlines_in,
+    read_record,
+    selects_nothing,
+)
 
 # Enters a summary; entered again, it takes the place of what there was. The keys are the record, the ids of all jobs
 # and, for a job of a run, the ids and the counted verdicts of its jobs; the arguments id, time, verdict and summary.
@@ -143,6 +152,10 @@ class RedisRecordStore:
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, ordered by id, or those of one run."""
         return find_in(self, run_id)
+
+    def outlines(self, run_id: str) -> AsyncIterator[Outline]:
+        """Every record of a run, as far as reports count it."""
+        return outlines_in(self, run_id)
 
     async def summaries(
         self, *, run_id: str | None = None, beginning: str = "", limit: int | None = None

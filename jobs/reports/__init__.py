@@ -9,19 +9,31 @@ from typing import Literal, TypeAlias
 
 from jobs.conversations import STUCK
 from jobs.models import Record
+from jobs.outlines import Outline
 from jobs.stats import clustered_error
 from jobs.usage import Usage
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
 from .conduct import Conduct, ConductBuilder
-from .rates import FirstAgainstLast, Percentiles, Rate, RepairRound, SampleRate, Tried, sample_rates
+from .rates import (
+    Enough,
+    FirstAgainstLast,
+    Percentiles,
+    Rate,
+    RepairRound,
+    SampleRate,
+    Tried,
+    sample_rates,
+)
 from .rounds import RoundsBuilder
 
 __all__ = ["OpenJob", "Rate", "Report", "ReportBuilder", "build_report", "natural_order"]
 
 _Natural: TypeAlias = list[tuple[int, str]]
 _Order: TypeAlias = tuple[_Natural, int, str]
+Counted: TypeAlias = Record | Outline
+"""What is counted: of a record, no more than its outline."""
 
 
 class OpenJob(Wire):
@@ -64,6 +76,8 @@ class Report(Wire):
     """pass@k over independent samples; empty where no task has two."""
     rounds: tuple[RepairRound, ...]
     """What each round of attempts gained and lost."""
+    enough: Enough | None
+    """After which attempt the others came to nothing more; None of runs without repairs."""
     first_against_last: FirstAgainstLast
     verdicts: dict[Verdict, int]
     """Final verdicts of all jobs, the unscored included."""
@@ -132,7 +146,7 @@ class ReportBuilder:
         self._profiles: set[str] = set()
         self._layers: set[str] | None = None
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Counted) -> None:
         """Count a record."""
         self._verdicts[record.verdict] += 1
         if record.job.excluded is not None:
@@ -166,6 +180,7 @@ class ReportBuilder:
         open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
         tasks = self._solved_within(self._most_attempts)
         counts = _by_cluster(tasks)
+        rounds = self._rounds.rounds()
         return Report(
             n_jobs=self._verdicts.total(),
             n_scored=n_scored,
@@ -177,7 +192,8 @@ class ReportBuilder:
             n_tasks=len(self._tasks),
             n_clusters=len(counts),
             samples=sample_rates(tasks),
-            rounds=self._rounds.rounds(),
+            rounds=rounds,
+            enough=Enough.of(rounds),
             first_against_last=self._rounds.first_against_last(),
             verdicts=dict(self._verdicts),
             model_seconds=Percentiles.of(self._model_seconds),
@@ -201,15 +217,17 @@ class ReportBuilder:
             isolation_layers=tuple(sorted(self._layers or ())),
         )
 
-    def _score(self, record: Record) -> None:
-        self._most_attempts = max(self._most_attempts, record.job.max_attempts)
+    def _score(self, record: Counted) -> None:
+        # As recorded, there may be as many as a job may have, and are as many as there were.
+        may_be = len(record.attempts) if record.job.as_recorded else record.job.max_attempts
+        self._most_attempts = max(self._most_attempts, may_be)
         self._rounds.add(record.attempts)
         task = record.job.task_id or record.job_id
         self._tasks.setdefault(task, Counter())[record.solved_at] += 1
         if record.job.cluster is not None:
             self._clusters[task] = record.job.cluster
 
-    def _exclude(self, record: Record, reason: str) -> None:
+    def _exclude(self, record: Counted, reason: str) -> None:
         self._excluded[reason] += 1
         if record.verdict.is_scored:
             cluster = record.job.cluster or record.job.task_id or record.job_id
@@ -224,7 +242,7 @@ class ReportBuilder:
             solved_with_them=Rate.over(_by_cluster([*tasks, *self._excluded_tasks])),
         )
 
-    def _measure(self, record: Record) -> None:
+    def _measure(self, record: Counted) -> None:
         for attempt in record.attempts:
             is_live = not (attempt.reply.simulated or attempt.reply.cached or attempt.reply.batch)
             if is_live and record.imported_from is None:
@@ -245,7 +263,7 @@ class ReportBuilder:
         ]
 
 
-def build_report(records: Iterable[Record]) -> Report:
+def build_report(records: Iterable[Counted]) -> Report:
     """Count a run's records; their order does not matter."""
     builder = ReportBuilder()
     for record in records:
@@ -288,12 +306,12 @@ def natural_order(name: str) -> _Natural:
     ]
 
 
-def _in_reading_order(record: Record) -> _Order:
+def _in_reading_order(record: Counted) -> _Order:
     """By task, then by sample."""
     return natural_order(record.job.task_id or ""), record.job.sample, record.job_id
 
 
-def _open(record: Record) -> OpenJob:
+def _open(record: Counted) -> OpenJob:
     return OpenJob(
         job_id=record.job_id,
         task_id=record.job.task_id,

@@ -171,7 +171,7 @@ def _share(run: Results, task: str) -> float:
 
 
 def _digest(job: PromptJob) -> bytes:
-    parts = (job.prompt, job.language, job.checker.model_dump_json(), job.stdin)
+    parts = (job.prompt, job.language, job.checker.model_dump_json(), job.stdin, job.preamble)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
 
 

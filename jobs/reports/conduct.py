@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from jobs.feedback import Feedback
 from jobs.models import Record
+from jobs.outlines import Outline
 from jobs.wire import Wire
 
 _SHOWN_IDS = 5
@@ -40,7 +41,7 @@ class ConductBuilder:
         self._n_reruns = self._n_reruns_changed = 0
         self._leaks: dict[str, list[str]] = {"feedback": [], "answer": []}
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record | Outline) -> None:
         """Count a record."""
         job = record.job
         if job.max_attempts > 1:
@@ -50,7 +51,7 @@ class ConductBuilder:
         for attempt in record.attempts:
             self._n_reruns += len(attempt.reruns)
             self._n_reruns_changed += sum(not rerun.is_over_again for rerun in attempt.reruns)
-        for place in {leak.found_in for attempt in record.attempts for leak in attempt.leaks}:
+        for place in {leak.place for attempt in record.attempts for leak in attempt.leaks}:
             self._leaks[place].append(record.job_id)
 
     def conduct(self) -> Conduct:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from . import OpenJob, Report, clusters_in_words, excluded_in_words
 from .conduct import told_of_conduct
 from .rates import Percentiles, Rate
-from .text import SIMULATED_NOTE
+from .text import SIMULATED_NOTE, enough_in_words, pass_in_words
 
 _SHOWN_JOBS = 100
 # With what text becomes a link, a tag, a mention or another cell.
@@ -82,12 +82,15 @@ def _samples(report: Report) -> Iterator[str]:
 def _rounds(report: Report) -> Iterator[str]:
     if len(report.rounds) < 2:
         return
-    heads = ("attempt", "asked", "solved", "gained", "kept", "lost", "tokens")
+    heads = ("attempt", "asked", "solved", "gained", "kept", "lost", "tokens", "a pass took")
     yield from _section("Attempts", heads)
     for each in report.rounds:
         counts = (each.attempt, each.n_attempts, each.solved, each.gained, each.kept, each.lost)
         tokens = "unknown" if each.tokens is None else f"{each.tokens:,}"
-        yield row(*map(str, counts), tokens)
+        yield row(*map(str, counts), tokens, cell(pass_in_words(each)))
+    if report.enough is not None and report.enough.n_saved:
+        yield ""
+        yield f"{cell(enough_in_words(report.enough))}."
     both = report.first_against_last
     yield ""
     yield f"First against last: {both.gained} gained, {both.lost} lost, p = {both.p:.3g} (exact McNemar)."

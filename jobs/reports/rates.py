@@ -123,6 +123,44 @@ class RepairRound(Wire):
     """None where nothing is known of any."""
     cost_usd: float
     """Of the attempts whose cost is known."""
+    extra_passes: int
+    """How many more jobs stand solved than after the round before; less than 0 where it lost more than it gained."""
+    tokens_per_pass: float | None
+    """Of each of these; None where there is none, or nothing is known of tokens."""
+    cost_usd_per_pass: float | None
+    """None where there is none, or nothing was paid."""
+
+
+class Enough(Wire):
+    """With how many attempts as many jobs would stand solved as ever did, and what the others took."""
+
+    attempts: int
+    n_saved: int
+    """Attempts that came later."""
+    share_saved: float
+    """Of all attempts."""
+    tokens_saved: int | None
+    """None where nothing is known of any."""
+    cost_usd_saved: float
+    """Of those whose cost is known."""
+
+    @classmethod
+    def of(cls, rounds: Sequence[RepairRound]) -> Self | None:
+        """What can be said after these rounds; None of fewer than two, after which there is nothing to choose."""
+        if len(rounds) < 2:
+            return None
+        # The first of the best: later ones cost more.
+        best = max(rounds, key=lambda each: each.solved)
+        later = rounds[best.attempt :]
+        tokens = [each.tokens for each in later if each.tokens is not None]
+        n_saved = sum(each.n_attempts for each in later)
+        return cls(
+            attempts=best.attempt,
+            n_saved=n_saved,
+            share_saved=n_saved / sum(each.n_attempts for each in rounds),
+            tokens_saved=sum(tokens) if tokens else None,
+            cost_usd_saved=sum(each.cost_usd for each in later),
+        )
 
 
 class FirstAgainstLast(Wire):

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from jobs.models import Attempt
-from jobs.stats import CurveBuilder
+from jobs.outlines import OutlinedAttempt
+from jobs.stats import CurveBuilder, Round
 from jobs.verdicts import Verdict
 
 from .rates import FirstAgainstLast, RepairRound
@@ -20,7 +21,7 @@ class RoundsBuilder:
         self._gained = 0
         self._lost = 0
 
-    def add(self, attempts: Sequence[Attempt]) -> None:
+    def add(self, attempts: Sequence[Attempt | OutlinedAttempt]) -> None:
         """Count those of a job."""
         course = [attempt.verdict is Verdict.ACCEPTED for attempt in attempts]
         self._curve.add(course)
@@ -42,15 +43,25 @@ class RoundsBuilder:
 
     def rounds(self) -> tuple[RepairRound, ...]:
         """One for each attempt that any job had."""
+        curve = self._curve.rounds()
+        before = (0, *(counted.solved for counted in curve))
         return tuple(
-            RepairRound(
-                attempt=place + 1,
-                n_attempts=self._n_attempts[place],
-                tokens=self._tokens[place],
-                cost_usd=self._cost_usd[place],
-                **vars(counted),
-            )
-            for place, counted in enumerate(self._curve.rounds())
+            self._round(place, counted, counted.solved - before[place])
+            for place, counted in enumerate(curve)
+        )
+
+    def _round(self, place: int, counted: Round, extra_passes: int) -> RepairRound:
+        tokens, cost = self._tokens[place], self._cost_usd[place]
+        is_worth_something = extra_passes > 0
+        return RepairRound(
+            attempt=place + 1,
+            n_attempts=self._n_attempts[place],
+            tokens=tokens,
+            cost_usd=cost,
+            extra_passes=extra_passes,
+            tokens_per_pass=tokens / extra_passes if tokens and is_worth_something else None,
+            cost_usd_per_pass=cost / extra_passes if cost and is_worth_something else None,
+            **vars(counted),
         )
 
     def first_against_last(self) -> FirstAgainstLast:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from . import OpenJob, Rate, Report, clusters_in_words, excluded_in_words
 from .conduct import told_of_conduct
+from .rates import Enough, RepairRound
 
 SIMULATED_NOTE = "RECORDINGS, NOT A MODEL: the answers were recorded earlier; these numbers say nothing about Gemini."
 _SHOWN_JOBS = 20
@@ -73,13 +74,35 @@ def _round_lines(report: Report) -> Iterator[str]:
     heads = "".join(
         f"{head:>10}" for head in ("asked", "solved", "gained", "kept", "lost", "tokens")
     )
-    yield f"{'attempt':<8}{heads}"
+    yield f"{'attempt':<8}{heads}  a pass took"
     for each in report.rounds:
         tokens = "-" if each.tokens is None else f"{each.tokens:,}"
         figures = (each.n_attempts, each.solved, each.gained, each.kept, each.lost, tokens)
-        yield f"  {each.attempt:<6}" + "".join(f"{figure:>10}" for figure in figures)
+        columns = "".join(f"{figure:>10}" for figure in figures)
+        yield f"  {each.attempt:<6}{columns}  {pass_in_words(each)}".rstrip()
+    if report.enough is not None and report.enough.n_saved:
+        yield f"  {enough_in_words(report.enough)}"
     both = report.first_against_last
     yield f"  first against last: {both.gained} gained, {both.lost} lost, p = {both.p:.3g} (exact McNemar)"
+
+
+def pass_in_words(each: RepairRound) -> str:
+    """What one more job that stands solved took in a round, as far as it is known."""
+    tokens, cost = each.tokens_per_pass, each.cost_usd_per_pass
+    words = [
+        *([] if tokens is None else [f"{tokens:,.0f} tokens"]),
+        *([] if cost is None else [f"${cost:.4f}"]),
+    ]
+    return ", ".join(words)
+
+
+def enough_in_words(enough: Enough) -> str:
+    """How many attempts would have done, and what would have been saved."""
+    attempts = "1 attempt" if enough.attempts == 1 else f"{enough.attempts} attempts"
+    tokens = "" if enough.tokens_saved is None else f", {enough.tokens_saved:,} tokens"
+    cost = f", ${enough.cost_usd_saved:.4f}" if enough.cost_usd_saved else ""
+    saved = f"{enough.n_saved} later attempts ({_percent(enough.share_saved)} of all{tokens}{cost})"
+    return f"{attempts} would have done: {saved} left no more jobs solved"
 
 
 def _rate(rate: Rate) -> str:
@@ -97,7 +120,7 @@ def _listed(jobs: tuple[OpenJob, ...]) -> Iterator[str]:
 
 def _notes(report: Report) -> Iterator[str]:
     if report.n_cached:
-        yield f"           {report.n_cached} replies came out of the cache: free, but their tokens are counted"
+        yield f"           {report.n_cached} replies were paid for earlier: free now, but their tokens are counted"
     if report.n_stopped_early:
         yield f"stopped    {report.n_stopped_early} jobs early: their model gave the same program or error again"
     if report.n_run_by_gemini:

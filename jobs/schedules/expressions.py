@@ -28,6 +28,7 @@ _FIELDS = {
 }
 _FEWEST = len(_FIELDS) - 1
 _MONTH = -2
+_LONGEST = 500
 _ANY_TIME = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -38,6 +39,11 @@ def expression_in(cron: str) -> str:
         UsageError: it is no cron expression, or comes never.
     """
     text = cron.strip()
+    if len(text) > _LONGEST:
+        raise UsageError(
+            f"a cron expression has {_LONGEST} characters at most, and this one {len(text)}",
+            fixes=['write ranges and steps in the place of lists, such as "*/5" or "8-17"'],
+        )
     if text.startswith("@"):
         if text.lower() not in ALIASES:
             raise UsageError(

@@ -2,7 +2,7 @@
 
 import json
 
-from worker.model.replay import Recording
+from worker.model.recorded import Recording
 
 
 def reply(program: str, language: str = "python") -> str:

@@ -89,4 +89,4 @@ async def test_an_answer_with_hidden_outputs_in_it_is_marked(sandbox: Sandbox) -
     _, [attempt] = await solve(sandbox, CHECKS["tests"], "public", f"def f(x): return '{_HIDDEN}'")
     assert attempt.verdict is Verdict.ACCEPTED
     [leak] = attempt.leaks
-    assert (leak.found_in, leak.case, leak.text) == ("answer", "line 1", _HIDDEN)
+    assert (leak.place, leak.case, leak.text) == ("answer", "line 1", _HIDDEN)

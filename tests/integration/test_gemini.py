@@ -12,6 +12,7 @@ from tests.integration.asking_gemini import FINE, asked, gemini
 from tests.standin import steps
 from tests.standin.running import Standin
 from tests.standin.script import Rule, Step
+from tests.waiting import wait_until
 from worker.errors import (
     ModelError,
     ModelKeyError,
@@ -321,8 +322,10 @@ async def test_a_cancelled_call_leaves_the_client_usable(standin: Standin) -> No
 @pytest.mark.slow
 async def test_as_many_calls_run_at_once_as_connections_were_asked_for(standin: Standin) -> None:
     """With the SDK's own hundred connections, the calls beyond wait and then time out."""
-    standin.says(steps.slow(FINE, 1))
-    async with aclosing(gemini(standin.url, max_connections=150, max_wait_seconds=0)) as model:
-        await asyncio.gather(*(model.generate(asked(f"{n}")) for n in range(150)))
-    arrivals = [request.at_seconds for request in standin.requests]
-    assert max(arrivals) - min(arrivals) < 1
+    standin.says(steps.slow(FINE, 60))
+    async with aclosing(gemini(standin.url, max_connections=150, timeout_seconds=60)) as model:
+        calls = [asyncio.create_task(model.generate(asked(f"{n}"))) for n in range(150)]
+        await wait_until(lambda: len(standin.requests) == 150, 40, "all calls to be under way")
+        for each in calls:
+            each.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)

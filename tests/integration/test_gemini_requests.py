@@ -150,9 +150,10 @@ def test_the_sdk_is_loaded_only_by_who_asks_gemini() -> None:
         "import sys\n"
         "from worker.model.opening import open_model\n"
         "from worker.model.options import GeminiOptions\n"
+        "from jobs.records.memory import MemoryRecordStore\n"
         "import worker.model.replay, worker.model.scripted, worker.model.replies\n"
         "print('google.genai' in sys.modules)\n"
-        "open_model('gemini-3.8-flash', GeminiOptions(name='gemini-3.8-flash', api_key='k'))\n"
+        "open_model('gemini-3.8-flash', GeminiOptions(name='gemini-3.8-flash', api_key='k'), MemoryRecordStore())\n"
         "print('google.genai' in sys.modules)\n"
     )
     done = subprocess.run(

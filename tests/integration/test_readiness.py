@@ -85,7 +85,8 @@ async def test_a_sandbox_in_which_no_program_runs_is_told_with_the_reason(
     """Each job would be delivered, fail because of us, and be delivered again."""
     assert await Trial(sandbox).fault() is None
     trial, limits = Trial(sandbox), resource.getrlimit(resource.RLIMIT_NOFILE)
-    # A machine that has run out of something, which is what breaks sandboxes that have worked before.
+    # A machine that has run out of something, which is what breaks sandboxes that have worked before. No slot is warm.
+    await sandbox.aclose()
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
     try:
         fault = await trial.fault()

@@ -12,6 +12,7 @@ import pytest
 
 from jobs.errors import ExitCode, RecordDamagedError, RecordNotFoundError
 from jobs.models import Record
+from jobs.outlines import Outline
 from jobs.records import LastingStore, RecordStore
 from jobs.records.opening import open_store
 from jobs.records.verifying import rebuild, verify
@@ -114,6 +115,16 @@ async def test_a_record_comes_back_as_it_was_put(store: RecordStore) -> None:
     record = record_of("a", prompt="line\u2028end \U0001f600 \x00 'quoted'")
     assert await store.put(record)
     assert await store.get("a") == record
+
+
+async def test_a_run_can_be_read_in_outline(store: RecordStore) -> None:
+    """Reports of long runs are made from it, whichever store they lie in."""
+    records = [record_of("a", run_id="r"), record_of("b", run_id="r", verdict=Verdict.WRONG_ANSWER)]
+    for record in (*records, record_of("c", run_id="other")):
+        await store.put(record)
+    found = [outline async for outline in store.outlines("r")]
+    assert sorted(found, key=lambda one: one.job_id) == [Outline.of(record) for record in records]
+    assert [outline async for outline in store.outlines("none")] == []
 
 
 async def test_a_large_record_comes_back_as_it_was_put(store: RecordStore) -> None:

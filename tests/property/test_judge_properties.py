@@ -15,9 +15,10 @@ from jobs.checkers import (
     PassesTests,
 )
 from jobs.comparisons import Compare
+from jobs.handed_back import Returned
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, LimitHit, PromptJob, Returned
+from jobs.models import ExecutableCode, Execution, LimitHit, PromptJob
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
 from worker.solver.judge import judge

@@ -68,7 +68,7 @@ TESTS = PassesTests(tests=f"value = 3\nassert sort_words(['b', 'a']) == ['{_SECR
 def test_an_answer_that_holds_what_is_expected_is_named(checker: Checker, code: str) -> None:
     """Outputs that are written down and not worked out solve nothing, and raise the rate."""
     [leak, *_] = leaks_of(a_job(checker), code, None)
-    assert leak.found_in == "answer"
+    assert leak.place == "answer"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_line_of_hidden_tests_in_feedback_is_named() -> None:
     """Whoever is told its tests is measured by how well it copies."""
     line = TESTS.tests.split("\n")[1]
     found = leaks_of(a_job(TESTS), "print(1)", f"It failed in:\n\n    {line}\n")
-    assert {leak.found_in for leak in found} == {"feedback"}
+    assert {leak.place for leak in found} == {"feedback"}
     assert {leak.case for leak in found} == {"line 2"}
     assert any(leak.text.startswith("assert sort_words(") for leak in found)
 
@@ -119,7 +119,7 @@ def test_nothing_leaks_in_feedback_to_a_model_that_is_told_everything() -> None:
     """It was asked for; an answer that copies it solves nothing all the same."""
     job = a_job(HIDDEN, feedback="oracle")
     [leak] = leaks_of(job, f"print('{_SECRET}')", f"Expected: {_SECRET}")
-    assert leak.found_in == "answer"
+    assert leak.place == "answer"
 
 
 @pytest.mark.parametrize("language", [Language.JAVASCRIPT, Language.BASH])

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from jobs.handed_back import Returned
 from jobs.languages import Language
-from jobs.models import Returned
 from worker.sandbox.reading import answers_in
 from worker.solver.values import is_same
 

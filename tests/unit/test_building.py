@@ -5,9 +5,10 @@ import base64
 
 import pytest
 
+from jobs.handed_back import Artefact
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import Artefact, ExecutableCode, Execution
+from jobs.models import ExecutableCode, Execution
 from tests.requiring import require
 from tests.unit.executions import execution
 from tests.waiting import wait_until

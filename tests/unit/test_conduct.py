@@ -82,8 +82,8 @@ def test_leaks_are_counted_by_job_and_named() -> None:
     records = []
     for number in range(7):
         leaks = [
-            Leak(found_in="answer", case="line 1", text="31337"),
-            Leak(found_in="feedback", case="x", text="y"),
+            Leak(place="answer", case="line 1", text="31337"),
+            Leak(place="feedback", case="x", text="y"),
         ]
         record = changed(
             a_record(a_job(f"job_{number}"), OK), leaks=tuple(leaks[: 1 + (number == 0)] * 2)

@@ -7,7 +7,7 @@ from itertools import groupby
 import pytest
 
 from jobs.datasets.readers import demo_tasks
-from worker.model.replay import Recording
+from worker.model.recorded import Recording
 from worker.solver.extraction import extract
 
 RECORDINGS = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.models import Artefact
+from jobs.handed_back import Artefact
 from tests.unit.executions import execution
 from worker.cli.execution import execution_lines
 

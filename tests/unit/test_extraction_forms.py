@@ -2,9 +2,10 @@
 
 import pytest
 
+from jobs.extraction_policies import ExtractionPolicy
 from jobs.languages import Language
 from jobs.models import ModelReply
-from worker.solver.extraction import POLICY, extract, program_of
+from worker.solver.extraction import POLICIES, extract, program_of
 
 ONE = "print(1)\n"
 FENCE = "```"
@@ -174,8 +175,11 @@ def test_a_reply_that_was_cut_at_the_limit_is_called_truncated() -> None:
 
 def test_an_attempt_keeps_by_which_rules_its_program_was_found() -> None:
     """Scores of two versions are compared: under other rules the same reply may be another program."""
-    kept = extract(block(ONE), Language.PYTHON).kept
-    assert (kept.policy, kept.outcome, kept.rule) == (POLICY, "program", "fences: labelled block")
+    kept = extract(block(ONE), Language.PYTHON).kept(ExtractionPolicy.STRUCTURE_FIRST)
+    found = (kept.policy, kept.outcome, kept.rule)
+    assert found == ("structure-first/1", "program", "fences: labelled block")
+    assert set(POLICIES) == set(ExtractionPolicy)
+    assert all(rules.startswith(f"{policy}/") for policy, rules in POLICIES.items())
 
 
 @pytest.mark.parametrize("unit", ["<", "<code ", "</code><code>", "cat <<A\n", "@a\n", "~~~\n"])

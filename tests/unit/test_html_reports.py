@@ -147,7 +147,7 @@ def test_of_more_than_there_is_room_for_the_later_blocks_are_left_out() -> None:
 
 def test_what_makes_the_numbers_doubtful_is_said_before_them() -> None:
     """Whoever reads one line of a report has to have read that models were told what judged them."""
-    leak = Leak(found_in="answer", case="line 3", text="1 2 3")
+    leak = Leak(place="answer", case="line 3", text="1 2 3")
     oracle = Conversation(feedback="oracle")
     given = with_last(record(WRONG, OK), leaks=(leak,))
     job = given.job.model_copy(update={"conversation": oracle})

@@ -6,6 +6,7 @@ import pytest
 
 from jobs.models import Isolation, PromptJob, Record
 from jobs.reports import Rate, build_report
+from jobs.reports.markdown import markdown_lines
 from jobs.reports.text import SIMULATED_NOTE, report_lines
 from jobs.usage import Usage
 from jobs.verdicts import Verdict
@@ -168,7 +169,7 @@ def test_a_report_says_what_was_free_cut_short_or_run_elsewhere() -> None:
     assert (report.n_cached, report.n_stopped_early, report.n_run_by_gemini) == (1, 1, 1)
     said = "\n".join(report_lines(report))
     assert "RUN BY GEMINI, NOT HERE: 1 jobs" in said
-    assert "1 replies came out of the cache" in said
+    assert "1 replies were paid for earlier" in said
     plainly = "\n".join(report_lines(build_report([plain])))
     assert "GEMINI" not in plainly
     assert "cache" not in plainly
@@ -193,3 +194,19 @@ def test_a_report_is_written_in_camel_case() -> None:
         "high": pytest.approx(0.7935, abs=1e-4),
     }
     assert written["verdicts"] == {"wrong_answer": 1}
+
+
+def test_a_report_says_after_which_attempt_the_others_came_to_nothing() -> None:
+    """Attempts that solve nothing are paid for like those that do, and nobody notices without being told."""
+    run = [record(OK), record(WRONG, OK, attempts=4), *[record(*[WRONG] * 4, attempts=4)] * 2]
+    report = build_report(run)
+    enough = report.enough
+    assert enough is not None
+    assert (enough.attempts, enough.n_saved, enough.tokens_saved) == (2, 4, 20)
+    assert enough.share_saved == pytest.approx(4 / 11)
+    assert [each.extra_passes for each in report.rounds] == [1, 1, 0, 0]
+    assert [each.tokens_per_pass for each in report.rounds] == [20, 15, None, None]
+    told = "\n".join(report_lines(report))
+    assert "2 attempts would have done: 4 later attempts (36.4 % of all, 20 tokens)" in told
+    assert "15 tokens" in "\n".join(markdown_lines("r", report))
+    assert build_report([record(OK), record(WRONG)]).enough is None, "there was nothing to choose"

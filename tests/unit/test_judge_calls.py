@@ -4,9 +4,10 @@ import pytest
 from pydantic import JsonValue
 
 from jobs.checkers import ExpectedCall, MatchesCalls
+from jobs.handed_back import Returned
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import CaseResult, ExecutableCode, Execution, Returned
+from jobs.models import CaseResult, ExecutableCode, Execution
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
 from worker.solver.judge import Judgement, judge

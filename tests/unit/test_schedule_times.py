@@ -198,6 +198,7 @@ def test_short_names_mean_their_expressions(name: str, expression: str) -> None:
         ("0 0 * * FOO", "UTC", "its day-of-week cannot be used", "SUN-SAT"),
         ("* * *", "UTC", "it needs five fields", "30 2 * * *"),
         ("", "UTC", "it needs five fields", "30 2 * * *"),
+        ("9" * 5000 + " * * * *", "UTC", "500 characters at most, and this one 5008", "*/5"),
         ("@reboot", "UTC", "is no cron expression", "@daily"),
         ("0 0 31 2 *", "UTC", "never comes", "0 0 L 2 *"),
         ("0 0 31 4,6 *", "UTC", "never comes", "0 0 28 2 *"),

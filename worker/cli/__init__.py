@@ -49,6 +49,11 @@ app.command(
     help="Whether runs differ by more than chance, task by task.",
 )
 app.command(
+    "worker.cli.rescore:rescore",
+    name="rescore",
+    help="Judge the answers of a run again, by other rules; no model is asked.",
+)
+app.command(
     "worker.cli.work:work", name="worker", help="Take jobs from the queue until told to stop."
 )
 app.command(

@@ -41,10 +41,13 @@ class Batch:
     make: Callable[[], Iterator[PromptJob]]
     """The jobs, but for what stands here."""
     place: Place
-    conversation: Conversation
+    conversation: Conversation | None
+    """None leaves to each job its own, and the rest of how it goes on."""
     cache: bool = False
     code_execution: bool = False
     """Whether Gemini runs the programs itself."""
+    as_recorded: bool = False
+    """Whether all attempts that were recorded are gone through."""
     model: str | None = None
     part: Part | None = None
     """What of the dataset it is of; None is all of it."""
@@ -55,15 +58,19 @@ class Batch:
 
     def jobs(self) -> Iterator[PromptJob]:
         """The jobs, made anew each time, and the same ones each time."""
-        changes = {
-            "part": self.part,
+        changes: dict[str, object] = {
             "model": self.model,
             "queue": self.place.queue,
             "priority": self.place.priority,
-            "conversation": self.conversation,
             "cache": self.cache,
-            "code_execution": self.code_execution,
         }
+        if self.conversation is not None:
+            changes |= {
+                "conversation": self.conversation,
+                "code_execution": self.code_execution,
+                "as_recorded": self.as_recorded,
+                "part": self.part,
+            }
         for job in self.make():
             yield job.model_copy(update=changes)
 
@@ -79,7 +86,7 @@ class Batch:
         """The same jobs, of which the model is told so much; None leaves it as it is."""
         if feedback is None:
             return self
-        talk = self.conversation.model_copy(update={"feedback": feedback})
+        talk = (self.conversation or Conversation()).model_copy(update={"feedback": feedback})
         return replace(self, conversation=talk)
 
     def within(self, budget: Budget) -> "Batch":
@@ -95,6 +102,20 @@ class Batch:
                 note="nothing was queued",
             )
         return replace(self, budget=budget)
+
+    def gone_through(self, settings: "Settings") -> "Batch":
+        """The same jobs, each with all attempts that were recorded of it, past one that is accepted.
+
+        Raises:
+            UsageError: it is no recording that answers.
+        """
+        if not is_replayed(settings.meant_model):
+            raise UsageError(
+                f"--as-recorded goes through recorded attempts, and {settings.meant_model} is a model",
+                fixes=["name recordings:  --model replay:FILE", "or leave out --as-recorded"],
+                note="nothing was queued",
+            )
+        return replace(self, as_recorded=True)
 
     def run_by_gemini(self, settings: "Settings") -> "Batch":
         """The same jobs, whose programs Gemini runs itself.

@@ -14,6 +14,7 @@ from jobs.errors import UsageError
 from jobs.presence import is_replayed
 from jobs.priorities import Priority
 from jobs.queue import JobQueue
+from jobs.records import RecordStore
 from jobs.runs import find_run
 from worker.consumer.crowd import Deliveries
 from worker.errors import ModelError
@@ -124,7 +125,9 @@ async def engine_in_batches(
     """
     deliveries = Deliveries(queue.redis, queue.keys)
 
-    def model_of(name: str, options: GeminiOptions, throttle: Throttle) -> ModelClient:
+    def model_of(
+        name: str, options: GeminiOptions, _: RecordStore, throttle: Throttle
+    ) -> ModelClient:
         return open_batched(
             replace(options, name=name),
             sent_of(queue, batch),

@@ -26,6 +26,8 @@ def cases_lines(job: PromptJob, attempt: Attempt) -> Iterator[str]:
 
 def failed_case(job: PromptJob, attempt: Attempt) -> Iterator[tuple[str, str]]:
     """The first case that failed, as titles and texts: its input, what was expected, what came instead."""
+    from jobs.checkers import checks_of
+
     number, case = next(
         ((n, one) for n, one in enumerate(attempt.cases) if one.verdict is not Verdict.ACCEPTED),
         (0, None),

@@ -122,6 +122,12 @@ def _lines(found: Comparison, *, n_compared: int) -> Iterator[str]:
     yield from _flip_lines("gained", found.gained)
     yield from _flip_lines("lost", found.lost)
     yield f"same        {found.n_same}"
+    yield from figure_lines(found, n_compared=n_compared)
+    yield ""
+
+
+def figure_lines(found: Comparison, *, n_compared: int = 1) -> Iterator[str]:
+    """How far the two are apart, what that is worth, and what to beware of."""
     yield f"rates       {found.first}: {100 * found.first_rate:.1f} %   {found.second}: {100 * found.second_rate:.1f} %"
     interval = f"95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}"
     yield f"difference  {100 * found.difference:+.1f} points, {interval}"
@@ -134,7 +140,6 @@ def _lines(found: Comparison, *, n_compared: int) -> Iterator[str]:
         yield f"not judged  {counted(found.n_unscored, 'job')} that failed because of us, in no figure above"
     for difference in found.differences:
         yield f"beware      {difference}"
-    yield ""
 
 
 def _conclusion(found: Comparison) -> str:

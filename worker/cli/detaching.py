@@ -9,6 +9,7 @@ from jobs.errors import ExitCode
 from jobs.feeding import hand_over
 from jobs.presence import WorkerPresence, is_replayed
 from jobs.reports.text import SIMULATED_NOTE
+from jobs.runs import find_run
 
 from .batch import Batch
 from .checking import (
@@ -27,6 +28,8 @@ from .starting import keep_to_one_way, start_run
 async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_json: bool) -> int:
     """Hand the jobs of a run over to the workers, which queue them; its name goes to standard output.
 
+    One that they are at already is left to them as it is.
+
     Raises:
         PromptmillError: nothing was queued.
     """
@@ -39,17 +42,20 @@ async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_js
             await refuse_mixed_run(queue, batch)
             await keep_to_one_way(queue, batch)
             await start_run(queue, batch)
-            n_jobs = await hand_over(queue, run_id, batch.jobs(), at=at)
+            run = await find_run(queue, run_id)
+            n_before = 0 if run is None else run.to_feed
+            n_jobs = n_before or await hand_over(queue, run_id, batch.jobs(), at=at)
     if as_json:
         emit_json({"runId": run_id, "jobs": n_jobs})
     else:
         emit(run_id)
     tell_who_works(workers, batch)
-    talk(
-        escaped(
-            f"{counted(n_jobs, 'job')} left to the workers; watch them:  promptmill run watch {run_id}"
-        )
-    )
+    already = " already, and none was added" if n_before else ""
+    watch = f"watch them:  promptmill run watch {run_id}"
+    told = f"{counted(n_jobs, 'job')} left to the workers{already}; {watch}"
+    if not n_jobs:
+        told = f"every job of run {run_id} has its record; read them:  promptmill report {run_id}"
+    talk(escaped(told))
     return ExitCode.OK
 
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter, validators
 
 from config.escaping import escaped
 from config.redaction import redact_known_forms
+from jobs.bounds import MAX_ATTEMPTS
 from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
@@ -86,6 +87,20 @@ class RunFlags:
         ),
     ] = None
     code_execution: CodeExecution = False
+    as_recorded: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="with recordings: go through all that were recorded of a job, past an attempt that is accepted",
+        ),
+    ] = False
+    dry_run: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="queue nothing: say what calls there would be, what they may cost, and how much they could tell",
+        ),
+    ] = False
     feedback: FeedbackFlag = None
     detach: Detach = False
     batch: Annotated[
@@ -135,8 +150,12 @@ def evaluate(  # noqa: PLR0913  (groups of flags)
     run_id = batch.run_id or ""
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
+    if run.as_recorded:
+        batch = batch.gone_through(settings)
     if run.batch:
         batch = _in_batches(settings, batch, run, lane)
+    if run.dry_run:
+        return _estimate(settings, batch, as_json=json)
     if run.detach:
         return _detach(settings, batch, run, as_json=json)
     resume = same_command(*(() if run.run or run.resume else ("--run", run_id)))
@@ -152,6 +171,18 @@ def evaluate(  # noqa: PLR0913  (groups of flags)
         return ExitCode.GATE_FAILED
     # A gate is about the jobs that were judged, and passes no run of which some were not.
     return ExitCode.OK if is_complete else ExitCode.INCOMPLETE
+
+
+def _estimate(settings: Settings, batch: Batch, *, as_json: bool) -> int:
+    from .estimating import estimate, estimate_lines
+
+    found = asyncio.run(estimate(settings, batch))
+    if as_json:
+        emit_json(found.model_dump(mode="json", by_alias=True))
+    else:
+        for line in estimate_lines(found):
+            emit(escaped(line))
+    return ExitCode.OK
 
 
 def _tasks_of(dataset: Path, run: RunFlags) -> Dataset:
@@ -206,7 +237,7 @@ def _batch(
         settings,
         place=place,
         samples=run.samples,
-        max_attempts=run.max_attempts,
+        max_attempts=run.max_attempts or (MAX_ATTEMPTS if run.as_recorded else None),
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
     )
     return replace(batch, part=part).told(run.feedback)

@@ -16,6 +16,7 @@ from jobs.errors import PromptmillError
 from jobs.keys import Keys
 from jobs.models import Isolation
 from jobs.presence import live_workers
+from jobs.records import LastingStore
 from jobs.records.opening import open_store
 from worker.main import gemini_options
 from worker.model.opening import open_model
@@ -132,8 +133,7 @@ async def _store(settings: Settings) -> AsyncIterator[Finding]:
         return
     place = shown_url(settings.store.url)
     try:
-        store = open_store(settings.records_place, prefix=settings.redis.prefix)
-        async with aclosing(store):
+        async with aclosing(_store_of(settings)) as store:
             await store.check()
     except PromptmillError as error:
         yield _failure("store", "records", error)
@@ -141,13 +141,16 @@ async def _store(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("store", "records", "ok", f"can be kept at {place}")
 
 
+def _store_of(settings: Settings) -> LastingStore:
+    return open_store(settings.records_place, prefix=settings.redis.prefix)
+
+
 async def _model(settings: Settings) -> AsyncIterator[Finding]:
     try:
-        model = open_model(settings.meant_model, gemini_options(settings))
-        try:
-            await model.check()
-        finally:
-            await model.aclose()
+        async with aclosing(_store_of(settings)) as store:
+            model = open_model(settings.meant_model, gemini_options(settings), store)
+            async with aclosing(model):
+                await model.check()
     except PromptmillError as error:
         yield _failure("model", settings.model.name, error)
         return
@@ -165,7 +168,8 @@ async def _model(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _live(settings: Settings) -> AsyncIterator[Finding]:
     try:
-        model = open_model(settings.meant_model, gemini_options(settings))
+        # Recordings are asked nothing, so the store is never opened.
+        model = open_model(settings.meant_model, gemini_options(settings), _store_of(settings))
     except PromptmillError:
         # Of which was told before.
         return

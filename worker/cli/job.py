@@ -21,7 +21,8 @@ from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from jobs.models import Attempt, PromptJob, Record, Returned, Trust
+    from jobs.handed_back import Returned
+    from jobs.models import Attempt, PromptJob, Record, Trust
     from jobs.summaries import Summary
 
 _TRUST: dict[Trust, str] = {
@@ -193,7 +194,7 @@ def _notes(attempt: Attempt) -> Iterator[str]:
         busy = "" if load is None else f", load {load:g} on {rerun.load.cores} cores"
         yield f"over its time ({rerun.first.limit_hit or 'its tests'}{busy}) and run again alone: {ended}"
     for leak in attempt.leaks:
-        yield f"WARNING: the {leak.found_in} holds what is hidden of its check ({leak.case})"
+        yield f"WARNING: the {leak.place} holds what is hidden of its check ({leak.case})"
     if attempt.end in END_IN_WORDS:
         yield END_IN_WORDS[attempt.end]
 

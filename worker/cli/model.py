@@ -14,6 +14,7 @@ from .output import emit, emit_json
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from jobs.records import RecordStore
     from worker.model import ModelClient
     from worker.model.listing import ListedModel
 
@@ -26,13 +27,15 @@ def check_model(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
     Args:
         json: as JSON.
     """
+    from jobs.records.opening import open_store
     from worker.main import gemini_options
     from worker.model.opening import open_model
 
     settings = read_settings(flags, quiet=True)
     options = gemini_options(settings)
-    model = open_model(settings.meant_model, options)
-    asyncio.run(_check(model))
+    store = open_store(settings.records_place, prefix=settings.redis.prefix)
+    model = open_model(settings.meant_model, options, store)
+    asyncio.run(_check(model, store))
     if json:
         asked = None if model.simulated else options.shown_address
         told = {"model": model.name, "simulated": model.simulated, "asked": asked}
@@ -64,8 +67,8 @@ def list_models(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:
     return ExitCode.OK
 
 
-async def _check(model: ModelClient) -> None:
-    async with aclosing(model):
+async def _check(model: ModelClient, store: RecordStore) -> None:
+    async with aclosing(store), aclosing(model):
         await model.check()
 
 

@@ -17,7 +17,7 @@ from jobs.errors import ExitCode, UsageError
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import counted, is_piped, json_text
-from .reading import records_in
+from .reading import outlines_in, records_in
 from .writing import deliver
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ async def report_of(settings: Settings, run_id: str) -> Report:
     from jobs.reports import ReportBuilder
 
     builder = ReportBuilder()
-    async for record in records_in(settings, run_id):
-        builder.add(record)
+    async for outline in outlines_in(settings, run_id):
+        builder.add(outline)
     return builder.report()
 
 

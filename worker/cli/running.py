@@ -69,7 +69,8 @@ async def run_jobs(
             await keep_to_one_way(queue, batch)
         if workers and not able:
             talk(f"the running workers answer with {models_of(workers)}; this run has its own")
-        progress.start(model, simulated=is_replayed(model))
+        # Stored answers that are judged again are as good as they were the first time.
+        progress.start(model, simulated=is_replayed(model) and batch.first().rescores is None)
         with going_on(how_to_go_on):
             try:
                 await _run(stack, queue, batch, progress, settings, engine)

@@ -165,11 +165,12 @@ def _declared(words: Mapping[str, object], kind: type[Declared]) -> Declared:
         return kind.model_validate(words)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        raise UsageError(
-            f"{fault['loc'][0]} cannot be used: {fault['msg']}",
-            fixes=["a name has up to 100 letters, digits, dots, hyphens and underscores"],
-            note="no schedule was changed",
-        ) from None
+        told = f"{fault['loc'][0]} cannot be used: {fault['msg']}"
+        fixes: list[str] = []
+        if fault["loc"] == ("name",):
+            told = f"{words['name']!r} cannot be the name of a schedule"
+            fixes = ["write up to 100 letters, digits, dots, hyphens and underscores"]
+        raise UsageError(told, fixes=fixes, note="no schedule was changed") from None
 
 
 def run_now(name: str, /, *, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> int:

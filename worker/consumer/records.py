@@ -64,7 +64,9 @@ def make_record(
         unusable_reply=unusable_reply,
         requested_model=asked_last or delivery.job.model or provenance.model,
         served_model=attempts[-1].reply.model_version if attempts else None,
-        simulated=provenance.simulated or any(attempt.reply.simulated for attempt in attempts),
+        simulated=any(attempt.reply.simulated for attempt in attempts)
+        if attempts
+        else provenance.simulated,
         limits=limits,
         isolation=(
             None

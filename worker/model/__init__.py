@@ -45,6 +45,8 @@ class ModelRequest:
     """Whether a reply that was paid for earlier will do."""
     run_id: str | None = None
     """Whose budget pays for it, if any."""
+    rescores: str | None = None
+    """The job whose stored replies are to be given again."""
 
 
 class ModelClient(Protocol):

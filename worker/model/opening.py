@@ -5,9 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.records import RecordStore
+
 from . import ModelClient
 from .options import GeminiOptions
-from .replay import ReplayModel, load_recordings, shipped_recordings
+from .replay import RecordingsInMemory, ReplayModel, load_recordings, shipped_recordings
+from .stored import StoredReplies
 from .throttle import Throttle
 
 if TYPE_CHECKING:
@@ -16,11 +19,13 @@ if TYPE_CHECKING:
     from .sent import SentBatches
 
 
-def open_model(name: str, gemini: GeminiOptions, throttle: Throttle | None = None) -> ModelClient:
-    """The client meant by `name`: `replay`, `replay:PATH` or the name of a Gemini model.
+def open_model(
+    name: str, gemini: GeminiOptions, store: RecordStore, throttle: Throttle | None = None
+) -> ModelClient:
+    """The client meant by `name`: `replay`, `replay:PATH`, `replay:run:RUN` or the name of a Gemini model.
 
-    Gemini is asked as `throttle` admits it; without one, as if nobody else asked. A key that does not work is an error
-    later on, never a replay. What `auto` comes to, the settings know.
+    Runs are looked for in `store`. Gemini is asked as `throttle` admits it; without one, as if nobody else asked. A key
+    that does not work is an error later on, never a replay. What `auto` comes to, the settings know.
 
     Raises:
         ModelKeyMissingError: a Gemini model is named and there is no key.
@@ -30,8 +35,10 @@ def open_model(name: str, gemini: GeminiOptions, throttle: Throttle | None = Non
     match name.partition(":"):
         case ("replay", "", ""):
             return ReplayModel(shipped_recordings(), name)
+        case ("replay", ":", source) if source.startswith("run:"):
+            return ReplayModel(StoredReplies(store, source.removeprefix("run:")), name)
         case ("replay", ":", path):
-            return ReplayModel(load_recordings(Path(path)), name)
+            return ReplayModel(_recordings_at(path), name)
         case _:
             return _open_gemini(replace(gemini, name=name), throttle)
 
@@ -53,6 +60,14 @@ def open_batched(
     from .batched import BatchedModel
 
     return BatchedModel(_open_gemini(gemini, throttle), gemini, sent, crowd, on_news, Pace())
+
+
+def _recordings_at(path: str) -> RecordingsInMemory:
+    """What lies there. A file may hold answers of several models, of which one is named behind its last `#`."""
+    file, mark, model = path.rpartition("#")
+    if mark and not Path(path).exists():
+        return load_recordings(Path(file), model)
+    return load_recordings(Path(path))
 
 
 def _open_gemini(options: GeminiOptions, throttle: Throttle | None) -> ModelClient:

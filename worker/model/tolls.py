@@ -20,7 +20,7 @@ _LONGEST_ANSWER = 65_536
 def toll_of(request: ModelRequest, model: str, options: GeminiOptions) -> Toll:
     """The prompt by its length, and the longest answer that may come."""
     characters = len(request.system_instruction) + sum(map(_length_of, request.turns))
-    prompt = math.ceil(characters / _CHARACTERS_A_TOKEN)
+    prompt = tokens_in(characters)
     answer = options.max_output_tokens or _LONGEST_ANSWER
     return Toll(
         model=model,
@@ -30,6 +30,11 @@ def toll_of(request: ModelRequest, model: str, options: GeminiOptions) -> Toll:
         most_usd=_most_usd(model, 1 << prompt.bit_length(), answer, utcnow().date()),
         most_seconds=options.timeout_seconds,
     )
+
+
+def tokens_in(characters: int) -> int:
+    """How many tokens so much text is, before anybody has counted them."""
+    return math.ceil(characters / _CHARACTERS_A_TOKEN)
 
 
 @lru_cache(maxsize=1000)

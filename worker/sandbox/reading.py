@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from jobs.checkers import MAX_CALLS
+from jobs.handed_back import Artefact, Returned
 from jobs.languages import Language
-from jobs.models import Artefact, Execution, LimitHit, Returned
+from jobs.models import Execution, LimitHit
 from jobs.wire import is_writable
 
 from .errors import SandboxError

@@ -16,9 +16,10 @@ from jobs.checkers import (
     MatchesOutput,
     PassesTests,
 )
+from jobs.handed_back import Returned
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import ExecutableCode, Execution, PromptJob, Rerun, Returned
+from jobs.models import ExecutableCode, Execution, PromptJob, Rerun
 from jobs.python_tests import fault_of
 from jobs.verdicts import Verdict
 from worker.sandbox import (

@@ -14,10 +14,15 @@ def end_of(job: PromptJob, attempts: Sequence[Attempt]) -> End | None:
     if not attempts:
         return None
     last = attempts[-1]
-    if last.verdict is Verdict.ACCEPTED:
+    are_over = last.reply.recordings_left == 0
+    if last.verdict is Verdict.ACCEPTED and (are_over or not _goes_on_as_recorded(job, last)):
         return "accepted"
+    if are_over and (job.as_recorded or job.rescores is not None):
+        return "recordings_used_up"
     if last.number >= job.max_attempts:
         return "attempts_used_up"
+    if _goes_on_as_recorded(job, last):
+        return None
     # A blocked prompt would be blocked again: the same words, the same filter.
     if last.reply.block_reason is not None:
         return "prompt_blocked"
@@ -46,6 +51,10 @@ def still_told(job: PromptJob, attempts: Sequence[Attempt]) -> Sequence[Attempt]
         place for place, attempt in enumerate(attempts) if _prompt_tokens(attempt.reply) > most
     ]
     return attempts[too_long[-1] :] if too_long else attempts
+
+
+def _goes_on_as_recorded(job: PromptJob, last: Attempt) -> bool:
+    return job.as_recorded and bool(last.reply.recordings_left)
 
 
 def _prompt_tokens(reply: ModelReply) -> int:

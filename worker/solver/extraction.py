@@ -4,9 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import assert_never
 
 from jobs.calls import CallClass
 from jobs.extracted import Extracted, ExtractionOutcome
+from jobs.extraction_policies import ExtractionPolicy
 from jobs.languages import Language
 from jobs.models import ModelReply
 
@@ -22,8 +24,13 @@ from .unfenced import (
     tagged_blocks,
 )
 
-POLICY = "structure-first/1"
-"""These rules by name, which every attempt keeps. The number grows whenever a reply may come to another program."""
+POLICIES = {
+    ExtractionPolicy.STRUCTURE_FIRST: "structure-first/1",
+    ExtractionPolicy.FIRST_FENCE: "first-fence/1",
+    ExtractionPolicy.LAST_FENCE: "last-fence/1",
+    ExtractionPolicy.WHOLE_REPLY: "whole-reply/1",
+}
+"""The rules by name, which every attempt keeps. A number grows whenever a reply may come to another program."""
 
 _READ_CHARACTERS = 1_048_576
 
@@ -47,15 +54,21 @@ class Extraction:
     truncated: bool
     """The end of the program is missing or was never marked."""
 
-    @property
-    def kept(self) -> Extracted:
-        """What the record keeps of it."""
+    def kept(self, policy: ExtractionPolicy) -> Extracted:
+        """What the record keeps of it, when it was found by these rules."""
         return Extracted(
-            policy=POLICY, outcome=self.outcome, rule=self.strategy, truncated=self.truncated
+            policy=POLICIES[policy],
+            outcome=self.outcome,
+            rule=self.strategy,
+            truncated=self.truncated,
         )
 
 
-def program_of(reply: ModelReply, language: Language) -> Extraction:
+def program_of(
+    reply: ModelReply,
+    language: Language,
+    policy: ExtractionPolicy = ExtractionPolicy.STRUCTURE_FIRST,
+) -> Extraction:
     """The program in a reply; `executableCode` parts win over text, the last one over the others.
 
     A reply that was blocked or cut has none, whatever it holds: half a program is never run.
@@ -68,7 +81,15 @@ def program_of(reply: ModelReply, language: Language) -> Extraction:
     if language is Language.PYTHON and reply.code_parts:
         part = Block(Label(language.value, (language,)), reply.code_parts[-1].rstrip("\n") + "\n")
         return _from_blocks([part], language, syntax_of(language), "executableCode part")
-    return extract(reply.text, language)
+    match policy:
+        case ExtractionPolicy.STRUCTURE_FIRST:
+            return extract(reply.text, language)
+        case ExtractionPolicy.FIRST_FENCE | ExtractionPolicy.LAST_FENCE:
+            return _from_one_fence(reply.text, language, policy)
+        case ExtractionPolicy.WHOLE_REPLY:
+            return _found(f"{_readable(reply.text).rstrip()}\n", "whole reply", truncated=False)
+        case _:
+            assert_never(policy)
 
 
 def unusable_because(reply: ModelReply) -> str | None:
@@ -131,6 +152,19 @@ def _from_plain_text(text: str, syntax: Syntax) -> Extraction:
     return _found(plain[0], f"plain text: {plain[1]}", truncated=False)
 
 
+def _from_one_fence(reply: str, language: Language, policy: ExtractionPolicy) -> Extraction:
+    """One block as it stands: nothing is joined, mended, or passed over because it could not run."""
+    syntax = syntax_of(language)
+    blocks = _fenced_blocks(_answer_in(reply), language, syntax)
+    ours = [b for b in blocks if language in b.label.languages or not b.label.says_something]
+    if not ours:
+        return _nothing(*why_none(blocks, language, syntax))
+    is_first = policy is ExtractionPolicy.FIRST_FENCE
+    block = ours[0 if is_first else -1]
+    which = "first" if is_first else "last"
+    return _found(block.code, f"{which} of {len(ours)} fences", truncated=not block.is_closed)
+
+
 def _found(code: str, strategy: str, *, truncated: bool) -> Extraction:
     return Extraction(code, "", strategy, "program", truncated)
 
@@ -151,11 +185,15 @@ def _fenced_blocks(text: str, language: Language, syntax: Syntax) -> list[Block]
     return [json_block(block.code, language) or block for block in blocks]
 
 
-def _answer_in(reply: str) -> str:
-    """The reply with plain line ends and without the model's visible reasoning."""
+def _readable(reply: str) -> str:
     # JSON may carry half a surrogate pair, which no file and no pipe takes.
     text = reply[:_READ_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _answer_in(reply: str) -> str:
+    """The reply with plain line ends and without the model's visible reasoning."""
+    text = _readable(reply)
     lowered = text.lower() if "<" in text else ""
     if not any(end in lowered for end in _THINKING_ENDS):
         return text

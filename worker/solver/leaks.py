@@ -80,7 +80,7 @@ def _leaks(
 ) -> Iterator[Leak]:
     found = _found(secrets, _alike(text[:_SEARCHED_CHARACTERS])) if text else []
     for secret in found[:_MOST_FOUND]:
-        yield Leak(found_in=place, case=secret.case[:300], text=secret.text)
+        yield Leak(place=place, case=secret.case[:300], text=secret.text)
 
 
 def _found(secrets: Iterable[Secret], text: str) -> list[Secret]:

@@ -12,6 +12,7 @@ from jobs.conversations import Style
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, ModelReply, PromptJob
 from jobs.preambles import with_preamble
+from jobs.verdicts import Verdict
 from worker.errors import ModelNotFoundError, ModelRejectedError
 from worker.model import ModelClient, ModelRequest
 from worker.sandbox import Sandbox
@@ -82,7 +83,7 @@ class FeedbackLoop:
                 number=number,
                 reply=reply,
                 call_class=reply.call_class,
-                extraction=extraction.kept,
+                extraction=extraction.kept(job.extraction),
                 executable_code=code,
                 executed_by=_executor(job, code),
                 code_execution_result=judgement.result,
@@ -129,7 +130,7 @@ class FeedbackLoop:
     ) -> tuple[Extraction, ExecutableCode | None, Checked]:
         if job.code_execution:
             return reported(job, reply, limits)
-        extraction = program_of(reply, job.language)
+        extraction = program_of(reply, job.language, job.extraction)
         if extraction.code is None:
             return extraction, None, Checked(None, no_program(extraction))
         code = ExecutableCode(
@@ -148,7 +149,9 @@ def _with_consequence(
     attempts, code, words = [*earlier, attempt], attempt.executable_code, None
     end = end_of(job, attempts)
     number, _ = conversation_so_far(job, attempts)
-    if end is None and number == attempt.conversation:
+    # Of an accepted one there is nothing to tell: only recordings go on from there.
+    has_failed = attempt.verdict is not Verdict.ACCEPTED
+    if end is None and has_failed and number == attempt.conversation:
         told = checked.told
         words = feedback(attempt.number, job, told.judgement, code, told.execution)
     leaks = leaks_of(job, code.code if code else None, words)
@@ -176,4 +179,5 @@ def _request(job: PromptJob, attempts: Sequence[Attempt], style: Style) -> Model
         conversation=number,
         code_execution=job.code_execution,
         cache=job.cache,
+        rescores=job.rescores,
     )

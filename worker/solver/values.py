@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from jobs.checkers import Call, ExpectedCall, MatchesCalls
+from jobs.handed_back import Returned
 from jobs.languages import Language
-from jobs.models import CaseResult, Returned
+from jobs.models import CaseResult
 from jobs.verdicts import Verdict
 
 from .comparing import common_length, excerpt

@@ -76,7 +76,7 @@ function casesOf(attempt) {
   for (const each of attempt.cases) {
     const [expected, actual] = [each.expected, each.actual].map((text) => make("td", null, text === null ? "" : make("code", null, text)));
     body.append(make("tr", null,
-      make("td", null, make("code", null, each.name)), make("td", null, make("span", { class: `verdict ${kindOf(each.verdict)}` }, inWords(each.verdict))), expected, actual,
+      make("td", null, each.check === null ? "" : `${each.check}. `, make("code", null, each.name)), make("td", null, make("span", { class: `verdict ${kindOf(each.verdict)}` }, inWords(each.verdict))), expected, actual,
     ));
   }
   const heads = ["check", "verdict", "expected", "came out"].map((head) => make("th", { scope: "col" }, head));

@@ -134,7 +134,7 @@ class AttemptView(Wire):
             same_process=attempt.trust == "same_process",
             begins_anew=before is not None and before.conversation != attempt.conversation,
             was_run_again=bool(attempt.reruns),
-            leaks=tuple(sorted({leak.found_in for leak in attempt.leaks})),
+            leaks=tuple(sorted({leak.place for leak in attempt.leaks})),
         )
 
 
@@ -182,9 +182,6 @@ def _ended(execution: Execution) -> str | None:
 
 
 def _short(case: CaseResult) -> CaseResult:
-    return CaseResult(
-        name=_line(case.name),
-        verdict=case.verdict,
-        expected=None if case.expected is None else _line(case.expected),
-        actual=None if case.actual is None else _line(case.actual),
-    )
+    lines = {"name": case.name, "expected": case.expected, "actual": case.actual}
+    cut = {key: None if line is None else _line(line) for key, line in lines.items()}
+    return case.model_copy(update=cut)

@@ -1,0 +1,177 @@
+"""From the records of a run to jobs that judge their answers again, and to what that changed."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from config.settings import Settings
+from jobs.datasets.readers import read_tasks
+from jobs.errors import UsageError
+from jobs.identifiers import is_identifier
+from jobs.languages import Language
+from jobs.models import PromptJob, Record
+from jobs.reports import Report
+from jobs.reports.comparing import Comparison, Results, compare
+from jobs.rescoring import Conditions, VerdictChanges, has_answers, judged_again
+from jobs.summaries import Summary
+
+from .batch import NAMES, Batch
+from .flags import NO_LANE_FLAGS
+from .looping import run_until_stopped
+from .placing import place_of
+from .progress import RunProgress
+from .reading import records_in, summaries_in
+from .running import run_jobs
+
+_NOTHING = "nothing was queued"
+
+
+@dataclass(frozen=True)
+class Again:
+    """The jobs that judge a run again."""
+
+    batch: Batch
+    left_out: Counter[str]
+    """How many records are not judged again, by the reason."""
+
+
+async def jobs_of(
+    settings: Settings,
+    run_id: str,
+    new_run: str,
+    conditions: Conditions,
+    dataset: Path | None,
+    folder: Path,
+) -> Again:
+    """The jobs, kept in a file of `folder`, which has to last as long as they are needed.
+
+    Raises:
+        RunNotFoundError: the run has no records.
+        UsageError: its answers cannot be judged again, or not in this way.
+        DatasetError: the dataset cannot be used.
+    """
+    _refuse_name(run_id, new_run)
+    now = None if dataset is None else _tasks_now(dataset, new_run, settings)
+    left_out: Counter[str] = Counter()
+    languages: Counter[Language] = Counter()
+    path = folder / "jobs.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        async for record in records_in(settings, run_id):
+            _refuse_without_answers(record, run_id)
+            task = record.job.task_id
+            if not has_answers(record):
+                left_out["failed because of us"] += 1
+            elif now is not None and task not in now:
+                left_out["of tasks that the dataset has not"] += 1
+            else:
+                today = None if now is None else now[task or ""]
+                job = _judged_again(record, new_run, conditions, today)
+                languages[job.language] += 1
+                file.write(f"{job.to_json()}\n")
+    if not languages:
+        why = ", ".join(f"{n} {reason}" for reason, n in left_out.items())
+        raise UsageError(
+            f"run {run_id!r} holds no answers that could be judged again: {why}", note=_NOTHING
+        )
+    make = partial(_jobs_in, path)
+    batch = Batch(
+        new_run, languages.total(), languages, {}, make, place_of(NO_LANE_FLAGS), conversation=None
+    )
+    return Again(batch, left_out)
+
+
+def run_again(settings: Settings, again: Again, how_to_go_on: str) -> Report:
+    """Judge them, and show how far that is.
+
+    Raises:
+        PromptmillError: nothing was queued, or it says what was, and how to go on.
+    """
+    batch = again.batch
+
+    async def run() -> Report:
+        with RunProgress(batch.run_id or "", batch.n_jobs) as progress:
+            return await run_jobs(settings, batch, progress, how_to_go_on)
+
+    return run_until_stopped(run())
+
+
+async def changes_of(
+    settings: Settings, run_id: str, new_run: str
+) -> tuple[VerdictChanges, Comparison]:
+    """Which verdicts of the run are others now, and whether that is more than chance.
+
+    Raises:
+        StoreError: the records cannot be read.
+    """
+    before = {job.job_id: job.verdict async for job in summaries_in(settings, run_id)}
+    first, second = Results(run_id), Results(new_run)
+    async for record in records_in(settings, run_id):
+        first.add(record)
+    pairs = []
+    async for record in records_in(settings, new_run):
+        second.add(record)
+        pairs.append((record.job.rescores or "", Summary.of(record)))
+    [comparison] = compare([first, second])
+    return VerdictChanges.of(before, pairs), comparison
+
+
+def _refuse_name(run_id: str, new_run: str) -> None:
+    if not is_identifier(new_run):
+        raise UsageError(f"{new_run!r} cannot name a run", fixes=[NAMES], note=_NOTHING)
+    if new_run == run_id:
+        raise UsageError(
+            "what is judged again is a run of its own, and cannot have the name of the first",
+            fixes=["give it another name with --run, or none"],
+            note=_NOTHING,
+        )
+
+
+def _refuse_without_answers(record: Record, run_id: str) -> None:
+    """Make sure that the run's records hold what a model said, and that it was run here.
+
+    Raises:
+        UsageError: they hold programs alone, or Gemini ran them.
+    """
+    if record.imported_from is not None:
+        raise UsageError(
+            f"run {run_id!r} was imported from {record.imported_from}, whose results hold programs and no answers",
+            fixes=[
+                "judge the programs as recorded replies:  promptmill eval TASKS --model replay:FILE"
+            ],
+            note=_NOTHING,
+        )
+    if record.job.code_execution:
+        raise UsageError(
+            f"the programs of run {run_id!r} were run by Gemini, and nothing was judged here that could be again",
+            note=_NOTHING,
+        )
+
+
+def _tasks_now(dataset: Path, new_run: str, settings: Settings) -> dict[str, PromptJob]:
+    """The job that each task would make now, by the task's id; of its limits, those that it sets itself."""
+    return {
+        task.id or "": task.to_job(new_run, max_attempts=1, limits=settings.limits)
+        for task in read_tasks(dataset)
+    }
+
+
+def _judged_again(
+    record: Record, new_run: str, conditions: Conditions, now: PromptJob | None
+) -> PromptJob:
+    try:
+        return judged_again(record, new_run, conditions, now)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        flag = f"--{str(fault['loc'][0]).replace('_', '-')}"
+        why = f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
+        raise UsageError(f"{flag} cannot be used: {why}", note=_NOTHING) from None
+
+
+def _jobs_in(path: Path) -> Iterator[PromptJob]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield PromptJob.model_validate_json(line)
