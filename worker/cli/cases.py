@@ -34,8 +34,6 @@ def failed_case(job: PromptJob, attempt: Attempt) -> Iterator[tuple[str, str]]:
     )
     if case is None:
         return
-    from jobs.checkers import checks_of
-
     check = checks_of(job.checker)[(case.check or 1) - 1]
     within = [n for n, one in enumerate(attempt.cases) if one.check == case.check].index(number)
     if check.kind == "matches_output" and check.cases[within].stdin:
