@@ -167,3 +167,18 @@ def test_many_cases_and_long_texts_are_looked_at_in_one_pass() -> None:
     assert [leak.text for leak in found] == [f"{_SECRET}7"]
     large = output(*[(f"{n}: {'so it goes on ' * 7_000}", False) for n in range(300)])
     assert len(leaks_of(a_job(large), f"print('7: {'so it goes on ' * 7_000}')", None)) == 1
+
+
+def test_a_number_that_python_does_not_spell_is_passed_over() -> None:
+    """Four thousand digits in a row of somebody else's would end each attempt at it with an error of ours."""
+    tests = f"assert factorial(3_000) == 0x{'f' * 5_000}\nassert name() == '{_SECRET}'\n"
+    [leak] = leaks_of(a_job(PassesTests(tests=tests)), f"NAME = '{_SECRET}'", None)
+    assert leak.text == _SECRET
+
+
+def test_a_text_that_nobody_closes_is_looked_at_once() -> None:
+    """Where each quote in it began another search, a single line of a dataset would hold its worker for hours."""
+    endless = "\\" + '\\"' * 200_000
+    tests = f'EXPECT_EQ(name(), "{_SECRET}");\nEXPECT_EQ(other(), "{endless}\n'
+    job = a_job(PassesTests(tests=tests), language=Language.CPP)
+    assert [leak.text for leak in leaks_of(job, f'"{_SECRET}"', None)] == [_SECRET]
