@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from config.settings import Settings
+from jobs.datasets import Task
+from jobs.datasets.named import place_of as file_of
 from jobs.datasets.readers import read_tasks
 from jobs.errors import UsageError
 from jobs.identifiers import is_identifier
@@ -55,7 +57,7 @@ async def jobs_of(
         DatasetError: the dataset cannot be used.
     """
     _refuse_name(run_id, new_run)
-    now = None if dataset is None else _tasks_now(dataset, new_run, settings)
+    now = None if dataset is None else _tasks_now(dataset)
     left_out: Counter[str] = Counter()
     languages: Counter[Language] = Counter()
     path = folder / "jobs.jsonl"
@@ -151,16 +153,13 @@ def _refuse_without_answers(record: Record, run_id: str) -> None:
         )
 
 
-def _tasks_now(dataset: Path, new_run: str, settings: Settings) -> dict[str, PromptJob]:
-    """The job that each task would make now, by the task's id; of its limits, those that it sets itself."""
-    return {
-        task.id or "": task.to_job(new_run, max_attempts=1, limits=settings.limits)
-        for task in read_tasks(dataset)
-    }
+def _tasks_now(dataset: Path) -> dict[str, Task]:
+    """The tasks, by their ids."""
+    return {task.id or "": task for task in read_tasks(file_of(dataset))}
 
 
 def _judged_again(
-    record: Record, new_run: str, conditions: Conditions, now: PromptJob | None
+    record: Record, new_run: str, conditions: Conditions, now: Task | None
 ) -> PromptJob:
     try:
         return judged_again(record, new_run, conditions, now)
