@@ -27,7 +27,7 @@ class Results:
 
     run_id: str
     tasks: dict[str, list[bool]] = field(default_factory=dict)
-    """Of each task, which of its judged samples were solved; empty where none was judged."""
+    """Of each task, which of its judged samples were solved; empty where none was judged or its row is left out."""
     asked: dict[str, bytes] = field(default_factory=dict)
     """Of each task, the hash of its prompt and check."""
     policies: set[str] = field(default_factory=set)
@@ -38,13 +38,16 @@ class Results:
         """Take in a record of the run."""
         task = record.job.task_id or record.job_id
         solved = self.tasks.setdefault(task, [])
+        self.asked[task] = _digest(record.job)
+        self.policies |= _policies(record)
+        self.limits.add(record.limits.to_json())
+        # As in its report: a row that says nothing of one model says nothing of two.
+        if record.job.excluded is not None:
+            return
         if record.verdict.is_scored:
             solved.append(record.verdict is Verdict.ACCEPTED)
         else:
             self.n_unscored += 1
-        self.asked[task] = _digest(record.job)
-        self.policies |= _policies(record)
-        self.limits.add(record.limits.to_json())
 
     def differences(self, other: Self) -> list[str]:
         """What was not the same for both, each in a line; empty where they may be compared."""
@@ -82,7 +85,7 @@ class Comparison(Wire):
     second: str
     n_tasks: int
     n_left_out: int
-    """Tasks that one of them has not, or of which it has judged nothing."""
+    """Tasks that one of them has not, of which it has judged nothing, or whose row it leaves out."""
     n_unscored: int
     """Jobs of the two that failed because of us."""
     gained: tuple[Flip, ...]
