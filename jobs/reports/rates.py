@@ -111,6 +111,8 @@ class RepairRound(Wire):
     attempt: int
     solved: int
     """Those whose latest attempt was accepted."""
+    rate: Rate
+    """Of these. It is less than that within so many attempts where later ones lost what others had."""
     solved_once: int
     """Those of which any attempt was: what the best attempt of each would come to."""
     gained: int

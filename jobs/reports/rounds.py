@@ -1,13 +1,15 @@
 """What each round of attempts did to the judged jobs of a run."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 from jobs.models import Attempt
 from jobs.outlines import OutlinedAttempt
 from jobs.stats import CurveBuilder, Round
 from jobs.verdicts import Verdict
 
-from .rates import FirstAgainstLast, RepairRound
+from .rates import FirstAgainstLast, Rate, RepairRound
 
 
 class RoundsBuilder:
@@ -20,11 +22,18 @@ class RoundsBuilder:
         self._cost_usd: list[float] = []
         self._gained = 0
         self._lost = 0
+        # Of each cluster, how many jobs it has, and by how many more stand solved after each attempt than before it.
+        self._n_jobs: Counter[str] = Counter()
+        self._changes: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
-    def add(self, attempts: Sequence[Attempt | OutlinedAttempt]) -> None:
-        """Count those of a job."""
+    def add(self, attempts: Sequence[Attempt | OutlinedAttempt], cluster: str) -> None:
+        """Count those of a job, given what it has in common with others."""
         course = [attempt.verdict is Verdict.ACCEPTED for attempt in attempts]
         self._curve.add(course)
+        self._n_jobs[cluster] += 1
+        for place, (before, after) in enumerate(pairwise([False, *course])):
+            if before is not after:
+                self._changes[cluster][place] += after - before
         if course and course[0] != course[-1]:
             self._gained += course[-1]
             self._lost += course[0]
@@ -45,16 +54,20 @@ class RoundsBuilder:
         """One for each attempt that any job had."""
         curve = self._curve.rounds()
         before = (0, *(counted.solved for counted in curve))
-        return tuple(
-            self._round(place, counted, counted.solved - before[place])
-            for place, counted in enumerate(curve)
-        )
+        solved: Counter[str] = Counter()
+        found = []
+        for place, counted in enumerate(curve):
+            solved.update({cluster: each[place] for cluster, each in self._changes.items()})
+            rate = Rate.over([(n, solved[cluster]) for cluster, n in self._n_jobs.items()])
+            found.append(self._round(place, counted, counted.solved - before[place], rate))
+        return tuple(found)
 
-    def _round(self, place: int, counted: Round, extra_passes: int) -> RepairRound:
+    def _round(self, place: int, counted: Round, extra_passes: int, rate: Rate) -> RepairRound:
         tokens, cost = self._tokens[place], self._cost_usd[place]
         is_worth_something = extra_passes > 0
         return RepairRound(
             attempt=place + 1,
+            rate=rate,
             n_attempts=self._n_attempts[place],
             tokens=tokens,
             cost_usd=cost,

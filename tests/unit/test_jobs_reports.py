@@ -79,6 +79,26 @@ def test_rows_of_one_cluster_are_not_taken_for_independent() -> None:
     assert any("2 clusters of 6 tasks" in line for line in report_lines(together))
 
 
+def test_what_stands_solved_after_an_attempt_has_the_interval_that_clusters_allow() -> None:
+    """Where an attempt lost what another had, ten samples of a task are still no ten tasks."""
+    jobs = [
+        PromptJob(
+            prompt="x", task_id=f"t/{number}", sample=sample, max_attempts=2, as_recorded=True
+        )
+        for number in range(4)
+        for sample in range(10)
+    ]
+    rounds = build_report(
+        [a_record(job, OK, WRONG) for job in jobs[:20]]
+        + [a_record(job, WRONG, OK) for job in jobs[20:30]]
+        + [a_record(job, WRONG, WRONG) for job in jobs[30:]]
+    ).rounds
+    assert [(each.rate.successes, each.rate.n) for each in rounds] == [(20, 40), (10, 40)]
+    for each in rounds:
+        alone = Rate.of(each.solved, 40)
+        assert each.rate.high - each.rate.low > 2 * (alone.high - alone.low)
+
+
 def test_a_run_without_records_has_rates_of_nothing() -> None:
     """Asking too early is no error, and 0 of 0 is not 0 %."""
     report = build_report([])

@@ -7,7 +7,7 @@ from jobs.reports.text import SIMULATED_NOTE
 
 from .gathered import Gathered
 from .markup import Markup, joined, table, tag, text, when
-from .plots import curve, percent, rates_of, verdicts
+from .plots import curve, percent, verdicts
 from .spreads import legend, seconds, times, tokens
 
 _SCALE = 200
@@ -69,7 +69,7 @@ def _is_warning(word: str, line: str) -> bool:
 
 
 def _headlines(report: Report) -> list[Markup]:
-    within, rates = len(report.solved_within), rates_of(report)
+    within, rates = len(report.solved_within), [each.rate for each in report.rounds]
     found = []
     if not rates:
         found.append(_card("Solved", "unknown", ("no job was judged",)))
@@ -270,13 +270,13 @@ def _rounds(report: Report) -> Markup:
             str(each.attempt),
             f"{each.n_attempts:,}",
             f"{each.solved:,}",
-            percent(rate.value or 0),
-            f"{100 * rate.low:.1f} to {100 * rate.high:.1f}",
+            percent(each.rate.value or 0),
+            f"{100 * each.rate.low:.1f} to {100 * each.rate.high:.1f}",
             f"{each.gained:,}",
             f"{each.kept:,}",
             f"{each.lost:,}",
         )
-        for each, rate in zip(report.rounds, rates_of(report), strict=True)
+        for each in report.rounds
     ]
     return table("Attempt by attempt", heads, rows)
 
