@@ -11,6 +11,7 @@ from jobs.stats import (
     pass_all_k,
     pass_at_k,
     percentile,
+    sign_flip_p,
 )
 from jobs.wire import Wire
 
@@ -172,12 +173,19 @@ class FirstAgainstLast(Wire):
     """Jobs that the last attempt solved, and the first did not."""
     lost: int
     p: float
-    """Exact McNemar."""
+    method: str
+    """What test that is: jobs that have a task or cluster in common are not taken for independent."""
 
     @classmethod
     def of(cls, gained: int, lost: int) -> Self:
-        """Given how many went either way."""
-        return cls(gained=gained, lost=lost, p=mcnemar_p(gained, lost))
+        """Given how many went either way, of jobs that are independent."""
+        return cls(gained=gained, lost=lost, p=mcnemar_p(gained, lost), method="exact McNemar")
+
+    @classmethod
+    def over(cls, gained: int, lost: int, clusters: Sequence[int]) -> Self:
+        """The same, given for each cluster how many more it gained than it lost."""
+        p, method = sign_flip_p(clusters), "sign flips of tasks or clusters"
+        return cls(gained=gained, lost=lost, p=p, method=method)
 
 
 class Percentiles(Wire):

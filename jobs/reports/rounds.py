@@ -79,4 +79,7 @@ class RoundsBuilder:
 
     def first_against_last(self) -> FirstAgainstLast:
         """What all repairs together did."""
-        return FirstAgainstLast.of(self._gained, self._lost)
+        if self._n_jobs.total() == len(self._n_jobs):
+            return FirstAgainstLast.of(self._gained, self._lost)
+        changes = [each.total() - each[0] for each in self._changes.values()]
+        return FirstAgainstLast.over(self._gained, self._lost, changes)

@@ -99,6 +99,18 @@ def test_what_stands_solved_after_an_attempt_has_the_interval_that_clusters_allo
         assert each.rate.high - each.rate.low > 2 * (alone.high - alone.low)
 
 
+def test_repairs_of_samples_of_one_task_are_no_proof_that_repairs_help() -> None:
+    """Ten samples that all gain tell as much as the one task that they are of."""
+    jobs = [PromptJob(prompt="x", task_id="t", sample=sample) for sample in range(10)]
+    several = build_report([a_record(job, WRONG, OK) for job in jobs]).first_against_last
+    assert (several.gained, several.lost, several.p) == (10, 0, 1)
+    assert several.method == "sign flips of tasks or clusters"
+    single = [job.model_copy(update={"task_id": f"t/{job.sample}"}) for job in jobs]
+    alone = build_report([a_record(job, WRONG, OK) for job in single]).first_against_last
+    assert alone.p < 0.01
+    assert alone.method == "exact McNemar"
+
+
 def test_a_run_without_records_has_rates_of_nothing() -> None:
     """Asking too early is no error, and 0 of 0 is not 0 %."""
     report = build_report([])
