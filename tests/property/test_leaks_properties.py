@@ -182,3 +182,12 @@ def test_a_text_that_nobody_closes_is_looked_at_once() -> None:
     tests = f'EXPECT_EQ(name(), "{_SECRET}");\nEXPECT_EQ(other(), "{endless}\n'
     job = a_job(PassesTests(tests=tests), language=Language.CPP)
     assert [leak.text for leak in leaks_of(job, f'"{_SECRET}"', None)] == [_SECRET]
+
+
+def test_secrets_that_begin_everywhere_in_a_text_are_not_tried_without_end() -> None:
+    """A row of a dataset could hold its worker for minutes at each attempt, by a prompt or by what models repeat."""
+    again = "abcd1" * 199_000
+    lengths = [(again[:n], False) for n in range(10, 200)]
+    job = a_job(output(*lengths, (_SECRET, False)), prompt=again)
+    code = f"print('{_SECRET}')\n# {again}"
+    assert [leak.text for leak in leaks_of(job, code, again)] == [_SECRET]

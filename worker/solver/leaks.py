@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import Literal
 
 from jobs.leaks import Leak
@@ -14,6 +16,8 @@ _MOST_FOUND = 10
 _SEARCHED_CHARACTERS = 262_144
 _SECRET_CHARACTERS = 200
 _MOST_SECRETS = 5_000
+# Of secrets that differ in their length alone, and a text that begins each of them everywhere.
+_MOST_TRIED = 200_000
 _KEY = 5
 _SHORTEST_LINE = 24
 _SHORTEST_STRUCTURE = 10
@@ -37,12 +41,13 @@ def leaks_of(job: PromptJob, code: str | None, feedback: str | None) -> tuple[Le
     """
     told = None if job.conversation.feedback == "oracle" else feedback
     secrets = list(_telling(secrets_of(job))) if code or told else []
-    if not secrets:
-        return ()
-    shown = {secret for text in shown_of(job) for secret in _found(secrets, _alike(text))}
-    left = [secret for secret in secrets if secret not in shown]
-    values = [secret for secret in left if secret.is_value]
-    return (*_leaks("feedback", left, told), *_leaks("answer", values, code))
+    values = [secret for secret in secrets if secret.is_value]
+    in_feedback, in_answer = _standing_in(told, secrets), _standing_in(code, values)
+    found = dict.fromkeys([*in_feedback, *in_answer])
+    # What may be told anyway is long, and of most attempts there is nothing to look for in it.
+    texts = map(_alike, shown_of(job)) if found else ()
+    shown = {secret for text in texts for secret in _found(found, text)}
+    return (*_leaks("feedback", in_feedback, shown), *_leaks("answer", in_answer, shown))
 
 
 def is_telling(secret: Secret) -> bool:
@@ -76,11 +81,15 @@ def _telling(secrets: Iterable[Secret]) -> Iterator[Secret]:
 
 
 def _leaks(
-    place: Literal["feedback", "answer"], secrets: Iterable[Secret], text: str | None
+    place: Literal["feedback", "answer"], found: Iterable[Secret], shown: AbstractSet[Secret]
 ) -> Iterator[Leak]:
-    found = _found(secrets, _alike(text[:_SEARCHED_CHARACTERS])) if text else []
-    for secret in found[:_MOST_FOUND]:
+    hidden = (secret for secret in found if secret not in shown)
+    for secret in islice(hidden, _MOST_FOUND):
         yield Leak(place=place, case=secret.case[:300], text=secret.text)
+
+
+def _standing_in(text: str | None, secrets: Iterable[Secret]) -> list[Secret]:
+    return _found(secrets, _alike(text[:_SEARCHED_CHARACTERS])) if text else []
 
 
 def _found(secrets: Iterable[Secret], text: str) -> list[Secret]:
@@ -90,12 +99,15 @@ def _found(secrets: Iterable[Secret], text: str) -> list[Secret]:
     for secret in secrets:
         by_length = by_key.setdefault(secret.text[:_KEY], {})
         by_length.setdefault(len(secret.text), {})[secret.text] = secret
+    tried = (
+        (place, by_text.get(text[place : place + length]))
+        for place in range(len(text) - _KEY + 1)
+        for length, by_text in by_key.get(text[place : place + _KEY], {}).items()
+    )
     found: dict[Secret, None] = {}
-    for place in range(len(text) - _KEY + 1):
-        for length, by_text in by_key.get(text[place : place + _KEY], {}).items():
-            candidate = by_text.get(text[place : place + length])
-            if candidate is not None and _is_whole(candidate.text, text, place):
-                found[candidate] = None
+    for place, candidate in islice(tried, _MOST_TRIED):
+        if candidate is not None and _is_whole(candidate.text, text, place):
+            found[candidate] = None
     return list(found)
 
 
