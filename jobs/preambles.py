@@ -2,8 +2,14 @@
 
 import re
 
-# Python refuses these below any other statement.
-_FUTURE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*(?:from __future__ import [^\n(]+\n)+")
+_NO_STATEMENTS = r"(?:[ \t]*(?:#[^\n]*)?\n)*+"
+_DOCSTRING = (
+    r"""(?:[rRuU]?(?:\"{3}(?s:.*?)\"{3}|'{3}(?s:.*?)'{3}|"[^"\n\\]+"|'[^'\n\\]+')[ \t]*\n)?"""
+)
+# Python refuses these below any other statement but a docstring.
+_FUTURE = re.compile(
+    rf"{_NO_STATEMENTS}{_DOCSTRING}(?:{_NO_STATEMENTS}from __future__ import (?:\([^)]*\)[^\n]*|[^\n(]+)\n)+"
+)
 
 
 def with_preamble(preamble: str, program: str) -> str:
