@@ -6,6 +6,7 @@ import pytest
 
 from jobs.models import Isolation, PromptJob, Record
 from jobs.reports import Rate, build_report
+from jobs.reports.junit import JUnitBuilder
 from jobs.reports.markdown import markdown_lines
 from jobs.reports.text import SIMULATED_NOTE, report_lines
 from jobs.usage import Usage
@@ -109,6 +110,19 @@ def test_repairs_of_samples_of_one_task_are_no_proof_that_repairs_help() -> None
     alone = build_report([a_record(job, WRONG, OK) for job in single]).first_against_last
     assert alone.p < 0.01
     assert alone.method == "exact McNemar"
+
+
+def test_rows_that_are_left_out_fail_no_suite_of_a_ci_server() -> None:
+    """A broken row would keep a build red for as long as it is in the file."""
+    builder = JUnitBuilder("run")
+    builder.add(record(OK, task="a"))
+    for verdicts, error in (((WRONG,), None), ((), "disk full")):
+        job = PromptJob(prompt="x", task_id="b", excluded="broken")
+        builder.add(a_record(job, *verdicts, error=error))
+    document = builder.document()
+    assert 'tests="3" failures="0" errors="0" skipped="2"' in document
+    assert document.count('<skipped message="its row is left out: broken" />') == 2
+    assert "<failure" not in document
 
 
 def test_a_run_without_records_has_rates_of_nothing() -> None:

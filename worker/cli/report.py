@@ -126,7 +126,7 @@ async def _junit(settings: Settings, run_id: str) -> tuple[str, int]:
     n_unscored = 0
     async for record in records_in(settings, run_id):
         builder.add(record)
-        n_unscored += not record.verdict.is_scored
+        n_unscored += record.job.excluded is None and not record.verdict.is_scored
     return builder.document(), n_unscored
 
 
