@@ -191,3 +191,13 @@ def test_secrets_that_begin_everywhere_in_a_text_are_not_tried_without_end() -> 
     job = a_job(output(*lengths, (_SECRET, False)), prompt=again)
     code = f"print('{_SECRET}')\n# {again}"
     assert [leak.text for leak in leaks_of(job, code, again)] == [_SECRET]
+
+
+def test_what_is_public_is_looked_through_at_once_however_long_it_is() -> None:
+    """Contests have inputs of megabytes, and each attempt at them that holds a secret would wait for seconds."""
+    long = "\n".join(f"line {n} x{_SECRET}x" for n in range(100_000))
+    public = Case(stdin=long, expect=f"{long}\nshown-90210-too", public=True)
+    hidden = [Case(expect=text, public=False) for text in (_SECRET, "shown-90210-too")]
+    job = a_job(MatchesOutput(cases=(public, *hidden)))
+    found = leaks_of(job, f"print('{_SECRET}', 'shown-90210-too')", None)
+    assert [leak.text for leak in found] == [_SECRET]

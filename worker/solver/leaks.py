@@ -1,8 +1,7 @@
 """Finds what of a hidden check stands in feedback or in an answer, with sense: not what could stand there by chance."""
 
 import re
-from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Literal
 
@@ -18,6 +17,7 @@ _SECRET_CHARACTERS = 200
 _MOST_SECRETS = 5_000
 # Of secrets that differ in their length alone, and a text that begins each of them everywhere.
 _MOST_TRIED = 200_000
+_MOST_LOOKED_FOR = 200
 _KEY = 5
 _SHORTEST_LINE = 24
 _SHORTEST_STRUCTURE = 10
@@ -43,10 +43,8 @@ def leaks_of(job: PromptJob, code: str | None, feedback: str | None) -> tuple[Le
     secrets = list(_telling(secrets_of(job))) if code or told else []
     values = [secret for secret in secrets if secret.is_value]
     in_feedback, in_answer = _standing_in(told, secrets), _standing_in(code, values)
-    found = dict.fromkeys([*in_feedback, *in_answer])
     # What may be told anyway is long, and of most attempts there is nothing to look for in it.
-    texts = map(_alike, shown_of(job)) if found else ()
-    shown = {secret for text in texts for secret in _found(found, text)}
+    shown = [_alike(text) for text in shown_of(job)] if in_feedback or in_answer else []
     return (*_leaks("feedback", in_feedback, shown), *_leaks("answer", in_answer, shown))
 
 
@@ -81,11 +79,25 @@ def _telling(secrets: Iterable[Secret]) -> Iterator[Secret]:
 
 
 def _leaks(
-    place: Literal["feedback", "answer"], found: Iterable[Secret], shown: AbstractSet[Secret]
+    place: Literal["feedback", "answer"], found: Iterable[Secret], shown: Sequence[str]
 ) -> Iterator[Leak]:
-    hidden = (secret for secret in found if secret not in shown)
+    hidden = (
+        secret
+        for secret in islice(found, _MOST_LOOKED_FOR)
+        if not any(_stands_in(secret, text) for text in shown)
+    )
     for secret in islice(hidden, _MOST_FOUND):
         yield Leak(place=place, case=secret.case[:300], text=secret.text)
+
+
+def _stands_in(secret: Secret, text: str) -> bool:
+    """Whether it is there as whole words, as far as was looked."""
+    place = -1
+    for _ in range(_MOST_LOOKED_FOR):
+        place = text.find(secret.text, place + 1)
+        if place < 0 or _is_whole(secret.text, text, place):
+            return place >= 0
+    return False
 
 
 def _standing_in(text: str | None, secrets: Iterable[Secret]) -> list[Secret]:
