@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from shlex import quote
 from typing import Annotated
 
 from pydantic import Field, JsonValue, model_validator
@@ -73,10 +74,10 @@ class Part(Wire):
 
     @property
     def in_words(self) -> str:
-        """The flags that mean it."""
+        """The flags that mean it, as a shell takes them."""
         words = [
-            *(f"--item {item}" for item in self.items),
-            *(f"--where {each.field}={each.value}" for each in self.where),
+            *(f"--item {quote(item)}" for item in self.items),
+            *(f"--where {quote(f'{each.field}={each.value}')}" for each in self.where),
             *([f"--shard {self.shard.number}/{self.shard.of}"] if self.shard else []),
             *([f"--limit {self.limit}"] if self.limit else []),
         ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from .clock import derived_id
+from .datasets import Task
 from .extraction_policies import ExtractionPolicy
 from .limits import Limits
 from .models import PromptJob, Record
@@ -40,17 +41,20 @@ def has_answers(record: Record) -> bool:
 
 
 def judged_again(
-    record: Record, run_id: str, conditions: Conditions, now: PromptJob | None = None
+    record: Record, run_id: str, conditions: Conditions, now: Task | None = None
 ) -> PromptJob:
     """The job of run `run_id` that gives the replies of `record` again; always the same one.
 
-    `now` is the job that its task would make today, whose check it then has, with all that the check goes by. What was
-    asked stays what it was.
+    `now` is its task as it is today, whose check it then has, with all that the check goes by, and the limits that the
+    task sets itself. What was asked stays what it was, and so do the other limits.
     """
-    job = record.job
+    job, limits = record.job, record.limits
     parts = (job.job_id,) if job.task_id is None else (job.task_id, job.sample)
-    newer = {} if now is None else {name: getattr(now, name) for name in _JUDGED_BY}
-    limits = record.limits if now is None or now.limits is None else now.limits
+    newer: dict[str, object] = {}
+    if now is not None:
+        today = now.to_job(run_id, max_attempts=job.max_attempts, limits=limits)
+        newer = {name: getattr(today, name) for name in _JUDGED_BY}
+        limits = now.limits.over(limits)
     changes = {
         "job_id": derived_id("job", run_id, *parts),
         "run_id": run_id,

@@ -58,7 +58,9 @@ class Watch:
                 raise unknown_run(self._run_id)
             run = Run(run_id=self._run_id, verdicts=dict(verdicts))
         ended = max(run.ended, verdicts.total())
-        is_quiet = run.open == 0 and ended + run.cancelled > 0
+        # One that was cancelled before workers had queued any of it has no job to count.
+        is_begun = ended + run.cancelled > 0 or run.state is RunState.CANCELLED
+        is_quiet = run.open == 0 and is_begun
         is_over = is_quiet and (self._was_quiet or is_forgotten)
         self._was_quiet = is_quiet
         return Standing(

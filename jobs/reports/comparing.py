@@ -30,7 +30,7 @@ class Results:
 
     run_id: str
     tasks: dict[str, list[bool]] = field(default_factory=dict)
-    """Of each task, which of its judged samples were solved; empty where none was judged."""
+    """Of each task, which of its judged samples were solved; empty where none was judged or its row is left out."""
     asked: dict[str, bytes] = field(default_factory=dict)
     """Of each task, the hash of its prompt, its check and what its programs are given."""
     policies: set[str] = field(default_factory=set)

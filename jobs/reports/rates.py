@@ -7,9 +7,11 @@ from typing import Self
 from jobs.stats import (
     clustered_error,
     clustered_interval,
+    mcnemar_p,
     pass_all_k,
     pass_at_k,
     percentile,
+    sign_flip_p,
 )
 from jobs.wire import Wire
 
@@ -110,6 +112,8 @@ class RepairRound(Wire):
     attempt: int
     solved: int
     """Those whose latest attempt was accepted."""
+    rate: Rate
+    """Of these. It is less than that within so many attempts where later ones lost what others had."""
     solved_once: int
     """Those of which any attempt was: what the best attempt of each would come to."""
     gained: int
@@ -170,7 +174,18 @@ class FirstAgainstLast(Wire):
     lost: int
     p: float
     method: str
-    """What test that is of."""
+    """What test that is: jobs that have a task or cluster in common are not taken for independent."""
+
+    @classmethod
+    def of(cls, gained: int, lost: int) -> Self:
+        """Given how many went either way, of jobs that are independent."""
+        return cls(gained=gained, lost=lost, p=mcnemar_p(gained, lost), method="exact McNemar")
+
+    @classmethod
+    def over(cls, gained: int, lost: int, clusters: Sequence[int]) -> Self:
+        """The same, given for each cluster how many more it gained than it lost."""
+        p, method = sign_flip_p(clusters), "sign flips of tasks or clusters"
+        return cls(gained=gained, lost=lost, p=p, method=method)
 
 
 class Percentiles(Wire):

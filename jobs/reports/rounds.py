@@ -1,14 +1,15 @@
 """What each round of attempts did to the judged jobs of a run."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 from jobs.models import Attempt
 from jobs.outlines import OutlinedAttempt
-from jobs.stats import CurveBuilder, Round, mcnemar_p, sign_flip_p
+from jobs.stats import CurveBuilder, Round
 from jobs.verdicts import Verdict
 
-from .rates import FirstAgainstLast, RepairRound
+from .rates import FirstAgainstLast, Rate, RepairRound
 
 
 class RoundsBuilder:
@@ -21,18 +22,21 @@ class RoundsBuilder:
         self._cost_usd: list[float] = []
         self._gained = 0
         self._lost = 0
+        # Of each cluster, how many jobs it has, and by how many more stand solved after each attempt than before it.
         self._n_jobs: Counter[str] = Counter()
-        self._turned: Counter[str] = Counter()
+        self._changes: defaultdict[str, Counter[int]] = defaultdict(Counter)
 
     def add(self, attempts: Sequence[Attempt | OutlinedAttempt], cluster: str) -> None:
-        """Count those of a job, which is not taken for independent of others of its cluster."""
+        """Count those of a job, given what it has in common with others."""
         course = [attempt.verdict is Verdict.ACCEPTED for attempt in attempts]
         self._curve.add(course)
         self._n_jobs[cluster] += 1
+        for place, (before, after) in enumerate(pairwise([False, *course])):
+            if before is not after:
+                self._changes[cluster][place] += after - before
         if course and course[0] != course[-1]:
             self._gained += course[-1]
             self._lost += course[0]
-            self._turned[cluster] += course[-1] - course[0]
         for place, attempt in enumerate(attempts):
             if place == len(self._n_attempts):
                 self._n_attempts.append(0)
@@ -50,16 +54,20 @@ class RoundsBuilder:
         """One for each attempt that any job had."""
         curve = self._curve.rounds()
         before = (0, *(counted.solved for counted in curve))
-        return tuple(
-            self._round(place, counted, counted.solved - before[place])
-            for place, counted in enumerate(curve)
-        )
+        solved: Counter[str] = Counter()
+        found = []
+        for place, counted in enumerate(curve):
+            solved.update({cluster: each[place] for cluster, each in self._changes.items()})
+            rate = Rate.over([(n, solved[cluster]) for cluster, n in self._n_jobs.items()])
+            found.append(self._round(place, counted, counted.solved - before[place], rate))
+        return tuple(found)
 
-    def _round(self, place: int, counted: Round, extra_passes: int) -> RepairRound:
+    def _round(self, place: int, counted: Round, extra_passes: int, rate: Rate) -> RepairRound:
         tokens, cost = self._tokens[place], self._cost_usd[place]
         is_worth_something = extra_passes > 0
         return RepairRound(
             attempt=place + 1,
+            rate=rate,
             n_attempts=self._n_attempts[place],
             tokens=tokens,
             cost_usd=cost,
@@ -71,11 +79,8 @@ class RoundsBuilder:
 
     def first_against_last(self) -> FirstAgainstLast:
         """What all repairs together did."""
-        gained, lost = self._gained, self._lost
-        if all(n == 1 for n in self._n_jobs.values()):
-            p, method = mcnemar_p(gained, lost), "exact McNemar"
-        else:
-            # In one order, whatever that of the records was.
-            turned = sorted(self._turned.values())
-            p, method = sign_flip_p(turned), "sign flips of tasks or their clusters"
-        return FirstAgainstLast(gained=gained, lost=lost, p=p, method=method)
+        if self._n_jobs.total() == len(self._n_jobs):
+            return FirstAgainstLast.of(self._gained, self._lost)
+        # In one order, whatever that of the records was.
+        changes = sorted(each.total() - each[0] for each in self._changes.values())
+        return FirstAgainstLast.over(self._gained, self._lost, changes)

@@ -47,6 +47,20 @@ def test_the_answers_of_a_run_are_judged_again_by_other_rules(project: Project) 
     assert "extraction" in refused.err
 
 
+def test_what_is_judged_again_is_never_mixed_with_another_run(project: Project) -> None:
+    """Changes of verdicts would be told of tasks that nobody judged before."""
+    for name, row in zip(("first", "second"), TASKS, strict=True):
+        project.write_rows(f"{name}.jsonl", [row])
+        project.write_rows("said.jsonl", recordings({row["id"]: [reply("print(1)")]}))
+        words = ("--model", "replay:said.jsonl", "--max-attempts", "1", "--run", name)
+        assert project.run("eval", f"{name}.jsonl", *words).code == 0
+    refused = project.run("rescore", "first", "--run", "second")
+    assert refused.code == 2
+    assert "'second' has records of jobs that are none of those that judge 'first'" in refused.err
+    assert "nothing was queued" in refused.err
+    assert len(project.records()) == 2
+
+
 def test_what_holds_no_answers_is_not_judged_again(bare_project: Project) -> None:
     """A program without the words around it says nothing of how programs are found."""
     row = '{"task_id": "t", "completion": "x", "result": "passed", "passed": true}\n'

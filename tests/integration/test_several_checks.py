@@ -170,3 +170,15 @@ async def test_a_checker_that_fails_is_no_fault_of_the_program(
     job = job_of(MatchesOutput(cases=(Case(expect=""),), checker=broken))
     with pytest.raises(UnusableTestsError, match="the checker of case 1"):
         await checked(sandbox, job, "print(1)")
+
+
+@pytest.mark.parametrize("expect", ["", "4 6"], ids=["nothing expected", "an example expected"])
+async def test_an_output_that_a_checker_breaks_on_is_wrong(sandbox: Sandbox, expect: str) -> None:
+    """Who printed nonsense would else be counted as our failure, and be in no rate."""
+    plain = "def check(stdin, stdout, expected):\n    return sum(map(int, stdout.split())) == int(stdin)\n"
+    job = job_of(MatchesOutput(cases=(Case(stdin="10", expect=expect),), checker=plain))
+    found = await checked(sandbox, job, "print('x')")
+    assert found.judgement.verdict is Verdict.WRONG_ANSWER
+    assert "ValueError" in found.judgement.explanation
+    assert "ValueError" not in told(job, found, "print('x')"), "the checker is hidden"
+    assert (await checked(sandbox, job, "print(5, 5)")).judgement.verdict is Verdict.ACCEPTED

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.errors import RunNotFoundError
+from jobs.feeding import hand_over
 from jobs.models import PromptJob
 from jobs.parts import Part
 from jobs.queue import JobQueue
@@ -81,6 +82,18 @@ async def test_a_run_that_stands_still_is_not_over_and_has_no_end_in_sight(queue
     await cancel_run(queue, "r", "no use")
     standing = [await watch.look(), await watch.look()][-1]
     assert (standing.is_over, standing.run.cancelled, standing.jobs) == (True, 1, 2)
+
+
+async def test_a_run_that_was_cancelled_before_any_of_it_was_queued_is_over(
+    queue: JobQueue,
+) -> None:
+    """Whoever watches it would wait for ever for jobs that nobody will queue."""
+    await hand_over(queue, "r", iter([a_job(0)]), at=None)
+    watch = Watch(queue, "r")
+    assert not [await watch.look(), await watch.look()][-1].is_over
+    await cancel_run(queue, "r", "no use")
+    standing = [await watch.look(), await watch.look()][-1]
+    assert (standing.is_over, standing.jobs, standing.ended) == (True, 0, 0)
 
 
 async def test_what_redis_has_forgotten_is_told_by_the_records(queue: JobQueue) -> None:

@@ -167,3 +167,37 @@ def test_many_cases_and_long_texts_are_looked_at_in_one_pass() -> None:
     assert [leak.text for leak in found] == [f"{_SECRET}7"]
     large = output(*[(f"{n}: {'so it goes on ' * 7_000}", False) for n in range(300)])
     assert len(leaks_of(a_job(large), f"print('7: {'so it goes on ' * 7_000}')", None)) == 1
+
+
+def test_a_number_that_python_does_not_spell_is_passed_over() -> None:
+    """Four thousand digits in a row of somebody else's would end each attempt at it with an error of ours."""
+    tests = f"assert factorial(3_000) == 0x{'f' * 5_000}\nassert name() == '{_SECRET}'\n"
+    [leak] = leaks_of(a_job(PassesTests(tests=tests)), f"NAME = '{_SECRET}'", None)
+    assert leak.text == _SECRET
+
+
+def test_a_text_that_nobody_closes_is_looked_at_once() -> None:
+    """Where each quote in it began another search, a single line of a dataset would hold its worker for hours."""
+    endless = "\\" + '\\"' * 200_000
+    tests = f'EXPECT_EQ(name(), "{_SECRET}");\nEXPECT_EQ(other(), "{endless}\n'
+    job = a_job(PassesTests(tests=tests), language=Language.CPP)
+    assert [leak.text for leak in leaks_of(job, f'"{_SECRET}"', None)] == [_SECRET]
+
+
+def test_secrets_that_begin_everywhere_in_a_text_are_not_tried_without_end() -> None:
+    """A row of a dataset could hold its worker for minutes at each attempt, by a prompt or by what models repeat."""
+    again = "abcd1" * 199_000
+    lengths = [(again[:n], False) for n in range(10, 200)]
+    job = a_job(output(*lengths, (_SECRET, False)), prompt=again)
+    code = f"print('{_SECRET}')\n# {again}"
+    assert [leak.text for leak in leaks_of(job, code, again)] == [_SECRET]
+
+
+def test_what_is_public_is_looked_through_at_once_however_long_it_is() -> None:
+    """Contests have inputs of megabytes, and each attempt at them that holds a secret would wait for seconds."""
+    long = "\n".join(f"line {n} x{_SECRET}x" for n in range(100_000))
+    public = Case(stdin=long, expect=f"{long}\nshown-90210-too", public=True)
+    hidden = [Case(expect=text, public=False) for text in (_SECRET, "shown-90210-too")]
+    job = a_job(MatchesOutput(cases=(public, *hidden)))
+    found = leaks_of(job, f"print('{_SECRET}', 'shown-90210-too')", None)
+    assert [leak.text for leak in found] == [_SECRET]

@@ -198,3 +198,17 @@ def test_text_in_markup_is_escaped_in_elements_and_in_attributes() -> None:
         tag("p", text("<b>&"), title='"><i>') == '<p title="&quot;&gt;&lt;i&gt;">&lt;b&gt;&amp;</p>'
     )
     assert "<b>" not in table("<b>", ("<b>",), [("<b>", "<b>")])
+
+
+def test_rows_that_are_left_out_are_told_with_the_score_that_they_would_change() -> None:
+    """A rate without its broken rows is no better than it is, and says which it is."""
+    broken = PromptJob(prompt="x", task_id="broken", cluster="c", excluded="broken")
+    others = [PromptJob(prompt="x", task_id=name, cluster="c") for name in ("one", "two")]
+    page = page_of([a_record(broken, WRONG), a_record(others[0], OK), a_record(others[1], OK)])
+    assert "1 of rows left out" in page
+    assert "1 job of rows left out (1 broken); with them 2 of 3 solved: 66.7" in page
+    assert "clustered by 1 clusters of 2 tasks" not in page, "one cluster has no error"
+    apart = [a_record(job.model_copy(update={"cluster": None}), WRONG) for job in others[:1]]
+    more = PromptJob(prompt="x", task_id="three", cluster="c")
+    page = page_of([*apart, a_record(others[1], OK), a_record(more, WRONG)])
+    assert "clustered by 2 clusters of 3 tasks" in page

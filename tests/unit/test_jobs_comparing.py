@@ -147,3 +147,15 @@ def test_another_set_of_tasks_is_told() -> None:
 def test_runs_of_the_same_conditions_are_compared_without_a_word() -> None:
     """A warning that comes always is read by nobody."""
     assert _run("a", [[True]]).differences(_run("b", [[False]])) == []
+
+
+def test_rows_that_a_run_leaves_out_are_in_no_comparison() -> None:
+    """A task that no program can solve, or that each does, moves both rates and says nothing of either."""
+    runs = [Results("a"), Results("b")]
+    for results, excluded in zip(runs, ("broken", None), strict=True):
+        for task, verdict in (("t/1", Verdict.ACCEPTED), ("t/2", Verdict.WRONG_ANSWER)):
+            why = excluded if task == "t/2" else None
+            job = PromptJob(prompt="x", task_id=task, excluded=why)
+            results.add(a_record(job, verdict))
+    [found] = compare(runs)
+    assert (found.n_tasks, found.n_left_out, found.first_rate, found.second_rate) == (1, 1, 1, 1)

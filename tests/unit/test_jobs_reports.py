@@ -95,6 +95,38 @@ def test_samples_that_repairs_turned_alike_are_one_observation() -> None:
     assert any("sign flips of tasks" in line for line in report_lines(build_report(records)))
 
 
+def test_what_stands_solved_after_an_attempt_has_the_interval_that_clusters_allow() -> None:
+    """Where an attempt lost what another had, ten samples of a task are still no ten tasks."""
+    jobs = [
+        PromptJob(
+            prompt="x", task_id=f"t/{number}", sample=sample, max_attempts=2, as_recorded=True
+        )
+        for number in range(4)
+        for sample in range(10)
+    ]
+    rounds = build_report(
+        [a_record(job, OK, WRONG) for job in jobs[:20]]
+        + [a_record(job, WRONG, OK) for job in jobs[20:30]]
+        + [a_record(job, WRONG, WRONG) for job in jobs[30:]]
+    ).rounds
+    assert [(each.rate.successes, each.rate.n) for each in rounds] == [(20, 40), (10, 40)]
+    for each in rounds:
+        alone = Rate.of(each.solved, 40)
+        assert each.rate.high - each.rate.low > 2 * (alone.high - alone.low)
+
+
+def test_repairs_of_samples_of_one_task_are_no_proof_that_repairs_help() -> None:
+    """Ten samples that all gain tell as much as the one task that they are of."""
+    jobs = [PromptJob(prompt="x", task_id="t", sample=sample) for sample in range(10)]
+    several = build_report([a_record(job, WRONG, OK) for job in jobs]).first_against_last
+    assert (several.gained, several.lost, several.p) == (10, 0, 1)
+    assert several.method == "sign flips of tasks or clusters"
+    single = [job.model_copy(update={"task_id": f"t/{job.sample}"}) for job in jobs]
+    alone = build_report([a_record(job, WRONG, OK) for job in single]).first_against_last
+    assert alone.p < 0.01
+    assert alone.method == "exact McNemar"
+
+
 def test_a_run_without_records_has_rates_of_nothing() -> None:
     """Asking too early is no error, and 0 of 0 is not 0 %."""
     report = build_report([])

@@ -122,10 +122,10 @@ def test_a_task_is_in_the_same_shard_for_good() -> None:
 
 def test_a_part_reads_as_the_flags_that_mean_it() -> None:
     """It stands in reports, and somebody will want to type it again."""
-    flags = PartFlags(limit=5, item=("a", "b"), where=("tag=x", "metadata.y=z=1"), shard="2/3")
+    flags = PartFlags(limit=5, item=("a", "b c"), where=("tag=x", "metadata.y=z=1"), shard="2/3")
     part = part_in(flags)
     assert part is not None
-    words = "--item a --item b --where tag=x --where metadata.y=z=1 --shard 2/3 --limit 5"
+    words = "--item a --item 'b c' --where tag=x --where metadata.y=z=1 --shard 2/3 --limit 5"
     assert part.in_words == words
     assert Part.model_validate_json(part.to_json()) == part
     assert part_in(PartFlags()) is None

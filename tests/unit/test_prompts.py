@@ -191,6 +191,22 @@ def test_both_ends_of_a_long_output_are_kept() -> None:
     assert "line 9999\n" in said
 
 
+@pytest.mark.parametrize("part", ["/a", "//a", "/a-/", "file://", "/a.java", "/a/b:"])
+def test_a_program_that_prints_nothing_but_paths_is_told_of_at_once(part: str) -> None:
+    """Where each slash began a search of its own, one MiB of them held the worker for hours."""
+    said = told(execution(part * 200_000, exit_code=1))
+    assert said.startswith("Attempt 1 of 3 failed (runtime error): exit code 1")
+    assert len(said) < 10_000
+
+
+def test_a_path_of_ours_is_not_told_and_one_of_the_programs_is() -> None:
+    """Where it lay differs from run to run, which a reader would take for a difference."""
+    said = told(
+        execution("/tmp/run-1/program.py file:///tmp/x/program.js data/program.py\n", exit_code=1)
+    )
+    assert "\nprogram.py program.js data/program.py\n" in said
+
+
 def test_a_forbidden_call_is_told_with_its_error_and_with_what_is_allowed() -> None:
     """A model that is only told no tries the next way around the wall, and uses up its attempts."""
     stderr = (

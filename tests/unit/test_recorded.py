@@ -110,6 +110,13 @@ def test_a_folder_with_several_runs_is_refused_by_their_names(tmp_path: Path) ->
     assert caught.value.facts["runs"] == "r, s"
 
 
+def test_a_model_that_is_named_of_a_folder_is_refused(tmp_path: Path) -> None:
+    """Whoever names one believes to have chosen, and would read the figures of another."""
+    (tmp_path / "j.json").write_bytes(write_record(recorded()))
+    with pytest.raises(UsageError, match="no model is chosen"):
+        load_recordings(tmp_path, "m-2")
+
+
 async def test_stored_answers_are_found_by_task_or_by_the_job_that_is_judged_again() -> None:
     """The second is the same reply as before, which simulates nothing and was paid for once."""
     store = MemoryRecordStore()

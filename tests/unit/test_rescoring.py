@@ -2,6 +2,7 @@
 
 import pytest
 
+from jobs.datasets import PartialLimits, Task
 from jobs.extraction_policies import ExtractionPolicy
 from jobs.languages import Language
 from jobs.limits import Limits
@@ -114,9 +115,24 @@ def test_a_job_is_judged_again_as_it_was_but_for_what_is_said() -> None:
 def test_a_newer_dataset_changes_the_check_and_not_what_was_asked() -> None:
     """The answers were given to the words of that time."""
     record = a_record(a_job(job_id="j"), WRONG)
-    now = a_job(prompt="y", checker={"kind": "passes_tests", "tests": "assert True"}, preamble="p")
+    now = Task(id="t", prompt="y", tests="assert True", preamble="p")
     job = judged_again(record, "again", Conditions(), now)
-    assert (job.prompt, job.checker, job.preamble) == ("x", now.checker, "p")
+    assert (job.prompt, job.checker, job.preamble) == ("x", now.judged_by, "p")
+
+
+def test_a_newer_dataset_leaves_the_limits_that_it_does_not_set() -> None:
+    """Verdicts that changed because of other limits would look like those of better checks."""
+    was = Limits(cpu_seconds=40, wall_seconds=80, memory_mib=700)
+    record = a_record(a_job(job_id="j"), WRONG).model_copy(update={"limits": was})
+    silent, strict = (
+        Task(id="t", prompt="x"),
+        Task(id="t", prompt="x", limits=PartialLimits(memory_mib=90)),
+    )
+    changed = Conditions(limits={"cpu_seconds": 5})
+    assert judged_again(record, "again", Conditions(), silent).limits == was
+    assert judged_again(record, "again", changed, strict).limits == was.model_copy(
+        update={"cpu_seconds": 5, "memory_mib": 90}
+    )
 
 
 def test_what_failed_because_of_us_has_no_answers_to_the_end() -> None:

@@ -274,7 +274,7 @@ def _in_batches(settings: Settings, batch: Batch, run: RunFlags, lane: LaneFlags
         raise UsageError(
             "a budget is held request by request, and --batch sends all of them at once",
             fixes=[
-                "limit what is sent:  --samples, --max-attempts, or a shorter file",
+                "limit what is sent:  --limit, --samples or --max-attempts",
                 "or leave out --batch",
             ],
             note="nothing was queued",

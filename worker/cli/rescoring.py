@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,8 +11,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from config.settings import Settings
+from jobs.datasets import Task
+from jobs.datasets.named import place_of as file_of
 from jobs.datasets.readers import read_tasks
-from jobs.errors import UsageError
+from jobs.errors import RunNotFoundError, UsageError
 from jobs.identifiers import is_identifier
 from jobs.languages import Language
 from jobs.models import PromptJob, Record
@@ -20,6 +24,7 @@ from jobs.rescoring import Conditions, VerdictChanges, has_answers, judged_again
 from jobs.summaries import Summary
 
 from .batch import NAMES, Batch
+from .errors import MixedRunError
 from .flags import NO_LANE_FLAGS
 from .looping import run_until_stopped
 from .placing import place_of
@@ -55,9 +60,10 @@ async def jobs_of(
         DatasetError: the dataset cannot be used.
     """
     _refuse_name(run_id, new_run)
-    now = None if dataset is None else _tasks_now(dataset, new_run, settings)
+    now = None if dataset is None else _tasks_now(dataset)
     left_out: Counter[str] = Counter()
     languages: Counter[Language] = Counter()
+    made: set[str] = set()
     path = folder / "jobs.jsonl"
     with path.open("w", encoding="utf-8") as file:
         async for record in records_in(settings, run_id):
@@ -71,12 +77,14 @@ async def jobs_of(
                 today = None if now is None else now[task or ""]
                 job = _judged_again(record, new_run, conditions, today)
                 languages[job.language] += 1
+                made.add(job.job_id)
                 file.write(f"{job.to_json()}\n")
     if not languages:
         why = ", ".join(f"{n} {reason}" for reason, n in left_out.items())
         raise UsageError(
             f"run {run_id!r} holds no answers that could be judged again: {why}", note=_NOTHING
         )
+    await _refuse_others(settings, run_id, new_run, made)
     make = partial(_jobs_in, path)
     batch = Batch(
         new_run, languages.total(), languages, {}, make, place_of(NO_LANE_FLAGS), conversation=None
@@ -130,6 +138,25 @@ def _refuse_name(run_id: str, new_run: str) -> None:
         )
 
 
+async def _refuse_others(
+    settings: Settings, run_id: str, new_run: str, made: AbstractSet[str]
+) -> None:
+    """Make sure that the new run has no records of other jobs than these.
+
+    Raises:
+        MixedRunError: it has.
+    """
+    with suppress(RunNotFoundError):
+        async for job in summaries_in(settings, new_run):
+            if job.job_id not in made:
+                raise MixedRunError(
+                    f"run {new_run!r} has records of jobs that are none of those that judge {run_id!r} again",
+                    facts={"task": job.task_id or job.job_id},
+                    fixes=["give the new run another name with --run, or none"],
+                    note=_NOTHING,
+                )
+
+
 def _refuse_without_answers(record: Record, run_id: str) -> None:
     """Make sure that the run's records hold what a model said, and that it was run here.
 
@@ -151,16 +178,13 @@ def _refuse_without_answers(record: Record, run_id: str) -> None:
         )
 
 
-def _tasks_now(dataset: Path, new_run: str, settings: Settings) -> dict[str, PromptJob]:
-    """The job that each task would make now, by the task's id; of its limits, those that it sets itself."""
-    return {
-        task.id or "": task.to_job(new_run, max_attempts=1, limits=settings.limits)
-        for task in read_tasks(dataset)
-    }
+def _tasks_now(dataset: Path) -> dict[str, Task]:
+    """The tasks, by their ids."""
+    return {task.id or "": task for task in read_tasks(file_of(dataset))}
 
 
 def _judged_again(
-    record: Record, new_run: str, conditions: Conditions, now: PromptJob | None
+    record: Record, new_run: str, conditions: Conditions, now: Task | None
 ) -> PromptJob:
     try:
         return judged_again(record, new_run, conditions, now)

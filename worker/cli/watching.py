@@ -31,12 +31,14 @@ def watch_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
     """Show how far a run is until it is over: the share solved with its interval, the time left, what it has used.
 
     Whoever watches changes nothing, and may stop at any time. Exit code 5 if some jobs failed because of us or were
-    cancelled.
+    cancelled, or the run was.
 
     Args:
         run_id: its name.
         json: a JSON object a line, whenever something has changed.
     """
+    from jobs.runs import RunState
+
     from .looping import run_until_stopped
 
     settings = read_settings(flags, quiet=True)
@@ -50,7 +52,7 @@ def watch_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
         ) from None
     if not json:
         talk(escaped(f"it is over; what it came to:  promptmill report {run_id}"))
-    is_whole = not last.unscored and not last.run.cancelled
+    is_whole = not (last.unscored or last.run.cancelled or last.run.state is RunState.CANCELLED)
     return ExitCode.OK if is_whole else ExitCode.INCOMPLETE
 
 

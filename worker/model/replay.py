@@ -81,7 +81,7 @@ def load_recordings(path: Path | Traversable, model: str | None = None) -> Recor
     """
     try:
         if isinstance(path, Path) and path != Path() and path.is_dir():
-            return _in_folder(path)
+            return _in_folder(path, model)
         lines, problems = _in_file(path)
     except OSError as error:
         raise UsageError(
@@ -162,13 +162,18 @@ def _in_file(path: Path | Traversable) -> tuple[dict[int, list[Recorded]], dict[
     return found, problems
 
 
-def _in_folder(folder: Path) -> RecordingsInMemory:
+def _in_folder(folder: Path, model: str | None) -> RecordingsInMemory:
     """The replies in a folder of records: one file each, beside each other or in shards as the record store has them.
 
     Raises:
-        UsageError: they are not those of one run.
+        UsageError: they are not those of one run; or a model is named, of which a run has one.
         RecordDamagedError: one cannot be read.
     """
+    if model is not None:
+        raise UsageError(
+            f"{str(folder)!r} is a folder of records, which are those of one run: no model is chosen of it",
+            fixes=(f"leave out '#{model}':  --model replay:{folder}",),
+        )
     beside, in_shards = folder.glob("[!.]*.json"), folder.glob("[0-9a-f][0-9a-f]/[!.]*.json")
     paths = sorted([*beside, *in_shards])
     records = [read_record(path.read_bytes(), str(path)) for path in paths]

@@ -216,15 +216,32 @@ async def _word_of_checker(
 ) -> Word | None:
     """What the check's own program says of an output; None where it has none, or the output is not what decides.
 
+    An output that it breaks on is wrong, if it has a word for the one that is expected: else whoever prints what it
+    cannot read would have a failure of ours in place of a wrong answer.
+
     Raises:
-        UnusableTestsError: it says nothing of it.
+        UnusableTestsError: it says nothing of either.
     """
     if checker.checker is None or execution.exit_code != 0 or execution.limit_hit is not None:
         return None
+    said = await _asked(checker, number, execution.stdout, runner)
+    if isinstance(said, Word):
+        return said
+    expected = checker.cases[number].expect
+    if isinstance(await _asked(checker, number, expected, runner), Word):
+        return Word(f"the checker says nothing of such an output: {said}")
+    raise UnusableTestsError(
+        f"the checker of {checker.name_of(number)} does not say whether an output is right: its `check` has to return "
+        f"true, false or a text that says what is wrong: {said}"
+    )
+
+
+async def _asked(checker: MatchesOutput, number: int, output: str, runner: Runner) -> Word | str:
+    """What the check's own program says of an output, or why it says nothing."""
     case = checker.cases[number]
-    asked = Call(arguments=(case.stdin, execution.stdout, case.expect))
+    asked = Call(arguments=(case.stdin, output, case.expect))
     said = await runner.run(
-        ExecutableCode(language=Language.PYTHON, code=checker.checker),
+        ExecutableCode(language=Language.PYTHON, code=checker.checker or ""),
         _CHECKER_LIMITS,
         stdin="",
         harness=Harness(calls=CallInputs(entry_point=_CHECK, calls=(asked,))),
@@ -236,10 +253,7 @@ async def _word_of_checker(
     if answer.value is False or (isinstance(answer.value, str) and answer.value):
         return Word(answer.value or "the checker says that it is wrong")
     last_words = one_line(said.stderr.rstrip().rpartition("\n")[2])
-    raise UnusableTestsError(
-        f"the checker of {checker.name_of(number)} does not say whether an output is right: its `check` has to return "
-        f"true, false or a text that says what is wrong: {answer.error or answer.unfit or last_words or 'it did not'}"
-    )
+    return answer.error or answer.unfit or last_words or "it did not"
 
 
 def _case_of(checker: MatchesOutput, one: Checked) -> Case:

@@ -5,6 +5,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import assert_never
@@ -23,8 +24,9 @@ from jobs.languages import Language
 from jobs.models import PromptJob
 
 _LONGEST_PARSED = 262_144
+# What is escaped is passed over as a whole: of a text that nobody closes, not each quote begins another search.
 _LITERAL = re.compile(
-    r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\[[^\[\]()$\n]*\]|(?<![\w.])-?\d[\d_.]*"""
+    r"""("(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'|\[[^\[\]()$\n]*\]|(?<![\w.])-?\d[\d_.]*)|\\."""
 )
 _COMPARES = re.compile(r"\b(?:assert|expect|should|equal|require)|[=!]=|\[\[", re.IGNORECASE)
 
@@ -124,7 +126,7 @@ def _values_of(tests: str, language: Language) -> Iterator[Secret]:
         return
     for number, line in enumerate(tests.split("\n"), 1):
         # What is expected stands last in most languages.
-        if _COMPARES.search(line) and (found := _LITERAL.findall(line)):
+        if _COMPARES.search(line) and (found := [*filter(None, _LITERAL.findall(line))]):
             yield Secret(f"line {number}", found[-1].strip("\"'"), is_value=True)
 
 
@@ -155,4 +157,6 @@ def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield from _spellings(value)
     elif not isinstance(value, bool | None):
-        yield repr(value)
+        # Python refuses to spell a number of thousands of digits in tens, however short it is in the source.
+        with suppress(ValueError):
+            yield repr(value)

@@ -1,7 +1,8 @@
 """Finds what of a hidden check stands in feedback or in an answer, with sense: not what could stand there by chance."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Literal
 
 from jobs.leaks import Leak
@@ -14,6 +15,9 @@ _MOST_FOUND = 10
 _SEARCHED_CHARACTERS = 262_144
 _SECRET_CHARACTERS = 200
 _MOST_SECRETS = 5_000
+# Of secrets that differ in their length alone, and a text that begins each of them everywhere.
+_MOST_TRIED = 200_000
+_MOST_LOOKED_FOR = 200
 _KEY = 5
 _SHORTEST_LINE = 24
 _SHORTEST_STRUCTURE = 10
@@ -37,12 +41,11 @@ def leaks_of(job: PromptJob, code: str | None, feedback: str | None) -> tuple[Le
     """
     told = None if job.conversation.feedback == "oracle" else feedback
     secrets = list(_telling(secrets_of(job))) if code or told else []
-    if not secrets:
-        return ()
-    shown = {secret for text in shown_of(job) for secret in _found(secrets, _alike(text))}
-    left = [secret for secret in secrets if secret not in shown]
-    values = [secret for secret in left if secret.is_value]
-    return (*_leaks("feedback", left, told), *_leaks("answer", values, code))
+    values = [secret for secret in secrets if secret.is_value]
+    in_feedback, in_answer = _standing_in(told, secrets), _standing_in(code, values)
+    # What may be told anyway is long, and of most attempts there is nothing to look for in it.
+    shown = [_alike(text) for text in shown_of(job)] if in_feedback or in_answer else []
+    return (*_leaks("feedback", in_feedback, shown), *_leaks("answer", in_answer, shown))
 
 
 def is_telling(secret: Secret) -> bool:
@@ -76,11 +79,29 @@ def _telling(secrets: Iterable[Secret]) -> Iterator[Secret]:
 
 
 def _leaks(
-    place: Literal["feedback", "answer"], secrets: Iterable[Secret], text: str | None
+    place: Literal["feedback", "answer"], found: Iterable[Secret], shown: Sequence[str]
 ) -> Iterator[Leak]:
-    found = _found(secrets, _alike(text[:_SEARCHED_CHARACTERS])) if text else []
-    for secret in found[:_MOST_FOUND]:
+    hidden = (
+        secret
+        for secret in islice(found, _MOST_LOOKED_FOR)
+        if not any(_stands_in(secret, text) for text in shown)
+    )
+    for secret in islice(hidden, _MOST_FOUND):
         yield Leak(place=place, case=secret.case[:300], text=secret.text)
+
+
+def _stands_in(secret: Secret, text: str) -> bool:
+    """Whether it is there as whole words, as far as was looked."""
+    place = -1
+    for _ in range(_MOST_LOOKED_FOR):
+        place = text.find(secret.text, place + 1)
+        if place < 0 or _is_whole(secret.text, text, place):
+            return place >= 0
+    return False
+
+
+def _standing_in(text: str | None, secrets: Iterable[Secret]) -> list[Secret]:
+    return _found(secrets, _alike(text[:_SEARCHED_CHARACTERS])) if text else []
 
 
 def _found(secrets: Iterable[Secret], text: str) -> list[Secret]:
@@ -90,12 +111,15 @@ def _found(secrets: Iterable[Secret], text: str) -> list[Secret]:
     for secret in secrets:
         by_length = by_key.setdefault(secret.text[:_KEY], {})
         by_length.setdefault(len(secret.text), {})[secret.text] = secret
+    tried = (
+        (place, by_text.get(text[place : place + length]))
+        for place in range(len(text) - _KEY + 1)
+        for length, by_text in by_key.get(text[place : place + _KEY], {}).items()
+    )
     found: dict[Secret, None] = {}
-    for place in range(len(text) - _KEY + 1):
-        for length, by_text in by_key.get(text[place : place + _KEY], {}).items():
-            candidate = by_text.get(text[place : place + length])
-            if candidate is not None and _is_whole(candidate.text, text, place):
-                found[candidate] = None
+    for place, candidate in islice(tried, _MOST_TRIED):
+        if candidate is not None and _is_whole(candidate.text, text, place):
+            found[candidate] = None
     return list(found)
 
 

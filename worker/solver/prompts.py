@@ -30,8 +30,9 @@ from .tracebacks import Failure, Frame, failure_of
 
 _LINES_AROUND = 2
 _FRAMES_SHOWN = 5
-# Where a program lay is our business, and differs from run to run.
-_PATH = re.compile(r"(?:file://)?(?:/[\w.-]+)+/(program(?:_test)?\.\w+|\w+\.java)\b")
+# Where a program lay is our business, and differs from run to run. In the middle of a path no search begins: a program
+# may print nothing but slashes.
+_PATH = re.compile(r"(?<![\w.-])(?:file://)?(?:/[\w.-]+)+/(program(?:_test)?\.\w+|\w+\.java)\b")
 
 _ANEW = "Give the whole corrected program in one code block."
 _RUN_ANEW = "Run the whole corrected program."

@@ -1,13 +1,13 @@
 """What the page says before its table of jobs: the figures, their plots, and what they rest on."""
 
-from jobs.reports import Rate, Report
+from jobs.reports import Rate, Report, clusters_in_words, excluded_in_words
 from jobs.reports.conduct import told_of_conduct
 from jobs.reports.rates import FirstAgainstLast
 from jobs.reports.text import SIMULATED_NOTE
 
 from .gathered import Gathered
 from .markup import Markup, joined, table, tag, text, when
-from .plots import curve, percent, rates_of, verdicts
+from .plots import curve, percent, verdicts
 from .spreads import legend, seconds, times, tokens
 
 _SCALE = 200
@@ -69,7 +69,7 @@ def _is_warning(word: str, line: str) -> bool:
 
 
 def _headlines(report: Report) -> list[Markup]:
-    within, rates = len(report.solved_within), rates_of(report)
+    within, rates = len(report.solved_within), [each.rate for each in report.rounds]
     found = []
     if not rates:
         found.append(_card("Solved", "unknown", ("no job was judged",)))
@@ -81,7 +81,10 @@ def _headlines(report: Report) -> list[Markup]:
         found.append(_gained(report.first_against_last))
     n_unscored = len(report.unscored)
     remark = f"{n_unscored:,} failed because of us" if n_unscored else "none failed because of us"
-    found.append(_card("Judged", f"{report.n_scored:,}", (f"of {report.n_jobs:,} jobs", remark)))
+    told = [f"of {report.n_jobs:,} jobs", remark]
+    if report.excluded is not None:
+        told.append(f"{report.excluded.n_jobs:,} of rows left out")
+    found.append(_card("Judged", f"{report.n_scored:,}", tuple(told)))
     return found
 
 
@@ -215,11 +218,12 @@ def _grounds(report: Report, gathered: Gathered) -> list[Markup]:
                 for limits in gathered.limits
             )
         ),
+        "Not in any rate": _excluded(report),
         "Over their time": " ".join(
             line for word, line in told_of_conduct(report.conduct) if word == "time"
         ),
         "Standard error": (
-            f"{percent(report.solved_error)}, clustered by {report.n_tasks:,} tasks"
+            f"{percent(report.solved_error)}, clustered by {clusters_in_words(report)}"
             if report.solved_error is not None
             else ""
         ),
@@ -230,6 +234,16 @@ def _grounds(report: Report, gathered: Gathered) -> list[Markup]:
         for name, words in facts.items()
         if words
     ]
+
+
+def _excluded(report: Report) -> str:
+    """Which rows are left out, and the share of solved jobs with them."""
+    if report.excluded is None:
+        return ""
+    rate = report.excluded.solved_with_them
+    solved = f"with them {rate.successes:,} of {rate.n:,} solved: {percent(rate.value or 0)}"
+    interval = f"{_INTERVAL} {100 * rate.low:.1f} to {100 * rate.high:.1f}"
+    return f"{excluded_in_words(report.excluded)}; {solved}, {interval}"
 
 
 def _feedback(report: Report, gathered: Gathered) -> str:
@@ -256,13 +270,13 @@ def _rounds(report: Report) -> Markup:
             str(each.attempt),
             f"{each.n_attempts:,}",
             f"{each.solved:,}",
-            percent(rate.value or 0),
-            f"{100 * rate.low:.1f} to {100 * rate.high:.1f}",
+            percent(each.rate.value or 0),
+            f"{100 * each.rate.low:.1f} to {100 * each.rate.high:.1f}",
             f"{each.gained:,}",
             f"{each.kept:,}",
             f"{each.lost:,}",
         )
-        for each, rate in zip(report.rounds, rates_of(report), strict=True)
+        for each in report.rounds
     ]
     return table("Attempt by attempt", heads, rows)
 

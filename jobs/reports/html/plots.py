@@ -51,20 +51,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
-def rates_of(report: Report) -> list[Rate]:
-    """The rate after each round. It is less than that within so many attempts where later ones lost what others had."""
-    within = dict(enumerate(report.solved_within, 1))
-    return [
-        within[each.attempt]
-        if within[each.attempt].successes == each.solved
-        else Rate.of(each.solved, report.n_scored)
-        for each in report.rounds
-    ]
-
-
 def curve(report: Report) -> Markup:
     """The share that is solved after each round, with its interval, and below what the round gained and lost."""
-    rates = rates_of(report)
+    rates = [each.rate for each in report.rounds]
     step = (WIDTH - _LEFT - _RIGHT) / len(rates)
     xs = [_LEFT + (i + 0.5) * step for i in range(len(rates))]
     points = [(x, _y(rate.value or 0)) for x, rate in zip(xs, rates, strict=True)]
