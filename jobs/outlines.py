@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from .conversations import End
@@ -94,6 +94,8 @@ class Outline(Partial):
     imported_from: str | None = None
     usage: Usage
     cost_usd: float | None = None
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
 
     @classmethod
     def of(cls, record: Record) -> Self:

@@ -2,8 +2,22 @@
 
 import re
 
-# Python refuses these below any other statement.
-_FUTURE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*(?:from __future__ import [^\n(]+\n)+")
+# Nothing is tried twice, or a megabyte of empty lines would take hours.
+_NO_CODE = r"(?:[ \t]*+(?:#[^\n]*+)?\r?\n)*+"
+_DOCSTRING = (
+    r"[rRuU]?(?:"
+    r'"""(?:[^"\\]|\\.|"(?!""))*+"""'
+    r"|'''(?:[^'\\]|\\.|'(?!''))*+'''"
+    r'|"(?!"")(?:[^"\\\n]|\\.)*+"'
+    r"|'(?!'')(?:[^'\\\n]|\\.)*+'"
+    r")[ \t]*+(?:#[^\n]*+)?\r?\n"
+)
+# Python refuses these below any statement but a docstring.
+_FUTURE = re.compile(
+    rf"{_NO_CODE}(?:{_DOCSTRING})?+"
+    rf"(?:{_NO_CODE}from __future__ import (?:\([^()]*+\)[^\n]*+|[^\n(]++)\n)++",
+    re.DOTALL,
+)
 
 
 def with_preamble(preamble: str, program: str) -> str:

@@ -90,6 +90,10 @@ class Task(RowCheck):
         for number, each in enumerate(self.checks, 1):
             if not each.has_check:
                 raise ValueError(f"check {number} says nothing of what is right")
+            if each.stdin and each.expected is None:
+                raise ValueError(
+                    f'"stdin" of check {number} goes with its "expect"; for tests and calls give it to the row'
+                )
         # Tests are read at length, which is done once.
         for each in self._own if info.context is not KNOWN_TO_FIT else ():
             if why := each.why_not_in(self.language):

@@ -53,7 +53,10 @@ class Written(Wire):
 
 
 class UnitFile(Written):
-    """A file of tests as a runner of tests takes it, which imports the program as `solution` or `program`."""
+    """A file of tests as a runner of tests takes it.
+
+    One in Python imports the program as `solution` or `program`; one for Node.js has its functions by name.
+    """
 
     code: Source
     runner: Literal["unittest", "pytest", "node:test"]

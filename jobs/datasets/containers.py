@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from itertools import repeat
 from pathlib import Path, PurePath
 from typing import IO, Any
 
@@ -106,7 +107,11 @@ def _csv_rows(lines: Iterable[str], name: str) -> Iterator[str]:
                 fixes=["name the columns in the first line, such as  id,prompt,stdin,expect"],
                 note=_NOTHING,
             )
+        n_passed = 0
         for row in reader:
+            # A row is told of by the line that it ends on, of which cells may have several.
+            yield from repeat("", reader.line_num - n_passed - 1)
+            n_passed = reader.line_num
             if "" in row:
                 raise DatasetError(
                     f"{name}: the row that ends on line {reader.line_num} has more cells than there are columns",
@@ -140,9 +145,10 @@ def _parquet_rows(file: IO[bytes], name: str) -> Iterator[str]:
 def of_columns(row: dict[str, Any]) -> dict[str, Any]:
     """A row of a table that is none of anybody's format: columns by our names, `stdout`, and what else is known."""
     known = {*Task.model_fields, *(field.alias for field in Task.model_fields.values())}
-    task = {
-        "expect" if key == "stdout" else key: row[key] for key in row if key in known | {"stdout"}
-    }
-    others = {key: value for key, value in row.items() if key not in task and key != "stdout"}
-    metadata = {**others, **(task.get("metadata") or {})}
-    return {**task, "metadata": metadata} if metadata else task
+    task = {key: value for key, value in row.items() if key in known}
+    others = {key: value for key, value in row.items() if key not in known}
+    if "stdout" in others and "expect" not in task:
+        task["expect"] = others.pop("stdout")
+    told = task.get("metadata") or {}
+    # What is no object is refused with its line.
+    return {**task, "metadata": {**others, **told}} if isinstance(told, dict) else task

@@ -72,7 +72,12 @@ class Reading:
             return line
         if not isinstance(row, dict):
             return line
-        return json.dumps(of_columns(row) if self.form is None else _made(self.form, row))
+        made = of_columns(row) if self.form is None else _made(self.form, row)
+        try:
+            return json.dumps(made)
+        except RecursionError:
+            # A little of what can be read cannot be written; read as it is, it is refused as well.
+            return line
 
 
 AS_IT_IS = Reading()
@@ -114,6 +119,8 @@ def _made(form: Format, row: Mapping[str, Any]) -> dict[str, Any]:
         raise ForeignRowError(f"the key {error} is missing") from None
     except (TypeError, AttributeError, ValueError, IndexError) as error:
         raise ForeignRowError(f"it is made otherwise: {error}") from None
+    except RecursionError:
+        raise ForeignRowError("it is nested too deeply") from None
     if isinstance(task.get("id"), int):
         task["id"] = str(task["id"])
     return {key: value for key, value in task.items() if value not in (None, {}, [])}

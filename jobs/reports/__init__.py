@@ -221,8 +221,8 @@ class ReportBuilder:
         # As recorded, there may be as many as a job may have, and are as many as there were.
         may_be = len(record.attempts) if record.job.as_recorded else record.job.max_attempts
         self._most_attempts = max(self._most_attempts, may_be)
-        self._rounds.add(record.attempts)
         task = record.job.task_id or record.job_id
+        self._rounds.add(record.attempts, record.job.cluster or task)
         self._tasks.setdefault(task, Counter())[record.solved_at] += 1
         if record.job.cluster is not None:
             self._clusters[task] = record.job.cluster

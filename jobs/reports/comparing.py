@@ -1,6 +1,8 @@
 """Whether two runs differ by more than chance, task by task."""
 
 import hashlib
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -17,6 +19,7 @@ from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
 from . import natural_order
+from .rates import grouped
 
 _SIGNIFICANT = 0.05
 
@@ -29,19 +32,27 @@ class Results:
     tasks: dict[str, list[bool]] = field(default_factory=dict)
     """Of each task, which of its judged samples were solved; empty where none was judged."""
     asked: dict[str, bytes] = field(default_factory=dict)
-    """Of each task, the hash of its prompt and check."""
+    """Of each task, the hash of its prompt, its check and what its programs are given."""
     policies: set[str] = field(default_factory=set)
     limits: set[str] = field(default_factory=set)
+    excluded: set[str] = field(default_factory=set)
+    """Tasks that are left out of its score."""
+    clusters: dict[str, str] = field(default_factory=dict)
+    """Of tasks that name one, the cluster."""
     n_unscored: int = 0
 
     def add(self, record: Record) -> None:
         """Take in a record of the run."""
         task = record.job.task_id or record.job_id
         solved = self.tasks.setdefault(task, [])
-        if record.verdict.is_scored:
+        if record.job.excluded is not None:
+            self.excluded.add(task)
+        elif record.verdict.is_scored:
             solved.append(record.verdict is Verdict.ACCEPTED)
         else:
             self.n_unscored += 1
+        if record.job.cluster is not None:
+            self.clusters[task] = record.job.cluster
         self.asked[task] = _digest(record.job)
         self.policies |= _policies(record)
         self.limits.add(record.limits.to_json())
@@ -82,7 +93,7 @@ class Comparison(Wire):
     second: str
     n_tasks: int
     n_left_out: int
-    """Tasks that one of them has not, or of which it has judged nothing."""
+    """Tasks that one of them has not, of which it has judged nothing, or which it leaves out of its score."""
     n_unscored: int
     """Jobs of the two that failed because of us."""
     gained: tuple[Flip, ...]
@@ -120,15 +131,20 @@ def compare(runs: Sequence[Results]) -> list[Comparison]:
 
 def _paired(first: Results, second: Results) -> Comparison:
     every = first.tasks.keys() | second.tasks.keys()
-    names = sorted(
-        (name for name in every if first.tasks.get(name) and second.tasks.get(name)),
-        key=natural_order,
-    )
+    judged = (name for name in every if first.tasks.get(name) and second.tasks.get(name))
+    names = sorted({*judged} - first.excluded - second.excluded, key=natural_order)
     flips = [Flip(task_id=n, first=_share(first, n), second=_share(second, n)) for n in names]
     gained = tuple(flip for flip in flips if flip.second > flip.first)
     lost = tuple(flip for flip in flips if flip.second < flip.first)
+    clusters = {**second.clusters, **first.clusters}
+    of_cluster = grouped(
+        (clusters.get(flip.task_id, flip.task_id), flip.second - flip.first) for flip in flips
+    )
     are_single = all(len(run.tasks[name]) == 1 for run in (first, second) for name in names)
-    (low, high), p, method = _tested(flips, are_single=are_single)
+    if are_single and len(of_cluster) == len(flips):
+        (low, high), p, method = _of_pairs(flips)
+    else:
+        (low, high), p, method = _of_clusters(of_cluster)
     n = len(flips)
     return Comparison(
         first=first.run_id,
@@ -152,17 +168,28 @@ def _paired(first: Results, second: Results) -> Comparison:
     )
 
 
-def _tested(flips: Sequence[Flip], *, are_single: bool) -> tuple[tuple[float, float], float, str]:
-    if are_single:
-        both = sum(flip.first == flip.second == 1 for flip in flips)
-        only_first = sum(flip.first > flip.second for flip in flips)
-        only_second = sum(flip.second > flip.first for flip in flips)
-        neither = len(flips) - both - only_first - only_second
-        interval = paired_interval(both, only_first, only_second, neither)
-        return interval, mcnemar_p(only_first, only_second), "exact McNemar, Newcombe's interval"
-    differences = [flip.second - flip.first for flip in flips]
-    interval = bootstrap_interval(differences) or (-1.0, 1.0)
-    return interval, sign_flip_p(differences), "sign flips of tasks, bootstrap over tasks"
+def _of_pairs(flips: Sequence[Flip]) -> tuple[tuple[float, float], float, str]:
+    """Interval, p and their names, of tasks that are independent and have one sample each."""
+    both = sum(flip.first == flip.second == 1 for flip in flips)
+    only_first = sum(flip.first > flip.second for flip in flips)
+    only_second = sum(flip.second > flip.first for flip in flips)
+    neither = len(flips) - both - only_first - only_second
+    interval = paired_interval(both, only_first, only_second, neither)
+    return interval, mcnemar_p(only_first, only_second), "exact McNemar, Newcombe's interval"
+
+
+def _of_clusters(differences: Sequence[Sequence[float]]) -> tuple[tuple[float, float], float, str]:
+    """The same of the differences of each cluster, of which a task by itself is one."""
+    sums, n = [math.fsum(each) for each in differences], sum(map(len, differences))
+    mean, usual = math.fsum(sums) / n, n / len(differences)
+    # Where clusters are of unequal size, so is what each of them does to the mean over tasks.
+    shares = [
+        mean + (total - mean * len(each)) / usual
+        for total, each in zip(sums, differences, strict=True)
+    ]
+    of_what = "tasks" if n == len(differences) else "clusters"
+    method = f"sign flips of {of_what}, bootstrap over {of_what}"
+    return bootstrap_interval(shares) or (-1.0, 1.0), sign_flip_p(sums), method
 
 
 def _share(run: Results, task: str) -> float:
@@ -171,7 +198,8 @@ def _share(run: Results, task: str) -> float:
 
 
 def _digest(job: PromptJob) -> bytes:
-    parts = (job.prompt, job.language, job.checker.model_dump_json(), job.stdin, job.preamble)
+    given = (job.stdin, job.preamble, json.dumps(job.files, sort_keys=True))
+    parts = (job.prompt, job.language, job.checker.model_dump_json(), *given)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
 
 

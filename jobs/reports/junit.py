@@ -17,29 +17,44 @@ class JUnitBuilder:
     def __init__(self, name: str) -> None:
         self._name = name
         self._jobs: list[Summary] = []
+        self._excluded: dict[str, str] = {}
 
     def add(self, record: Record) -> None:
         """Take in a record."""
         self._jobs.append(Summary.of(record))
+        if record.job.excluded is not None:
+            self._excluded[record.job_id] = record.job.excluded
+
+    @property
+    def n_unscored(self) -> int:
+        """Jobs that failed because of us, of those that count."""
+        return sum(not job.verdict.is_scored for job in self._counted)
 
     def document(self) -> str:
-        """The whole document. A job that failed because of us is an error, one that was not solved a failure."""
-        ours = [job for job in self._jobs if not job.verdict.is_scored]
-        failed = [job for job in self._jobs if job.verdict.is_scored and not _is_solved(job)]
+        """The whole document. A job that failed because of us is an error, one that was not solved a failure.
+
+        Jobs that are left out of the score are skipped, however they ended.
+        """
+        n_failed = sum(job.verdict.is_scored and not _is_solved(job) for job in self._counted)
         suite = Element(
             "testsuite",
             name=_fit(self._name),
             tests=str(len(self._jobs)),
-            failures=str(len(failed)),
-            errors=str(len(ours)),
+            failures=str(n_failed),
+            errors=str(self.n_unscored),
+            skipped=str(len(self._excluded)),
         )
         for job in sorted(self._jobs, key=lambda job: (job.task_id or "", job.sample, job.job_id)):
-            _add_case(suite, job)
+            _add_case(suite, job, self._excluded.get(job.job_id))
         indent(suite)
         return tostring(suite, encoding="unicode", xml_declaration=False)
 
+    @property
+    def _counted(self) -> list[Summary]:
+        return [job for job in self._jobs if job.job_id not in self._excluded]
 
-def _add_case(suite: Element, job: Summary) -> None:
+
+def _add_case(suite: Element, job: Summary, excluded: str | None) -> None:
     sample = f" #{job.sample}" if job.sample else ""
     seconds = (job.finished_at - job.started_at).total_seconds()
     case = SubElement(
@@ -49,7 +64,9 @@ def _add_case(suite: Element, job: Summary) -> None:
         name=_fit(f"{job.task_id or job.job_id}{sample}"),
         time=f"{seconds:.3f}",
     )
-    if not _is_solved(job):
+    if excluded is not None:
+        SubElement(case, "skipped", message=_fit(f"left out of the score: {excluded}"))
+    elif not _is_solved(job):
         kind = "failure" if job.verdict.is_scored else "error"
         ending = SubElement(case, kind, type=job.verdict, message=_fit(job.explanation))
         ending.text = f"job {job.job_id}, {job.attempts} attempts"

@@ -93,7 +93,7 @@ def _rounds(report: Report) -> Iterator[str]:
         yield f"{cell(enough_in_words(report.enough))}."
     both = report.first_against_last
     yield ""
-    yield f"First against last: {both.gained} gained, {both.lost} lost, p = {both.p:.3g} (exact McNemar)."
+    yield f"First against last: {both.gained} gained, {both.lost} lost, p = {both.p:.3g} ({both.method})."
 
 
 def _verdicts(report: Report) -> Iterator[str]:

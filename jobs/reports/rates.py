@@ -7,7 +7,6 @@ from typing import Self
 from jobs.stats import (
     clustered_error,
     clustered_interval,
-    mcnemar_p,
     pass_all_k,
     pass_at_k,
     percentile,
@@ -170,12 +169,8 @@ class FirstAgainstLast(Wire):
     """Jobs that the last attempt solved, and the first did not."""
     lost: int
     p: float
-    """Exact McNemar."""
-
-    @classmethod
-    def of(cls, gained: int, lost: int) -> Self:
-        """Given how many went either way."""
-        return cls(gained=gained, lost=lost, p=mcnemar_p(gained, lost))
+    method: str
+    """What test that is of."""
 
 
 class Percentiles(Wire):

@@ -1,10 +1,11 @@
 """What each round of attempts did to the judged jobs of a run."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from jobs.models import Attempt
 from jobs.outlines import OutlinedAttempt
-from jobs.stats import CurveBuilder, Round
+from jobs.stats import CurveBuilder, Round, mcnemar_p, sign_flip_p
 from jobs.verdicts import Verdict
 
 from .rates import FirstAgainstLast, RepairRound
@@ -20,14 +21,18 @@ class RoundsBuilder:
         self._cost_usd: list[float] = []
         self._gained = 0
         self._lost = 0
+        self._n_jobs: Counter[str] = Counter()
+        self._turned: Counter[str] = Counter()
 
-    def add(self, attempts: Sequence[Attempt | OutlinedAttempt]) -> None:
-        """Count those of a job."""
+    def add(self, attempts: Sequence[Attempt | OutlinedAttempt], cluster: str) -> None:
+        """Count those of a job, which is not taken for independent of others of its cluster."""
         course = [attempt.verdict is Verdict.ACCEPTED for attempt in attempts]
         self._curve.add(course)
+        self._n_jobs[cluster] += 1
         if course and course[0] != course[-1]:
             self._gained += course[-1]
             self._lost += course[0]
+            self._turned[cluster] += course[-1] - course[0]
         for place, attempt in enumerate(attempts):
             if place == len(self._n_attempts):
                 self._n_attempts.append(0)
@@ -66,4 +71,11 @@ class RoundsBuilder:
 
     def first_against_last(self) -> FirstAgainstLast:
         """What all repairs together did."""
-        return FirstAgainstLast.of(self._gained, self._lost)
+        gained, lost = self._gained, self._lost
+        if all(n == 1 for n in self._n_jobs.values()):
+            p, method = mcnemar_p(gained, lost), "exact McNemar"
+        else:
+            # In one order, whatever that of the records was.
+            turned = sorted(self._turned.values())
+            p, method = sign_flip_p(turned), "sign flips of tasks or their clusters"
+        return FirstAgainstLast(gained=gained, lost=lost, p=p, method=method)

@@ -83,7 +83,7 @@ def _round_lines(report: Report) -> Iterator[str]:
     if report.enough is not None and report.enough.n_saved:
         yield f"  {enough_in_words(report.enough)}"
     both = report.first_against_last
-    yield f"  first against last: {both.gained} gained, {both.lost} lost, p = {both.p:.3g} (exact McNemar)"
+    yield f"  first against last: {both.gained} gained, {both.lost} lost, p = {both.p:.3g} ({both.method})"
 
 
 def pass_in_words(each: RepairRound) -> str:

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from jobs.clock import derived_id
 from jobs.models import Attempt, ModelReply, Record
+from jobs.outlines import Outline
 from jobs.stats import clustered_error
-from jobs.summaries import Summary
 from jobs.usage import Usage
 
 _SCORER = "promptmill"
@@ -29,27 +29,32 @@ _STOPS = {"STOP": "stop", "MAX_TOKENS": "max_tokens", "SAFETY": "content_filter"
 
 @dataclass
 class InspectHead:
-    """What stands in a log before its samples; it is counted from summaries, of which none is kept."""
+    """What stands in a log before its samples; it is counted from outlines, of which none is kept."""
 
     run_id: str
-    tasks: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """Of each task, 1 for a judged sample that is solved and 0 for one that is not."""
+    tasks: set[str] = field(default_factory=set)
+    clusters: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Of each task, or cluster of tasks, 1 for a sample that counts and is solved and 0 for one that is not."""
     n_samples: int = 0
     epochs: int = 1
+    simulated: bool = False
     usage: Usage = field(default_factory=Usage)
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
-    def add(self, job: Summary) -> None:
+    def add(self, record: Outline) -> None:
         """Count a job."""
+        job, started, finished = record.job, record.started_at, record.finished_at
+        task = job.task_id or job.job_id
         self.n_samples += 1
         self.epochs = max(self.epochs, job.sample + 1)
-        self.usage += job.usage
-        outcomes = self.tasks[job.task_id or job.job_id]
-        if job.verdict.is_scored:
-            outcomes.append(float(job.solved_at is not None))
-        self.started_at = min(self.started_at or job.started_at, job.started_at)
-        self.finished_at = max(self.finished_at or job.finished_at, job.finished_at)
+        self.usage += record.usage
+        self.simulated |= record.simulated
+        self.tasks.add(task)
+        if _counts(record):
+            self.clusters[job.cluster or task].append(float(record.solved_at is not None))
+        self.started_at = min(self.started_at or started, started)
+        self.finished_at = max(self.finished_at or finished, finished)
 
     def fields_for(self, record: Record) -> dict[str, object]:
         """The head of a log, given any of its records, which says who was asked."""
@@ -78,7 +83,7 @@ class InspectHead:
                 "model_generate_config": {},
                 "config": {"epochs": self.epochs},
                 "packages": {"promptmill": record.versions.get("promptmill", "unknown")},
-                "metadata": {"simulated": record.simulated},
+                "metadata": {"simulated": self.simulated},
             },
             "plan": {"name": "plan", "steps": [], "config": {}},
             "results": self._results(),
@@ -90,7 +95,7 @@ class InspectHead:
         }
 
     def _results(self) -> dict[str, object]:
-        judged = [values for values in self.tasks.values() if values]
+        judged = [*self.clusters.values()]
         n = sum(map(len, judged))
         metrics = {"accuracy": sum(map(sum, judged)) / n} if n else {}
         error = clustered_error(judged)
@@ -109,12 +114,12 @@ class InspectHead:
 
 
 async def inspect_lines(
-    run_id: str, summaries: AsyncIterable[Summary], records: AsyncIterable[Record]
+    run_id: str, outlines: AsyncIterable[Outline], records: AsyncIterable[Record]
 ) -> AsyncIterator[str]:
     """The log line by line, one line a sample; it is gone through twice, and nothing of it is kept."""
     head = InspectHead(run_id)
-    async for summary in summaries:
-        head.add(summary)
+    async for outline in outlines:
+        head.add(outline)
     is_first = True
     async for record in records:
         if is_first:
@@ -135,7 +140,12 @@ def inspect_sample(record: Record) -> dict[str, object]:
         "target": "",
         "messages": [_message("user", job.prompt, "input"), *_told(record.attempts, model)],
         "output": _output(last.reply if last else None, model),
-        "metadata": {**job.metadata, "job_id": job.job_id, "verdict": record.verdict.value},
+        "metadata": {
+            **job.metadata,
+            "job_id": job.job_id,
+            "verdict": record.verdict.value,
+            **({} if job.excluded is None else {"excluded": job.excluded}),
+        },
         "store": {},
         "events": [],
         "model_usage": {model: _usage(record.usage)},
@@ -144,9 +154,9 @@ def inspect_sample(record: Record) -> dict[str, object]:
         "total_time": (record.finished_at - record.started_at).total_seconds(),
         "attachments": {},
     }
-    if record.verdict.is_scored:
+    if _counts(record):
         sample["scores"] = {_SCORER: _score(record)}
-    else:
+    elif not record.verdict.is_scored:
         # It takes no sample with an error for a wrong answer, as we do not.
         sample["error"] = {
             "message": record.explanation,
@@ -154,6 +164,11 @@ def inspect_sample(record: Record) -> dict[str, object]:
             "traceback_ansi": "",
         }
     return sample
+
+
+def _counts(record: Record | Outline) -> bool:
+    """Whether it is in the rates of its run."""
+    return record.verdict.is_scored and record.job.excluded is None
 
 
 def _score(record: Record) -> dict[str, object]:

@@ -29,6 +29,8 @@ class ResultRow(Wire):
     served_model: str | None
     simulated: bool
     imported_from: str | None
+    excluded: str | None
+    """Why it is left out of the score; None where it counts."""
     total_tokens: int | None
     cost_usd: float | None
     model_seconds: float
@@ -58,6 +60,7 @@ class ResultRow(Wire):
             served_model=record.served_model,
             simulated=record.simulated,
             imported_from=record.imported_from,
+            excluded=record.job.excluded,
             total_tokens=record.usage.total_token_count,
             cost_usd=record.cost_usd,
             model_seconds=sum(attempt.reply.latency_seconds for attempt in record.attempts),

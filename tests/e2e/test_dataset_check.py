@@ -44,3 +44,14 @@ def test_rows_that_were_found_are_left_out_of_the_score_by_name(project: Project
     assert report["solvedWithin"][-1]["successes"] == 1
     assert report["excluded"]["reasons"] == {"broken": 1}
     assert report["excluded"]["solvedWithThem"]["n"] == 2
+
+
+def test_the_command_that_leaves_rows_out_can_be_typed_as_it_is_shown(project: Project) -> None:
+    """A name with a space in it would be two files, and without its format the file would be read as another."""
+    project.write_rows("my tasks.jsonl", ROWS[1:2])
+    words = ("my tasks.jsonl", "--format", "promptmill", "--output", "my list.json")
+    looked = project.start("dataset", "check", *words, "--repeats", "1").ended(within_seconds=60)
+    assert (
+        "promptmill eval 'my tasks.jsonl' --format promptmill --exclude 'my list.json'"
+        in looked.err
+    )

@@ -93,6 +93,19 @@ async def test_a_row_that_says_nothing_is_named_with_the_reason(
     assert why in found[fault]
 
 
+async def test_what_lies_in_a_package_is_not_run_to_find_it(sandbox: Sandbox) -> None:
+    """`this` prints a poem when it is imported, and other modules take the memory of a whole run."""
+    assert await faults(sandbox, {**ADD, "requires": ["this.poem", "json.tool", "__main__"]}) == {}
+    found = await faults(sandbox, {**ADD, "requires": ["json.tool", "nonesuch.inner"]})
+    assert "needs nonesuch.inner:" in found[Fault.NEEDS_PACKAGES]
+
+
+async def test_any_number_of_packages_is_looked_for(sandbox: Sandbox) -> None:
+    """All rows of a dataset are asked about at once, and an answer that is cut would end the command."""
+    names = [f"{'nonesuch' * 20}{number}" for number in range(8_000)]
+    assert list(await faults(sandbox, {**ADD, "requires": names})) == [Fault.NEEDS_PACKAGES]
+
+
 async def test_nothing_is_wrong_with_a_good_row(sandbox: Sandbox) -> None:
     """A check that cries wolf is switched off."""
     broken = "def add(a, b):\n    return a - b\n"

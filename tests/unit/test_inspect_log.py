@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
+import pytest
 from pydantic import BaseModel, ConfigDict
 
-from jobs.models import PromptJob
+from jobs.models import PromptJob, Record
+from jobs.outlines import Outline
+from jobs.reports import build_report
 from jobs.results.inspect_log import inspect_lines
-from jobs.summaries import Summary
 from jobs.verdicts import Verdict
 from tests.making import a_record
 
@@ -152,6 +154,11 @@ async def _each(things: Iterable[_Thing]) -> AsyncIterator[_Thing]:
         yield thing
 
 
+async def _lines_of(records: list[Record]) -> list[str]:
+    outlines = map(Outline.of, records)
+    return [line async for line in inspect_lines("r", _each(outlines), _each(records))]
+
+
 async def test_a_run_is_a_log_with_a_sample_for_each_job_and_two_messages_for_each_attempt() -> (
     None
 ):
@@ -164,8 +171,7 @@ async def test_a_run_is_a_log_with_a_sample_for_each_job_and_two_messages_for_ea
         a_record(second, Verdict.WRONG_ANSWER),
         a_record(ours, error="the disk was full"),
     ]
-    summaries = [Summary.of(record) for record in records]
-    lines = [line async for line in inspect_lines("r", _each(summaries), _each(records))]
+    lines = await _lines_of(records)
     log = Log.model_validate(json.loads("\n".join(lines)))
 
     assert len(lines) == 5, "a sample a line, or a long run would not fit into memory"
@@ -184,3 +190,23 @@ async def test_a_run_is_a_log_with_a_sample_for_each_job_and_two_messages_for_ea
     assert scorer.metrics["accuracy"].value == 0.5
     assert (log.eval.dataset.samples, log.eval.config) == (2, {"epochs": 2})
     assert log.stats.model_usage["model-1"].total_tokens == 15
+
+
+async def test_a_log_tells_the_rates_that_a_report_tells() -> None:
+    """Two tools that show one run must not show two accuracies, or one of them is believed wrongly."""
+    job = PromptJob(prompt="x", run_id="r", cluster="alike")
+    records = [
+        a_record(job.model_copy(update={"task_id": "a", "job_id": "a"}), Verdict.ACCEPTED),
+        a_record(job.model_copy(update={"task_id": "b", "job_id": "b"}), Verdict.WRONG_ANSWER),
+        a_record(PromptJob(prompt="x", task_id="c"), Verdict.WRONG_ANSWER),
+        a_record(PromptJob(prompt="x", task_id="d", excluded="broken"), Verdict.ACCEPTED),
+    ]
+    log = Log.model_validate(json.loads("\n".join(await _lines_of(records))))
+    report = build_report(records)
+    [scorer] = log.results.scores
+    assert scorer.metrics["accuracy"].value == report.solved.value == pytest.approx(1 / 3)
+    assert scorer.metrics["stderr"].value == report.solved_error
+    assert (log.results.total_samples, log.results.completed_samples) == (4, 3)
+    left_out = log.samples[3]
+    assert (left_out.scores, left_out.error) == (None, None)
+    assert left_out.metadata["excluded"] == "broken"

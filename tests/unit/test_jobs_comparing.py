@@ -54,6 +54,36 @@ def test_several_samples_of_a_task_are_one_observation() -> None:
     assert not found.is_distinguishable
 
 
+def test_tasks_of_one_cluster_are_one_observation() -> None:
+    """Twelve wordings of three problems are three problems, and not twelve."""
+    runs = []
+    for name, verdict in (("a", WRONG), ("b", OK)):
+        results = Results(name)
+        for number in range(12):
+            job = PromptJob(prompt="x", task_id=f"t/{number}", cluster=f"problem-{number % 3}")
+            results.add(a_record(job, verdict))
+        runs.append(results)
+    [found] = compare(runs)
+    assert (found.n_tasks, found.difference) == (12, 1.0)
+    assert found.p == pytest.approx(0.25, abs=0.02)
+    assert "clusters" in found.method
+
+
+def test_a_cluster_of_many_tasks_weighs_as_much_as_they_do() -> None:
+    """The interval has to be one of the difference that stands beside it."""
+    first, second = Results("a"), Results("b")
+    for number in range(60):
+        cluster = "all alike" if number < 20 else None
+        job = PromptJob(prompt="x", task_id=f"t/{number}", cluster=cluster)
+        first.add(a_record(job, WRONG))
+        second.add(a_record(job, OK if number < 20 or number % 2 else WRONG))
+    [found] = compare([first, second])
+    assert found.difference == pytest.approx(40 / 60)
+    assert found.low < found.difference < found.high
+    # By independent tasks it would be 0.23 wide.
+    assert found.high - found.low > 0.3
+
+
 def test_the_more_runs_are_compared_the_more_each_has_to_show() -> None:
     """Of twenty runs one is better by luck."""
     first, second = _pairs(40, 1, 8, 20)
@@ -77,15 +107,29 @@ def test_what_we_failed_at_is_compared_with_nothing() -> None:
     assert found.lost == ()
 
 
+def test_what_a_run_leaves_out_of_its_score_is_compared_with_nothing() -> None:
+    """A row whose own reference fails must not decide which model is better, whichever run knew of that."""
+    first, second = _pairs(3, 0, 0, 1)
+    for number, excluded in enumerate(("broken", None, "flaky")):
+        job = PromptJob(prompt="x", task_id=f"left-out/{number}", excluded=excluded)
+        first.add(a_record(job, WRONG))
+        second.add(a_record(job.model_copy(update={"excluded": "broken"}), OK))
+    first.add(a_record(PromptJob(prompt="x", excluded="slow"), error="disk full"))
+    [found] = compare([first, second])
+    assert (found.n_tasks, found.n_left_out, found.n_unscored) == (4, 4, 0)
+    assert found.gained == ()
+
+
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
         ({"prompt": "y"}, "dataset"),
         ({"checker": PassesTests(tests="assert 1")}, "dataset"),
+        ({"files": {"data.csv": "1"}}, "dataset"),
         ({"max_attempts": 9}, "policies"),
         ({"limits": Limits(cpu_seconds=1)}, "limits"),
     ],
-    ids=["prompt", "check", "attempts", "limits"],
+    ids=["prompt", "check", "files", "attempts", "limits"],
 )
 def test_other_conditions_are_told(fields: dict[str, object], word: str) -> None:
     """A run that was given more time is no better model."""

@@ -128,6 +128,11 @@ def test_the_input_of_a_row_goes_into_its_one_case() -> None:
             id="public without a check",
         ),
         pytest.param(
+            '{"prompt": "x", "checks": [{"tests": "assert f()", "stdin": "1"}]}',
+            '"stdin" of check 1 goes with its "expect"',
+            id="an input that no run is given",
+        ),
+        pytest.param(
             '{"prompt": "x", "expect": "1", "public": 1}',
             'field "public" is 1: ',
             id="one for true",

@@ -235,6 +235,27 @@ def test_a_method_that_is_asserted_about_has_public_and_hidden_asserts() -> None
     assert checker.checks[0].tests == "assert Solution().append(*[[1, 2], 3]) == [1, 2, 3]"
 
 
+def test_a_method_of_apps_is_called_on_an_object_of_its_class() -> None:
+    """A function of that name is nowhere in a right answer, which would be wrong."""
+    row = {**CALLED, "starter_code": "class Solution:\n    def add(self, a, b):\n"}
+    assert task_of(row).judged_by == PassesTests(tests="assert Solution().add(*[1, 2]) == 3")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [([[3], [[4]]], [3, [4]]), ([[3], [3, 4]], [[3], [3, 4]]), ([3, 4], [3, 4])],
+    ids=["each-in-a-list", "lists", "bare"],
+)
+def test_results_are_taken_out_of_lists_where_all_of_a_row_stand_in_one(
+    outputs: list[Any], expected: list[Any]
+) -> None:
+    """A function that returns a list now and then has one item in it."""
+    held = {"fn_name": "add", "inputs": [[1], [2]], "outputs": outputs}
+    checker = task_of({**APPS, "input_output": json.dumps(held)}).judged_by
+    assert isinstance(checker, MatchesCalls)
+    assert [call.expected for call in checker.calls] == expected
+
+
 class _Planted:
     @override
     def __reduce__(self) -> tuple[object, tuple[str]]:

@@ -79,6 +79,22 @@ def test_rows_of_one_cluster_are_not_taken_for_independent() -> None:
     assert any("2 clusters of 6 tasks" in line for line in report_lines(together))
 
 
+def test_samples_that_repairs_turned_alike_are_one_observation() -> None:
+    """Ten samples of three tasks would prove at a thousandth what three tasks cannot prove at all."""
+    jobs = [
+        PromptJob(prompt="x", task_id=f"t/{number % 3}", sample=number // 3, max_attempts=2)
+        for number in range(30)
+    ]
+    records = [a_record(job, Verdict.WRONG_ANSWER, Verdict.ACCEPTED) for job in jobs]
+    both = build_report(records).first_against_last
+    assert (both.gained, both.lost) == (30, 0)
+    assert both.p == pytest.approx(0.25, abs=0.02)
+    assert build_report(reversed(records)).first_against_last == both
+    single = build_report(records[:3]).first_against_last
+    assert (single.p, single.method) == (0.25, "exact McNemar")
+    assert any("sign flips of tasks" in line for line in report_lines(build_report(records)))
+
+
 def test_a_run_without_records_has_rates_of_nothing() -> None:
     """Asking too early is no error, and 0 of 0 is not 0 %."""
     report = build_report([])

@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 
 from jobs.errors import DatasetError, UsageError
+from jobs.models import PromptJob
 from jobs.reports import Report, build_report
 from jobs.reports.text import report_lines
+from jobs.results.exporting import csv_lines
 from jobs.results.foreign import HumanEvalResult, evalplus_verdict, human_eval_verdict
 from jobs.results.importing import Origin, read_results, record_of
+from jobs.results.rows import ResultRow
+from jobs.results.tables import query
 from jobs.verdicts import Verdict
-from tests.making import NOON
+from tests.making import NOON, a_record
 from tests.requiring import material
 
 ORIGIN = Origin("imported", "somebody", "1", NOON)
@@ -125,3 +129,13 @@ def test_reports_say_who_judged_and_claim_no_walls(tmp_path: Path) -> None:
     report = _report(_written(tmp_path / "r.jsonl", row))
     assert report.imported_from == ("human-eval",)
     assert (report.isolation_profiles, report.model_seconds) == ((), None)
+
+
+def test_a_table_says_which_jobs_are_left_out_of_the_score() -> None:
+    """Whoever counts in SQL or in a spreadsheet could not come to the rates of the report otherwise."""
+    jobs = [PromptJob(prompt="x", excluded=excluded) for excluded in ("broken", None)]
+    rows = [ResultRow.of(a_record(job, Verdict.WRONG_ANSWER)) for job in jobs]
+    columns, answers = query(rows, "SELECT excluded FROM results ORDER BY ALL NULLS LAST")
+    assert (columns, answers) == (["excluded"], [("broken",), (None,)])
+    heads, *lines = [line.split(",") for line in csv_lines(rows)]
+    assert [line[heads.index("excluded")] for line in lines] == ["broken", ""]

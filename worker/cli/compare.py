@@ -135,7 +135,8 @@ def figure_lines(found: Comparison, *, n_compared: int = 1) -> Iterator[str]:
     yield f"p           {found.p:.3g}{adjusted}   ({found.method})"
     yield f"so          {_conclusion(found)}"
     if found.n_left_out:
-        yield f"left out    {counted(found.n_left_out, 'task')} that one of them has not judged"
+        tasks = counted(found.n_left_out, "task")
+        yield f"left out    {tasks} that one of them has not judged, or leaves out of its score"
     if found.n_unscored:
         yield f"not judged  {counted(found.n_unscored, 'job')} that failed because of us, in no figure above"
     for difference in found.differences:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,18 +59,20 @@ def check_dataset(
     if json:
         emit_json(found.model_dump(mode="json", by_alias=True))
     else:
-        _show(found, dataset, output)
+        as_format = () if form is None else ("--format", form)
+        _show(found, shlex.join(["promptmill", "eval", str(dataset), *as_format]), output)
     return ExitCode.GATE_FAILED if found.found else ExitCode.OK
 
 
-def _show(found: Findings, dataset: Path, output: Path | None) -> None:
+def _show(found: Findings, how_to_run: str, output: Path | None) -> None:
     for each in found.found:
         emit(escaped(f"{each.fault.value:<16}{each.id}   {each.why}"))
     counts = ", ".join(f"{n} {fault.value}" for fault, n in sorted(found.counts.items()))
     references = f"{found.n_with_reference} with a reference"
     talk(f"{counted(found.n_rows, 'row')}, {references}: {counts or 'nothing wrong with any'}")
     if found.found and output is not None:
-        talk(f"leave them out of the score:  promptmill eval {dataset} --exclude {output}")
+        command = f"{how_to_run} --exclude {shlex.quote(str(output))}"
+        talk(escaped(f"leave them out of the score:  {command}"))
     elif found.found:
         talk(
             "leave them out of the score: write them to a file with --output, and give that to eval --exclude"

@@ -123,11 +123,9 @@ async def _junit(settings: Settings, run_id: str) -> tuple[str, int]:
     from jobs.reports.junit import JUnitBuilder
 
     builder = JUnitBuilder(run_id)
-    n_unscored = 0
     async for record in records_in(settings, run_id):
         builder.add(record)
-        n_unscored += not record.verdict.is_scored
-    return builder.document(), n_unscored
+    return builder.document(), builder.n_unscored
 
 
 def _deliver_html(settings: Settings, run_id: str, output: Path | None) -> int:

@@ -18,7 +18,7 @@ from jobs.errors import ExitCode, UsageError
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import JsonArray, counted, emit, emit_json, talk
-from .reading import records_in, summaries_in
+from .reading import outlines_in, records_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -220,7 +220,7 @@ async def _exported(settings: Settings, run_id: str, to: ExportFormat) -> AsyncI
 
     records = records_in(settings, run_id)
     if to is ExportFormat.INSPECT:
-        async for line in inspect_lines(run_id, summaries_in(settings, run_id), records):
+        async for line in inspect_lines(run_id, outlines_in(settings, run_id), records):
             yield line
         return
     if to is ExportFormat.JSONL:

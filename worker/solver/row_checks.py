@@ -41,14 +41,11 @@ EARLY_EXITS: Mapping[Language, str] = {
 }
 """A program of each language that does nothing and says that all went well."""
 _EMPTY = "\n"
+# Of what lies in a package, no more than the package is asked for: to find it would run its code.
 _ASKED = """
 import importlib.util, json, sys
-def is_there(name):
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
-print(json.dumps([name for name in json.load(sys.stdin) if not is_there(name)]))
+for name in json.load(sys.stdin):
+    print(int(name in sys.modules or importlib.util.find_spec(name) is not None), end="")
 """
 
 
@@ -160,22 +157,23 @@ async def lacking_packages(tasks: Mapping[int, Task], sandbox: Sandbox) -> dict[
     Raises:
         SandboxError: our sandbox failed.
     """
-    wanted = sorted({name for task in tasks.values() for name in task.requires})
+    wanted = sorted({_package_of(name) for task in tasks.values() for name in task.requires})
     if not wanted:
         return {}
     code = ExecutableCode(language=Language.PYTHON, code=_ASKED)
     execution = await sandbox.run(code, Limits(), stdin=json.dumps(wanted))
-    missing = set(json.loads(execution.stdout))
-    return {
-        number: _found(
-            task,
-            Fault.NEEDS_PACKAGES,
-            f"it needs {', '.join(sorted(missing.intersection(task.requires)))}: install it into what "
-            "`sandbox.python.environment` names",
-        )
-        for number, task in tasks.items()
-        if missing.intersection(task.requires)
-    }
+    missing = {name for name, there in zip(wanted, execution.stdout, strict=True) if there == "0"}
+    found: dict[int, Found] = {}
+    for number, task in tasks.items():
+        lacking = sorted(name for name in task.requires if _package_of(name) in missing)
+        if lacking:
+            why = f"it needs {', '.join(lacking)}: install it into what `sandbox.python.environment` names"
+            found[number] = _found(task, Fault.NEEDS_PACKAGES, why)
+    return found
+
+
+def _package_of(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _found(task: Task, fault: Fault, why: str) -> Found:

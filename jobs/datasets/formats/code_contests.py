@@ -1,11 +1,13 @@
 """Contests, whose programs read an input and print an output: APPS, TACO, CodeContests."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .rows import ForeignRowError, Format, Row, parsed, rest_of, text_of
+from .rows import ForeignRowError, Format, Row, parsed, rest_of, tests_of_method, text_of
 
 _PYTHON_3 = 3
+_METHOD = re.compile(r"^class Solution\b", re.MULTILINE)
 
 
 def _text(value: object) -> str:
@@ -28,7 +30,7 @@ def _cases_of(pairs: Iterable[tuple[object, object]]) -> list[dict[str, Any]]:
 
 
 def _apps(row: Row) -> dict[str, Any]:
-    """With `fn_name`, a function is called and nothing is read or printed."""
+    """With `fn_name`, a function is called, or a method of the class that is begun, and nothing is read or printed."""
     held = parsed(row["input_output"] or "{}", "input_output")
     solutions = parsed(row.get("solutions") or "[]", "solutions")
     task = {
@@ -46,17 +48,20 @@ def _apps(row: Row) -> dict[str, Any]:
         pairs = zip(held["inputs"], held["outputs"], strict=True)
     except (KeyError, ValueError, TypeError):
         raise ForeignRowError('"input_output" holds no "inputs" with as many "outputs"') from None
-    if name := held.get("fn_name"):
-        calls = [
-            # Outputs stand in a list of one, which some rows have and some have not.
-            {
-                "arguments": given,
-                "expected": one[0] if isinstance(one, list) and len(one) == 1 else one,
-            }
-            for given, one in pairs
-        ]
-        return {**task, "entryPoint": name, "calls": calls}
-    return {**task, "cases": _cases_of(pairs)}
+    if not (name := held.get("fn_name")):
+        return {**task, "cases": _cases_of(pairs)}
+    calls = list(_unpacked(pairs))
+    if _METHOD.search(text_of(row, "starter_code")):
+        return {**task, "tests": tests_of_method(name, calls)}
+    made = [{"arguments": given, "expected": expected} for given, expected in calls]
+    return {**task, "entryPoint": name, "calls": made}
+
+
+def _unpacked(pairs: Iterable[tuple[list[Any], Any]]) -> Iterator[tuple[list[Any], Any]]:
+    """Arguments and results; in some rows each result stands in a list of its own."""
+    calls = list(pairs)
+    are_packed = all(isinstance(one, list) and len(one) == 1 for _, one in calls)
+    return ((given, one[0] if are_packed else one) for given, one in calls)
 
 
 def _has_id(row: Row) -> bool:
@@ -157,7 +162,7 @@ FORMATS = (
         title="APPS and TACO",
         keys=frozenset(("question", "input_output")),
         task=_apps,
-        gives="hidden `cases`, or `calls` where a function is named; the first solution is the `reference`",
+        gives="hidden `cases`, or `calls` (of methods: asserts) if named; the first solution is the `reference`",
     ),
     Format(
         name="apps-selection",

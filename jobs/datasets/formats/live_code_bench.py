@@ -6,7 +6,7 @@ import pickletools
 import zlib
 from typing import Any
 
-from .rows import ForeignRowError, Format, Row, parsed, rest_of, text_of
+from .rows import ForeignRowError, Format, Row, parsed, rest_of, tests_of_method, text_of
 
 # All that a pickle of one text needs; none of them calls anything.
 _HARMLESS = frozenset(
@@ -80,13 +80,13 @@ def _task(row: Row) -> dict[str, Any]:
 
 def _calls(name: str, every: list[tuple[bool, Any]], is_public: bool) -> dict[str, Any]:
     """Asserts about a method of the class that its starting code begins."""
-    asserts = [
-        f"assert Solution().{name}(*{[json.loads(part) for part in one['input'].splitlines()]!r})"
-        f" == {json.loads(one['output'])!r}"
+    calls = (
+        ([json.loads(part) for part in one["input"].splitlines()], json.loads(one["output"]))
         for public, one in every
         if public is is_public
-    ]
-    return {"tests": "\n".join(asserts), "public": is_public} if asserts else {}
+    )
+    tests = tests_of_method(name, calls)
+    return {"tests": tests, "public": is_public} if tests else {}
 
 
 FORMATS = (

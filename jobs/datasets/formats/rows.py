@@ -41,7 +41,10 @@ class Format:
 
     def fits(self, row: Row) -> bool:
         """Whether this row is one of it."""
-        return self.keys <= row.keys() and self.also(row)
+        try:
+            return self.keys <= row.keys() and self.also(row)
+        except ForeignRowError:
+            return False
 
 
 def text_of(row: Row, key: str) -> str:
@@ -126,6 +129,12 @@ def to_mend(language: str, broken: str, about: str = "") -> str:
         f"{said}This program has a fault. Find it, and write the whole corrected program; keep every name."
         f"\n\n{fence}{language}\n{broken.rstrip()}\n{fence}"
     )
+
+
+def tests_of_method(name: str, calls: Iterable[tuple[list[Any], Any]]) -> str:
+    """Asserts about a method of the class `Solution`, given arguments and results."""
+    asserts = (f"assert Solution().{name}(*{given!r}) == {expected!r}" for given, expected in calls)
+    return "\n".join(asserts)
 
 
 def lines(parts: Iterable[str]) -> str:

@@ -38,7 +38,7 @@ class HtmlBuilder:
         # Where there is no room for all, those that were solved at once are missed the least.
         self._others, self._at_once = Blocks("jobs"), Blocks("solved-jobs")
         self.n_unscored = 0
-        """Jobs that failed because of us."""
+        """Jobs that failed because of us, of those that count."""
 
     def close(self) -> None:
         """Forget what is on disk."""
@@ -49,7 +49,7 @@ class HtmlBuilder:
         """Take in a record."""
         self._report.add(record)
         self._gathered.add(record)
-        self.n_unscored += not record.verdict.is_scored
+        self.n_unscored += record.job.excluded is None and not record.verdict.is_scored
         blocks = self._at_once if record.solved_at == 1 else self._others
         row = JobRow.of(record, *blocks.add(JobView.of(record).to_json()))
         order = (natural_order(row.name), row.sample, row.job_id)

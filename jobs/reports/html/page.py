@@ -98,7 +98,7 @@ def _gained(both: FirstAgainstLast) -> Markup:
     return _card(
         "Gained by repairs",
         f"{both.gained - both.lost:+,}".replace("-", "\N{MINUS SIGN}"),
-        (f"{both.gained:,} gained, {both.lost:,} lost", f"{by_chance} (exact McNemar)"),
+        (f"{both.gained:,} gained, {both.lost:,} lost", f"{by_chance} ({both.method})"),
     )
 
 

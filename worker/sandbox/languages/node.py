@@ -19,10 +19,13 @@ from .row import (
 
 _ESM = re.compile(r"^[ \t]*(?:import\s*[\w{*'\"]|export\s+[\w{*])", re.MULTILINE)
 
-# An import() works in both kinds of module, and in programs that have a `require` of their own.
+# An import() works in both kinds of module, and in programs that have a `require` or a `process` of their own.
+# Tests that wait for something, as those of node:test do, end when nothing is waited for any more, and not with
+# their last line.
 _EPILOGUE = (
-    ";import('node:fs').then(fs=>{const b=Buffer.alloc(64);"
-    f"fs.writeSync({ANSWER_DESCRIPTOR},b,0,fs.readSync({QUESTION_DESCRIPTOR},b))}});"
+    ";import('node:fs').then(fs=>import('node:process').then(({default:p})=>{p.once('beforeExit',()=>{"
+    "const b=Buffer.alloc(64);"
+    f"fs.writeSync({ANSWER_DESCRIPTOR},b,0,fs.readSync({QUESTION_DESCRIPTOR},b))}})}}));"
 )
 # Node's own prints a line and goes on.
 _ASSERT = (
