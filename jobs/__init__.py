@@ -1,14 +1,7 @@
 """The library that scripts import: jobs as data, the queue, records, datasets and reports."""
 
-import sys
 from importlib import import_module
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import LazyLoader
-from types import ModuleType
 from typing import TYPE_CHECKING
-
-from typing_extensions import override
 
 if TYPE_CHECKING:
     from .checkers import (
@@ -116,26 +109,6 @@ _HOME = {
     "usage": ("Usage",),
     "verdicts": ("Outcome", "Verdict"),
 }
-
-
-class _LateFinder(MetaPathFinder):
-    """Lets `jwt` be loaded by whoever uses it, and not already by whoever imports it.
-
-    Redis imports it for logins by token, of which we have none, and with it all of `cryptography`: a tenth of the time
-    in which a command starts.
-    """
-
-    @override
-    def find_spec(
-        self, fullname: str, path: object, target: ModuleType | None = None, /
-    ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(fullname) if fullname == "jwt" else None
-        if spec is not None and spec.loader is not None:
-            spec.loader = LazyLoader(spec.loader)
-        return spec
-
-
-sys.meta_path.insert(0, _LateFinder())
 
 
 def __getattr__(name: str) -> object:

@@ -84,7 +84,8 @@ class Submission:
     ) -> None:
         """Queue jobs for now or for `at`; never let more than `high_water` jobs of their lane be due.
 
-        When a chunk is in the queue, `on_taken` hears its ids, in the order of the jobs, and how many jobs are due.
+        When a chunk is in the queue, `on_taken` hears its ids, in the order of the jobs, and how many jobs are due. It
+        hears of no ids when a chunk begins to wait for room.
 
         Raises:
             UsageError: `at` is in no time zone.
@@ -96,8 +97,8 @@ class Submission:
         self._most = PAGE if high_water is None else max(1, min(PAGE, high_water // 10))
         self._on_taken = on_taken
         self._n_jobs = self._n_queued = 0
-        # How many jobs were due in the lane that was last looked at.
-        self._lane: Lane | None = None
+        # How many jobs were due in the lane, or stood still in the run, that was last looked at.
+        self._place: list[str | bytes] = []
         self._backlog = 0
         self._known_run: tuple[str, HashedIds] | None = None
 
@@ -166,17 +167,20 @@ class Submission:
             await self._put(chunk)
 
     async def _put(self, chunk: _Chunk) -> None:
-        if self._high_water is not None:
-            await self._wait_for_room(chunk, self._high_water)
-        self._backlog = await self._queue(chunk) if chunk.to_queue else 0
+        if chunk.to_queue:
+            if self._high_water is not None:
+                await self._wait_for_room(chunk, self._high_water)
+            self._backlog = await self._queue(chunk)
         self._n_jobs += len(chunk.ids)
         self._on_taken(chunk.ids, self._backlog)
 
     async def _wait_for_room(self, chunk: _Chunk, high_water: int) -> None:
         # Before a chunk and never after one: whoever has no more jobs waits for nothing.
         place: list[str | bytes] = [chunk.lane.name, chunk.run_id or ""]
-        if chunk.lane != self._lane:
-            self._lane, self._backlog = chunk.lane, await self._ask(chunk, _BACKLOG, place)
+        if place != self._place:
+            self._place, self._backlog = place, await self._ask(chunk, _BACKLOG, place)
+        if self._backlog + self._most > high_water:
+            self._on_taken((), self._backlog)
         while self._backlog + self._most > high_water:
             await asyncio.sleep(_LOOK_SECONDS)
             self._backlog = await self._ask(chunk, _BACKLOG, place)

@@ -17,7 +17,7 @@ from tests.integration.asking_gemini import FINE, asked, everything_said, gemini
 from tests.standin import steps
 from tests.standin.running import Standin
 from tests.waiting import wait_until
-from worker.errors import ModelError, ModelUnavailableError
+from worker.errors import ModelError, ModelRejectedError, ModelUnavailableError
 from worker.model.transport import AiohttpClient
 
 REFUSED = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"
@@ -163,6 +163,19 @@ async def test_requests_go_by_the_proxy_of_the_environment_with_its_login(
     assert head.startswith(first[scheme])
     assert f"Proxy-Authorization: Basic {base64.b64encode(b'me:p@ss').decode()}" in head
     assert len(near.heads) == 1
+
+
+async def test_a_proxy_that_speaks_no_http_is_told_and_never_spoken_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A tunnel by ssh speaks SOCKS: what it makes of HTTP looks like a network that fails, for minutes."""
+    async with serving(None) as proxy, aclosing(gemini("http://gemini.example")) as model:
+        monkeypatch.setenv("all_proxy", proxy.url.replace("http://", "socks5h://me:secret@"))
+        with pytest.raises(ModelRejectedError) as caught:
+            await model.generate(asked())
+    assert "speaks socks5h, and only http and https can be used" in everything_said(caught.value)
+    assert "secret" not in everything_said(caught.value)
+    assert proxy.n_connections == 0
 
 
 async def test_a_login_in_the_address_is_shown_there_and_told_nowhere() -> None:

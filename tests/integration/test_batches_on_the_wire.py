@@ -12,7 +12,7 @@ from tests.integration.asking_gemini import FINE, asked, gemini, options
 from tests.standin import steps
 from tests.standin.running import Standin
 from tests.standin.script import BatchPlan, Rule, Step
-from worker.errors import ModelKeyError
+from worker.errors import ModelError, ModelKeyError
 from worker.model import ModelTurn, UserTurn
 from worker.model.batches import BatchStatus, GeminiBatches, line_of
 from worker.model.faults import Fault
@@ -52,6 +52,25 @@ async def test_a_batch_is_found_by_the_id_that_we_gave_it(standin: Standin) -> N
         made = [await wire.create(f"batch {number}", MODEL, line) for number in range(5)]
         assert await wire.find("batch 0") == made[0].name
         assert await wire.find("batch 9") is None
+
+
+@pytest.mark.parametrize(
+    ("refusal", "n_deleted"),
+    [
+        pytest.param(steps.rate_limited(), 1, id="not made"),
+        pytest.param(steps.error(400, "FAILED_PRECONDITION", "no batches"), 1, id="never made"),
+        pytest.param(steps.overloaded(), 0, id="perhaps made"),
+    ],
+)
+async def test_what_was_uploaded_for_a_batch_that_is_refused_is_deleted(
+    standin: Standin, refusal: Step, n_deleted: int
+) -> None:
+    """Each try uploads it again, for as long as a quota is used up. A batch that may be there wants to read it."""
+    standin.script(ANSWERS, batches=(BatchPlan(refusal=refusal),))
+    async with aclosing(GeminiBatches(options(standin.url))) as wire:
+        with pytest.raises(ModelError):
+            await wire.create("mine", MODEL, line_of("a", _saying("a")))
+    assert [each.status for each in standin.log() if each.method == "DELETE"] == n_deleted * [200]
 
 
 async def test_results_are_told_by_their_keys_alone(standin: Standin) -> None:

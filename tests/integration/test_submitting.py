@@ -164,20 +164,46 @@ async def test_a_producer_with_no_more_jobs_waits_for_no_room(queue: JobQueue) -
         assert (await queue.submit_all(some_jobs(10), high_water=10)).n_queued == 10
 
 
+async def test_what_is_recorded_waits_for_no_room_in_a_lane_that_others_have_filled(
+    queue: JobQueue,
+) -> None:
+    """Nothing is to be queued: whoever takes up a run that is over would wait for the runs of strangers."""
+    await queue.records.put(a_record(a_job(50), Verdict.ACCEPTED))
+    await queue.submit_all(some_jobs(10))
+    async with asyncio.timeout(20):
+        submitted = await queue.submit_all([a_job(50)], high_water=10)
+    assert (submitted.n_jobs, submitted.n_queued) == (1, 0)
+
+
+async def test_whoever_waits_for_room_from_the_first_job_on_hears_of_it(queue: JobQueue) -> None:
+    """A command that says nothing and does not end looks broken, and nobody starts the worker that it waits for."""
+    await queue.submit_all(some_jobs(10))
+    heard: list[tuple[int, int]] = []
+    submitting = asyncio.create_task(
+        queue.submit_all(
+            [a_job(50)], high_water=10, on_taken=lambda ids, n_due: heard.append((len(ids), n_due))
+        )
+    )
+    await wait_until(lambda: bool(heard), 10, "a word of the wait")
+    assert heard == [(0, 10)]
+    await claim(queue, "j0")
+    await finish(queue, a_job(0))
+    await asyncio.wait_for(submitting, 10)
+    assert heard == [(0, 10), (1, 10)]
+
+
 async def test_a_full_lane_is_waited_for_by_jobs_that_follow_on_those_of_another(
     queue: JobQueue,
 ) -> None:
     """A dataset may name a model for each of its rows; the mark holds for each of their lanes."""
     await queue.submit_all(some_jobs(10))
     jobs = [a_job(50, model="gemini-other"), a_job(51), a_job(52)]
-    heard: list[str] = []
+    heard: list[list[str]] = []
     submitting = asyncio.create_task(
-        queue.submit_all(jobs, high_water=10, on_taken=lambda ids, _: heard.extend(ids))
+        queue.submit_all(jobs, high_water=10, on_taken=lambda ids, _: heard.append(list(ids)))
     )
-    await wait_until(lambda: bool(heard), 10, "the job of another lane")
-    with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(asyncio.shield(submitting), 1)
-    assert heard == ["j50"]
+    await wait_until(lambda: len(heard) == 2, 10, "the job of another lane, and the wait")
+    assert heard == [["j50"], []]
     for number in range(2):
         await claim(queue, f"j{number}")
         await finish(queue, a_job(number))

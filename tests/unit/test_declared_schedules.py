@@ -108,3 +108,17 @@ def test_the_runs_of_a_schedule_tell_the_model_what_it_says(settings: Settings) 
     said = {"name": "n", "cron": "@daily", "prompt": "Print 1.", "feedback": "none"}
     plan = planned(Declared.model_validate(said), settings, [], "command")
     assert [job.conversation.feedback for job in plan.jobs()] == ["none"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("expect", "2"), ("tests", "tests.py"), ("language", "ruby")]
+)
+def test_an_eval_is_not_told_twice_what_is_right(
+    key: str, value: str, tmp_path: Path, settings: Settings
+) -> None:
+    """Rows have checks of their own, and a check that is passed over in silence is believed to have been made."""
+    dataset = tmp_path / "tasks.jsonl"
+    dataset.write_text('{"id": "a", "prompt": "Print 1.", "cases": [{"expect": "1"}]}\n')
+    said = {"name": "n", "cron": "@daily", "eval": dataset, key: value}
+    with pytest.raises(UsageError, match=f"{key} cannot be used with an eval"):
+        planned(Declared.model_validate(said), settings, [], "command")

@@ -118,7 +118,16 @@ def test_a_command_loads_nothing_that_it_only_passes_by(tmp_path: Path) -> None:
 
 
 def test_a_package_that_is_loaded_late_is_there_for_whoever_uses_it(tmp_path: Path) -> None:
-    """Scripts that import `jobs` have logins of their own."""
-    script = "import jobs, jwt; print(jwt.decode.__module__)"
+    """A later version of a library may use on each start what today's only imports."""
+    script = "from worker.cli.late import load_late; load_late(); import jwt; print(jwt.decode.__module__)"
     result = _run("-c", script, folder=tmp_path)
     assert (result.stdout, result.stderr) == ("jwt.api_jwt\n", "")
+
+
+def test_the_library_changes_nothing_of_how_a_script_imports(tmp_path: Path) -> None:
+    """A script has logins of its own, in threads of its own, and would find their modules empty now and then."""
+    script = (
+        "import sys; before = [*sys.meta_path]; import jobs.queue; print(sys.meta_path == before)"
+    )
+    result = _run("-c", script, folder=tmp_path)
+    assert (result.stdout, result.stderr) == ("True\n", "")

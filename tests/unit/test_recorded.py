@@ -61,13 +61,22 @@ async def test_a_trace_counts_attempts_from_0_and_has_other_keys(tmp_path: Path)
     assert all(reply.simulated for reply in found)
 
 
-@pytest.mark.parametrize("code", ["print(1)\n", '"""\n```python\nx\n```\n"""\nprint(1)\n'])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print(1)\n",
+        '"""\n```python\nx\n```\n"""\nprint(1)\n',
+        "print(1)\r```\rprint(2)",
+    ],
+    ids=["no fence", "a fence in a string", "a fence behind another end of line"],
+)
 async def test_a_program_without_its_prose_is_found_as_it_was(tmp_path: Path, code: str) -> None:
     """It is run as whoever made the trace ran it, fences in its strings and all."""
     path = tmp_path / "trace.jsonl"
     path.write_text(answer(response=code, response_kind="code"))
     [reply] = await replies(path, 1)
-    assert (program_of(reply, Language.PYTHON).code or "").strip() == code.strip()
+    found = program_of(reply, Language.PYTHON).code or ""
+    assert found.strip().splitlines() == code.strip().splitlines()
 
 
 async def test_of_a_file_with_answers_of_several_models_one_is_named(tmp_path: Path) -> None:
@@ -81,6 +90,22 @@ async def test_of_a_file_with_answers_of_several_models_one_is_named(tmp_path: P
     with pytest.raises(UsageError) as unknown:
         load_recordings(path, "c")
     assert unknown.value.facts["answers of"] == "a, b"
+
+
+async def test_answers_that_name_no_model_are_none_of_the_one_that_is_named(
+    tmp_path: Path,
+) -> None:
+    """A misspelt name would be the title of a report on the answers of another model."""
+    path = tmp_path / "trace.jsonl"
+    path.write_text(f"{answer(model='a', response='A')}\n{answer(response='B')}\n")
+    assert [reply.text for reply in await replies(path, 1, "a")] == ["A"]
+    with pytest.raises(DatasetError) as caught:
+        load_recordings(path)
+    assert caught.value.facts["line 2"].endswith("replay:FILE#a")
+    path.write_text(f"{answer()}\n{recorded('r', 'u').to_json()}\n")
+    with pytest.raises(UsageError, match="no answers of 'a'") as unknown:
+        load_recordings(path, "a")
+    assert unknown.value.fixes == ("replay all of it:  --model replay:FILE",)
 
 
 @pytest.mark.parametrize("form", ["lines", "folder", "shards"])

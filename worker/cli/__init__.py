@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from jobs.errors import ExitCode, PromptmillError, UsageError
 
 from .errors import DefectError, StoppedError
+from .late import load_late
 from .output import show_error, talk
 
 app = App(
@@ -206,6 +207,7 @@ app.command(_config)
 def main() -> NoReturn:
     """Run the command line and leave with its exit code; nothing but `--debug` ever shows a traceback."""
     _open_what_is_closed()
+    load_late()
     words = sys.argv[1:]
     debug = "--debug" in words
     try:

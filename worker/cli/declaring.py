@@ -153,6 +153,7 @@ def planned(
 def _made(said: Declared, settings: Settings) -> tuple[Batch, str]:
     place = place_of(LaneFlags(said.queue, said.priority))
     if said.eval is not None:
+        _refuse_second_words(said)
         cache = settings.model.cache != "never" if said.cache is None else said.cache
         batch = batch_of(
             read_tasks(said.eval),
@@ -178,6 +179,16 @@ def _made(said: Declared, settings: Settings) -> tuple[Batch, str]:
     if said.jsonl is not None:
         return batch, f"prompts of {said.jsonl}, {batch.n_jobs} jobs"
     return replace(batch, run_id=TEMPLATE_RUN), "one prompt"
+
+
+def _refuse_second_words(said: Declared) -> None:
+    given = [name for name in ("language", "expect", "tests") if getattr(said, name) is not None]
+    if given:
+        raise UsageError(
+            f"{' and '.join(given)} cannot be used with an eval: each row of its dataset says so for itself",
+            fixes=["leave it out, or write it into the rows"],
+            note=_NOTHING,
+        )
 
 
 def declared_in(table: ScheduleTable) -> Declared:

@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 
 _MOST_BACKFILLED = 1000
 _UNCHANGED = "nothing was started"
-_FILE_WINS = (
-    "while it is declared there, the next worker that starts beside that file keeps it again"
-)
 
 
 @Parameter(name="*")

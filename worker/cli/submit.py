@@ -160,11 +160,11 @@ class _Submit:
         )
 
     def _tell_taken(self, job_ids: Sequence[str], n_due: int) -> None:
-        if not self._as_json:
-            # At once: should the next ones fail, these stay queued.
-            emit("\n".join(job_ids))
-        is_full = n_due + len(job_ids) > self._settings.queue.high_water
-        if is_full and not self._is_wait_told:
+        if job_ids:
+            if not self._as_json:
+                # At once: should the next ones fail, these stay queued.
+                emit("\n".join(job_ids))
+        elif not self._is_wait_told:
             self._is_wait_told = True
             talk(f"{n_due} jobs are due by now; any more are queued as workers take them")
             self._tell_who_works()

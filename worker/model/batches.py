@@ -15,9 +15,10 @@ from google.genai import types
 from pydantic import JsonValue
 from typing_extensions import override
 
+from jobs.calls import CallClass
 from jobs.models import ModelReply
 
-from .faults import Fault, error_of, fault_of
+from .faults import Fault, class_of, error_of, fault_of
 from .gemini import sdk_client, settle
 from .options import GeminiOptions
 from .replies import read_object, reply_of
@@ -90,15 +91,15 @@ class GeminiBatches:
         files, batches = self._client.aio.files, self._client.aio.batches
         upload = files.upload(file=io.BytesIO(lines), config=config)
         file = await self._answer(upload, model, _FILE_SECONDS)
-        made = await self._answer(
-            batches.create(
-                model=model,
-                src=file.name or "",
-                config=types.CreateBatchJobConfig(display_name=own_id),
-            ),
-            model,
+        name = file.name or ""
+        making = batches.create(
+            model=model, src=name, config=types.CreateBatchJobConfig(display_name=own_id)
         )
-        return MadeBatch(made.name or "", file.name)
+        made = await self._settled(making)
+        if isinstance(made, Fault) and _is_refusal(made):
+            # The next try uploads all of it again.
+            await self.delete(name)
+        return MadeBatch(self._sure(made, model).name or "", file.name)
 
     async def find(self, own_id: str) -> str | None:
         """The name of the batch that was made under this id, if one was.
@@ -207,6 +208,12 @@ class _KeepingClient(AiohttpClient):
         if "/batches/" in url:
             self.kept = response.text
         return response
+
+
+def _is_refusal(fault: Fault) -> bool:
+    """Whether the service has said, and for certain, that it did not do what it was asked."""
+    is_unclear = class_of(fault) in {CallClass.TRANSIENT, CallClass.TIMEOUT}
+    return fault.status is not None and not is_unclear
 
 
 def _status_of(told: _Json) -> BatchStatus:

@@ -55,9 +55,8 @@ class TracedAnswer(BaseModel):
         """What the model said, or a reply that holds nothing but the program."""
         if self.response_kind == "raw":
             return self.response
-        longest = max(
-            (len(line) for line in self.response.split("\n") if _is_fence(line)), default=0
-        )
+        # By whatever may end a line: a fence that is not longer than one of them would end there.
+        longest = max(map(len, filter(_is_fence, self.response.splitlines())), default=0)
         fence = max(longest + 1, len(_FENCE)) * "`"
         return f"{fence}python\n{self.response}\n{fence}"
 

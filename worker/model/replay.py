@@ -192,22 +192,24 @@ def _in_folder(folder: Path, model: str | None) -> RecordingsInMemory:
 def _of_model(
     model: str, lines: Mapping[int, list[Recorded]], path: Path | Traversable
 ) -> dict[int, list[Recorded]]:
-    """Those of one model.
+    """Those of one model; of whom an answer is that names none, nobody knows.
 
     Raises:
         UsageError: there are none.
     """
     kept = {
-        number: those
-        for number, those in lines.items()
-        if any(one.model in (None, model) for one in those)
+        number: those for number, those in lines.items() if any(one.model == model for one in those)
     }
     if not kept:
         known = sorted({one.model for one in chain(*lines.values()) if one.model is not None})
         raise UsageError(
             f"{str(path)!r} holds no answers of {model!r}",
-            facts={"answers of": ", ".join(known)},
-            fixes=("name one of these:  --model 'replay:FILE#MODEL'",),
+            facts={"answers of": ", ".join(known) or "nobody that it names"},
+            fixes=(
+                "name one of these:  --model 'replay:FILE#MODEL'"
+                if known
+                else "replay all of it:  --model replay:FILE",
+            ),
         )
     return kept
 
@@ -238,7 +240,8 @@ def _told_twice(one: Recorded, number: int, first: Recorded) -> str:
     told = f"same task, sample and attempt as line {number}"
     if one.model == first.model:
         return told
-    return f"{told}, of another model; name one of the two:  replay:FILE#{one.model}"
+    named = one.model or first.model
+    return f"{told}, of another model; name the one that is meant:  replay:FILE#{named}"
 
 
 def _place_of(one: Recorded) -> _Place:

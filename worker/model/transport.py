@@ -23,8 +23,8 @@ class AiohttpClient(httpx2.AsyncClient):
 
     Certificates and proxies are those that the environment names. Nothing is added to a request but a login from its
     address, no cookie is kept, no redirect followed, which would carry the key to another host, and nothing sent a
-    second time that could be billed: GET alone is, where a connection that was kept turns out to be gone. There is no
-    limit to the time of a request but for the wait for a connection.
+    second time that could be billed: no POST is, and others are only where a connection that was kept turns out to be
+    gone. There is no limit to the time of a request but for the wait for a connection.
     """
 
     def __init__(self, max_connections: int, wait_seconds: float) -> None:
@@ -50,6 +50,7 @@ class AiohttpClient(httpx2.AsyncClient):
 
         Raises:
             PoolTimeout: no connection came free in time; nothing was sent.
+            UnsupportedProtocol: the address, or that of the proxy, is none of HTTP; nothing was sent.
             TransportError: there is no answer, or none that can be read.
             DecodingError: it is said to be compressed, and is not.
         """
@@ -117,7 +118,16 @@ def _proxy_of(scheme: str, host: str) -> str | None:
     proxy = named.get(scheme) or named.get("all")
     if not proxy or proxy_bypass(host):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    kind, mark, _ = proxy.partition("://")
+    if not mark:
+        return f"http://{proxy}"
+    if kind.lower() not in {"http", "https"}:
+        # Aiohttp would speak HTTP to it, and tell of a connection that was lost. Its address may hold a login.
+        raise httpx2.UnsupportedProtocol(
+            f"the proxy of the environment speaks {kind}, and only http and https can be used: "
+            f"set {scheme}_proxy, or no_proxy for {host}"
+        )
+    return proxy
 
 
 @contextmanager
