@@ -66,6 +66,7 @@ async def test_a_cancelled_run_is_listed_and_may_be_started_again(project: Proje
         "cancelled": 2,
         "stopping": 0,
         "neverQueued": 0,
+        "batches": [],
     }
     [listed] = project.run("run", "list", "--json").json()
     assert (listed["runId"], listed["state"], listed["ended"], listed["open"]) == (

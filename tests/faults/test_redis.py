@@ -32,6 +32,8 @@ async def test_workers_outlive_a_redis_that_is_killed_and_comes_back(
 ) -> None:
     """Arq's own worker ends with the first error, and what was in its hands is paid for again."""
     await mill.until_on_disk()
+    # Who holds no job at that moment has no lease to renew.
+    await wait_until(lambda: len(mill.leased()) == 10, 30, "two busy workers")
     mill.server.kill()
     for worker in mill.working:
         # Three of them would come to one lease.

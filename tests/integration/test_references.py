@@ -35,6 +35,9 @@ _RAW_LIMITS = Limits(cpu_seconds=5, wall_seconds=60, memory_mib=512)
 _NUMPY = ("numpy", "numpy.libs")
 # It needs a package of npm's, js-md5.
 _NEEDS_PACKAGES = {"JavaScript/162"}
+# Its answers are lists of up to thirty million tuples: 0.9 GB to be carried to the tests, of at most 16 MiB. Whoever
+# fell back to one process for that would let every program choose the weaker check.
+_TOO_LARGE_TO_CROSS = {"MBPP/255"}
 # The independent run put its `import` and the tests' `require` into one file that allows only one of the two.
 _RIGHT_ALL_THE_SAME = {"HumanEval_162_string_to_md5"}
 
@@ -99,7 +102,7 @@ def named(tasks: Iterable[Task], program_of: Callable[[Task], str | None]) -> di
         ("HumanEval.jsonl.gz", 164),
         ("HumanEvalPlus-Mini.jsonl.gz", 164),
         ("sanitized-mbpp.json.gz", 427),
-        ("MbppPlus-OriginFmt.jsonl.gz", 378),
+        ("MbppPlus-OriginFmt.jsonl.gz", 377),
         ("humanevalpack-python.jsonl.gz", 164),
         ("humanevalpack-js.jsonl.gz", 163),
         ("quixbugs_python.jsonl.gz", 40),
@@ -110,7 +113,7 @@ async def test_every_reference_passes(name: str, n: int, packages: PythonPackage
     tasks = list(read_tasks(material(f"data/datasets/{name}")))
     programs = named(tasks, lambda task: task.reference)
     right = await accepted(programs, tasks, _LIMITS, packages)
-    assert programs.keys() - right <= _NEEDS_PACKAGES
+    assert programs.keys() - right <= _NEEDS_PACKAGES | _TOO_LARGE_TO_CROSS
     assert len(right) == n
 
 
