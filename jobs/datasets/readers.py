@@ -26,6 +26,7 @@ from .reading import AS_IT_IS, FORMAT_NAMES, Reading
 
 _SHOWN_CHARACTERS = 100
 _KEPT_PROBLEMS = 1000
+_SHOWN_IDS = 5
 _NOTHING = "nothing was queued"
 
 
@@ -51,6 +52,7 @@ class Dataset:
         self.excluded: Mapping[str, str] = findings.excluded if findings else {}
         """Why a task is left out of the score, by its id."""
         self._repeated = findings.duplicates if findings else frozenset()
+        self._unmet = {*self.excluded}
         self._how = how
         self.languages: Counter[Language] = Counter()
         """How many tasks are to be solved in each."""
@@ -77,6 +79,7 @@ class Dataset:
                 fixes=['write one JSON object a line, such as {"prompt": "Print 1."}'],
                 note=_NOTHING,
             )
+        self._refuse_unknown_exclusions()
 
     def __len__(self) -> int:
         return self._n_rows
@@ -127,6 +130,7 @@ class Dataset:
                 self._n_rows -= 1
                 continue
             self.languages[task.language] += 1
+            self._unmet.discard(task.id or "")
             if task.id not in self.excluded:
                 self.requires.update(task.requires)
             yield task.id or ""
@@ -144,6 +148,17 @@ class Dataset:
             if hash(task_id) in suspected and first.setdefault(task_id, number) != number:
                 what = f"id {task_id!r} was already used on line {first[task_id]}"
                 self._refuse([Problem(f"line {number}", what)])
+
+    def _refuse_unknown_exclusions(self) -> None:
+        if self._unmet:
+            named = ", ".join(map(repr, sorted(self._unmet)[:_SHOWN_IDS]))
+            raise DatasetError(
+                f"what is to be left out of {self.name} names {len(self._unmet)} rows that it does not have: {named}",
+                fixes=[
+                    "check the dataset as it is now:  promptmill dataset check DATASET --output FILE"
+                ],
+                note=_NOTHING,
+            )
 
     def _refuse(self, problems: Iterable[Problem]) -> None:
         if len(self._problems) < _KEPT_PROBLEMS:

