@@ -314,18 +314,11 @@ def run_and_report(settings: Settings, batch: Batch, *, as_json: bool, how_to_go
     Raises:
         PromptmillError: nothing was queued, or it says what was, and how to go on.
     """
-    from .looping import run_until_stopped
-    from .progress import RunProgress
-    from .running import run_jobs
+    from .running import run_to_end
 
     name = batch.run_id or ""
-
-    async def run() -> Report:
-        with RunProgress(name, batch.n_jobs) as progress:
-            return await run_jobs(settings, batch, progress, how_to_go_on)
-
     try:
-        report = run_until_stopped(run())
+        report = run_to_end(settings, batch, how_to_go_on)
     except BudgetReachedError as error:
         if error.report is not None and not as_json:
             _show(settings, name, error.report)

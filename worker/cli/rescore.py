@@ -85,7 +85,8 @@ def rescore(
         run_id: the run whose answers are judged again.
         json: as JSON.
     """
-    from .rescoring import changes_of, jobs_of, run_again
+    from .rescoring import changes_of, jobs_of
+    from .running import run_to_end
 
     if flags.model is not None:
         raise UsageError("rescore asks no model", fixes=["leave out --model"], note=_NOTHING)
@@ -98,7 +99,7 @@ def rescore(
             jobs_of(settings, run_id, new_run, conditions, wanted.dataset, Path(folder))
         )
         try:
-            report = run_again(settings, again, f"go on with:  {resume}")
+            report = run_to_end(settings, again.batch, f"go on with:  {resume}")
         except KeyboardInterrupt:
             talk(f"\nstopped; what is recorded stays. Go on with:  {resume}")
             return ExitCode.INTERRUPTED

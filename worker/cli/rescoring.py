@@ -18,7 +18,6 @@ from jobs.errors import RunNotFoundError, UsageError
 from jobs.identifiers import is_identifier
 from jobs.languages import Language
 from jobs.models import PromptJob, Record
-from jobs.reports import Report
 from jobs.reports.comparing import Comparison, Results, compare
 from jobs.rescoring import Conditions, VerdictChanges, has_answers, judged_again
 from jobs.summaries import Summary
@@ -26,11 +25,8 @@ from jobs.summaries import Summary
 from .batch import NAMES, Batch
 from .errors import MixedRunError
 from .flags import NO_LANE_FLAGS
-from .looping import run_until_stopped
 from .placing import place_of
-from .progress import RunProgress
 from .reading import records_in, summaries_in
-from .running import run_jobs
 
 _NOTHING = "nothing was queued"
 
@@ -90,21 +86,6 @@ async def jobs_of(
         new_run, languages.total(), languages, {}, make, place_of(NO_LANE_FLAGS), conversation=None
     )
     return Again(batch, left_out)
-
-
-def run_again(settings: Settings, again: Again, how_to_go_on: str) -> Report:
-    """Judge them, and show how far that is.
-
-    Raises:
-        PromptmillError: nothing was queued, or it says what was, and how to go on.
-    """
-    batch = again.batch
-
-    async def run() -> Report:
-        with RunProgress(batch.run_id or "", batch.n_jobs) as progress:
-            return await run_jobs(settings, batch, progress, how_to_go_on)
-
-    return run_until_stopped(run())
 
 
 async def changes_of(

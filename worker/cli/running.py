@@ -25,6 +25,7 @@ from .checking import (
 )
 from .errors import BudgetReachedError, NobodyWorksError
 from .following import Follower, records_of
+from .looping import run_until_stopped
 from .opening import open_queue
 from .output import talk
 from .progress import RunProgress
@@ -34,7 +35,24 @@ from .starting import keep_to_one_way, start_run
 _PATIENCE_SECONDS = 0.2
 
 
-async def run_jobs(
+def run_to_end(settings: Settings, batch: Batch, how_to_go_on: str) -> Report:
+    """What became of the jobs of a run, while it is shown how far they are.
+
+    Raises:
+        KeyboardInterrupt: it was stopped by Ctrl-C.
+        BudgetReachedError: the run has used up what it may use; queued jobs stay queued.
+        NobodyWorksError: the workers have gone, and none of our own can do their work; queued jobs stay queued.
+        PromptmillError: nothing was queued, or Redis or the worker stopped; then it says `how_to_go_on`.
+    """
+
+    async def run() -> Report:
+        with RunProgress(batch.run_id or "", batch.n_jobs) as progress:
+            return await _run_jobs(settings, batch, progress, how_to_go_on)
+
+    return run_until_stopped(run())
+
+
+async def _run_jobs(
     settings: Settings, batch: Batch, progress: RunProgress, how_to_go_on: str
 ) -> Report:
     """What became of the jobs of a run; a cancelled job counts as if there had been none.
@@ -42,11 +60,6 @@ async def run_jobs(
     Everything that can be known beforehand is checked before the first job is queued; what is recorded already is not
     run again. Workers that live and take such jobs do the work; if there are none, one of our own does, as it does when
     there are none any more.
-
-    Raises:
-        BudgetReachedError: the run has used up what it may use; queued jobs stay queued.
-        NobodyWorksError: the workers have gone, and none of our own can do their work; queued jobs stay queued.
-        PromptmillError: nothing was queued, or Redis or the worker stopped; then it says `how_to_go_on`.
     """
     settings = _serving(settings, batch)
     async with AsyncExitStack() as stack:
