@@ -20,6 +20,7 @@ from .payloads import as_lines, job_in, payload_of
 from .queue import JobQueue
 from .recorded import recorded_of
 from .records import RecordStore
+from .scanning import members_of
 from .scripts import PAGE, PAGE_BYTES, run_script
 
 # A run, its batches, its jobs, their lane, when they are due or nothing, and the time now.
@@ -174,10 +175,7 @@ async def runs_to_feed(redis: ArqRedis, keys: Keys) -> list[str]:
     Raises:
         RedisError, OSError: Redis did not answer.
     """
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.smembers(keys.feeding)
-        [names] = await pipe.execute()
-    return sorted(name.decode() for name in names)
+    return await members_of(redis, keys.feeding)
 
 
 async def template_of(redis: ArqRedis, keys: Keys, run_id: str) -> str | None:

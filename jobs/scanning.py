@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from arq.connections import ArqRedis
+
 from .lanes import Lane
 from .queue import JobQueue
 from .scripts import PAGE, run_script
@@ -76,10 +78,20 @@ async def all_of_queues(queue: JobQueue, name: str | None) -> AsyncIterator[Page
 
 async def lanes_of(queue: JobQueue) -> list[Lane]:
     """The lanes that hold something, by name."""
-    async with queue.redis.pipeline(transaction=False) as pipe:
-        pipe.smembers(queue.keys.lanes)
+    return [Lane.named(name) for name in await members_of(queue.redis, queue.keys.lanes)]
+
+
+async def members_of(redis: ArqRedis, key: str) -> list[str]:
+    """The members of a set, in order.
+
+    Raises:
+        RedisError, OSError: Redis did not answer.
+    """
+    # The client's own word for it is typed as if it could answer at once.
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.smembers(key)
         [names] = await pipe.execute()
-    return [Lane.named(name) for name in sorted(_names(names))]
+    return sorted(_names(names))
 
 
 async def run_ids(queue: JobQueue, limit: int | None = None) -> list[str]:

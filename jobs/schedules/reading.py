@@ -12,6 +12,7 @@ from jobs.connection import expecting_answer
 from jobs.errors import ScheduleNotFoundError, UsageError
 from jobs.keys import Keys
 from jobs.queue import JobQueue
+from jobs.scanning import members_of
 from jobs.scripts import run_script
 
 from .firing import Found
@@ -56,10 +57,7 @@ async def superseded_runs(redis: ArqRedis, keys: Keys) -> list[str]:
     Raises:
         RedisError, OSError: Redis did not answer.
     """
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.smembers(keys.superseded)
-        [names] = await pipe.execute()
-    return sorted(name.decode() for name in names)
+    return await members_of(redis, keys.superseded)
 
 
 async def find_schedule(redis: ArqRedis, keys: Keys, name: str) -> Found | None:
