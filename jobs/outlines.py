@@ -2,8 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from .conversations import End
 from .costs import Cost
@@ -13,19 +12,13 @@ from .models import Isolation, Record, Rerun
 from .parts import Part
 from .usage import Usage
 from .verdicts import Verdict
+from .wire import Wire
 
 
-class Partial(BaseModel):
-    """The base of what is read in part: frozen, and what else there is, is passed over and not looked at."""
+class Partial(Wire):
+    """The base of what is read in part: what else there is, is passed over and not looked at."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        from_attributes=True,
-        hide_input_in_errors=True,
-    )
+    model_config = ConfigDict(extra="ignore", from_attributes=True)
 
 
 class OutlinedConversation(Partial):
