@@ -5,11 +5,11 @@ from typing import Any
 from .rows import Format, Row, parsed, requires_of, rest_of, text_of, to_complete
 
 
-def _made(row: Row, task_id: object, start: str, asked: str) -> dict[str, Any]:
+def _made(row: Row, task_id: object, start: str) -> dict[str, Any]:
     reference, tests = start + text_of(row, "canonical_solution"), text_of(row, "test")
     return {
         "id": task_id,
-        "prompt": asked,
+        "prompt": to_complete("python", start),
         "tests": tests,
         "reference": reference,
         "requires": requires_of(reference, tests),
@@ -18,13 +18,11 @@ def _made(row: Row, task_id: object, start: str, asked: str) -> dict[str, Any]:
 
 
 def _task(row: Row) -> dict[str, Any]:
-    start = text_of(row, "complete_prompt")
-    return _made(row, row["task_id"], start, to_complete("python", start))
+    return _made(row, row["task_id"], text_of(row, "complete_prompt"))
 
 
 def _task_of_fusion(row: Row) -> dict[str, Any]:
-    start = text_of(row, "content")
-    return _made(row, row["id"], start, to_complete("python", start))
+    return _made(row, row["id"], text_of(row, "content"))
 
 
 def _has_entry_point(row: Row) -> bool:
