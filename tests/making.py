@@ -1,7 +1,9 @@
 """Jobs, attempts and records for tests that only care about one thing in them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from jobs.datasets.readers import Dataset
 from jobs.extracted import Extracted
 from jobs.limits import Limits
 from jobs.models import (
@@ -18,6 +20,11 @@ from jobs.usage import Usage
 from jobs.verdicts import Verdict
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def parse_tasks(lines: Sequence[str], name: str) -> Dataset:
+    """The tasks of these JSON lines, of a dataset that messages call so."""
+    return Dataset(lambda: lines, name)
 
 
 def an_execution(*, stdout: str = "1\n", stderr: str = "", exit_code: int = 0) -> Execution:

@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -212,15 +212,6 @@ def piped_tasks(file: IO[bytes], name: str, how: Reading = AS_IT_IS) -> Dataset:
 def demo_tasks() -> Dataset:
     """The tasks that ship with promptmill."""
     return read_tasks(resources.files("jobs.datasets").joinpath("demo.jsonl"))
-
-
-def parse_tasks(lines: Sequence[str], name: str) -> Dataset:
-    """The tasks of JSONL lines.
-
-    Raises:
-        DatasetError: some lines are bad, an id comes twice, or there is no task at all.
-    """
-    return Dataset(lambda: lines, name)
 
 
 def _refuse_repeated_keys(line: str) -> None:

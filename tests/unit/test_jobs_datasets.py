@@ -16,9 +16,10 @@ from jobs.checkers import (
     PassesTests,
 )
 from jobs.datasets import Task
-from jobs.datasets.readers import demo_tasks, parse_tasks, read_tasks
+from jobs.datasets.readers import demo_tasks, read_tasks
 from jobs.errors import DatasetError, ExitCode
 from jobs.limits import Limits
+from tests.making import parse_tasks
 
 GOOD = '{"prompt": "Print 1."}'
 

@@ -6,9 +6,9 @@ from pydantic import ValidationError
 from jobs.checkers import Case, MatchesOutput
 from jobs.comparisons import Compare
 from jobs.datasets import Task
-from jobs.datasets.readers import parse_tasks
 from jobs.errors import DatasetError
 from jobs.limits import Limits
+from tests.making import parse_tasks
 
 
 def problem_of(line: str) -> str:

@@ -19,10 +19,11 @@ from jobs.datasets import Task
 from jobs.datasets.findings import Fault, Findings, Found, duplicates_in
 from jobs.datasets.formats import FORMATS
 from jobs.datasets.named import place_of
-from jobs.datasets.readers import Dataset, parse_tasks, read_tasks
+from jobs.datasets.readers import Dataset, read_tasks
 from jobs.datasets.reading import Reading, reading_as
 from jobs.errors import DatasetError, UsageError
 from jobs.languages import Language
+from tests.making import parse_tasks
 from tests.requiring import material
 
 HUMAN_EVAL = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.datasets.readers import parse_tasks
 from jobs.errors import DatasetError
+from tests.making import parse_tasks
 
 GOOD = '{"prompt": "Print 1."}'
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.datasets.choosing import ChosenTasks
-from jobs.datasets.readers import Dataset, parse_tasks
+from jobs.datasets.readers import Dataset
 from jobs.errors import DatasetError, UsageError
 from jobs.parts import Part, Shard
+from tests.making import parse_tasks
 from worker.cli.part_flags import PartFlags, part_in
 
 ROWS: list[Mapping[str, object]] = [
