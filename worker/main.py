@@ -51,7 +51,7 @@ from worker.model.opening import open_model
 from worker.model.options import GeminiOptions
 from worker.model.shared_throttle import ModelLimits, SharedThrottle
 from worker.model.throttle import Throttle
-from worker.sandbox import Sandbox
+from worker.sandbox import Sandbox, ZygoteSandbox
 from worker.sandbox.interpreters import found_languages
 from worker.sandbox.opening import open_sandbox
 from worker.sandbox.packages import packages_of
@@ -97,12 +97,7 @@ async def open_engine(
     """
     keys = Keys(settings.redis.prefix)
     async with AsyncExitStack() as stack:
-        python = settings.sandbox.python
-        sandbox = await stack.enter_async_context(
-            await open_sandbox(
-                settings.sandbox.require, packages_of(python.environment, python.preload)
-            )
-        )
+        sandbox = await stack.enter_async_context(await _sandbox_of(settings))
         redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
         gemini = gemini_options(settings)
         limits = ModelLimits(**settings.model.limits.model_dump())
@@ -121,12 +116,7 @@ async def open_engine(
             redis,
             keys,
             store,
-            FeedbackLoop(
-                asked,
-                sandbox,
-                calls=asyncio.Semaphore(settings.worker.calls_in_flight),
-                turns=Turns(settings.sandbox.slots or os.cpu_count() or 1),
-            ),
+            _loop_of(settings, asked, sandbox),
             Provenance(presence.worker_id, model.name, model.simulated, sandbox.isolation),
             DeliveryPolicy(settings.limits, settings.ceiling, settings.worker.max_deliveries),
         )
@@ -149,6 +139,21 @@ async def open_engine(
             presence,
             room,
         )
+
+
+async def _sandbox_of(settings: Settings) -> ZygoteSandbox:
+    python = settings.sandbox.python
+    packages = packages_of(python.environment, python.preload)
+    return await open_sandbox(settings.sandbox.require, packages)
+
+
+def _loop_of(settings: Settings, model: ModelClient, sandbox: Sandbox) -> FeedbackLoop:
+    return FeedbackLoop(
+        model,
+        sandbox,
+        calls=asyncio.Semaphore(settings.worker.calls_in_flight),
+        turns=Turns(settings.sandbox.slots or os.cpu_count() or 1),
+    )
 
 
 def _presence_of(model: ModelClient, settings: Settings) -> WorkerPresence:
