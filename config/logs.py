@@ -15,10 +15,12 @@ from .redaction import Redactor
 def _without(name: str) -> Iterator[None]:
     there = sys.modules.get(name)
     sys.modules[name] = None  # type: ignore[assignment]
-    yield
-    del sys.modules[name]
-    if there is not None:
-        sys.modules[name] = there
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if there is not None:
+            sys.modules[name] = there
 
 
 # It imports rich where it can, to draw tracebacks with it, and that takes longer than all the rest of it. Ours are
