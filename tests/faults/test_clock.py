@@ -137,3 +137,5 @@ async def test_a_worker_that_dies_after_the_clock_was_set_back_is_missed_in_time
     await mill.kill(worker)
     await mill.worker()
     await mill.all_is_over()
+    # A quick answer of the first worker may have been on its way when it died.
+    assert all(mill.asked_for(job) <= 2 for job in mill.jobs.values())

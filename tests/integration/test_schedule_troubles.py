@@ -59,6 +59,7 @@ async def test_what_a_clock_ahead_has_decided_is_found_by_the_next_worker(queue:
             return any(fate is Fate.FIRED for fate, _ in await fates(queue))
 
         await wait_until(has_come, 10, "an instant of this year")
+    assert (await get_schedule(queue, "nightly")).state.decided_to < utcnow() + HOUR
 
 
 async def test_a_small_step_of_the_clock_decides_on_nothing_anew(queue: JobQueue) -> None:

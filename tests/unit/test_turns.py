@@ -144,5 +144,4 @@ def test_whatever_happens_nobody_is_beside_who_is_alone_and_all_have_their_turn(
     n_slots: int, steps: list[tuple[str, int]]
 ) -> None:
     """A deadlock of a worker is found by nobody until the queue has grown for a night."""
-
     asyncio.run(_play(n_slots, steps))
