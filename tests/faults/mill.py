@@ -134,6 +134,12 @@ class Mill:
             )
         return {job_id.decode() for job_id in found}
 
+    def dead(self) -> set[str]:
+        """The jobs that are kept as dead letters."""
+        with self.project.client() as client:
+            found = cast("list[bytes]", client.zrange(_KEYS.dead, 0, -1))
+        return {job_id.decode() for job_id in found}
+
     async def until_on_disk(self) -> None:
         """Wait until a crash of Redis would lose nothing: up to a second of writes it may."""
 
@@ -194,7 +200,7 @@ class Mill:
     def _check_keys(self, dead: set[str]) -> None:
         with self.project.client() as client:
             left = {key.decode(): client.ttl(key) for key in client.scan_iter()}
-            assert {each.decode() for each in client.zrange(_KEYS.dead, 0, -1)} == dead
+        assert self.dead() == dead
         if dead:
             # Each of its members goes with its letter.
             del left[_KEYS.dead]
