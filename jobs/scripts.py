@@ -103,8 +103,14 @@ local function live_till(key, till)
     if left > redis.call('PTTL', key) then redis.call('PEXPIRE', key, math.max(1, left)) end
 end
 
+-- Where its batches lie stays known until they are removed.
+local function stop_feeding(run)
+    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due', 'handingTill')
+end
+
 local function end_feeding(run)
-    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due', 'template')
+    stop_feeding(run)
+    redis.call('HDEL', RUN .. run, 'place')
     redis.call('SREM', FEEDING, run)
 end
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from .clock import monotonic, utcnow
 from .queue import JobQueue
 from .reports.rates import Rate
-from .runs import Run, RunState, find_run, unknown_run
+from .runs import HandingOver, Run, RunState, find_run, unknown_run
 from .verdicts import Verdict
 from .wire import Wire
 
@@ -60,7 +60,8 @@ class Watch:
         ended = max(run.ended, verdicts.total())
         # One that was cancelled before workers had queued any of it has no job to count.
         is_begun = ended + run.cancelled > 0 or run.state is RunState.CANCELLED
-        is_quiet = run.open == 0 and is_begun
+        has_come = run.handing_over is not HandingOver.UNDER_WAY
+        is_quiet = run.open == 0 and is_begun and has_come
         is_over = is_quiet and (self._was_quiet or is_forgotten)
         self._was_quiet = is_quiet
         return Standing(

@@ -109,7 +109,7 @@ local function start(step, running, reason)
     end
     note_run(step.run, plan.created)
     redis.call('HSET', RUN .. step.run, 'batches', plan.batches, 'fed', 0, 'toFeed', plan.jobs, 'lane', plan.lane,
-        'due', step.due, 'template', plan.template, 'instant', step.at)
+        'due', step.due, 'place', plan.template, 'instant', step.at)
     if #plan.budget > 0 then redis.call('HSET', RUN .. step.run, unpack(plan.budget)) end
     redis.call('SADD', FEEDING, step.run)
     redis.call('HSET', SCHEDULE, 'last', step.run)

@@ -52,7 +52,7 @@ def list_runs(
         ended = f"{run.ended:>7} of {n_jobs:<7} ended  {solved:>7} solved"
         emit(
             escaped(
-                f"{run.run_id:<28}  {run.state_in_words:<9}  {began}  {ended}  {run.reason}".rstrip()
+                f"{run.run_id:<28}  {run.state_in_words:<12}  {began}  {ended}  {run.reason}".rstrip()
             )
         )
     return ExitCode.OK
@@ -264,6 +264,8 @@ def _numbers(run: Run) -> dict[str, object]:
 
 
 def _lines(run: Run, recorded: Counter[Verdict]) -> Iterator[str]:
+    from jobs.runs import HandingOver
+
     began = "" if run.created_at is None else f"   since {run.created_at:%Y-%m-%d %H:%M:%S} UTC"
     why = f": {run.reason}" if run.reason else ""
     yield f"run        {run.run_id}   {run.state_in_words}{why}{began}"
@@ -277,6 +279,8 @@ def _lines(run: Run, recorded: Counter[Verdict]) -> Iterator[str]:
         *([f"{run.cancelled} cancelled"] if run.cancelled else []),
     ]
     yield f"jobs       {', '.join(parts)}"
+    if run.handing_over is HandingOver.BROKEN_OFF:
+        yield "go on      type the command again that left its jobs to the workers; it was killed, and none is queued"
     if run.spent.requests or run.budget.is_set:
         yield f"used       {', '.join(used_of(run))}"
     if run.is_stopped_by_budget:
