@@ -96,7 +96,7 @@ def _worker(queue: JobQueue, handler: Handler, max_jobs: int, name: str = "w") -
     lanes = lanes_served([DEFAULT_QUEUE], "gemini")
     return JobWorker(
         Claims(queue.redis, queue.keys, name, lanes, _LEASE_SECONDS),
-        Endings(queue.redis, queue.keys, name),
+        Endings(queue.redis, queue.keys, queue.records, name),
         handler,
         WorkerOptions(max_jobs=max_jobs, drain_seconds=0),
     )
@@ -275,6 +275,7 @@ def _solving(
     engine = Engine(
         queue.redis,
         queue.keys,
+        store,
         model,
         consumer,
         consumer.take,

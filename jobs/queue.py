@@ -245,16 +245,19 @@ class JobHandle:
     async def cancel(self) -> bool:
         """Take the job out of the queue, or ask the worker that has it to stop before its next step.
 
-        A cancelled job leaves no record and may be submitted again, once its status is `not_found`. False if it is
-        already recorded or unknown.
+        A cancelled job leaves no record and may be submitted again, once its status is `not_found`; one that was
+        tried again after a failure of ours has failed as before. False if it is already recorded or unknown.
 
         Raises:
             RedisUnreachableError: Redis did not answer.
+            StoreError: the record of such a failure cannot be kept again.
         """
         if await self._queue.records.has(self.job_id):
             return False
         with expecting_answer(f"job {self.job_id!r} was not cancelled"):
-            cancelled = await cancel_jobs(self._queue.redis, self._queue.keys, [self.job_id])
+            cancelled = await cancel_jobs(
+                self._queue.redis, self._queue.keys, self._queue.records, [self.job_id]
+            )
         return cancelled.n_taken + cancelled.n_running > 0
 
 

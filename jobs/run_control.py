@@ -161,7 +161,7 @@ async def cancel_run(queue: JobQueue, run_id: str, reason: str) -> Cancelled:
         while True:
             found = Cancelled(0, 0)
             async for page in all_of_run(queue, run_id):
-                found += await cancel_jobs(queue.redis, queue.keys, page.job_ids)
+                found += await cancel_jobs(queue.redis, queue.keys, queue.records, page.job_ids)
             running = found.n_running
             total += Cancelled(found.n_taken, 0)
             # A job may have moved from where it was still to be looked for to where it was looked for before.

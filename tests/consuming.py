@@ -80,6 +80,7 @@ async def a_worker(
         engine = Engine(
             redis,
             keys,
+            store,
             model,
             consumer,
             consumer.take,

@@ -67,6 +67,7 @@ class Engine:
 
     redis: ArqRedis
     keys: Keys
+    store: RecordStore
     model: ModelClient
     consumer: Consumer
     take: Handler
@@ -130,6 +131,7 @@ async def open_engine(
         yield Engine(
             redis,
             keys,
+            store,
             model,
             consumer,
             consumer.take,
@@ -238,7 +240,7 @@ def make_worker(
     lanes = lanes_served(engine.presence.queues, engine.presence.model)
     worker = JobWorker(
         Claims(engine.redis, engine.keys, worker_id, lanes, settings.worker.lease_seconds),
-        Endings(engine.redis, engine.keys, worker_id),
+        Endings(engine.redis, engine.keys, engine.store, worker_id),
         engine.take,
         WorkerOptions(
             max_jobs=settings.worker.jobs_in_flight,
