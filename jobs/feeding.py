@@ -72,11 +72,11 @@ _CANCELLED = -1
 # A run and the high-water mark: where its batches lie, and which is next, or why none is.
 _NEXT = f"""
 local run, high_water = ARGV[1], tonumber(ARGV[2])
-local fed, batches, lane, place, till = unpack(
-    redis.call('HMGET', RUN .. run, 'fed', 'batches', 'lane', 'place', 'handingTill'))
+local fed, batches, lane, place, till, due = unpack(
+    redis.call('HMGET', RUN .. run, 'fed', 'batches', 'lane', 'place', 'handingTill', 'due'))
 if not batches and till and tonumber(till) + {_FORGOTTEN_MS} > now() then return {{-1, place}} end
 if not batches or tonumber(fed) >= tonumber(batches) then return {{-2, place or ''}} end
-local backlog = backlog_of(lane, run)
+local backlog = backlog_of(lane, run, tonumber(due or ''))
 if state_of(run) ~= '' or backlog > 0 and backlog + {PAGE} > high_water then return {{-1, place}} end
 return {{tonumber(fed), place}}
 """

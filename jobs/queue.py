@@ -129,9 +129,9 @@ class JobQueue:
     ) -> Submitted:
         """Queue jobs as they come, hundreds in one step, however many there are: a few hundred are held in memory.
 
-        It waits while `high_water` jobs, or more, of the same kind are due. `on_taken` hears the ids of those that are
-        queued by now, in their order, and how many are due; and of no ids when it begins to wait. Submitting all of
-        them again changes nothing.
+        It waits while `high_water` jobs, or more, of the same kind are due, or, of jobs for later, are queued.
+        `on_taken` hears the ids of those that are queued by now, in their order, and how many count; and of no ids
+        when it begins to wait. Submitting all of them again changes nothing.
 
         Raises:
             RedisUnreachableError: Redis took no more for 15 seconds, or is full; it says what is queued.

@@ -228,6 +228,15 @@ async def test_jobs_that_are_left_to_workers_may_be_for_later(queue: JobQueue) -
     assert await queue.handle("j0").status() is JobStatus.DEFERRED
 
 
+async def test_no_more_jobs_for_later_are_queued_than_may_wait(queue: JobQueue) -> None:
+    """What is handed over by day for the night lies in the store until there is room."""
+    later = utcnow() + timedelta(hours=1)
+    await hand_over(queue, "r", (a_job(number) for number in range(3000)), at=later)
+    async with feeding(queue, high_water=600):
+        await wait_until(lambda: holds(queue, 500), 10, "as much as may wait")
+        assert (await next_batch(queue.redis, queue.keys, "r", 600)).batch is NoBatch.NOT_YET
+
+
 async def test_a_worker_that_was_killed_before_it_forgot_a_run_leaves_that_to_another(
     queue: JobQueue,
 ) -> None:
