@@ -147,6 +147,31 @@ async def test_no_batch_is_made_for_a_run_that_was_cancelled(
     assert not standin.batches
 
 
+@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
+async def test_a_batch_that_is_being_made_while_its_run_is_cancelled_is_cancelled(
+    standin: Standin, sent: SentBatches, redis_url: str, *, leaves: bool
+) -> None:
+    """Whoever cancels the run cannot know its name yet, and it would be answered and paid for."""
+    slowly = BatchPlan(states=("RUNNING",), refusal=Step(status=503, body={}, delay_seconds=0.5))
+    standin.script(ANSWERS, batches=(slowly,))
+    async with JobQueue(redis_url) as queue, aclosing(batched(standin, sent)) as model:
+        await queue.submit(PromptJob(prompt="Print.", run_id=sent.run_id, job_id="j"))
+        asking = asyncio.create_task(model.generate(of_task("a")))
+        await wait_until(lambda: bool(standin.batches), 10, "a request to make a batch")
+        await cancel_run(queue, sent.run_id, "no longer wanted")
+        if leaves:
+            asking.cancel()
+            await model.aclose()
+        await wait_until(lambda: "/v1/batches/b0:cancel" in paths_of(standin), 10, "its end")
+        asking.cancel()
+        await asyncio.wait([asking])
+    assert len(standin.batches) == 1
+
+
+def paths_of(standin: Standin) -> list[str]:
+    return [request.path for request in standin.log()]
+
+
 async def test_a_reply_that_was_fetched_before_is_fetched_and_not_paid_for_again(
     standin: Standin, sent: SentBatches
 ) -> None:

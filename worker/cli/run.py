@@ -151,7 +151,10 @@ def cancel_run(
         # A command that waits for them forgets them as soon as the run is over.
         sent = await _sent_by(queue, run_id)
         done = await cancel(queue, run_id, reason)
-        return run.to_feed, done, await _cancelled(sent, flags) if sent else []
+        # One that was about to be made knows by now that it is not to be, or has been written down.
+        known = {batch.own_id: batch for batch in (*sent, *await _sent_by(queue, run_id))}
+        batches = await _cancelled(tuple(known.values()), flags) if known else []
+        return run.to_feed, done, batches
 
     n_never, done, batches = with_queue(flags, cancelled)
     if json:

@@ -131,7 +131,11 @@ class BatchedModel:
             return await self._live.generate(request)
 
     async def aclose(self) -> None:
-        """Leave batches to themselves, and give back connections; calling it twice changes nothing."""
+        """Leave batches to themselves, and give back connections; calling it twice changes nothing.
+
+        Of a run that was cancelled none is left: one that is being made is waited for, and cancelled.
+        """
+        await self._follower.until_none_is_made()
         tasks: set[asyncio.Task[Any]] = {each.outcome for each in self._followed.values()}
         tasks |= {self._gathering} if self._gathering else set()
         while tasks:

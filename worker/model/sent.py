@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 from jobs.budgets import NANO, Spent
 from jobs.keys import RUN_SECONDS, Keys
 from jobs.outages import through_outages
+from jobs.runs import RunState
 from jobs.scripts import run_script
 from jobs.wire import Wire
 
@@ -67,6 +68,11 @@ class SentBatches:
     async def is_held(self) -> bool:
         """Whether the run is paused or cancelled, so that nothing more is to be sent for it."""
         return bool(await self._run("HGET", self._keys.run(self.run_id), "state"))
+
+    async def is_cancelled(self) -> bool:
+        """Whether the run is cancelled, so that nothing is to be left with Gemini."""
+        state: bytes | None = await self._run("HGET", self._keys.run(self.run_id), "state")
+        return state == RunState.CANCELLED.encode()
 
     async def next_number(self) -> int:
         """One that no batch of the run has had, those that were forgotten included."""
