@@ -32,6 +32,7 @@ from worker.consumer.claims import Claim, Claims
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Ending, Endings, Recorded
 from worker.consumer.feeder import Feeder
+from worker.consumer.heartbeat import Heart
 from worker.consumer.records import Provenance
 from worker.consumer.ticker import Ticker
 from worker.consumer.worker import Handler, JobWorker, WorkerOptions
@@ -283,5 +284,6 @@ def _solving(
         Ticker(queue),
         sandbox,
         presence,
+        Heart(presence),
     )
     return make_worker(engine, settings, burst=True)

@@ -36,7 +36,7 @@ from worker.consumer.endings import Endings
 from worker.consumer.feeder import Feeder
 from worker.consumer.gate import ModelGate
 from worker.consumer.health import Health
-from worker.consumer.heartbeat import beating
+from worker.consumer.heartbeat import Heart, beating
 from worker.consumer.metrics import Metrics
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
@@ -76,6 +76,7 @@ class Engine:
     ticker: Ticker
     sandbox: Sandbox
     presence: WorkerPresence
+    heart: Heart
     room: Callable[[], int | None] = lambda: None
     """How many jobs more the model has use for; None is any number."""
 
@@ -121,7 +122,7 @@ async def open_engine(
             Provenance(presence.worker_id, model.name, model.simulated, sandbox.isolation),
             DeliveryPolicy(settings.limits, settings.ceiling, settings.worker.max_deliveries),
         )
-        await stack.enter_async_context(beating(redis, keys, presence))
+        heart = await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
         queue = await stack.enter_async_context(
             JobQueue(redis, records=store, prefix=settings.redis.prefix)
@@ -139,6 +140,7 @@ async def open_engine(
             Ticker(queue),
             sandbox,
             presence,
+            heart,
             room,
         )
 
@@ -199,6 +201,7 @@ async def serve(
 
     engine.consumer.on_model_closed = gate.shut if outlasts_refusals else stop
     worker.obstacles.append(gate.obstacle)
+    engine.heart.obstacle = lambda: worker.obstacle
     trial = Trial(engine.sandbox)
     health = Health(engine.ticker.queue, metrics, lambda: worker.obstacle, trial)
     async with _told(health, settings.worker.listen):

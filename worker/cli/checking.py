@@ -120,6 +120,13 @@ def models_of(workers: Sequence[WorkerPresence]) -> str:
     return " and ".join(sorted({worker.model for worker in workers}))
 
 
+def why_none_takes_jobs(workers: Sequence[WorkerPresence]) -> str | None:
+    """Why all of these workers take no job now; None where one does, or there is none."""
+    if not workers or any(worker.takes_none is None for worker in workers):
+        return None
+    return workers[0].takes_none
+
+
 def check_languages(batch: Batch, workers: Sequence[WorkerPresence]) -> None:
     """Make sure that each of the workers can run each of the jobs.
 

@@ -115,15 +115,18 @@ def resume_run(
         lift_max_usd: let it cost whatever it takes, as where its model has no known price.
         json: as JSON.
     """
-    reason, n = with_queue(
+    reason, n, obstacle = with_queue(
         flags, lambda queue: _resume(queue, run_id, budget_in(budget), lifts_max_usd=lift_max_usd)
     )
     if json:
-        emit_json({"runId": run_id, "state": "active", "resumed": n, "wasPausedFor": reason})
+        words = {"resumed": n, "wasPausedFor": reason, "obstacle": obstacle}
+        emit_json({"runId": run_id, "state": "active", **words})
     else:
         why = f"; it was paused: {reason}" if reason else ""
         aside = f"with {counted(n, 'job')} that had been set aside"
         talk(escaped(f"run {run_id} goes on, {aside}{why}"))
+        if obstacle:
+            talk(escaped(f"the running workers take no job now: {obstacle}"))
     return ExitCode.OK
 
 
@@ -212,10 +215,12 @@ def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
 
 async def _resume(
     queue: JobQueue, run_id: str, budget: Budget, *, lifts_max_usd: bool
-) -> tuple[str, int]:
+) -> tuple[str, int, str | None]:
     from jobs.budgets import lift_usd_limit, set_budget
     from jobs.run_control import resume_run as resume
     from jobs.runs import RunState, get_run
+
+    from .checking import why_none_takes_jobs
 
     run = await get_run(queue, run_id)
     if budget.is_set:
@@ -233,7 +238,8 @@ async def _resume(
             fixes=fixes,
             note="it stays paused",
         )
-    return run.reason, await resume(queue, run_id)
+    n = await resume(queue, run_id)
+    return run.reason, n, why_none_takes_jobs(await queue.live_workers())
 
 
 def _refuse_budget_in_batches(run: Run) -> None:
