@@ -61,6 +61,26 @@ def test_a_schedule_is_added_shown_held_started_and_removed(project: Project) ->
     assert project.run("schedule", "list", "--json").json() == []
 
 
+def test_a_run_that_stands_still_is_named_with_what_lets_it_go_on(project: Project) -> None:
+    """After a wrong key every night is skipped, and a list that looks as ever lets a month go by."""
+    assert project.run(*ADD, *PROMPT).code == 0
+    [started] = project.run("schedule", "run-now", "nightly", "--json").json()
+    run_id = started["runId"]
+    assert "stands still" not in shown(project, "list")
+    assert project.run("run", "pause", run_id, "--reason", "the key is wrong").code == 0
+    words = (
+        f"run {run_id} stands still: the key is wrong, and nothing more is started until it is over; "
+        f"let it go on:  promptmill run resume {run_id}"
+    )
+    assert words in shown(project, "list")
+    assert f"stopped    {words}" in shown(project, "show", "nightly")
+    assert words in project.run("schedule", "history", "nightly").err
+    [row] = project.run("schedule", "list", "--json").json()
+    assert row["stopped"] == {run_id: "the key is wrong"}
+    assert project.run("run", "resume", run_id).code == 0
+    assert "stands still" not in shown(project, "list")
+
+
 def test_a_preview_tells_the_nights_in_words_and_asks_nobody(project: Project) -> None:
     """Whoever writes an expression wants to see it before anything is started."""
     ended = project.run(
