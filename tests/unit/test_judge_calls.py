@@ -147,9 +147,17 @@ def test_each_call_has_a_result_of_its_own() -> None:
 def test_the_call_that_a_program_ended_in_is_the_one_that_failed(
     ran: Execution, verdict: Verdict, actual: str
 ) -> None:
-    """It never answered, and is what to look at all the same."""
-    failed = judged(ran).cases[-1]
-    assert failed == CaseResult(name="f()", verdict=verdict, actual=actual)
+    """It never answered, and is what to look at all the same: whoever repairs it has to know the input first."""
+    judgement = judged(ran)
+    assert judgement.cases[-1] == CaseResult(name="f()", verdict=verdict, actual=actual)
+    assert judgement.explanation == f"f(): {actual}"
+    assert "f()" not in judgement.hint
+
+
+def test_a_program_that_answered_no_call_may_never_have_come_to_one() -> None:
+    """The first call is no more to blame for a program that does not load than any other."""
+    ran = execution(returned=(), exit_code=None, signal=9, limit_hit="cpu")
+    assert judged(ran).explanation == "killed after 10 s of CPU time"
 
 
 def test_right_calls_are_kept_short_and_the_first_wrong_one_around_its_difference() -> None:
