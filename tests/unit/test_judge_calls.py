@@ -67,7 +67,7 @@ def test_calls_that_returned_what_they_had_to_are_accepted_and_say_where_they_ra
             RIGHT[:1],
             Language.PYTHON,
             Verdict.WRONG_ANSWER,
-            "the program ended after 1 of 2 calls",
+            "f(): the program ended after 1 of 2 calls",
             id="too few",
         ),
         pytest.param(

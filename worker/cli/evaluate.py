@@ -270,15 +270,6 @@ def _in_batches(settings: Settings, batch: Batch, run: RunFlags, lane: LaneFlags
             fixes=["leave out one or the other"],
             note="nothing was queued",
         )
-    if batch.budget.is_set:
-        raise UsageError(
-            "a budget is held request by request, and --batch sends all of them at once",
-            fixes=[
-                "limit what is sent:  --limit, --samples or --max-attempts",
-                "or leave out --batch",
-            ],
-            note="nothing was queued",
-        )
     refuse_without_gemini(settings)
     return replace(batch, place=place_of_batches(batch.run_id or ""), in_batches=True)
 

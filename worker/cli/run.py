@@ -224,7 +224,6 @@ async def _resume(
 
     run = await get_run(queue, run_id)
     if budget.is_set:
-        _refuse_budget_in_batches(run)
         await set_budget(queue, run_id, budget)
     if lifts_max_usd:
         await lift_usd_limit(queue, run_id)
@@ -240,20 +239,6 @@ async def _resume(
         )
     n = await resume(queue, run_id)
     return run.reason, n, why_none_takes_jobs(await queue.live_workers())
-
-
-def _refuse_budget_in_batches(run: Run) -> None:
-    from jobs.ways import Way
-
-    if run.asked is Way.BATCH:
-        raise UsageError(
-            f"run {run.run_id!r} is asked by batches, all of which is sent at once: no budget holds it",
-            fixes=[
-                f"let it go on without:  promptmill run resume {run.run_id}",
-                f"or end it:  promptmill run cancel {run.run_id}",
-            ],
-            note="it stays as it is",
-        )
 
 
 async def _look(queue: JobQueue, run_id: str) -> tuple[Run, Counter[Verdict]]:

@@ -15,7 +15,7 @@ from worker.consumer.cancelling import cancel_until_done
 from worker.main import Engine, open_engine, serve
 
 from .batch import Batch
-from .batch_api import MOST_JOBS, engine_in_batches, refuse_kept_budget, sent_of
+from .batch_api import MOST_JOBS, engine_in_batches, sent_of
 from .checking import (
     check_languages,
     check_own_interpreters,
@@ -81,7 +81,6 @@ async def _run_jobs(
                 own = _own_engine(settings, queue, batch, progress)
                 engine = await stack.enter_async_context(own)
             await refuse_mixed_run(queue, batch)
-            await refuse_kept_budget(queue, batch)
             await keep_to_one_way(queue, batch)
         _tell_of(workers, able)
         # Stored answers that are judged again are as good as they were the first time.

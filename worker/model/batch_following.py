@@ -105,7 +105,7 @@ class BatchFollower:
             await self._sent.forget(batch)
         else:
             found = {key: _as_of_batch(result, batch, name) for key, result in found.items()}
-            await self._sent.count(batch, _spent_on(found.values()))
+            await self._sent.count(batch, *_spent_on(found.values()))
         n_answered = sum(isinstance(found.get(key), ModelReply) for key in batch.keys)
         self._tell(batch, name, status, n_answered)
         return Outcome(name or "", status, found)
@@ -248,16 +248,19 @@ def _as_of_batch(
     return priced(result.model_copy(update=came), batch.model, now, is_batch=True)
 
 
-def _spent_on(results: Collection[ModelReply | Fault]) -> Spent:
-    """What these have used together."""
+def _spent_on(results: Collection[ModelReply | Fault]) -> tuple[Spent, Spent]:
+    """What these have used together, and the most that one of them has."""
     replies = [result for result in results if isinstance(result, ModelReply)]
     usages = [reply.usage for reply in replies]
-    return Spent(
+    tokens = [usage.total_token_count or usage.prompt_token_count or 0 for usage in usages]
+    usd = [reply.cost.usd for reply in replies if reply.cost]
+    spent = Spent(
         requests=len(results),
-        tokens=sum(usage.total_token_count or usage.prompt_token_count or 0 for usage in usages),
-        usd=sum(reply.cost.usd for reply in replies if reply.cost),
+        tokens=sum(tokens),
+        usd=sum(usd),
         unpriced=sum(reply.cost is None for reply in replies),
     )
+    return spent, Spent(tokens=max(tokens, default=0), usd=max(usd, default=0.0))
 
 
 def _gone(why: str) -> BatchStatus:
