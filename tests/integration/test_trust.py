@@ -128,7 +128,7 @@ async def test_tests_of_another_language_run_beside_the_program(sandbox: Sandbox
     ("program", "verdict", "explanation"),
     [
         ("def add(a, b): return a + b + None", Verdict.RUNTIME_ERROR, "line 1: assert add(1, 2) == 3: TypeError: "),
-        ("def add(a, b):\n while True: pass", Verdict.TIME_LIMIT_EXCEEDED, "killed after 1 s of CPU time"),
+        ("def add(a, b):\n while True: pass", Verdict.TIME_LIMIT_EXCEEDED, "== 3: killed after 1 s of CPU time"),
         ("def add(a, b): raise SystemExit(0)", Verdict.WRONG_ANSWER, "the program ended before its tests did"),
         ("def add(a, b): return bytearray(10**9)", Verdict.MEMORY_LIMIT_EXCEEDED, "needed more than"),
         ("def add(a, b) return", Verdict.COMPILE_ERROR, "SyntaxError: "),
@@ -145,5 +145,5 @@ async def test_a_program_under_test_gets_the_verdict_of_what_it_did(
     limits = _LIMITS.model_copy(update={"cpu_seconds": 1.0})
     judgement = (await check(job, code, limits, sandbox)).judgement
     assert judgement.verdict is verdict
-    assert judgement.explanation.startswith(explanation)
+    assert explanation in judgement.explanation
     assert judgement.result is not None

@@ -1,15 +1,16 @@
-"""How what a function returned becomes a verdict."""
+"""How what a function returned becomes a verdict, and which call or test is named in it."""
 
 import pytest
 from pydantic import JsonValue
 
-from jobs.checkers import ExpectedCall, MatchesCalls
+from jobs.checkers import ExpectedCall, MatchesCalls, PassesTests
 from jobs.handed_back import Returned
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import CaseResult, ExecutableCode, Execution
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
+from worker.sandbox import Verification
 from worker.solver.judge import Judgement, judge
 
 CALLS = MatchesCalls(
@@ -175,3 +176,15 @@ def test_right_calls_are_kept_short_and_the_first_wrong_one_around_its_differenc
     assert "wrong" in (first.actual or "")
     assert "'y'" in (first.expected or "")
     assert len(first.name) < 200
+
+
+def test_the_test_that_a_program_hung_in_is_named_where_people_look_first() -> None:
+    """A list of a hundred cases with one at its end is read by nobody; of a hidden one nothing is told on."""
+    ran = execution(exit_code=None, signal=9, limit_hit="cpu")
+    case = "line 2: assert f(1) == 1"
+    tested = Verification(ran, "program_ended", "", None, (), stopped_in=case)
+    code = ExecutableCode(language=Language.PYTHON, code="whatever")
+    judgement = judge(code, ran, PassesTests(tests="assert f(1) == 1"), Limits(), tested=tested)
+    assert judgement.explanation == f"{case}: {judgement.cases[-1].actual}"
+    assert "killed after 10 s of CPU time" in judgement.explanation
+    assert "f(1)" not in judgement.hint
