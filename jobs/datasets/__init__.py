@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from jobs.bounds import MAX_ATTEMPTS
 from jobs.checkers import MAX_CHECKS, AllOf, Checker, ExitsCleanly, MatchesOutput, checks_of
 from jobs.clock import derived_id
-from jobs.given_files import GivenFiles
+from jobs.given_files import GivenFiles, room_for
 from jobs.languages import Language
 from jobs.limits import (
     CpuSeconds,
@@ -100,6 +100,18 @@ class Task(RowCheck):
                 raise ValueError(why)
         if self.checks and self.stdin and self.expect is None and self._are_compared:
             raise ValueError('"stdin" goes into each of the "checks" that compare an output')
+        return self
+
+    @model_validator(mode="after")
+    def _has_room_for_its_files(self) -> "Task":
+        n_bytes, most = (
+            room_for(text.encode(errors="replace") for text in self.files.values()),
+            self.limits.scratch_mib,
+        )
+        if self.files and most is not None and n_bytes > most << 20:
+            raise ValueError(
+                f'the "files" take {n_bytes:,} bytes of disk, and "scratchMib" of its limits is {most}: give them more'
+            )
         return self
 
     @property

@@ -92,7 +92,7 @@ def test_the_page_shows_what_preview_prints(project: Project, repository: Path) 
         (("@daily", "--tz", "Berlin"), "did you mean Europe/Berlin?"),
         (("@daily", "--eval", "none.jsonl"), "either a prompt"),
         (("@daily", "--jitter", "soon"), "--jitter 'soon' is no length of time"),
-        (("@daily", "--samples", "3"), "samples and cache go with an eval"),
+        (("@daily", "--samples", "3"), "samples goes with an eval"),
     ],
 )
 def test_what_cannot_be_scheduled_says_what_to_type(
