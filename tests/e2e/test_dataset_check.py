@@ -81,3 +81,18 @@ def test_rows_whose_packages_are_not_there_are_refused_before_anything_is_queued
     ended = project.run(*command, "--exclude", "found.json", "--json")
     assert ended.code == 0, ended.err
     assert ended.json()["excluded"]["reasons"] == {"needs-packages": 2}
+
+
+def test_files_that_do_not_fit_are_refused_before_an_answer_is_paid_for(project: Project) -> None:
+    """Each answer to the row would end before it was run, as a failure that looks like ours."""
+    row = {"id": "big", "prompt": "x", "expect": "1", "files": {"data.txt": "x" * 2_000_000}}
+    project.write_rows("rows.jsonl", [{**row, "id": "a", "files": {"b": ""}}, row])
+    project.write_rows("said.jsonl", recordings({"a": [reply("print(1)")]}))
+    command = ("eval", "rows.jsonl", "--model", "replay:said.jsonl")
+    told = told_by(project.run(*command, PROMPTMILL_LIMITS__SCRATCH_MIB="1"))
+    assert (told.code, told.note) == (2, "nothing was queued")
+    assert told.message == (
+        "the files of 'big' take 2,068,480 bytes of disk, and programs have 1 MiB"
+    )
+    assert "limits.scratch_mib, up to ceiling.scratch_mib" in told.body
+    assert project.run(*command, "--item", "a", PROMPTMILL_LIMITS__SCRATCH_MIB="1").code == 0

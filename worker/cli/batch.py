@@ -201,7 +201,7 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
     """The jobs of a run: every task, so many times.
 
     Raises:
-        UsageError: the run's name cannot be one.
+        UsageError: the run's name cannot be one, or the files of a task do not fit where programs run.
     """
     if not is_identifier(run_id):
         raise UsageError(
@@ -210,6 +210,7 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
             note="nothing was queued",
         )
 
+    _refuse_without_room(tasks, settings.limits.capped_by(settings.ceiling))
     chosen = Chosen(samples, max_attempts or settings.attempts.max, settings.limits)
 
     def make() -> Iterator[PromptJob]:
@@ -228,3 +229,17 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
     n_jobs = len(tasks) * samples
     batch = Batch(run_id, n_jobs, languages, requires, make, place, settings.conversation, cache)
     return replace(batch, chosen=chosen)
+
+
+def _refuse_without_room(tasks: "Tasks", limits: Limits) -> None:
+    task, most = tasks.largest, limits.scratch_mib
+    if task is not None and task.room_for_files > most << 20:
+        raise UsageError(
+            f"the files of {task.id!r} take {task.room_for_files:,} bytes of disk, and programs have {most} MiB",
+            fixes=[
+                "give all more:  limits.scratch_mib, up to ceiling.scratch_mib",
+                "or that row:  scratchMib in its limits",
+                "or give it smaller files",
+            ],
+            note="nothing was queued",
+        )
