@@ -27,7 +27,7 @@ class Trace:
 
     name: str
     preamble: str | None = ""
-    """What the independent run put before each program; None is what the rows have when they are read as published."""
+    """What the independent run put before each program; None is what stands before the first function of the prompt."""
     cpu_seconds: int = 4
     """The independent run had 8 to 20 s of wall time. Where no right program is slow, endless ones need not have it."""
 
@@ -54,14 +54,17 @@ def _rows(name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
-def _dataset(project: Project, trace: Trace) -> Path:
-    """HumanEval as it was published, unless the independent run put something else before its programs."""
-    published = material("data/datasets/HumanEval.jsonl.gz")
-    if trace.preamble is None:
-        return published
-    tasks = [task.model_copy(update={"preamble": trace.preamble}) for task in read_tasks(published)]
-    rows = [task.model_dump(mode="json", by_alias=True, exclude_defaults=True) for task in tasks]
-    return project.write_rows("tasks.jsonl", rows)
+def _write_dataset(project: Project, trace: Trace) -> None:
+    """HumanEval as it is read, but for what stands before each program: the independent run left out that two rows have
+    functions there as well.
+    """
+    rows = []
+    for task in read_tasks(material("data/datasets/HumanEval.jsonl.gz")):
+        imports = task.preamble.partition("def ")[0]
+        preamble = imports if trace.preamble is None else trace.preamble
+        row = task.model_copy(update={"preamble": preamble})
+        rows.append(row.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    project.write_rows("tasks.jsonl", rows)
 
 
 def _expected(trace: Trace) -> dict[str, Any]:
@@ -98,8 +101,8 @@ def test_a_replay_comes_to_what_was_measured_elsewhere(project: Project, trace: 
         "PROMPTMILL_LIMITS__CPU_SECONDS": f"{trace.cpu_seconds}",
         "PROMPTMILL_LIMITS__WALL_SECONDS": f"{10 * trace.cpu_seconds}",
     }
-    dataset = _dataset(project, trace)
-    ended = project.start("eval", str(dataset), *words, **environment).ended(within_seconds=400)
+    _write_dataset(project, trace)
+    ended = project.start("eval", "tasks.jsonl", *words, **environment).ended(within_seconds=400)
     assert ended.code == 0, ended.err
     report = ended.json()
 
