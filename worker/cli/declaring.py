@@ -33,7 +33,7 @@ from .checking import model_meant
 from .flags import JobFlags, LaneFlags
 from .part_flags import PartFlags, part_in
 from .placing import place_of, span_of
-from .rows import rows_of
+from .rows import left_out_by, rows_of
 from .wanted import wanted
 
 _TASK = "prompt"
@@ -119,6 +119,8 @@ class Planned:
             zone=said.tz,
             runs=self.runs,
             template=await keep_template(queue.records, said.name, self.jobs),
+            part=self.batch.part,
+            begun=self.batch.begun,
             budget=self.budget,
             overlap=said.overlap,
             catch_up=said.catch_up,
@@ -172,8 +174,9 @@ def _made(said: Declared, settings: Settings) -> tuple[Batch, str]:
         _refuse_second_words(said)
         cache = settings.model.cache != "never" if said.cache is None else said.cache
         part = part_in(said.part)
+        tasks = rows_of(said.eval, said.format, said.exclude, part)
         batch = batch_of(
-            rows_of(said.eval, said.format, said.exclude, part),
+            tasks,
             TEMPLATE_RUN,
             settings,
             place=place,
@@ -181,6 +184,7 @@ def _made(said: Declared, settings: Settings) -> tuple[Batch, str]:
             max_attempts=said.max_attempts,
             cache=cache,
         )
+        batch = batch.of_rows(said.format, left_out_by(said.exclude, tasks))
         return replace(batch, part=part), ", ".join(_runs_of_eval(said, part, batch.n_jobs))
     if words := [name for name in _OF_ROWS if _is_given(said, name)]:
         goes = "goes" if len(words) == 1 else "go"

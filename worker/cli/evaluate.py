@@ -36,8 +36,6 @@ from .resuming import same_command
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from jobs.begun import LeftOut
-    from jobs.datasets.choosing import Tasks
     from jobs.reports import Report
 
     from .batch import Batch
@@ -179,7 +177,7 @@ def _estimate(settings: Settings, batch: Batch, *, as_json: bool) -> int:
 def _batch(meant: Meant, dataset: Path) -> Batch:
     from .batch import batch_of
     from .placing import place_of
-    from .rows import rows_of
+    from .rows import left_out_by, rows_of
 
     settings, run = meant.settings, meant.run
     tasks = rows_of(dataset, run.form, run.exclude, meant.part)
@@ -193,21 +191,13 @@ def _batch(meant: Meant, dataset: Path) -> Batch:
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
     )
     meant.refuse_other_dataset(batch)
-    batch = batch.of_rows(run.form, _left_out(run.exclude, tasks))
+    batch = batch.of_rows(run.form, left_out_by(run.exclude, tasks))
     batch = replace(batch, part=meant.part).told(run.feedback)
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
     if run.as_recorded:
         batch = batch.gone_through(settings)
     return _in_batches(meant, batch) if run.batch else batch
-
-
-def _left_out(path: Path | None, tasks: Tasks) -> LeftOut | None:
-    from jobs.begun import LeftOut, digest_of
-
-    if path is None:
-        return None
-    return LeftOut(path=str(path.absolute()), digest=digest_of(tasks.excluded))
 
 
 def _stopped(resume: str, *, in_batches: bool, as_json: bool) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from jobs.begun import LeftOut, digest_of
 from jobs.datasets.choosing import ChosenTasks, Tasks
 from jobs.datasets.findings import read_findings
 from jobs.datasets.named import place_of
@@ -23,3 +24,10 @@ def rows_of(dataset: Path, form: str | None, exclude: Path | None, part: Part | 
         how = replace(how, findings=read_findings(exclude))
     tasks = read_tasks(place_of(dataset), how)
     return tasks if part is None else ChosenTasks(tasks, part)
+
+
+def left_out_by(exclude: Path | None, tasks: Tasks) -> LeftOut | None:
+    """Which of the tasks are left out of the score, for whoever is to leave out the same ones."""
+    if exclude is None:
+        return None
+    return LeftOut(path=str(exclude.absolute()), digest=digest_of(tasks.excluded))
