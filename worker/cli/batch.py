@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jobs.begun import Begun, LeftOut
 from jobs.budgets import Budget
+from jobs.clock import new_id
 from jobs.code_execution import why_not_by_gemini
 from jobs.conversations import Conversation
 from jobs.errors import UsageError
@@ -188,6 +189,21 @@ class Batch:
         return worker.answers(self.model) and self.place.queue in worker.queues
 
 
+def name_of_run(typed: str | None) -> str:
+    """What a run that is to be begun is called, or gone on with by that name; made up where nothing was typed.
+
+    Raises:
+        UsageError: it cannot be the name of one.
+    """
+    if typed is not None and not is_identifier(typed):
+        raise UsageError(
+            f"{typed!r} cannot name a run",
+            fixes=[NAMES],
+            note="nothing was queued",
+        )
+    return new_id("run") if typed is None else typed
+
+
 def batch_of(  # noqa: PLR0913  (each is a word of the command line)
     tasks: "Tasks",
     run_id: str,
@@ -201,15 +217,8 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
     """The jobs of a run: every task, so many times.
 
     Raises:
-        UsageError: the run's name cannot be one, or the files of a task do not fit where programs run.
+        UsageError: the files of a task do not fit where programs run.
     """
-    if not is_identifier(run_id):
-        raise UsageError(
-            f"{run_id!r} cannot name a run",
-            fixes=[NAMES],
-            note="nothing was queued",
-        )
-
     _refuse_without_room(tasks, settings.limits.capped_by(settings.ceiling))
     chosen = Chosen(samples, max_attempts or settings.attempts.max, settings.limits)
 

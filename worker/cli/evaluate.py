@@ -12,7 +12,6 @@ from cyclopts import Parameter, validators
 from config.escaping import escaped
 from config.redaction import redact_known_forms
 from jobs.bounds import MAX_ATTEMPTS
-from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
 from .budget_flags import NO_BUDGET, BudgetFlags, budget_in
@@ -175,7 +174,7 @@ def _estimate(settings: Settings, batch: Batch, *, as_json: bool) -> int:
 
 
 def _batch(meant: Meant, dataset: Path) -> Batch:
-    from .batch import batch_of
+    from .batch import batch_of, name_of_run
     from .placing import place_of
     from .rows import left_out_by, rows_of
 
@@ -183,7 +182,7 @@ def _batch(meant: Meant, dataset: Path) -> Batch:
     tasks = rows_of(dataset, run.form, run.exclude, meant.part)
     batch = batch_of(
         tasks,
-        run.resume or (new_id("run") if run.run is None else run.run),
+        run.resume or name_of_run(run.run),
         settings,
         place=place_of(meant.lane),
         samples=run.samples or 1,
