@@ -35,6 +35,7 @@ from .resuming import same_command
 
 if TYPE_CHECKING:
     from config.settings import Settings
+    from jobs.budgets import Budget
     from jobs.reports import Report
 
     from .batch import Batch
@@ -140,7 +141,7 @@ def evaluate(  # noqa: PLR0913  (groups of flags)
     """
     meant = meant_by(run, part, lane, flags)
     settings, run = meant.settings, meant.run
-    batch = _batch(meant, dataset).within(budget_in(budget))
+    batch = _batch(meant, dataset, budget_in(budget))
     run_id = batch.run_id or ""
     if run.dry_run:
         return _estimate(settings, batch, as_json=json)
@@ -173,7 +174,7 @@ def _estimate(settings: Settings, batch: Batch, *, as_json: bool) -> int:
     return ExitCode.OK
 
 
-def _batch(meant: Meant, dataset: Path) -> Batch:
+def _batch(meant: Meant, dataset: Path, budget: Budget) -> Batch:
     from .batch import batch_of, name_of_run
     from .placing import place_of
     from .rows import left_out_by, rows_of
@@ -191,7 +192,7 @@ def _batch(meant: Meant, dataset: Path) -> Batch:
     )
     meant.refuse_other_dataset(batch)
     batch = batch.of_rows(run.form, left_out_by(run.exclude, tasks))
-    batch = replace(batch, part=meant.part).told(run.feedback)
+    batch = replace(batch, part=meant.part).told(run.feedback).within(budget)
     if run.code_execution:
         batch = batch.run_by_gemini(settings)
     if run.as_recorded:
