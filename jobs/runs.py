@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
+from .begun import Begun
 from .budgets import BUDGET, UNPRICED, Budget, Spent
 from .clock import milliseconds_of, utcnow
 from .connection import expecting_answer
@@ -48,6 +49,8 @@ class Run(Wire):
     """How the model is asked for its jobs."""
     part: Part | None = None
     """What of its dataset it is of; None is all of it."""
+    begun: Begun | None = None
+    """What else was chosen for it; None where it is no run of a dataset."""
     created_at: AwareDatetime | None = None
     submitted: int = 0
     """Jobs that were queued, those that were queued again among them."""
@@ -173,6 +176,7 @@ def _read(run_id: str, raw: Mapping[bytes, bytes], held: int, server_ms: int) ->
         cause=fields.get("cause", ""),
         asked=Way(fields.get("asked", Way.LIVE)),
         part=Part.model_validate_json(fields["part"]) if fields.get("part") else None,
+        begun=Begun.model_validate_json(fields["begun"]) if fields.get("begun") else None,
         created_at=fields.get("createdAt"),  # type: ignore[arg-type]  # read from its text
         submitted=int(fields.get("submitted", 0)),
         cancelled=int(fields.get("cancelled", 0)),

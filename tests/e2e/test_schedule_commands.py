@@ -7,6 +7,7 @@ import pytest
 
 from tests.waiting import wait_until
 
+from .programs import recordings, reply
 from .project import Project
 
 # Some of them type two dozen commands.
@@ -104,6 +105,24 @@ def test_the_page_shows_what_preview_prints(project: Project, repository: Path) 
     assert ended.out in page
 
 
+def test_the_run_of_a_scheduled_part_is_gone_on_with_as_any_other(project: Project) -> None:
+    """Whoever finds it half done in the morning knows the name of the run, and nothing of how it was scheduled."""
+    project.write_rows("rows.jsonl", [{"id": f"t{n}", "prompt": f"Print {n}."} for n in range(5)])
+    said = {f"t{n}": [reply(f"print({n})")] for n in range(5)}
+    project.write_rows("said.jsonl", recordings(said))
+    chosen = ("--limit", "2", "--samples", "2", "--model", "replay:said.jsonl")
+    added = project.run("schedule", "add", "n", "30 2 * * *", "--eval", "rows.jsonl", *chosen)
+    assert added.code == 0, added.err
+    assert "eval rows.jsonl, --limit 2, 4 jobs" in shown(project, "show", "n")
+    [started] = project.run("schedule", "run-now", "n", "--json").json()
+    told = project.run("run", "show", started["runId"]).out
+    assert "not all of the dataset: --limit 2" in told
+    ended = project.run("eval", "rows.jsonl", "--resume", started["runId"], "--json")
+    assert ended.code == 0, ended.err
+    assert {record.job.task_id for record in project.records()} == {"t0", "t1"}
+    assert ended.json()["nJobs"] == len(project.records()) == 4
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -112,7 +131,7 @@ def test_the_page_shows_what_preview_prints(project: Project, repository: Path) 
         (("@daily", "--tz", "Berlin"), "did you mean Europe/Berlin?"),
         (("@daily", "--eval", "none.jsonl"), "either a prompt"),
         (("@daily", "--jitter", "soon"), "--jitter 'soon' is no length of time"),
-        (("@daily", "--samples", "3"), "samples and cache go with an eval"),
+        (("@daily", "--samples", "3"), "samples goes with an eval"),
     ],
 )
 def test_what_cannot_be_scheduled_says_what_to_type(
