@@ -17,9 +17,9 @@ from .errors import DefectError, StoppedError
 from .late import load_late
 from .output import show_error, talk
 
-# Of objects that hold others. What a command loads makes as many, and lets go of none: looked through for circles after
-# every 700, as Python does, it would start an eighth slower.
-_OBJECTS_BEFORE_A_LOOK = 50_000
+# Of objects that hold others. What a command loads makes half as many, and lets go of none: looked through for circles
+# after every 700, as Python does, it would start an eighth slower.
+_OBJECTS_BEFORE_A_LOOK = 100_000
 
 
 def _version() -> str:
