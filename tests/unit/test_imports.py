@@ -122,7 +122,9 @@ def test_a_list_of_runs_loads_nothing_of_jobs_and_records(tmp_path: Path) -> Non
     promptmill = str(Path(sys.executable).parent / "promptmill")
     loaded = _modules_loaded_by(promptmill, "run", "list", folder=tmp_path)
     assert "jobs.runs" in loaded
-    assert loaded & {"jobs.models", "jobs.queue", "jobs.records", "jobs.scripts", "sqlite3"} == set()
+    assert (
+        loaded & {"jobs.models", "jobs.queue", "jobs.records", "jobs.scripts", "sqlite3"} == set()
+    )
 
 
 def test_a_report_loads_redis_only_where_records_lie_in_it(tmp_path: Path) -> None:
