@@ -8,8 +8,9 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from jobs.events import JobFinished
+from jobs.identifiers import DEFAULT_QUEUE
 from jobs.lanes import lanes_served
-from jobs.models import DEFAULT_QUEUE, PromptJob
+from jobs.models import PromptJob
 from jobs.queue import JobQueue
 from jobs.records.memory import MemoryRecordStore
 from jobs.verdicts import Verdict

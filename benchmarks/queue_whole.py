@@ -18,11 +18,12 @@ from pydantic import JsonValue
 from config.logs import configure_logging
 from config.settings import RedisSettings, Settings, StoreSettings
 from jobs.events import JobFinished
+from jobs.identifiers import DEFAULT_QUEUE
 from jobs.keys import Keys
 from jobs.lanes import lanes_served
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import DEFAULT_QUEUE, ExecutableCode, PromptJob
+from jobs.models import ExecutableCode, PromptJob
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
 from jobs.records.files import FileRecordStore

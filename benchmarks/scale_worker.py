@@ -15,8 +15,9 @@ from typing_extensions import override
 from config.logs import configure_logging
 from config.settings import Settings
 from jobs.events import JobFinished
+from jobs.identifiers import DEFAULT_QUEUE
 from jobs.lanes import lanes_served
-from jobs.models import DEFAULT_QUEUE, ModelReply, PromptJob
+from jobs.models import ModelReply, PromptJob
 from jobs.queue import JobQueue
 from jobs.records.files import FileRecordStore
 from jobs.verdicts import Verdict

@@ -3,14 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import Field
 
 from .conversations import Conversation
-from .identifiers import QueueName
+from .identifiers import DEFAULT_QUEUE, QueueName
 from .limits import Limits
-from .models import DEFAULT_QUEUE, Record
 from .priorities import Priority
 from .wire import Wire
 
@@ -45,22 +44,6 @@ class Begun(Wire):
     in_batches: bool = False
     queue: QueueName = DEFAULT_QUEUE
     priority: Priority = Priority.NORMAL
-
-    @classmethod
-    def as_recorded_in(cls, record: Record, samples: int) -> Self:
-        """As much of it as one of its records tells."""
-        job = record.job
-        return cls(
-            samples=samples,
-            model=record.requested_model,
-            conversation=job.conversation,
-            cache=job.cache,
-            code_execution=job.code_execution,
-            as_recorded=job.as_recorded,
-            in_batches=any(attempt.reply.batch is not None for attempt in record.attempts),
-            queue=job.queue,
-            priority=job.priority,
-        )
 
 
 def digest_of(excluded: Mapping[str, str]) -> str:

@@ -3,9 +3,9 @@
 from arq.connections import ArqRedis
 
 from .connection import expecting_answer
+from .identifiers import DEFAULT_QUEUE
 from .keys import Keys
 from .languages import Language
-from .models import DEFAULT_QUEUE
 from .wire import Wire
 
 BEAT_SECONDS = 3

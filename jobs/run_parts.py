@@ -2,6 +2,7 @@
 
 from .begun import Begun
 from .connection import expecting_answer
+from .models import Record
 from .parts import Part
 from .queue import JobQueue
 from .runs import find_run, unknown_run
@@ -56,4 +57,20 @@ async def how_begun(queue: JobQueue, run_id: str) -> tuple[Part | None, Begun | 
     if not job_id:
         raise unknown_run(run_id)
     record = await queue.records.get(job_id)
-    return record.job.part, Begun.as_recorded_in(record, n_samples)
+    return record.job.part, _as_recorded_in(record, n_samples)
+
+
+def _as_recorded_in(record: Record, samples: int) -> Begun:
+    # As much of it as one of its records tells.
+    job = record.job
+    return Begun(
+        samples=samples,
+        model=record.requested_model,
+        conversation=job.conversation,
+        cache=job.cache,
+        code_execution=job.code_execution,
+        as_recorded=job.as_recorded,
+        in_batches=any(attempt.reply.batch is not None for attempt in record.attempts),
+        queue=job.queue,
+        priority=job.priority,
+    )

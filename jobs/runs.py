@@ -8,11 +8,9 @@ from pydantic import AwareDatetime, Field
 from .begun import Begun
 from .budgets import BUDGET, UNPRICED, Budget, Spent
 from .clock import milliseconds_of, utcnow
-from .connection import expecting_answer
+from .connection import Connected, expecting_answer
 from .errors import RunNotFoundError
 from .parts import Part
-from .queue import JobQueue
-from .scanning import run_ids
 from .verdicts import Verdict
 from .ways import Way
 from .wire import Wire
@@ -104,7 +102,7 @@ class Run(Wire):
         return max(0, self.submitted - self.ended - self.cancelled) + self.to_feed
 
 
-async def find_run(queue: JobQueue, run_id: str) -> Run | None:
+async def find_run(queue: Connected, run_id: str) -> Run | None:
     """What Redis knows of a run: None if nothing, or nothing any more.
 
     Raises:
@@ -115,7 +113,7 @@ async def find_run(queue: JobQueue, run_id: str) -> Run | None:
     return run
 
 
-async def get_run(queue: JobQueue, run_id: str) -> Run:
+async def get_run(queue: Connected, run_id: str) -> Run:
     """What Redis knows of a run.
 
     Raises:
@@ -135,7 +133,7 @@ def unknown_run(run_id: str) -> RunNotFoundError:
     )
 
 
-async def list_runs(queue: JobQueue, limit: int) -> list[Run]:
+async def list_runs(queue: Connected, limit: int) -> list[Run]:
     """The runs of the last weeks, the newest first, so many at most.
 
     Raises:
@@ -146,7 +144,13 @@ async def list_runs(queue: JobQueue, limit: int) -> list[Run]:
     return [run for run in found if run is not None]
 
 
-async def _runs_named(queue: JobQueue, names: list[str]) -> list[Run | None]:
+async def run_ids(queue: Connected, limit: int | None = None) -> list[str]:
+    """The runs that Redis knows of, the newest first, so many at most."""
+    found: list[bytes] = await queue.redis.zrevrange(queue.keys.runs, 0, (limit or 0) - 1)
+    return [name.decode() for name in found]
+
+
+async def _runs_named(queue: Connected, names: list[str]) -> list[Run | None]:
     async with queue.redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.hgetall(queue.keys.run(name))

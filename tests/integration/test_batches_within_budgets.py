@@ -6,10 +6,11 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from jobs.budgets import Budget, Spent, set_budget
+from jobs.budgets import Budget, Spent
 from jobs.clock import utcnow
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
+from jobs.run_control import set_budget
 from jobs.runs import get_run
 from tests.integration.asking_in_batches import ANSWERS, MODEL, Crowd, batched, of_task
 from tests.standin.running import Standin

@@ -15,8 +15,9 @@ from jobs.budgets import Budget
 from jobs.clock import derived_id
 from jobs.errors import PromptmillError, UsageError
 from jobs.feedback import Feedback
+from jobs.identifiers import DEFAULT_QUEUE
 from jobs.languages import Language
-from jobs.models import DEFAULT_QUEUE, PromptJob
+from jobs.models import PromptJob
 from jobs.parts import Part
 from jobs.presence import WorkerPresence
 from jobs.priorities import Priority

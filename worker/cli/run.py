@@ -12,7 +12,7 @@ from config.escaping import escaped
 from jobs.errors import ExitCode, UsageError
 from jobs.verdicts import Verdict
 
-from .asking import Reason, with_queue
+from .asking import Reason, with_queue, with_redis
 from .budget_flags import NO_BUDGET, BudgetFlags, budget_in, more_of, stopped_of, used_of
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import counted, emit, emit_json, talk
@@ -39,7 +39,7 @@ def list_runs(
     """
     from jobs.runs import list_runs as runs_in
 
-    runs = with_queue(flags, lambda queue: runs_in(queue, limit))
+    runs = with_redis(flags, lambda redis: runs_in(redis, limit))
     if json:
         emit_json([_numbers(run) for run in runs])
         return ExitCode.OK
@@ -216,7 +216,7 @@ def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
 async def _resume(
     queue: JobQueue, run_id: str, budget: Budget, *, lifts_max_usd: bool
 ) -> tuple[str, int, str | None]:
-    from jobs.budgets import lift_usd_limit, set_budget
+    from jobs.run_control import lift_usd_limit, set_budget
     from jobs.run_control import resume_run as resume
     from jobs.runs import RunState, get_run
 

@@ -1,11 +1,10 @@
 """Begins the run that jobs are submitted to, or goes on with it, under its budget."""
 
-from jobs.budgets import set_budget
 from jobs.queue import JobQueue
-from jobs.run_control import begin_run
+from jobs.run_control import begin_run, set_budget, settle_way
 from jobs.run_parts import settle_part
 from jobs.runs import RunState, find_run
-from jobs.ways import Way, settle_way
+from jobs.ways import Way
 
 from .batch import Batch
 from .errors import MixedRunError
