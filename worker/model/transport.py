@@ -66,7 +66,9 @@ class AiohttpClient(httpx2.AsyncClient):
                     proxy=_proxy_of(where.scheme, where.hostname or ""),
                 ) as answer:
                     body = await answer.read()
-        return httpx2.Response(answer.status, headers=answer.raw_headers, content=body)
+        response = httpx2.Response(answer.status, headers=answer.raw_headers, content=body)
+        response.encoding = _encoding_of(answer.headers.get("content-type", ""))
+        return response
 
     @override
     async def aclose(self) -> None:
@@ -109,6 +111,12 @@ class AiohttpClient(httpx2.AsyncClient):
                 middlewares=(),
             )
         return self._session
+
+
+@lru_cache(maxsize=64)
+def _encoding_of(content_type: str) -> str:
+    """The encoding of a text: to find it out for each answer would take longer than to read it."""
+    return httpx2.Response(200, headers={"content-type": content_type}).encoding or "utf-8"
 
 
 @lru_cache(maxsize=64)
