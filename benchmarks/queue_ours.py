@@ -44,7 +44,7 @@ async def main(url: str, n_jobs: int) -> None:
         lanes = lanes_served([DEFAULT_QUEUE], "gemini")
         worker = JobWorker(
             Claims(queue.redis, queue.keys, "w", lanes, _LEASE_SECONDS),
-            Endings(queue.redis, queue.keys, "w"),
+            Endings(queue.redis, queue.keys, queue.records, "w"),
             noop,
             WorkerOptions(max_jobs=_AT_ONCE, drain_seconds=0, burst=True),
         )

@@ -91,7 +91,7 @@ def _worker(queue: JobQueue, handler: Handler) -> JobWorker:
     lanes = lanes_served([DEFAULT_QUEUE], "gemini")
     return JobWorker(
         Claims(queue.redis, queue.keys, owner, lanes, _LEASE_SECONDS),
-        Endings(queue.redis, queue.keys, owner),
+        Endings(queue.redis, queue.keys, queue.records, owner),
         handler,
         WorkerOptions(max_jobs=N_SLOTS, drain_seconds=1, handle_signals=True),
     )

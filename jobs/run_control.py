@@ -9,12 +9,14 @@ from arq.constants import job_key_prefix
 from .cancellation import Cancelled, cancel_jobs
 from .connection import expecting_answer
 from .errors import UsageError
+from .feeding import place_of_run
 from .keys import Keys
 from .lanes import Lane, lane_of
 from .payloads import job_in
 from .queue import JobQueue
 from .runs import RunState, get_run, unknown_run
 from .scanning import all_of_run, waiting_of_run
+from .schedules.templates import forget_feeding
 from .scripts import PAGE, run_script
 
 # A run, the state that it is to be in, why, and what paused it if nobody did; gives the state that it was in, or
@@ -28,7 +30,7 @@ if was == 'cancelled' then return was end
 if was == state and cause ~= '' then return was end
 redis.call('HSET', RUN .. run, 'state', state, 'reason', reason, 'cause', cause)
 stop_clock(run)
-if state == 'cancelled' then end_feeding(run) end
+if state == 'cancelled' then stop_feeding(run) end
 redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
 return was
 """
@@ -152,12 +154,14 @@ async def cancel_run(queue: JobQueue, run_id: str, reason: str) -> Cancelled:
     """
     with expecting_answer(f"run {run_id!r} is not cancelled as a whole", note="cancel it again"):
         await _set_state(queue, run_id, RunState.CANCELLED, reason)
-        await queue.records.drop_batches(run_id)
+        # Only now: until a run is cancelled, somebody may begin to hand it over.
+        place = await place_of_run(queue.redis, queue.keys, run_id)
+        await forget_feeding(queue.redis, queue.keys, queue.records, run_id, place)
         total, running = Cancelled(0, 0), 0
         while True:
             found = Cancelled(0, 0)
             async for page in all_of_run(queue, run_id):
-                found += await cancel_jobs(queue.redis, queue.keys, page.job_ids)
+                found += await cancel_jobs(queue.redis, queue.keys, queue.records, page.job_ids)
             running = found.n_running
             total += Cancelled(found.n_taken, 0)
             # A job may have moved from where it was still to be looked for to where it was looked for before.

@@ -37,7 +37,7 @@ from worker.consumer.endings import Endings
 from worker.consumer.feeder import Feeder
 from worker.consumer.gate import ModelGate
 from worker.consumer.health import Health
-from worker.consumer.heartbeat import beating
+from worker.consumer.heartbeat import Heart, beating
 from worker.consumer.metrics import Metrics
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
@@ -68,6 +68,7 @@ class Engine:
 
     redis: ArqRedis
     keys: Keys
+    store: RecordStore
     model: ModelClient
     consumer: Consumer
     take: Handler
@@ -76,6 +77,7 @@ class Engine:
     ticker: Ticker
     sandbox: Sandbox
     presence: WorkerPresence
+    heart: Heart
     room: Callable[[], int | None] = lambda: None
     """How many jobs more the model has use for; None is any number."""
 
@@ -121,7 +123,7 @@ async def open_engine(
             Provenance(presence.worker_id, model.name, model.simulated, sandbox.isolation),
             DeliveryPolicy(settings.limits, settings.ceiling, settings.worker.max_deliveries),
         )
-        await stack.enter_async_context(beating(redis, keys, presence))
+        heart = await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
         queue = await stack.enter_async_context(
             JobQueue(redis, records=store, prefix=settings.redis.prefix)
@@ -131,6 +133,7 @@ async def open_engine(
         yield Engine(
             redis,
             keys,
+            store,
             model,
             consumer,
             consumer.take,
@@ -138,6 +141,7 @@ async def open_engine(
             Ticker(queue),
             sandbox,
             presence,
+            heart,
             room,
         )
 
@@ -198,6 +202,7 @@ async def serve(
 
     engine.consumer.on_model_closed = gate.shut if outlasts_refusals else stop
     worker.obstacles.append(gate.obstacle)
+    engine.heart.obstacle = lambda: worker.obstacle
     trial = Trial(engine.sandbox)
     health = Health(engine.ticker.queue, metrics, lambda: worker.obstacle, trial)
     spare_the_collector()
@@ -240,7 +245,7 @@ def make_worker(
     lanes = lanes_served(engine.presence.queues, engine.presence.model)
     worker = JobWorker(
         Claims(engine.redis, engine.keys, worker_id, lanes, settings.worker.lease_seconds),
-        Endings(engine.redis, engine.keys, worker_id),
+        Endings(engine.redis, engine.keys, engine.store, worker_id),
         engine.take,
         WorkerOptions(
             max_jobs=settings.worker.jobs_in_flight,

@@ -106,31 +106,31 @@ class FileRecordStore:
     async def _lists(self, job_id: str) -> bool:
         return job_id in [job.job_id async for job in self.summaries(beginning=job_id)]
 
-    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
-        """Keep some jobs of a run until workers have queued them, in `DIRECTORY/batches/RUN_ID`."""
-        await asyncio.to_thread(_replace, self._batch(run_id, number), content)
+    async def put_batch(self, place: str, number: int, content: bytes) -> None:
+        """Keep some jobs until workers have queued them, in `DIRECTORY/batches/PLACE`."""
+        await asyncio.to_thread(_replace, self._batch(place, number), content)
 
-    async def get_batch(self, run_id: str, number: int) -> bytes:
+    async def get_batch(self, place: str, number: int) -> bytes:
         """What was kept under this number."""
-        path = self._batch(run_id, number)
+        path = self._batch(place, number)
         try:
             return await asyncio.to_thread(path.read_bytes)
         except FileNotFoundError:
-            raise no_batch(run_id, number) from None
+            raise no_batch(place, number) from None
         except OSError as error:
             raise StoreError(f"the jobs in {path} cannot be read: {error.strerror}") from error
 
-    async def drop_batches(self, run_id: str) -> None:
-        """Forget everything that was kept of the run in this way."""
-        folder = self._batch(run_id, 0).parent
+    async def drop_batches(self, place: str) -> None:
+        """Forget everything that was kept there in this way."""
+        folder = self._batch(place, 0).parent
         try:
             if await asyncio.to_thread(folder.is_dir):
                 await asyncio.to_thread(shutil.rmtree, folder)
         except OSError as error:
             raise StoreError(f"the jobs in {folder} cannot be removed: {error.strerror}") from error
 
-    def _batch(self, run_id: str, number: int) -> Path:
-        return self.directory / "batches" / run_id / f"{number:06}.jsonl.gz"
+    def _batch(self, place: str, number: int) -> Path:
+        return self.directory / "batches" / place / f"{number:06}.jsonl.gz"
 
     async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, ordered by shard and id, or those of one run."""
