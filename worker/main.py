@@ -31,6 +31,7 @@ from jobs.records import RecordStore
 from jobs.records.opening import folder_on_disk, open_store
 from worker.consumer.cancelling import cancel_until_done
 from worker.consumer.claims import Claims
+from worker.consumer.collecting import spare_the_collector
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Endings
 from worker.consumer.feeder import Feeder
@@ -204,6 +205,7 @@ async def serve(
     engine.heart.obstacle = lambda: worker.obstacle
     trial = Trial(engine.sandbox)
     health = Health(engine.ticker.queue, metrics, lambda: worker.obstacle, trial)
+    spare_the_collector()
     async with _told(health, settings.worker.listen):
         on_ready()
         running = (engine.feeder.run(), engine.ticker.run(), gate.run())
