@@ -16,8 +16,8 @@ FAILURE = "record"
 
 # How long a wish is kept, then ids and the events that tell of their end. Answers with the numbers of those that were
 # taken out and of those that are running. In one step, so that no wish outlives the run of the job that it is about.
-_CANCEL = """
-local n_taken, n_running, failed = 0, 0, {}
+_CANCEL = f"""
+local n_taken, n_running, failed = 0, 0, {{}}
 for i = 2, #ARGV, 2 do
     local id = ARGV[i]
     local kind, where, score = place_of(id)
@@ -41,9 +41,12 @@ for i = 2, #ARGV, 2 do
         end
         tell(EVENTS .. (run or id), ARGV[i + 1])
         n_taken = n_taken + 1
+    elseif redis.call('ZSCORE', DEAD, id) and redis.call('HEXISTS', LETTER .. id, '{FAILURE}') == 1 then
+        -- Taken out before, by whoever did not come to keep its record again.
+        failed[#failed + 1] = id
     end
 end
-return {n_taken, n_running, failed}
+return {{n_taken, n_running, failed}}
 """
 
 

@@ -1,73 +1,22 @@
 """Runs that workers queue themselves: their jobs lie in the record store by the batch, until there is room for them."""
 
-import contextlib
 import gzip
 import zlib
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
-from functools import partial
 
 from arq.connections import ArqRedis
-from redis.exceptions import RedisError
 
 from . import wire
 from .clock import derived_id, milliseconds_of, utcnow
-from .connection import expecting_answer
-from .errors import PromptmillError, RunCancelledError, UsageError
 from .keys import Keys
-from .lanes import lane_of
 from .models import PromptJob
 from .payloads import as_lines, job_in, payload_of
-from .queue import JobQueue
-from .recorded import recorded_of
-from .records import RecordStore
 from .scanning import members_of
-from .scripts import PAGE, PAGE_BYTES, run_script
+from .scripts import PAGE, run_script
 
-# Batches lie in a place of their own for each hand-over, so that whoever is late touches none of another's.
-# A run, for how long a sign of life counts, and the time now; gives the place, and what an earlier one has left behind.
-_BEGIN = """
-local run, term, created = unpack(ARGV)
-if state_of(run) == 'cancelled' then return {-1} end
-local batches, till, left = unpack(redis.call('HMGET', RUN .. run, 'batches', 'handingTill', 'place'))
-if batches then return {0} end
-if till and tonumber(till) > now() then return {-3} end
-local place = run .. '+' .. exact(redis.call('HINCRBY', RUN .. run, 'handOvers', 1))
-redis.call('HSET', RUN .. run, 'place', place, 'handingTill', exact(now() + term))
-redis.call('SADD', FEEDING, run)
-note_run(run, created)
-return {1, place, left or ''}
-"""
-
-# Both go on only while the place is still that of the run.
-_IS_OURS = """
-local run, place = ARGV[1], ARGV[2]
-if state_of(run) == 'cancelled' then return -1 end
-local mine, till = unpack(redis.call('HMGET', RUN .. run, 'place', 'handingTill'))
-if mine ~= place or not till then return -2 end
-"""
-
-# A run, its place, and for how long a sign of life counts.
-_RENEW = f"""
-{_IS_OURS}
-redis.call('HSET', RUN .. run, 'handingTill', exact(now() + ARGV[3]))
-return 1
-"""
-
-# A run, its place, its batches, its jobs, their lane, and when they are due or nothing.
-_REGISTER = f"""
-{_IS_OURS}
-redis.call('HSET', RUN .. run, 'batches', ARGV[3], 'fed', 0, 'toFeed', ARGV[4], 'lane', ARGV[5], 'due', ARGV[6])
-redis.call('HDEL', RUN .. run, 'handingTill')
-redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
-return 1
-"""
-_TERM_MS = 15_000
 _FORGOTTEN_MS = 3_600_000
-_LOST, _UNDER_WAY = -2, -3
-_CANCELLED = -1
 
 # A run and the high-water mark: where its batches lie, and which is next, or why none is.
 _NEXT = f"""
@@ -129,136 +78,6 @@ class Fed:
     """Less than none: another feeder was first, or the run is paused or cancelled by now."""
     strangers: tuple[str, ...]
     """Jobs that were left out, because another installation has jobs of these ids."""
-
-
-async def hand_over(
-    queue: JobQueue, run_id: str, jobs: Iterator[PromptJob], *, at: datetime | None
-) -> int:
-    """Leave the jobs of a run, which are all of one kind, to whichever workers there are; gives their number.
-
-    They are in the record store when it returns, and queued as workers make room for them. What is recorded already is
-    left out. Broken off anywhere before the end, nothing is queued; done again, nothing is queued twice, and what was
-    left behind is removed. Of two that do it at once, one hands over.
-
-    Raises:
-        UsageError: the run is being handed over or fed already.
-        RunCancelledError: it was cancelled.
-        StoreError: the jobs cannot be kept.
-        RedisUnreachableError: Redis did not answer.
-    """
-    place, left = await _begin(queue, run_id)
-    try:
-        if left:
-            await queue.records.drop_batches(left)
-        recorded = (await recorded_of(queue.records, run_id)).ids
-        fresh = (job for job in jobs if job.job_id not in recorded)
-        renew = partial(_say, queue, _RENEW, [run_id, place, _TERM_MS])
-        kept = await keep_batches(queue.records, place, fresh, before_each=renew)
-        if kept.n_jobs:
-            due = "" if at is None else str(milliseconds_of(at))
-            words = (run_id, place, kept.n_batches, kept.n_jobs, kept.lane, due)
-            await _say(queue, _REGISTER, words)
-            return kept.n_jobs
-    except BaseException:
-        # What cannot be removed now is, by a worker, an hour later.
-        with contextlib.suppress(PromptmillError, RedisError, OSError):
-            await _withdraw(queue, run_id, place)
-        raise
-    await _withdraw(queue, run_id, place)
-    return 0
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Jobs of one kind that lie in the record store."""
-
-    n_batches: int
-    n_jobs: int
-    lane: str
-
-
-async def _nothing() -> None:
-    pass
-
-
-async def keep_batches(
-    records: RecordStore,
-    place: str,
-    jobs: Iterator[PromptJob],
-    *,
-    before_each: Callable[[], Awaitable[None]] = _nothing,
-) -> Kept:
-    """Write jobs, which are all of one kind, into a place in the record store, that of a hand-over or of a template.
-
-    Raises:
-        StoreError: they cannot be kept.
-    """
-    number, n_jobs, lane = 0, 0, ""
-    for first, payloads in _batches(jobs):
-        content = gzip.compress(b"\n".join(payloads), 1)
-        await before_each()
-        await records.put_batch(place, number, content)
-        number, n_jobs, lane = number + 1, n_jobs + len(payloads), lane_of(first).name
-    return Kept(number, n_jobs, lane)
-
-
-def _batches(jobs: Iterator[PromptJob]) -> Iterator[tuple[PromptJob, list[bytes]]]:
-    """The first job of each batch, and the payloads of all of it."""
-    while (first := next(jobs, None)) is not None:
-        queued_ms = milliseconds_of(utcnow())
-        payloads = [payload_of(first, queued_ms)]
-        n_bytes = len(payloads[0])
-        while len(payloads) < PAGE and n_bytes < PAGE_BYTES and (job := next(jobs, None)):
-            payloads.append(payload_of(job, queued_ms))
-            n_bytes += len(payloads[-1])
-        yield first, payloads
-
-
-async def _begin(queue: JobQueue, run_id: str) -> tuple[str, str]:
-    """Where the jobs are to lie, and where others lie that nobody needs."""
-    with expecting_answer(f"it cannot be told whether run {run_id!r} is being fed"):
-        words: list[str | int] = [run_id, _TERM_MS, utcnow().isoformat()]
-        answer, *places = await run_script(queue.redis, queue.keys, _BEGIN, words)
-    _refuse(run_id, answer)
-    place, left = places
-    return place.decode(), left.decode()
-
-
-async def _say(queue: JobQueue, script: str, words: Sequence[str | int]) -> None:
-    run_id = str(words[0])
-    with expecting_answer(f"run {run_id!r} was not handed over"):
-        answer = await run_script(queue.redis, queue.keys, script, words)
-    _refuse(run_id, answer)
-
-
-async def _withdraw(queue: JobQueue, run_id: str, place: str) -> None:
-    await queue.records.drop_batches(place)
-    with expecting_answer(f"run {run_id!r} was not handed over"):
-        await end_feeding(queue.redis, queue.keys, run_id, place)
-
-
-def _refuse(run_id: str, answer: int) -> None:
-    see = f"see how far they are:  promptmill run show {run_id}"
-    if answer == _CANCELLED:
-        raise RunCancelledError(f"run {run_id!r} was cancelled while its jobs were written")
-    if answer == _UNDER_WAY:
-        raise UsageError(
-            f"another command is handing over the jobs of run {run_id!r}",
-            fixes=[see, f"if it was killed, type this again in {_TERM_MS // 1000} seconds"],
-            note="none was added",
-        )
-    if answer == _LOST:
-        raise UsageError(
-            f"another command has begun to hand over the jobs of run {run_id!r}, since this one was silent for long",
-            fixes=[see],
-            note="none was added",
-        )
-    if not answer:
-        raise UsageError(
-            f"workers are queueing the jobs of run {run_id!r} already",
-            fixes=[see],
-            note="none was added",
-        )
 
 
 async def runs_to_feed(redis: ArqRedis, keys: Keys) -> list[str]:

@@ -114,7 +114,7 @@ end
 
 -- Where its batches lie stays known until they are removed.
 local function stop_feeding(run)
-    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due', 'handingTill')
+    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due', 'handing', 'handingTill')
 end
 
 local function end_feeding(run)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 from arq.connections import ArqRedis
 
-from jobs.feeding import end_feeding, is_still_read, keep_batches
+from jobs.feeding import end_feeding, is_still_read
+from jobs.handing_over import keep_batches
 from jobs.keys import Keys
 from jobs.models import PromptJob
 from jobs.records import RecordStore

@@ -16,10 +16,10 @@ from jobs.feeding import (
     NoBatch,
     end_feeding,
     feed_batch,
-    hand_over,
     next_batch,
     runs_to_feed,
 )
+from jobs.handing_over import hand_over
 from jobs.models import PromptJob
 from jobs.queue import JobQueue, JobStatus
 from jobs.records import RecordStore

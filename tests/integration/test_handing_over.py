@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from typing_extensions import override
 
 from jobs.errors import RunCancelledError, StoreError, UsageError
-from jobs.feeding import Next, NoBatch, feed_batch, hand_over, next_batch, runs_to_feed
+from jobs.feeding import Next, NoBatch, feed_batch, next_batch, runs_to_feed
+from jobs.handing_over import hand_over
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
 from jobs.records import RecordStore
@@ -19,6 +21,7 @@ from jobs.runs import HandingOver, find_run, get_run
 from jobs.schedules.templates import forget_feeding
 from jobs.standing import Watch
 from jobs.verdicts import Verdict
+from tests.cutting import Cutter, cutting
 from tests.making import a_record
 from tests.queueing import answer_of, ids_queued
 from tests.waiting import wait_until
@@ -78,6 +81,10 @@ async def has_batch(records: RecordStore, place: str) -> bool:
 
 async def is_fed(queue: JobQueue) -> bool:
     return await runs_to_feed(queue.redis, queue.keys) == []
+
+
+async def is_registered(queue: JobQueue) -> bool:
+    return (await get_run(queue, "r")).to_feed > 0
 
 
 async def feed_all(queue: JobQueue) -> None:
@@ -171,6 +178,58 @@ async def test_a_hand_over_that_is_stopped_leaves_nothing_behind(redis_url: str)
         assert await is_fed(queue)
         let(queue)
         assert await handed_over(queue, 3) == 3
+
+
+@pytest.mark.parametrize("n_spared", range(3), ids=["begun", "alive", "registered"])
+async def test_a_connection_that_breaks_under_an_answer_loses_no_job(
+    queue: JobQueue, redis_url: str, short_folder: Path, n_spared: int
+) -> None:
+    """Asked again, Redis knows who asks: else a run that is handed over would lose its jobs, and its command be told
+    of another that there is not.
+    """
+    # Redis knows the scripts from here on, and each is one request.
+    other = PromptJob(prompt="Print 1.", job_id="other", run_id="s")
+    await hand_over(queue, "s", iter([other]), at=None)
+    cutter = Cutter(b"EVALSHA", 1, is_heard=True, n_spared=n_spared)
+    async with (
+        cutting(redis_url, cutter, short_folder) as broken_url,
+        JobQueue(broken_url, records=queue.records) as cut_off,
+    ):
+        assert await handed_over(cut_off, 3) == 3
+    assert cutter.n_cut == 1
+    await feed_all(queue)
+    assert await ids_queued(queue) == ["j0", "j1", "j2", "other"]
+
+
+async def test_whoever_is_stopped_when_all_is_registered_removes_nothing(
+    queue: JobQueue, redis_url: str, short_folder: Path
+) -> None:
+    """Ctrl-C at the wrong moment would leave a run to the workers, and none of its jobs."""
+    await handed_over(queue, 3)
+    await cancel_run(queue, "r", "")
+    await begin_run(queue, "r")
+    cutter = Cutter(b"EVALSHA", 1, is_heard=True, is_silenced=True, n_spared=2)
+    async with (
+        cutting(redis_url, cutter, short_folder) as silent_url,
+        JobQueue(silent_url, records=queue.records) as stopped,
+    ):
+        writing = asyncio.create_task(handed_over(stopped, 3))
+        await wait_until(lambda: is_registered(queue), 10, "the jobs to be registered")
+        writing.cancel()
+        await asyncio.wait([writing])
+    assert writing.cancelled()
+    await feed_all(queue)
+    assert await ids_queued(queue) == ["j0", "j1", "j2"]
+
+
+async def test_a_run_of_a_schedule_removes_nothing_that_the_next_are_fed_from(
+    queue: JobQueue,
+) -> None:
+    """Cancelled and handed over again, it would take along the jobs of every night to come."""
+    await queue.records.put_batch("nightly@1a2b", 0, b"what all runs of it are fed from")
+    await answer_of(queue.redis.hset(queue.keys.run("r"), "place", "nightly@1a2b"))
+    await handed_over(queue, 3)
+    assert await has_batch(queue.records, "nightly@1a2b")
 
 
 async def test_a_run_that_is_cancelled_while_it_is_handed_over_stays_cancelled(

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
+from jobs.cancellation import cancel_jobs
 from jobs.dead_letters import find_letter, retry_letter, retry_run
 from jobs.errors import UsageError
 from jobs.events import JobCancelled
 from jobs.models import PromptJob
 from jobs.queue import JobHandle, JobQueue, JobStatus
+from jobs.records.memory import MemoryRecordStore
 from jobs.run_control import cancel_run
 from jobs.runs import get_run
 from jobs.verdicts import Verdict
@@ -119,6 +121,15 @@ async def test_a_job_that_is_cancelled_after_a_retry_has_failed_as_before(queue:
     run = await get_run(queue, "r")
     assert (run.verdicts, run.cancelled, run.open) == ({Verdict.INTERNAL_ERROR: 1}, 0, 0)
     assert (await retry_run(queue, "r")).job_ids == ("j",)
+
+
+async def test_a_cancellation_that_was_broken_off_is_finished_by_the_next(queue: JobQueue) -> None:
+    """Killed between Redis and the store, it leaves a failure without a record, which nothing else would mend."""
+    await retried(queue)
+    await cancel_jobs(queue.redis, queue.keys, MemoryRecordStore(), ["j"])
+    assert not await queue.records.has("j")
+    assert not await queue.handle("j").cancel()
+    assert (await queue.records.get("j")).error == "the disk broke"
 
 
 async def test_the_jobs_of_a_run_that_is_cancelled_after_a_retry_have_failed_as_before(

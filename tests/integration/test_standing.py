@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from jobs.begun import Begun
 from jobs.errors import RunNotFoundError
-from jobs.feeding import hand_over
+from jobs.handing_over import hand_over
 from jobs.models import PromptJob
 from jobs.parts import Part
 from jobs.queue import JobQueue

@@ -6,7 +6,7 @@ from datetime import datetime
 from config.escaping import escaped
 from config.settings import Settings
 from jobs.errors import ExitCode
-from jobs.feeding import hand_over
+from jobs.handing_over import hand_over
 from jobs.presence import WorkerPresence, is_replayed
 from jobs.reports.text import SIMULATED_NOTE
 from jobs.runs import find_run

@@ -60,10 +60,8 @@ class _Seen:
     """Of the last time that it did not pass."""
 
 
-_MORE = {
-    Verdict.TIME_LIMIT_EXCEEDED: "limits.cpu_seconds, or cpuSeconds in the limits of the row, give it more",
-    Verdict.MEMORY_LIMIT_EXCEEDED: "limits.memory_mib, or memoryMib in the limits of the row, give it more",
-}
+_MORE_TIME = "limits.cpu_seconds, or cpuSeconds in the limits of the row, give it more"
+_MORE_MEMORY = "limits.memory_mib, or memoryMib in the limits of the row, give it more"
 
 
 class RowChecks:
@@ -97,18 +95,12 @@ class RowChecks:
             failed = {*seen.verdicts} - {Verdict.ACCEPTED}
             cpu_limit = self._limits_of(task).cpu_seconds
             if failed == {Verdict.TIME_LIMIT_EXCEEDED}:
-                yield _found(
-                    task, Fault.SLOW, f"its reference is {seen.why}; {_MORE[seen.verdicts[0]]}"
-                )
+                yield _found(task, Fault.SLOW, f"its reference is {seen.why}; {_MORE_TIME}")
             elif 0 < n_passed < n:
                 why = f"its reference passed {n_passed} of {n} times; else: {seen.why}"
                 yield _found(task, Fault.FLAKY, why)
             elif not n_passed:
-                more = (
-                    f"; {_MORE[seen.verdicts[0]]}"
-                    if failed == {Verdict.MEMORY_LIMIT_EXCEEDED}
-                    else ""
-                )
+                more = f"; {_MORE_MEMORY}" if failed == {Verdict.MEMORY_LIMIT_EXCEEDED} else ""
                 yield _found(task, Fault.BROKEN, f"its reference does not pass: {seen.why}{more}")
             elif seen.cpu_seconds > cpu_limit * NEAR:
                 why = f"its reference used {seen.cpu_seconds:.1f} s of CPU time, of {cpu_limit:g} s"
