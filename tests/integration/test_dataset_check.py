@@ -12,6 +12,8 @@ from jobs.limits import Limits
 from worker.sandbox import Sandbox, open_sandbox
 from worker.solver.row_checks import EARLY_EXITS, RowChecks, lacking_packages
 
+from .test_fair_time import Busy
+
 ADD = {
     "prompt": "add",
     "tests": "assert add(1, 2) == 3",
@@ -123,6 +125,19 @@ async def test_a_reference_that_passes_now_and_then_is_flaky(sandbox: Sandbox) -
     row = {"prompt": "x", "expect": "1", "reference": "import os\nprint(os.urandom(1)[0] % 2)"}
     # All alike by chance once in 2^19.
     assert list(await faults(sandbox, row, n=20)) == [Fault.FLAKY]
+
+
+async def test_a_reference_that_is_over_its_time_now_and_then_is_slow(sandbox: Sandbox) -> None:
+    """The first time may have gone well, and what is said is of the times that did not."""
+    reference = "import time\nwhile time.process_time() < 0.3: pass\nprint(1)"
+    row = {"id": "row", "prompt": "x", "expect": "1", "reference": reference}
+    tasks = {0: Task.model_validate(row)}
+    checks = RowChecks(Limits(), Limits(), 2)
+    await checks.run_references(tasks, sandbox)
+    await checks.run_references(tasks, Busy(sandbox, n_busy=2))
+    [found] = checks.of_references(tasks)
+    assert found.fault is Fault.SLOW
+    assert "cpuSeconds in the limits of the row, give it more" in found.why
 
 
 def test_every_language_has_a_program_that_ends_at_once() -> None:
