@@ -13,7 +13,10 @@ from jobs.queue import JobQueue
 from jobs.run_control import set_budget
 from jobs.runs import get_run
 from tests.integration.asking_in_batches import ANSWERS, MODEL, Crowd, batched, of_task
+from tests.queueing import answer_of
 from tests.standin.running import Standin
+from tests.standin.script import BatchPlan
+from tests.waiting import wait_until
 from worker.errors import RunHeldError
 from worker.model.sent import SentBatch, SentBatches
 from worker.model.throttle import Toll
@@ -60,6 +63,26 @@ async def test_a_run_that_has_anything_left_sends_one_request_and_no_second(
         assert await queue.redis.zcard(queue.keys.spoken_for("r")) == 0
     assert [isinstance(each, RunHeldError) for each in came].count(True) == 2
     assert (run.state, run.spent.requests) == ("paused", 1)
+
+
+async def test_whoever_waits_for_the_batch_before_hears_what_is_wrong(
+    standin: Standin, sent: SentBatches, redis_url: str
+) -> None:
+    """A job whose turn never came would hold its place for ever, without a word."""
+    standin.script(ANSWERS, batches=(BatchPlan(states=("RUNNING",)),))
+    async with (
+        within(redis_url, requests=1) as queue,
+        aclosing(batched(standin, sent, Crowd(2))) as model,
+    ):
+        asking = [asyncio.create_task(model.generate(of_task(name))) for name in "ab"]
+        await wait_until(lambda: bool(standin.batches), 10, "the first batch")
+        await answer_of(queue.redis.hset(queue.keys.sent("r"), "r b", "no batch"))
+        async with asyncio.timeout(20):
+            [put_off], _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        assert isinstance(put_off.exception(), ValueError)
+        for each in asking:
+            each.cancel()
+        await asyncio.wait(asking)
 
 
 async def test_what_was_set_aside_for_a_batch_that_was_never_made_is_free_again(

@@ -221,9 +221,7 @@ class BatchedModel:
             try:
                 await self._send(wishes)
             except Exception as error:  # noqa: BLE001  (whatever it is, somebody waits for each of them)
-                for wish in wishes:
-                    if not wish.batch.done():
-                        wish.batch.set_exception(error)
+                _refuse(wishes, error)
 
     async def _send(self, wishes: Sequence[_Wish]) -> None:
         """Give each wish a batch: one that was sent before, by whoever it was, or one that is sent now."""
@@ -266,6 +264,15 @@ class BatchedModel:
 
     async def _ask_again(self, wishes: Sequence[_Wish]) -> None:
         """Let these ask again when a batch is over that may have used what is left to the run."""
+        try:
+            await self._until_one_is_over()
+        except Exception as error:  # noqa: BLE001  (as above)
+            _refuse(wishes, error)
+            return
+        self._wishes += wishes
+        self._wished.set()
+
+    async def _until_one_is_over(self) -> None:
         for batch in await self._sent.all():
             # One of an earlier process may bring nothing that anybody asks for, and is to be counted all the same.
             self._follow(batch, None)
@@ -276,8 +283,6 @@ class BatchedModel:
             await asyncio.wait(under_way, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(longest)
-        self._wishes += wishes
-        self._wished.set()
 
     def _give_known(
         self, known: Iterable[SentBatch], waiting: defaultdict[str, list[_Wish]]
@@ -309,6 +314,12 @@ def _is_of_use(reply: ModelReply, repeats: Mapping[CallClass, int]) -> bool:
     policy = POLICIES[reply.call_class]
     is_last = repeats[reply.call_class] >= (policy.n_repeats or 0)
     return policy.then is Then.USE and is_last
+
+
+def _refuse(wishes: Iterable[_Wish], error: Exception) -> None:
+    for wish in wishes:
+        if not wish.batch.done():
+            wish.batch.set_exception(error)
 
 
 def _tell(wish: _Wish, following: _Following) -> None:
