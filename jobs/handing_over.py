@@ -102,12 +102,14 @@ async def hand_over(
         await queue.records.drop_batches(before)
         recorded = (await recorded_of(queue.records, run_id)).ids
         fresh = (job for job in jobs if job.job_id not in recorded)
-        renew = partial(_say, queue, _RENEW, [run_id, place, _TERM_MS])
+        silent = f"run {run_id!r} was not handed over"
+        renew = partial(_say, queue, _RENEW, [run_id, place, _TERM_MS], silent)
         kept = await keep_batches(queue.records, place, fresh, before_each=renew)
         if kept.n_jobs:
             due = "" if at is None else str(milliseconds_of(at))
-            words = [run_id, place, kept.n_batches, kept.n_jobs, kept.lane, due]
-            await _say(queue, _REGISTER, words)
+            words = (run_id, place, kept.n_batches, kept.n_jobs, kept.lane, due)
+            unsure = f"it cannot be told whether run {run_id!r} is handed over"
+            await _say(queue, _REGISTER, words, unsure)
             return kept.n_jobs
     except BaseException:
         # What cannot be removed now is, by a worker, an hour later.
@@ -174,11 +176,10 @@ async def _begin(queue: JobQueue, run_id: str) -> tuple[str, str]:
     return place.decode(), before.decode()
 
 
-async def _say(queue: JobQueue, script: str, words: Sequence[str | int]) -> None:
-    run_id = str(words[0])
-    with expecting_answer(f"run {run_id!r} was not handed over"):
+async def _say(queue: JobQueue, script: str, words: Sequence[str | int], what_failed: str) -> None:
+    with expecting_answer(what_failed, note="do it again: no job is queued twice"):
         answer = await run_script(queue.redis, queue.keys, script, words)
-    _refuse(run_id, answer)
+    _refuse(str(words[0]), answer)
 
 
 async def _withdraw(queue: JobQueue, run_id: str, place: str) -> None:

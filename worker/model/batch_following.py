@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 _Answer = TypeVar("_Answer")
 _GROWTH = 1.5
 _MAKING_SECONDS = 60.0
-"""For how long whoever leaves a cancelled run waits for a batch that is being made."""
+"""For how long whoever leaves a run waits to hear that it is cancelled, and then for a batch that is being made."""
 _GONE, _MADE = "GONE", "MADE"
 
 
@@ -85,10 +85,14 @@ class BatchFollower:
 
     async def until_none_is_made(self) -> None:
         """Where the run was cancelled, wait until what is on its way to Gemini is there, and cancelled, too."""
-        if self._making and await self._sent.is_cancelled():
-            _, left = await asyncio.wait(self._making, timeout=_MAKING_SECONDS)
-            if left:
-                _log.warning("a batch may be left with Gemini", run_id=self._sent.run_id)
+        if not self._making:
+            return
+        try:
+            async with asyncio.timeout(_MAKING_SECONDS):
+                if await self._sent.is_cancelled():
+                    await asyncio.wait(self._making)
+        except TimeoutError:
+            _log.warning("a batch may be left with Gemini", run_id=self._sent.run_id)
 
     async def see_through(self, batch: SentBatch, lines: bytes | None) -> Outcome:
         """The batch from wherever it is to its end. Without `lines`, one that nobody made comes to nothing."""
