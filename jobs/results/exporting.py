@@ -11,6 +11,7 @@ from .rows import ResultRow
 
 # What a spreadsheet takes for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LINE_END = "\r\n"
 
 
 def csv_lines(rows: Iterable[ResultRow]) -> Iterator[str]:
@@ -58,5 +59,6 @@ def _cell(value: object) -> object:
 
 def _csv_line(values: Iterable[object]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(values)
-    return line.getvalue()
+    # A cell is put between quotes for the line ends in it only where they end lines.
+    csv.writer(line, lineterminator=_LINE_END).writerow(values)
+    return line.getvalue().removesuffix(_LINE_END)
