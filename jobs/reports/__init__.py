@@ -3,7 +3,7 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Literal, TypeAlias
 
@@ -45,6 +45,8 @@ class OpenJob(Wire):
     n_attempts: int
     verdict: Verdict
     explanation: str
+    was_solved: bool
+    """An earlier attempt was accepted, and a later one was not."""
 
 
 class Excluded(Wire):
@@ -64,7 +66,8 @@ class Report(Wire):
     n_jobs: int
     n_scored: int
     solved_within: tuple[Rate, ...]
-    """Scored jobs accepted within 1, 2, … attempts. Later attempts see the error, so this is not pass@k."""
+    """Scored jobs that stand solved after 1, 2, … attempts at most: of each, the latest attempt was accepted. Later
+    attempts see the error, so this is not pass@k."""
     solved_error: float | None
     """The standard error of the share of judged jobs that are solved, clustered by task or the cluster that it names;
     None for fewer than two."""
@@ -88,7 +91,8 @@ class Report(Wire):
     cpu_seconds: Percentiles | None
     imported_from: tuple[str, ...]
     """The formats of results that were judged elsewhere."""
-    never_solved: tuple[OpenJob, ...]
+    not_solved: tuple[OpenJob, ...]
+    """Those of which the last attempt was not accepted, whatever became of earlier ones."""
     unscored: tuple[OpenJob, ...]
     excluded: Excluded | None
     """The jobs of rows that are left out of every rate here; None where there are none."""
@@ -114,7 +118,7 @@ class Report(Wire):
 
     @property
     def solved(self) -> Rate:
-        """Scored jobs accepted at all."""
+        """Scored jobs whose last attempt was accepted."""
         return self.solved_within[-1] if self.solved_within else Rate.of(0, self.n_scored)
 
 
@@ -124,11 +128,11 @@ class ReportBuilder:
     def __init__(self) -> None:
         self._verdicts: Counter[Verdict] = Counter()
         self._most_attempts = 0
-        self._tasks: dict[str, Counter[int | None]] = {}
+        # Of each task, how many samples were solved, and how many were not.
+        self._tasks: dict[str, Counter[bool]] = {}
         self._clusters: dict[str, str] = {}
         self._excluded: Counter[str] = Counter()
         self._excluded_tasks: list[Tried] = []
-        # How many samples each attempt has solved, and under None those that none has.
         self._rounds = RoundsBuilder()
         self._model_seconds = array("d")
         self._wall_seconds = array("d")
@@ -178,16 +182,13 @@ class ReportBuilder:
         """What they came to."""
         n_scored = sum(ends.total() for ends in self._tasks.values())
         open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
-        tasks = self._solved_within(self._most_attempts)
+        tasks = self._tried()
         counts = _by_cluster(tasks)
         rounds = self._rounds.rounds()
         return Report(
             n_jobs=self._verdicts.total(),
             n_scored=n_scored,
-            solved_within=tuple(
-                Rate.over(_by_cluster(self._solved_within(within)))
-                for within in range(1, self._most_attempts + 1)
-            ),
+            solved_within=_for_each_attempt(rounds, self._most_attempts),
             solved_error=clustered_error(map(_outcomes, counts)),
             n_tasks=len(self._tasks),
             n_clusters=len(counts),
@@ -200,7 +201,7 @@ class ReportBuilder:
             wall_seconds=Percentiles.of(self._wall_seconds),
             cpu_seconds=Percentiles.of(self._cpu_seconds),
             imported_from=tuple(sorted(self._imported)),
-            never_solved=tuple(job for job in open_jobs if job.verdict.is_scored),
+            not_solved=tuple(job for job in open_jobs if job.verdict.is_scored),
             unscored=tuple(job for job in open_jobs if not job.verdict.is_scored),
             excluded=self._left_out(tasks),
             usage=Usage.model_validate(self._tokens),
@@ -223,7 +224,7 @@ class ReportBuilder:
         self._most_attempts = max(self._most_attempts, may_be)
         task = record.job.task_id or record.job_id
         self._rounds.add(record.attempts, record.job.cluster or task)
-        self._tasks.setdefault(task, Counter())[record.solved_at] += 1
+        self._tasks.setdefault(task, Counter())[record.solved_at is not None] += 1
         if record.job.cluster is not None:
             self._clusters[task] = record.job.cluster
 
@@ -251,14 +252,10 @@ class ReportBuilder:
                 self._wall_seconds.append(attempt.execution.wall_seconds)
                 self._cpu_seconds.append(attempt.execution.cpu_seconds)
 
-    def _solved_within(self, within: int) -> list[Tried]:
-        """For each task, how many samples were judged, and how many of them so many attempts have solved."""
+    def _tried(self) -> list[Tried]:
+        """For each task, how many samples were judged, and how many of them solved."""
         return [
-            Tried(
-                self._clusters.get(task, task),
-                ends.total(),
-                sum(n for at, n in ends.items() if at is not None and at <= within),
-            )
+            Tried(self._clusters.get(task, task), ends.total(), ends[True])
             for task, ends in self._tasks.items()
         ]
 
@@ -278,6 +275,12 @@ def _by_cluster(tasks: Iterable[Tried]) -> list[tuple[int, int]]:
         n, n_solved = clusters.get(each.cluster, (0, 0))
         clusters[each.cluster] = (n + each.n, n_solved + each.n_solved)
     return list(clusters.values())
+
+
+def _for_each_attempt(rounds: Sequence[RepairRound], most: int) -> tuple[Rate, ...]:
+    """How the judged jobs stand after each attempt that one of them may have, which need not have come to it."""
+    rates = [each.rate for each in rounds]
+    return (*rates, *rates[-1:] * (most - len(rates)))
 
 
 def _outcomes(counts: tuple[int, int]) -> list[float]:
@@ -319,4 +322,5 @@ def _open(record: Counted) -> OpenJob:
         n_attempts=len(record.attempts),
         verdict=record.verdict,
         explanation=record.explanation,
+        was_solved=any(attempt.verdict is Verdict.ACCEPTED for attempt in record.attempts),
     )

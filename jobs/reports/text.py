@@ -19,7 +19,7 @@ def report_lines(report: Report) -> Iterator[str]:
         yield ""
     yield f"{'solved':<24}{'n / N':>11}{'rate':>9}   95 % interval (Wilson)"
     for number, rate in enumerate(report.solved_within, 1):
-        name = "at the first attempt" if number == 1 else f"within {number} attempts"
+        name = "at the first attempt" if number == 1 else f"after {number} attempts"
         remark = (
             "   attempts see the error: not pass@k"
             if number == len(report.solved_within) > 1
@@ -33,10 +33,10 @@ def report_lines(report: Report) -> Iterator[str]:
         yield f"  standard error {_percent(report.solved_error)}, clustered by {clusters_in_words(report)}"
     yield from _sample_lines(report)
     yield from _round_lines(report)
-    if report.never_solved:
+    if report.not_solved:
         yield ""
-        yield f"never solved: {len(report.never_solved)}"
-        yield from _listed(report.never_solved)
+        yield f"not solved: {not_solved_in_words(report)}"
+        yield from _listed(report.not_solved)
     yield ""
     yield from _totals(report)
 
@@ -105,6 +105,13 @@ def enough_in_words(enough: Enough) -> str:
     return f"{attempts} would have done: {saved} left no more jobs solved"
 
 
+def not_solved_in_words(report: Report) -> str:
+    """How many, and how many of them an earlier attempt had solved."""
+    n_lost = sum(job.was_solved for job in report.not_solved)
+    lost = f", {n_lost} of which an earlier attempt had solved" if n_lost else ""
+    return f"{len(report.not_solved)}{lost}"
+
+
 def _rate(rate: Rate) -> str:
     shown = "-" if rate.value is None else _percent(rate.value)
     return f"{rate.successes:>5} / {rate.n:<4}{shown:>8}   {100 * rate.low:.1f} - {100 * rate.high:.1f}"
@@ -113,7 +120,8 @@ def _rate(rate: Rate) -> str:
 def _listed(jobs: tuple[OpenJob, ...]) -> Iterator[str]:
     for job in jobs[:_SHOWN_JOBS]:
         sample = f" #{job.sample}" if job.sample else ""
-        yield f"  {job.task_id or job.job_id}{sample}  {job.verdict} x{job.n_attempts}  {job.explanation}"
+        lost = "  (solved earlier, and lost)" if job.was_solved else ""
+        yield f"  {job.task_id or job.job_id}{sample}  {job.verdict} x{job.n_attempts}{lost}  {job.explanation}"
     if len(jobs) > _SHOWN_JOBS:
         yield f"  … and {len(jobs) - _SHOWN_JOBS} more"
 

@@ -74,7 +74,7 @@ def _headlines(report: Report) -> list[Markup]:
     if not rates:
         found.append(_card("Solved", "unknown", ("no job was judged",)))
     elif within > 1:
-        found.append(_headline(f"Solved within {within} attempts", report.solved, is_first=True))
+        found.append(_headline(f"Solved after {within} attempts", report.solved, is_first=True))
     if rates:
         found.append(_headline("Solved at the first attempt", rates[0], is_first=within == 1))
     if within > 1 and rates:
