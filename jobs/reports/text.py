@@ -128,7 +128,9 @@ def _listed(jobs: tuple[OpenJob, ...]) -> Iterator[str]:
 
 def _notes(report: Report) -> Iterator[str]:
     if report.n_cached:
-        yield f"           {report.n_cached} replies were paid for earlier: free now, but their tokens are counted"
+        is_known = report.usage.total_token_count is not None
+        tokens = ", but their tokens are counted" if is_known else ""
+        yield f"           {report.n_cached} replies were paid for earlier: free now{tokens}"
     if report.n_stopped_early:
         yield f"stopped    {report.n_stopped_early} jobs early: their model gave the same program or error again"
     if report.n_run_by_gemini:

@@ -202,7 +202,7 @@ def _grounds(report: Report, gathered: Gathered) -> list[Markup]:
         "Model asked": ", ".join(report.requested_models),
         "Model that answered": ", ".join(report.served_models) or "unknown",
         "Answers": "at least one is a recording" if report.simulated else "none is a recording",
-        "Out of the cache": f"{report.n_cached:,} replies, whose tokens are counted"
+        "Paid for earlier": f"{report.n_cached:,} replies, which cost nothing now"
         if report.n_cached
         else "",
         "Feedback": _feedback(report, gathered),
