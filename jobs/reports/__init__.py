@@ -59,11 +59,33 @@ class Excluded(Wire):
     """What the share of solved jobs would be if they counted."""
 
 
+class Unfinished(Wire):
+    """Jobs of the run that have no record."""
+
+    n_open: int
+    """Those that wait, or are worked on."""
+    n_cancelled: int
+
+    @property
+    def in_words(self) -> str:
+        """How many of each."""
+        counts = ((self.n_open, "open"), (self.n_cancelled, "cancelled"))
+        return ", ".join(f"{n:,} {word}" for n, word in counts if n)
+
+    @property
+    def n_jobs(self) -> int:
+        """All of them."""
+        return self.n_open + self.n_cancelled
+
+
 class Report(Wire):
     """A run in numbers. Jobs that failed because of us are listed as `unscored` and count in no rate."""
 
     schema_version: Literal[1] = 1
     n_jobs: int
+    """Those that have their record."""
+    unfinished: Unfinished | None
+    """The others, as the queue knows them; None where there are none, or nothing is known of them any more."""
     n_scored: int
     solved_within: tuple[Rate, ...]
     """Scored jobs that stand solved after 1, 2, … attempts at most: of each, the latest attempt was accepted. Later
@@ -178,8 +200,8 @@ class ReportBuilder:
         layers = set(record.isolation.layers)
         self._layers = layers if self._layers is None else self._layers & layers
 
-    def report(self) -> Report:
-        """What they came to."""
+    def report(self, unfinished: Unfinished | None = None) -> Report:
+        """What they came to, and what is missing of the run."""
         n_scored = sum(ends.total() for ends in self._tasks.values())
         open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
         tasks = self._tried()
@@ -187,6 +209,7 @@ class ReportBuilder:
         rounds = self._rounds.rounds()
         return Report(
             n_jobs=self._verdicts.total(),
+            unfinished=unfinished,
             n_scored=n_scored,
             solved_within=_for_each_attempt(rounds, self._most_attempts),
             solved_error=clustered_error(map(_outcomes, counts)),
@@ -293,6 +316,14 @@ def clusters_in_words(report: Report) -> str:
     if report.n_clusters == report.n_tasks:
         return f"{report.n_tasks} tasks"
     return f"{report.n_clusters} clusters of {report.n_tasks} tasks"
+
+
+def unfinished_in_words(n_recorded: int, unfinished: Unfinished) -> str:
+    """That a run is not whole, and what is missing."""
+    n_jobs = n_recorded + unfinished.n_jobs
+    return (
+        f"NOT FINISHED: {n_recorded:,} of {n_jobs:,} jobs have their record; {unfinished.in_words}"
+    )
 
 
 def excluded_in_words(excluded: Excluded) -> str:

@@ -7,6 +7,8 @@ from jobs.models import Record
 from jobs.summaries import Summary
 from jobs.verdicts import Verdict
 
+from . import Unfinished, unfinished_in_words
+
 # What no XML document may hold, however it is escaped.
 _UNFIT = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -30,22 +32,34 @@ class JUnitBuilder:
         """Jobs that failed because of us, of those that count."""
         return sum(not job.verdict.is_scored for job in self._counted)
 
-    def document(self) -> str:
+    @property
+    def n_records(self) -> int:
+        """All jobs, however they ended."""
+        return len(self._jobs)
+
+    def document(self, unfinished: Unfinished | None = None) -> str:
         """The whole document. A job that failed because of us is an error, one that was not solved a failure.
 
-        Jobs that are left out of the score are skipped, however they ended.
+        Jobs that are left out of the score are skipped, however they ended. Those that are missing of the run are one
+        error together: nothing but a test case is shown by all that read this.
         """
         n_failed = sum(job.verdict.is_scored and not _is_solved(job) for job in self._counted)
         suite = Element(
             "testsuite",
             name=_fit(self._name),
-            tests=str(len(self._jobs)),
+            tests=str(self.n_records + (unfinished is not None)),
             failures=str(n_failed),
-            errors=str(self.n_unscored),
+            errors=str(self.n_unscored + (unfinished is not None)),
             skipped=str(len(self._excluded)),
         )
         for job in sorted(self._jobs, key=lambda job: (job.task_id or "", job.sample, job.job_id)):
             _add_case(suite, job, self._excluded.get(job.job_id))
+        if unfinished is not None:
+            missing = SubElement(
+                suite, "testcase", classname=_fit(self._name), name="jobs without a record"
+            )
+            message = unfinished_in_words(self.n_records, unfinished)
+            SubElement(missing, "error", type="unfinished", message=message)
         indent(suite)
         return tostring(suite, encoding="unicode", xml_declaration=False)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from . import OpenJob, Report, clusters_in_words, excluded_in_words
+from . import OpenJob, Report, clusters_in_words, excluded_in_words, unfinished_in_words
 from .conduct import told_of_conduct
 from .rates import Percentiles, Rate
 from .text import SIMULATED_NOTE, enough_in_words, pass_in_words
@@ -19,6 +19,9 @@ def markdown_lines(name: str, report: Report) -> Iterator[str]:
     yield ""
     if report.simulated:
         yield f"> **{SIMULATED_NOTE}**"
+        yield ""
+    if report.unfinished is not None:
+        yield f"> **{unfinished_in_words(report.n_jobs, report.unfinished)}.**"
         yield ""
     n_unscored = f", {len(report.unscored)} failed because of us and are in no rate"
     yield f"{report.n_scored} of {report.n_jobs} jobs were judged{n_unscored if report.unscored else ''}."

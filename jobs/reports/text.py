@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from . import OpenJob, Rate, Report, clusters_in_words, excluded_in_words
+from . import OpenJob, Rate, Report, clusters_in_words, excluded_in_words, unfinished_in_words
 from .conduct import told_of_conduct
 from .rates import Enough, RepairRound
 
@@ -12,6 +12,9 @@ _SHOWN_JOBS = 20
 
 def report_lines(report: Report) -> Iterator[str]:
     """The report, line by line, without colours. Text from programs is not escaped: that is for whoever shows it."""
+    if report.unfinished is not None:
+        yield unfinished_in_words(report.n_jobs, report.unfinished)
+        yield ""
     if report.unscored:
         yield f"{report.n_scored} of {report.n_jobs} jobs were judged; {len(report.unscored)} failed because of us"
         yield "and are in no rate:"

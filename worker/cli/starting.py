@@ -2,7 +2,7 @@
 
 from jobs.budgets import set_budget
 from jobs.queue import JobQueue
-from jobs.run_control import begin_run
+from jobs.run_control import begin_run, count_again
 from jobs.run_parts import settle_part
 from jobs.ways import Way, settle_way
 
@@ -62,3 +62,4 @@ async def start_run(queue: JobQueue, batch: Batch) -> None:
     if batch.budget.is_set:
         await set_budget(queue, batch.run_id, batch.budget)
     await begin_run(queue, batch.run_id)
+    await count_again(queue, batch.run_id, batch.n_jobs)

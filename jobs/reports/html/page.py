@@ -1,6 +1,12 @@
 """What the page says before its table of jobs: the figures, their plots, and what they rest on."""
 
-from jobs.reports import Rate, Report, clusters_in_words, excluded_in_words
+from jobs.reports import (
+    Rate,
+    Report,
+    clusters_in_words,
+    excluded_in_words,
+    unfinished_in_words,
+)
 from jobs.reports.conduct import told_of_conduct
 from jobs.reports.rates import FirstAgainstLast
 from jobs.reports.text import SIMULATED_NOTE
@@ -44,6 +50,8 @@ def _warnings(report: Report, gathered: Gathered) -> list[Markup]:
     found = []
     if report.simulated:
         found.append(SIMULATED_NOTE)
+    if report.unfinished is not None:
+        found.append(f"{unfinished_in_words(report.n_jobs, report.unfinished)}.")
     if report.unscored:
         found.append(
             f"{len(report.unscored)} of {report.n_jobs} jobs failed because of us. They are listed, and in no rate."
