@@ -28,7 +28,9 @@ class Standing(Wire):
     unscored: int
     """Jobs that failed because of us, and are in no rate."""
     seconds_left: float | None
-    """If it goes on like this; None where nobody can say."""
+    """If it goes on like this; None where nobody can say, as where nobody works."""
+    workers: int
+    """Those that live, whatever they take."""
     is_over: bool
     """Whether nothing more will happen unless jobs are queued."""
 
@@ -63,13 +65,16 @@ class Watch:
         is_quiet = run.open == 0 and is_begun
         is_over = is_quiet and (self._was_quiet or is_forgotten)
         self._was_quiet = is_quiet
+        n_workers = len(await self._queue.live_workers())
+        left = self._seconds_left(run, ended)
         return Standing(
             run=run,
             ended=ended,
             jobs=ended + run.cancelled + run.open,
             solved=Rate.over(tasks),
             unscored=sum(n for verdict, n in verdicts.items() if not verdict.is_scored),
-            seconds_left=self._seconds_left(run, ended),
+            seconds_left=left if n_workers or not run.open else None,
+            workers=n_workers,
             is_over=is_over,
         )
 

@@ -56,6 +56,17 @@ async def test_a_run_is_paused_and_goes_on(project: Project) -> None:
     assert project.queued() == 2
 
 
+async def test_pausing_a_run_says_what_workers_go_on_with(project: Project) -> None:
+    """A worker holds more than it runs at one time; "0 set aside" would pass for one that stands still."""
+    ids = submitted(project, "--run", "r1")
+    async with queue_of(project) as queue:
+        await claim(queue, ids[0])
+    paused = project.run("run", "pause", "r1")
+    assert "2 jobs set aside, 1 are held by workers" in paused.err
+    again = project.run("run", "pause", "r1", "--json").json()
+    assert (again["held"], again["running"]) == (0, 1)
+
+
 async def test_a_cancelled_run_is_listed_and_may_be_started_again(project: Project) -> None:
     """Cancelled by mistake, it goes on under its name, and what is recorded is not paid for twice."""
     ids = submitted(project, "--run", "r1")
@@ -137,6 +148,8 @@ async def test_what_failed_because_of_us_is_retried(project: Project) -> None:
     assert one.json() == {"retried": 1}
     rest = project.run("run", "retry", "r1")
     assert (rest.code, rest.out.split()) == (0, [ids[1]])
+    assert "no worker is running; start one:  promptmill worker" in rest.err
+    assert "no worker is running" in project.run("run", "show", "r1").out
     assert project.queued() == 3
     assert project.records() == []
     again = told_by(project.run("job", "retry", ids[0]))
