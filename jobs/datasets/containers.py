@@ -118,6 +118,13 @@ def _csv_rows(lines: Iterable[str], name: str) -> Iterator[str]:
                     fixes=['put cells that hold a comma between quotation marks: "a, b"'],
                     note=_NOTHING,
                 )
+            # What is missing may be the check, without which nearly everything is right.
+            if None in row.values():
+                raise DatasetError(
+                    f"{name}: the row that ends on line {reader.line_num} has fewer cells than there are columns",
+                    fixes=["write an empty cell for each column that says nothing of it: a,,"],
+                    note=_NOTHING,
+                )
             yield _json({key: cell for key, cell in row.items() if cell})
     except csv.Error as error:
         raise DatasetError(

@@ -22,6 +22,8 @@ class Conduct(Wire):
     """What models were told of failed programs, in jobs of more than one attempt."""
     parts: tuple[str, ...]
     """What of its dataset was run, where that was not all of it."""
+    n_unchecked: int
+    """Jobs whose check is that the program ends without an error: it says nothing of what is right."""
     n_reruns: int
     """Runs of programs that were over their time, and were repeated alone."""
     n_reruns_changed: int
@@ -38,7 +40,7 @@ class ConductBuilder:
     def __init__(self) -> None:
         self._feedback: set[Feedback] = set()
         self._parts: set[str] = set()
-        self._n_reruns = self._n_reruns_changed = 0
+        self._n_reruns = self._n_reruns_changed = self._n_unchecked = 0
         self._leaks: dict[str, list[str]] = {"feedback": [], "answer": []}
 
     def add(self, record: Record | Outline) -> None:
@@ -46,6 +48,9 @@ class ConductBuilder:
         job = record.job
         if job.max_attempts > 1:
             self._feedback.add(job.conversation.feedback)
+        # What was judged elsewhere has its check there.
+        if record.imported_from is None:
+            self._n_unchecked += job.checker.kind == "exits_cleanly"
         if job.part is not None:
             self._parts.add(job.part.in_words)
         for attempt in record.attempts:
@@ -59,6 +64,7 @@ class ConductBuilder:
         return Conduct(
             feedback=tuple(sorted(self._feedback)),
             parts=tuple(sorted(self._parts)),
+            n_unchecked=self._n_unchecked,
             n_reruns=self._n_reruns,
             n_reruns_changed=self._n_reruns_changed,
             leaks_in_feedback=tuple(sorted(self._leaks["feedback"])),
@@ -70,6 +76,8 @@ def told_of_conduct(conduct: Conduct) -> Iterator[tuple[str, str]]:
     """What a reader of a report has to know of it: a word, and a line for each thing."""
     for part in conduct.parts:
         yield "part", f"not all of the dataset: {part}"
+    if conduct.n_unchecked:
+        yield "check", unchecked_in_words(conduct.n_unchecked)
     for feedback in conduct.feedback:
         yield "feedback", _IN_WORDS[feedback]
     if conduct.n_reruns:
@@ -80,6 +88,12 @@ def told_of_conduct(conduct: Conduct) -> Iterator[tuple[str, str]]:
     if conduct.leaks_in_answers:
         what = "have an answer that holds what is expected of it in secret"
         yield "leaks", _named(what, conduct.leaks_in_answers)
+
+
+def unchecked_in_words(n_jobs: int) -> str:
+    """That so many jobs have nothing to be right by."""
+    jobs = "1 job counts" if n_jobs == 1 else f"{n_jobs:,} jobs count"
+    return f"NO CHECK: {jobs} as solved where the program ends without an error, whatever it did"
 
 
 def _named(what: str, job_ids: tuple[str, ...]) -> str:

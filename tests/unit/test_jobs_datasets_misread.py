@@ -86,6 +86,15 @@ def test_a_row_of_a_table_is_told_of_by_the_line_that_it_ends_on(tmp_path: Path)
     assert [task.id for task in read_tasks(place)] == ["line-3", "line-5", "line-6"]
 
 
+@pytest.mark.parametrize("row", ["Print 2.", "Print 2.,2,3"], ids=["fewer", "more"])
+def test_a_row_of_a_table_has_a_cell_for_each_column(tmp_path: Path, row: str) -> None:
+    """Cut off before its check, nearly every answer to it would be right."""
+    place = tmp_path / "tasks.csv"
+    place.write_text(f"prompt,expect\nPrint 1.,1\n{row}\n")
+    with pytest.raises(DatasetError, match="row that ends on line 3 has (fewer|more) cells"):
+        read_tasks(place)
+
+
 def test_what_a_table_expects_is_not_overwritten_by_its_column_of_outputs() -> None:
     """A row that has both says what is right by the field of that name, in whatever order they stand."""
     row = json.dumps({"prompt": "x", "expect": "1", "stdout": "2", "topic": "y"})

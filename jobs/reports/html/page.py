@@ -73,7 +73,7 @@ def _warnings(report: Report, gathered: Gathered) -> list[Markup]:
 
 
 def _is_warning(word: str, line: str) -> bool:
-    return word in {"leaks", "part"} or (word == "feedback" and line.startswith("ORACLE"))
+    return word in {"check", "leaks", "part"} or (word == "feedback" and line.startswith("ORACLE"))
 
 
 def _headlines(report: Report) -> list[Markup]:
