@@ -58,6 +58,7 @@ class OutlinedReply(Partial):
     batch: str | None = None
     simulated: bool = False
     cached: bool = False
+    stands_in: bool = False
 
 
 class OutlinedExecution(Partial):

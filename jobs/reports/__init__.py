@@ -3,8 +3,9 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from jobs.conversations import STUCK
@@ -15,7 +16,7 @@ from jobs.usage import Usage
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
-from .conduct import Conduct, ConductBuilder
+from .conduct import Conduct, ConductBuilder, is_copy
 from .rates import (
     Enough,
     FirstAgainstLast,
@@ -152,6 +153,8 @@ class ReportBuilder:
         self._most_attempts = 0
         # Of each task, how many samples were solved, and how many were not.
         self._tasks: dict[str, Counter[bool]] = {}
+        # Those samples of each that are no samples of their own.
+        self._copies: dict[str, Counter[bool]] = {}
         self._clusters: dict[str, str] = {}
         self._excluded: Counter[str] = Counter()
         self._excluded_tasks: list[Tried] = []
@@ -215,7 +218,7 @@ class ReportBuilder:
             solved_error=clustered_error(map(_outcomes, counts)),
             n_tasks=len(self._tasks),
             n_clusters=len(counts),
-            samples=sample_rates(tasks),
+            samples=sample_rates(self._tried(without=self._copies)),
             rounds=rounds,
             enough=Enough.of(rounds),
             first_against_last=self._rounds.first_against_last(),
@@ -248,6 +251,8 @@ class ReportBuilder:
         task = record.job.task_id or record.job_id
         self._rounds.add(record.attempts, record.job.cluster or task)
         self._tasks.setdefault(task, Counter())[record.solved_at is not None] += 1
+        if is_copy(record):
+            self._copies.setdefault(task, Counter())[record.solved_at is not None] += 1
         if record.job.cluster is not None:
             self._clusters[task] = record.job.cluster
 
@@ -275,12 +280,14 @@ class ReportBuilder:
                 self._wall_seconds.append(attempt.execution.wall_seconds)
                 self._cpu_seconds.append(attempt.execution.cpu_seconds)
 
-    def _tried(self) -> list[Tried]:
+    def _tried(self, without: Mapping[str, Counter[bool]] = MappingProxyType({})) -> list[Tried]:
         """For each task, how many samples were judged, and how many of them solved."""
-        return [
-            Tried(self._clusters.get(task, task), ends.total(), ends[True])
-            for task, ends in self._tasks.items()
-        ]
+        none = Counter[bool]()
+        found = []
+        for task, ends in self._tasks.items():
+            left = ends - without.get(task, none)
+            found.append(Tried(self._clusters.get(task, task), left.total(), left[True]))
+        return found
 
 
 def build_report(records: Iterable[Counted]) -> Report:

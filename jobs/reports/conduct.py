@@ -24,6 +24,8 @@ class Conduct(Wire):
     """What of its dataset was run, where that was not all of it."""
     n_unchecked: int
     """Jobs whose check is that the program ends without an error: it says nothing of what is right."""
+    n_copies: int
+    """Jobs that were answered with what was recorded of another sample: they are in no pass@k."""
     n_reruns: int
     """Runs of programs that were over their time, and were repeated alone."""
     n_reruns_changed: int
@@ -40,7 +42,8 @@ class ConductBuilder:
     def __init__(self) -> None:
         self._feedback: set[Feedback] = set()
         self._parts: set[str] = set()
-        self._n_reruns = self._n_reruns_changed = self._n_unchecked = 0
+        self._n_reruns = self._n_reruns_changed = 0
+        self._n_unchecked = self._n_copies = 0
         self._leaks: dict[str, list[str]] = {"feedback": [], "answer": []}
 
     def add(self, record: Record | Outline) -> None:
@@ -51,6 +54,7 @@ class ConductBuilder:
         # What was judged elsewhere has its check there.
         if record.imported_from is None:
             self._n_unchecked += job.checker.kind == "exits_cleanly"
+        self._n_copies += is_copy(record)
         if job.part is not None:
             self._parts.add(job.part.in_words)
         for attempt in record.attempts:
@@ -65,6 +69,7 @@ class ConductBuilder:
             feedback=tuple(sorted(self._feedback)),
             parts=tuple(sorted(self._parts)),
             n_unchecked=self._n_unchecked,
+            n_copies=self._n_copies,
             n_reruns=self._n_reruns,
             n_reruns_changed=self._n_reruns_changed,
             leaks_in_feedback=tuple(sorted(self._leaks["feedback"])),
@@ -72,10 +77,18 @@ class ConductBuilder:
         )
 
 
+def is_copy(record: Record | Outline) -> bool:
+    """Whether it is no sample of its own."""
+    return any(attempt.reply.stands_in for attempt in record.attempts)
+
+
 def told_of_conduct(conduct: Conduct) -> Iterator[tuple[str, str]]:
     """What a reader of a report has to know of it: a word, and a line for each thing."""
     for part in conduct.parts:
         yield "part", f"not all of the dataset: {part}"
+    if conduct.n_copies:
+        copies = f"{conduct.n_copies:,} jobs were answered with what was recorded of sample 0"
+        yield "samples", f"{copies}, and count in no pass@k: nothing was of their own"
     if conduct.n_unchecked:
         yield "check", unchecked_in_words(conduct.n_unchecked)
     for feedback in conduct.feedback:

@@ -73,6 +73,15 @@ async def test_past_the_last_attempt_the_last_reply_is_repeated_and_marked(tmp_p
     assert [reply.replay_exhausted for reply in replies] == [False, True, True]
 
 
+async def test_a_reply_of_another_sample_says_so(tmp_path: Path) -> None:
+    """Copies of one answer would pass for a model that says the same four times."""
+    model = replay(
+        tmp_path, row(taskId="t", reply="first"), row(taskId="t", sample=1, reply="second")
+    )
+    replies = [await model.generate(asked("t", sample=sample)) for sample in range(3)]
+    assert [reply.stands_in for reply in replies] == [False, False, True]
+
+
 async def test_a_replayed_reply_says_that_it_is_one(tmp_path: Path) -> None:
     """Nobody may take a replay for an evaluation, nor its unknown tokens for none."""
     model = replay(

@@ -60,8 +60,13 @@ class RecordingsInMemory:
         for task_id, prompt in (by_task, by_prompt_of_a_task, by_prompt):
             for sample in (request.sample, 0):
                 if found := self._by_place.get((task_id, prompt, sample)):
-                    return found
+                    return found if sample == request.sample else standing_in(found)
         return ()
+
+
+def standing_in(replies: Iterable[ModelReply]) -> tuple[ModelReply, ...]:
+    """Replies of one sample that are given for another, and say so."""
+    return tuple(reply.model_copy(update={"stands_in": True}) for reply in replies)
 
 
 def shipped_recordings() -> RecordingsInMemory:
