@@ -13,6 +13,7 @@ from pydantic import (
 
 from jobs.bounds import MAX_SOURCE, MAX_TEXT
 from jobs.checkers import (
+    CHECK_FUNCTION,
     Case,
     Cases,
     Check,
@@ -26,7 +27,7 @@ from jobs.checkers import (
 from jobs.comparisons import Compare, Tolerance
 from jobs.languages import CALLABLE, Language, no_calls
 from jobs.models import Stdin
-from jobs.python_tests import fault_of
+from jobs.python_tests import fault_of, fault_of_checker
 from jobs.wire import Wire
 
 _BOTH_OR_ALL = {2: "both", 3: "all three", 4: "all four", 5: "all five"}
@@ -115,9 +116,9 @@ class RowCheck(Written):
         if tolerance and not any(each is Compare.FLOAT for each in self._ways):
             raise ValueError(f'"{tolerance}" goes with "compare": "float"')
         if self.checker is not None:
-            fault = fault_of(self.checker)
-            if fault and fault.startswith("they do not compile"):
-                raise ValueError(f'"checker" cannot be used: {fault.replace("they do", "it does")}')
+            fault = fault_of_checker(self.checker, CHECK_FUNCTION)
+            if fault:
+                raise ValueError(f'"checker" cannot be used: {fault}')
         try:
             _ = self.check
         except ValidationError as error:
