@@ -1,6 +1,6 @@
 """What a row says of what is right: one check, or one of several."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     Field,
@@ -10,6 +10,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from jobs.bounds import MAX_SOURCE, MAX_TEXT
 from jobs.checkers import (
@@ -50,7 +51,15 @@ class Written(Wire):
         # Read as a number, true would be 1.
         if isinstance(value, bool) and info.field_name not in _SWITCHES:
             raise ValueError("this field is no yes or no")
+        if isinstance(value, str) and _is_number(cls.model_fields[info.field_name or ""]):
+            raise ValueError("a number is expected, and this is a text")
         return value
+
+
+def _is_number(field: FieldInfo) -> bool:
+    """Whether it holds a number, or nothing."""
+    kinds = (getattr(each, "__origin__", each) for each in get_args(field.annotation))
+    return any(kind in (int, float) for kind in kinds)
 
 
 class UnitFile(Written):
