@@ -51,6 +51,7 @@ class OutlinedReply(Partial):
     batch: str | None = None
     simulated: bool = False
     cached: bool = False
+    replay_exhausted: bool = False
 
 
 class OutlinedExecution(Partial):

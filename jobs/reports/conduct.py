@@ -26,6 +26,8 @@ class Conduct(Wire):
     """Runs of programs that were over their time, and were repeated alone."""
     n_reruns_changed: int
     """Those of them that were in time alone."""
+    n_past_recordings: int
+    """Attempts for which no reply was recorded, so that the last one was given again."""
     leaks_in_feedback: tuple[str, ...]
     """Jobs whose model was told something that is hidden of their check."""
     leaks_in_answers: tuple[str, ...]
@@ -39,6 +41,7 @@ class ConductBuilder:
         self._feedback: set[Feedback] = set()
         self._parts: set[str] = set()
         self._n_reruns = self._n_reruns_changed = 0
+        self._n_past_recordings = 0
         self._leaks: dict[str, list[str]] = {"feedback": [], "answer": []}
 
     def add(self, record: Record | Outline) -> None:
@@ -49,6 +52,7 @@ class ConductBuilder:
         if job.part is not None:
             self._parts.add(job.part.in_words)
         for attempt in record.attempts:
+            self._n_past_recordings += attempt.reply.replay_exhausted
             self._n_reruns += len(attempt.reruns)
             self._n_reruns_changed += sum(not rerun.is_over_again for rerun in attempt.reruns)
         for place in {leak.place for attempt in record.attempts for leak in attempt.leaks}:
@@ -61,6 +65,7 @@ class ConductBuilder:
             parts=tuple(sorted(self._parts)),
             n_reruns=self._n_reruns,
             n_reruns_changed=self._n_reruns_changed,
+            n_past_recordings=self._n_past_recordings,
             leaks_in_feedback=tuple(sorted(self._leaks["feedback"])),
             leaks_in_answers=tuple(sorted(self._leaks["answer"])),
         )
@@ -72,6 +77,9 @@ def told_of_conduct(conduct: Conduct) -> Iterator[tuple[str, str]]:
         yield "part", f"not all of the dataset: {part}"
     for feedback in conduct.feedback:
         yield "feedback", _IN_WORDS[feedback]
+    if conduct.n_past_recordings:
+        attempts = f"{conduct.n_past_recordings:,} attempts had no reply of their own recorded"
+        yield "replies", f"{attempts}: the last one was given again, and says nothing of repairs"
     if conduct.n_reruns:
         runs = f"{conduct.n_reruns} runs were over their time and were repeated alone"
         yield "time", f"{runs}; {conduct.n_reruns_changed} of them were in time then"

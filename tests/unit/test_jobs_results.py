@@ -108,9 +108,10 @@ def test_failures_of_the_evaluator_are_shown_and_in_no_rate(tmp_path: Path) -> N
     )
 
 
-def test_samples_without_verdicts_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("field", ["completion", "solution"])
+def test_samples_without_verdicts_are_refused(tmp_path: Path, field: str) -> None:
     """Imported as failures they would be a model that solves nothing."""
-    path = _written(tmp_path / "samples.jsonl", {"task_id": "T/1", "completion": ""})
+    path = _written(tmp_path / "samples.jsonl", {"task_id": "T/1", field: ""})
     with pytest.raises(UsageError, match="nobody has said how they did"):
         list(read_results(path))
 
