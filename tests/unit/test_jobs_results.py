@@ -140,3 +140,10 @@ def test_a_table_says_which_jobs_are_left_out_of_the_score() -> None:
     assert (columns, answers) == (["excluded"], [("broken",), (None,)])
     heads, *lines = [line.split(",") for line in csv_lines(rows)]
     assert [line[heads.index("excluded")] for line in lines] == ["broken", ""]
+
+
+def test_every_column_of_results_stands_in_the_docs() -> None:
+    """Whoever writes a query would learn them from an error message alone."""
+    page = (Path(__file__).parents[2] / "docs/howto/evaluate-and-compare.md").read_text()
+    columns = {field.alias or name for name, field in ResultRow.model_fields.items()}
+    assert {each for each in columns if f"`{each}`" not in page} == set()
