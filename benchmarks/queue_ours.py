@@ -8,8 +8,9 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from jobs.events import JobFinished
+from jobs.identifiers import DEFAULT_QUEUE
 from jobs.lanes import lanes_served
-from jobs.models import DEFAULT_QUEUE, PromptJob
+from jobs.models import PromptJob
 from jobs.queue import JobQueue
 from jobs.records.memory import MemoryRecordStore
 from jobs.verdicts import Verdict
@@ -44,7 +45,7 @@ async def main(url: str, n_jobs: int) -> None:
         lanes = lanes_served([DEFAULT_QUEUE], "gemini")
         worker = JobWorker(
             Claims(queue.redis, queue.keys, "w", lanes, _LEASE_SECONDS),
-            Endings(queue.redis, queue.keys, "w"),
+            Endings(queue.redis, queue.keys, queue.records, "w"),
             noop,
             WorkerOptions(max_jobs=_AT_ONCE, drain_seconds=0, burst=True),
         )

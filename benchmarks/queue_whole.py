@@ -18,11 +18,12 @@ from pydantic import JsonValue
 from config.logs import configure_logging
 from config.settings import RedisSettings, Settings, StoreSettings
 from jobs.events import JobFinished
+from jobs.identifiers import DEFAULT_QUEUE
 from jobs.keys import Keys
 from jobs.lanes import lanes_served
 from jobs.languages import Language
 from jobs.limits import Limits
-from jobs.models import DEFAULT_QUEUE, ExecutableCode, PromptJob
+from jobs.models import ExecutableCode, PromptJob
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
 from jobs.records.files import FileRecordStore
@@ -32,6 +33,7 @@ from worker.consumer.claims import Claim, Claims
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Ending, Endings, Recorded
 from worker.consumer.feeder import Feeder
+from worker.consumer.heartbeat import Heart
 from worker.consumer.records import Provenance
 from worker.consumer.ticker import Ticker
 from worker.consumer.worker import Handler, JobWorker, WorkerOptions
@@ -96,7 +98,7 @@ def _worker(queue: JobQueue, handler: Handler, max_jobs: int, name: str = "w") -
     lanes = lanes_served([DEFAULT_QUEUE], "gemini")
     return JobWorker(
         Claims(queue.redis, queue.keys, name, lanes, _LEASE_SECONDS),
-        Endings(queue.redis, queue.keys, name),
+        Endings(queue.redis, queue.keys, queue.records, name),
         handler,
         WorkerOptions(max_jobs=max_jobs, drain_seconds=0),
     )
@@ -275,6 +277,7 @@ def _solving(
     engine = Engine(
         queue.redis,
         queue.keys,
+        store,
         model,
         consumer,
         consumer.take,
@@ -282,5 +285,6 @@ def _solving(
         Ticker(queue),
         sandbox,
         presence,
+        Heart(presence),
     )
     return make_worker(engine, settings, burst=True)

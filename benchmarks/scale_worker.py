@@ -15,8 +15,9 @@ from typing_extensions import override
 from config.logs import configure_logging
 from config.settings import Settings
 from jobs.events import JobFinished
+from jobs.identifiers import DEFAULT_QUEUE
 from jobs.lanes import lanes_served
-from jobs.models import DEFAULT_QUEUE, ModelReply, PromptJob
+from jobs.models import ModelReply, PromptJob
 from jobs.queue import JobQueue
 from jobs.records.files import FileRecordStore
 from jobs.verdicts import Verdict
@@ -91,7 +92,7 @@ def _worker(queue: JobQueue, handler: Handler) -> JobWorker:
     lanes = lanes_served([DEFAULT_QUEUE], "gemini")
     return JobWorker(
         Claims(queue.redis, queue.keys, owner, lanes, _LEASE_SECONDS),
-        Endings(queue.redis, queue.keys, owner),
+        Endings(queue.redis, queue.keys, queue.records, owner),
         handler,
         WorkerOptions(max_jobs=N_SLOTS, drain_seconds=1, handle_signals=True),
     )

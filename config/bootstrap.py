@@ -29,6 +29,17 @@ READY = ENVIRONMENT / ".ready"
 UNFINISHED = ENVIRONMENT / ".unfinished"
 """Left behind by a set-up that was stopped: what it installed is not to be trusted."""
 
+LOAD_ALL = """
+import pkgutil, sys
+from importlib import import_module
+sys.dont_write_bytecode = False
+for package in ("config", "jobs", "worker"):
+    for module in pkgutil.walk_packages([package], package + "."):
+        if not module.name.endswith("__main__") and ".inside" not in module.name:
+            import_module(module.name)
+"""
+"""Has the bytecode of ours, and of all that it loads, written down."""
+
 
 class SetupError(Exception):
     """The set-up cannot go on; the text says why and what to do."""
@@ -64,6 +75,9 @@ def set_up() -> int:
     require_new_enough_python()
     prepare_environment()
     install()
+    # Commands may be forbidden to write it, as in most containers: each would then compile everything, and start two or
+    # three times as slowly. Where it cannot be had, that is all there is to it.
+    runs(PYTHON, "-c", LOAD_ALL)
     UNFINISHED.unlink()
     READY.touch()
     return sum(1 for _ in ENVIRONMENT.glob("lib/*/site-packages/*.dist-info"))

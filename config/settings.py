@@ -81,7 +81,8 @@ class QueueSettings(Group):
     """How much waits in Redis."""
 
     high_water: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
-    """Jobs of one kind that are due at most, about: a producer that has more waits for workers to take some."""
+    """Jobs of one kind that are due at most, about: a producer that has more waits for workers to take some; of jobs
+    for later, that are queued at most, those that are due among them."""
 
 
 class ModelLimitSettings(Group):

@@ -5,10 +5,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .connection import expecting_answer
-from .errors import UsageError
-from .queue import JobQueue
-from .scripts import run_script
 from .wire import Wire
 
 NANO = 1_000_000_000
@@ -19,15 +15,6 @@ BUDGET = "budget-reached"
 
 UNPRICED = "price-unknown"
 """The cause of the pause of a run that may cost so much, and asks a model of which nobody knows what it costs."""
-
-# A run, then names and values.
-_SET = """
-redis.call('HSET', RUN .. ARGV[1], unpack(ARGV, 2))
-redis.call('EXPIRE', RUN .. ARGV[1], RUN_SECONDS)
-"""
-
-# A run.
-_LIFT_USD = "redis.call('HDEL', RUN .. ARGV[1], 'max:nanoUsd')"
 
 
 class Budget(Wire):
@@ -100,27 +87,3 @@ class Spent(Wire):
             ("--max-duration", self.seconds, budget.seconds),
         )
         return (flag for flag, used, most in pairs if most is not None and used >= most)
-
-
-async def set_budget(queue: JobQueue, run_id: str, budget: Budget) -> None:
-    """Give the run this budget from now on; what is not set in it stays as it is, and what is used stays used.
-
-    Raises:
-        UsageError: nothing is set in it.
-        RedisUnreachableError: Redis did not answer.
-    """
-    if not budget.is_set:
-        raise UsageError("a budget without any limit is none", note="nothing was changed")
-    words = [word for pair in budget.fields().items() for word in pair]
-    with expecting_answer(f"run {run_id!r} was not given its budget"):
-        await run_script(queue.redis, queue.keys, _SET, [run_id, *words])
-
-
-async def lift_usd_limit(queue: JobQueue, run_id: str) -> None:
-    """Let the run cost whatever it takes; its other limits stay as they are.
-
-    Raises:
-        RedisUnreachableError: Redis did not answer.
-    """
-    with expecting_answer(f"the limit of run {run_id!r} was not lifted"):
-        await run_script(queue.redis, queue.keys, _LIFT_USD, [run_id])

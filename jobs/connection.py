@@ -5,8 +5,9 @@ import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from arq.connections import ArqRedis
 from redis.asyncio import BlockingConnectionPool, SSLConnection
@@ -33,6 +34,26 @@ _FREE_CONNECTION_SECONDS = 60
 _PASSWORD_OPTION = re.compile(r"(\b(?:sentinel_)?password=)[^&]*", re.IGNORECASE)
 # A peer that is gone without a word is noticed within a minute, and nothing on the way forgets a quiet connection.
 _KEEPALIVE_SECONDS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+
+
+class Connected(Protocol):
+    """Redis, and the names of all keys of one installation: a `JobQueue` is that, and more."""
+
+    @property
+    def redis(self) -> ArqRedis:
+        """The open connection."""
+
+    @property
+    def keys(self) -> Keys:
+        """What things are called there."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What is `Connected`, and knows of no jobs and records: it is loaded in half the time of a queue."""
+
+    redis: ArqRedis
+    keys: Keys
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from .cancellation import FAILURE
 from .clock import milliseconds_of, utcnow
 from .connection import expecting_answer
 from .errors import RecordNotFoundError, RunCancelledError, UsageError
@@ -14,11 +15,18 @@ from .runs import RunState, find_run, unknown_run
 from .scripts import PAGE, run_script
 from .verdicts import Verdict
 
+# A job, and the record of its failure.
+_KEEP = f"""
+local letter = LETTER .. ARGV[1]
+if redis.call('EXISTS', letter) == 1 then redis.call('HSET', letter, '{FAILURE}', ARGV[2]) end
+"""
+
 # Lane, run or nothing, the time now, then a job's id and the job. It takes the place of its own dead letter: in the
-# counters of its run, where it counts as ended; as one more job where those are gone.
+# counters of its run, where it counts as ended; as one more job where those are gone. What stood in the letter is kept
+# until the job ends: should it be cancelled, it has failed as before.
 _RETRY = """
 local lane, run, created, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-if redis.call('EXISTS', LETTER .. id) == 0 then return 0 end
+if redis.call('EXISTS', LETTER .. id) == 0 or not redis.call('ZSCORE', DEAD, id) then return 0 end
 if state_of(run) == 'cancelled' then return -1 end
 local n, strangers = enqueue(lane, run, nil, ARGV[5])
 if #strangers > 0 then return 0 end
@@ -31,7 +39,7 @@ if n == 1 and run ~= '' then
     end
 end
 redis.call('ZREM', DEAD, id)
-redis.call('DEL', LETTER .. id)
+redis.call('EXPIRE', LETTER .. id, RUN_SECONDS)
 return n
 """
 _CANCELLED = -1
@@ -83,7 +91,8 @@ async def find_letter(queue: JobQueue, job_id: str) -> DeadLetter:
         RedisUnreachableError: Redis did not answer.
     """
     with expecting_answer(f"it cannot be told whether job {job_id!r} failed because of us"):
-        found = await _letters(queue, [job_id])
+        is_dead = await queue.redis.zscore(queue.keys.dead, job_id) is not None
+        found = await _letters(queue, [job_id]) if is_dead else []
     if not found:
         raise UsageError(
             f"job {job_id!r} has not failed because of us within the last 30 days",
@@ -162,6 +171,8 @@ async def _discard_failure(queue: JobQueue, job_id: str) -> None:
         return
     if record.verdict is not Verdict.INTERNAL_ERROR:
         raise UsageError(f"job {job_id!r} has been judged {record.verdict} since it failed")
+    with expecting_answer(f"job {job_id!r} is not queued again", note="retry it again"):
+        await run_script(queue.redis, queue.keys, _KEEP, [job_id, record.to_json()])
     await queue.records.discard(job_id)
 
 

@@ -1,18 +1,21 @@
 """Runs that workers queue themselves: their jobs lie in the record store by the batch, until there is room for them."""
 
+import contextlib
 import gzip
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from functools import partial
 
 from arq.connections import ArqRedis
+from redis.exceptions import RedisError
 
 from . import wire
 from .clock import derived_id, milliseconds_of, utcnow
 from .connection import expecting_answer
-from .errors import RunCancelledError, UsageError
+from .errors import PromptmillError, RunCancelledError, UsageError
 from .keys import Keys
 from .lanes import lane_of
 from .models import PromptJob
@@ -23,43 +26,79 @@ from .records import RecordStore
 from .scanning import members_of
 from .scripts import PAGE, PAGE_BYTES, run_script
 
-# A run, its batches, its jobs, their lane, when they are due or nothing, and the time now.
-_REGISTER = """
-local run, batches, jobs, lane, due, created = unpack(ARGV)
-if state_of(run) == 'cancelled' then return -1 end
-if redis.call('HEXISTS', RUN .. run, 'batches') == 1 then return 0 end
-redis.call('HSET', RUN .. run, 'batches', batches, 'fed', 0, 'toFeed', jobs, 'lane', lane, 'due', due)
+# Batches lie in a place of their own for each hand-over, so that whoever is late touches none of another's.
+# A run, for how long a sign of life counts, and the time now; gives the place, and what an earlier one has left behind.
+_BEGIN = """
+local run, term, created = unpack(ARGV)
+if state_of(run) == 'cancelled' then return {-1} end
+local batches, till, left = unpack(redis.call('HMGET', RUN .. run, 'batches', 'handingTill', 'place'))
+if batches then return {0} end
+if till and tonumber(till) > now() then return {-3} end
+local place = run .. '+' .. exact(redis.call('HINCRBY', RUN .. run, 'handOvers', 1))
+redis.call('HSET', RUN .. run, 'place', place, 'handingTill', exact(now() + term))
 redis.call('SADD', FEEDING, run)
 note_run(run, created)
+return {1, place, left or ''}
+"""
+
+# Both go on only while the place is still that of the run.
+_IS_OURS = """
+local run, place = ARGV[1], ARGV[2]
+if state_of(run) == 'cancelled' then return -1 end
+local mine, till = unpack(redis.call('HMGET', RUN .. run, 'place', 'handingTill'))
+if mine ~= place or not till then return -2 end
+"""
+
+# A run, its place, and for how long a sign of life counts.
+_RENEW = f"""
+{_IS_OURS}
+redis.call('HSET', RUN .. run, 'handingTill', exact(now() + ARGV[3]))
 return 1
 """
+
+# A run, its place, its batches, its jobs, their lane, and when they are due or nothing.
+_REGISTER = f"""
+{_IS_OURS}
+redis.call('HSET', RUN .. run, 'batches', ARGV[3], 'fed', 0, 'toFeed', ARGV[4], 'lane', ARGV[5], 'due', ARGV[6])
+redis.call('HDEL', RUN .. run, 'handingTill')
+redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
+return 1
+"""
+_TERM_MS = 15_000
+_FORGOTTEN_MS = 3_600_000
+_LOST, _UNDER_WAY = -2, -3
 _CANCELLED = -1
 
-# A run and the high-water mark: which batch is next, or why none is.
+# A run and the high-water mark: where its batches lie, and which is next, or why none is.
 _NEXT = f"""
 local run, high_water = ARGV[1], tonumber(ARGV[2])
-local fed, batches, lane = unpack(redis.call('HMGET', RUN .. run, 'fed', 'batches', 'lane'))
-if not batches or tonumber(fed) >= tonumber(batches) then return -2 end
-local backlog = backlog_of(lane, run)
-if state_of(run) ~= '' or backlog > 0 and backlog + {PAGE} > high_water then return -1 end
-return tonumber(fed)
+local fed, batches, lane, place, till, due = unpack(
+    redis.call('HMGET', RUN .. run, 'fed', 'batches', 'lane', 'place', 'handingTill', 'due'))
+if not batches and till and tonumber(till) + {_FORGOTTEN_MS} > now() then return {{-1, place}} end
+if not batches or tonumber(fed) >= tonumber(batches) then return {{-2, place or ''}} end
+local backlog = backlog_of(lane, run, tonumber(due or ''))
+if state_of(run) ~= '' or backlog > 0 and backlog + {PAGE} > high_water then return {{-1, place}} end
+return {{tonumber(fed), place}}
 """
 
-# A run, the number of a batch, how many jobs it holds, and the time now, then the jobs. Nothing is done unless
-# this batch is the next: of two who feed at once one comes too late, and whoever is killed has fed all of it or none.
+# A run, where its batches lie, the number of a batch, how many jobs it holds, and the time now, then the jobs. Nothing
+# is done unless this batch is the next: of two who feed at once one comes too late, and whoever is killed has fed all
+# of it or none.
 _FEED = """
-local run, number, n_jobs, created = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local fed, lane, due = unpack(redis.call('HMGET', RUN .. run, 'fed', 'lane', 'due'))
-if fed ~= number or state_of(run) ~= '' then return {-1, {}} end
-local n, strangers = enqueue(lane, run, tonumber(due), ARGV[5])
+local run, from, number, n_jobs, created = unpack(ARGV, 1, 5)
+local fed, lane, due, place = unpack(redis.call('HMGET', RUN .. run, 'fed', 'lane', 'due', 'place'))
+if fed ~= number or place ~= from or state_of(run) ~= '' then return {-1, {}} end
+local n, strangers = enqueue(lane, run, tonumber(due), ARGV[6])
 count_queued(run, n, created)
 count(run, 'fed', 1)
 count(run, 'toFeed', -n_jobs)
 return {n, strangers}
 """
 
+# A run, and where its batches lay.
 _END = """
-local fed, batches = unpack(redis.call('HMGET', RUN .. ARGV[1], 'fed', 'batches'))
+local fed, batches, place = unpack(redis.call('HMGET', RUN .. ARGV[1], 'fed', 'batches', 'place'))
+if (place or '') ~= ARGV[2] then return end
 if not batches or tonumber(fed) >= tonumber(batches) then end_feeding(ARGV[1]) end
 """
 
@@ -68,9 +107,18 @@ class NoBatch(IntEnum):
     """Why no batch is fed now."""
 
     NOT_YET = -1
-    """Enough jobs are due, or the run is paused."""
+    """Enough jobs are due, or the run is paused, or its jobs are still being written."""
     ALL_FED = -2
-    """All have been, or the run was cancelled."""
+    """All have been, or the run was cancelled, or whoever wrote its jobs broke off an hour ago."""
+
+
+@dataclass(frozen=True)
+class Next:
+    """What is to be fed now."""
+
+    batch: int | NoBatch
+    place: str
+    """Where the batches of the run lie in the record store; nothing where there never were any."""
 
 
 @dataclass(frozen=True)
@@ -89,23 +137,35 @@ async def hand_over(
     """Leave the jobs of a run, which are all of one kind, to whichever workers there are; gives their number.
 
     They are in the record store when it returns, and queued as workers make room for them. What is recorded already is
-    left out. Broken off anywhere before the end, nothing is queued; done again, nothing is queued twice.
+    left out. Broken off anywhere before the end, nothing is queued; done again, nothing is queued twice, and what was
+    left behind is removed. Of two that do it at once, one hands over.
 
     Raises:
-        UsageError: the run is being fed already.
+        UsageError: the run is being handed over or fed already.
         RunCancelledError: it was cancelled.
         StoreError: the jobs cannot be kept.
         RedisUnreachableError: Redis did not answer.
     """
-    await _refuse_if_fed(queue, run_id)
-    recorded = (await recorded_of(queue.records, run_id)).ids
-    fresh = (job for job in jobs if job.job_id not in recorded)
-    kept = await keep_batches(queue.records, run_id, fresh)
-    if kept.n_jobs:
-        due = "" if at is None else str(milliseconds_of(at))
-        began = utcnow().isoformat()
-        await _register(queue, [run_id, kept.n_batches, kept.n_jobs, kept.lane, due, began])
-    return kept.n_jobs
+    place, left = await _begin(queue, run_id)
+    try:
+        if left:
+            await queue.records.drop_batches(left)
+        recorded = (await recorded_of(queue.records, run_id)).ids
+        fresh = (job for job in jobs if job.job_id not in recorded)
+        renew = partial(_say, queue, _RENEW, [run_id, place, _TERM_MS])
+        kept = await keep_batches(queue.records, place, fresh, before_each=renew)
+        if kept.n_jobs:
+            due = "" if at is None else str(milliseconds_of(at))
+            words = (run_id, place, kept.n_batches, kept.n_jobs, kept.lane, due)
+            await _say(queue, _REGISTER, words)
+            return kept.n_jobs
+    except BaseException:
+        # What cannot be removed now is, by a worker, an hour later.
+        with contextlib.suppress(PromptmillError, RedisError, OSError):
+            await _withdraw(queue, run_id, place)
+        raise
+    await _withdraw(queue, run_id, place)
+    return 0
 
 
 @dataclass(frozen=True)
@@ -117,8 +177,18 @@ class Kept:
     lane: str
 
 
-async def keep_batches(records: RecordStore, name: str, jobs: Iterator[PromptJob]) -> Kept:
-    """Write jobs, which are all of one kind, into the record store under the name of a run, or of a template.
+async def _nothing() -> None:
+    pass
+
+
+async def keep_batches(
+    records: RecordStore,
+    place: str,
+    jobs: Iterator[PromptJob],
+    *,
+    before_each: Callable[[], Awaitable[None]] = _nothing,
+) -> Kept:
+    """Write jobs, which are all of one kind, into a place in the record store, that of a hand-over or of a template.
 
     Raises:
         StoreError: they cannot be kept.
@@ -126,7 +196,8 @@ async def keep_batches(records: RecordStore, name: str, jobs: Iterator[PromptJob
     number, n_jobs, lane = 0, 0, ""
     for first, payloads in _batches(jobs):
         content = gzip.compress(b"\n".join(payloads), 1)
-        await records.put_batch(name, number, content)
+        await before_each()
+        await records.put_batch(place, number, content)
         number, n_jobs, lane = number + 1, n_jobs + len(payloads), lane_of(first).name
     return Kept(number, n_jobs, lane)
 
@@ -143,30 +214,51 @@ def _batches(jobs: Iterator[PromptJob]) -> Iterator[tuple[PromptJob, list[bytes]
         yield first, payloads
 
 
-async def _refuse_if_fed(queue: JobQueue, run_id: str) -> None:
+async def _begin(queue: JobQueue, run_id: str) -> tuple[str, str]:
+    """Where the jobs are to lie, and where others lie that nobody needs."""
     with expecting_answer(f"it cannot be told whether run {run_id!r} is being fed"):
-        async with queue.redis.pipeline(transaction=False) as pipe:
-            pipe.sismember(queue.keys.feeding, run_id)
-            [is_fed] = await pipe.execute()
-    if is_fed:
-        raise _fed_already(run_id)
+        words: list[str | int] = [run_id, _TERM_MS, utcnow().isoformat()]
+        answer, *places = await run_script(queue.redis, queue.keys, _BEGIN, words)
+    _refuse(run_id, answer)
+    place, left = places
+    return place.decode(), left.decode()
 
 
-async def _register(queue: JobQueue, words: list[str | int]) -> None:
+async def _say(queue: JobQueue, script: str, words: Sequence[str | int]) -> None:
     run_id = str(words[0])
     with expecting_answer(f"run {run_id!r} was not handed over"):
-        answer = await run_script(queue.redis, queue.keys, _REGISTER, words)
+        answer = await run_script(queue.redis, queue.keys, script, words)
+    _refuse(run_id, answer)
+
+
+async def _withdraw(queue: JobQueue, run_id: str, place: str) -> None:
+    await queue.records.drop_batches(place)
+    with expecting_answer(f"run {run_id!r} was not handed over"):
+        await end_feeding(queue.redis, queue.keys, run_id, place)
+
+
+def _refuse(run_id: str, answer: int) -> None:
+    see = f"see how far they are:  promptmill run show {run_id}"
     if answer == _CANCELLED:
         raise RunCancelledError(f"run {run_id!r} was cancelled while its jobs were written")
+    if answer == _UNDER_WAY:
+        raise UsageError(
+            f"another command is handing over the jobs of run {run_id!r}",
+            fixes=[see, f"if it was killed, type this again in {_TERM_MS // 1000} seconds"],
+            note="none was added",
+        )
+    if answer == _LOST:
+        raise UsageError(
+            f"another command has begun to hand over the jobs of run {run_id!r}, since this one was silent for long",
+            fixes=[see],
+            note="none was added",
+        )
     if not answer:
-        raise _fed_already(run_id)
-
-
-def _fed_already(run_id: str) -> UsageError:
-    return UsageError(
-        f"workers are queueing the jobs of run {run_id!r} already",
-        fixes=[f"see how far they are:  promptmill run show {run_id}"],
-    )
+        raise UsageError(
+            f"workers are queueing the jobs of run {run_id!r} already",
+            fixes=[see],
+            note="none was added",
+        )
 
 
 async def runs_to_feed(redis: ArqRedis, keys: Keys) -> list[str]:
@@ -178,30 +270,31 @@ async def runs_to_feed(redis: ArqRedis, keys: Keys) -> list[str]:
     return await members_of(redis, keys.feeding)
 
 
-async def template_of(redis: ArqRedis, keys: Keys, run_id: str) -> str | None:
-    """Where the jobs of a run lie that was started by a schedule; None of one that brought its own.
+async def place_of_run(redis: ArqRedis, keys: Keys, run_id: str) -> str:
+    """Where the jobs of a run lie that is to be fed, or was until it was cancelled; nothing where none do.
 
     Raises:
         RedisError, OSError: Redis did not answer.
     """
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.hget(keys.run(run_id), "template")
-        [name] = await pipe.execute()
-    return None if name is None else str(name.decode())
+        pipe.hget(keys.run(run_id), "place")
+        [place] = await pipe.execute()
+    return "" if place is None else str(place.decode())
 
 
-async def is_still_read(redis: ArqRedis, keys: Keys, template: str) -> bool:
-    """Whether a run has batches of this template still to be queued.
+async def is_still_read(redis: ArqRedis, keys: Keys, place: str) -> bool:
+    """Whether a run has batches of this place still to be queued.
 
     Raises:
         RedisError, OSError: Redis did not answer.
     """
     async with redis.pipeline(transaction=False) as pipe:
         for run_id in await runs_to_feed(redis, keys):
-            pipe.hmget(keys.run(run_id), ["template", "fed", "batches"])
+            pipe.hmget(keys.run(run_id), ["place", "fed", "batches"])
         answers = await pipe.execute()
     return any(
-        name == template.encode() and int(fed) < int(batches) for name, fed, batches in answers
+        name == place.encode() and batches and int(fed) < int(batches)
+        for name, fed, batches in answers
     )
 
 
@@ -232,27 +325,30 @@ async def is_any_fed_into(redis: ArqRedis, keys: Keys, lanes: Collection[str]) -
     return any(state is None and lane and lane.decode() in lanes for state, lane in answers)
 
 
-async def next_batch(redis: ArqRedis, keys: Keys, run_id: str, high_water: int) -> int | NoBatch:
-    """The number of the batch that is to be fed now, or why there is none.
+async def next_batch(redis: ArqRedis, keys: Keys, run_id: str, high_water: int) -> Next:
+    """The batch that is to be fed now, or why there is none.
 
     Raises:
         RedisError, OSError: Redis did not answer.
     """
-    number: int = await run_script(redis, keys, _NEXT, [run_id, high_water])
-    return number if number >= 0 else NoBatch(number)
+    number, place = await run_script(redis, keys, _NEXT, [run_id, high_water])
+    return Next(number if number >= 0 else NoBatch(number), place.decode())
 
 
-async def feed_batch(redis: ArqRedis, keys: Keys, run_id: str, number: int, content: bytes) -> Fed:
+async def feed_batch(
+    redis: ArqRedis, keys: Keys, run_id: str, following: Next, content: bytes
+) -> Fed:
     """Queue the jobs of a batch, unless it is not the next, and go on to the next, all in one step.
 
     Raises:
         RedisError, OSError: Redis did not answer; feeding it again changes nothing if it did.
         ValueError: it is no batch.
     """
+    place, number = following.place, int(following.batch)
     payloads = _payloads_in(run_id, number, content)
     now = utcnow().isoformat()
-    words: list[str | bytes | int] = [run_id, number, len(payloads), now, as_lines(payloads)]
-    n_queued, strangers = await run_script(redis, keys, _FEED, words)
+    words: list[str | bytes | int] = [run_id, place, number, len(payloads), now]
+    n_queued, strangers = await run_script(redis, keys, _FEED, [*words, as_lines(payloads)])
     return Fed(n_queued, tuple(name.decode() for name in strangers))
 
 
@@ -275,10 +371,10 @@ def _made_for(run_id: str, model: PromptJob) -> tuple[str, bytes]:
     return job_id, payload_of(job, milliseconds_of(utcnow()))
 
 
-async def end_feeding(redis: ArqRedis, keys: Keys, run_id: str) -> None:
-    """Forget that the run was fed, once all of it is and its batches are dropped.
+async def end_feeding(redis: ArqRedis, keys: Keys, run_id: str, place: str) -> None:
+    """Forget that the run was fed from this place, once all of it is and its batches are dropped.
 
     Raises:
         RedisError, OSError: Redis did not answer.
     """
-    await run_script(redis, keys, _END, [run_id])
+    await run_script(redis, keys, _END, [run_id, place])

@@ -1,5 +1,6 @@
 """Files that a job gives to its programs: text, by its path in their working directory."""
 
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -8,6 +9,8 @@ from pydantic import AfterValidator, Field
 MAX_FILES = 100
 MAX_FILES_TEXT = 4_194_304
 """Characters of all files of a job together."""
+_BLOCK = 4096
+_DIRECTORIES = 65_536
 
 
 _SOURCES = frozenset(
@@ -45,6 +48,11 @@ def _usable(files: dict[str, str]) -> dict[str, str]:
             f"the files hold {n_characters:,} characters in all, of at most {MAX_FILES_TEXT:,}"
         )
     return files
+
+
+def room_for(contents: Iterable[bytes]) -> int:
+    """Bytes of disk that files of these contents take, each in whole blocks, with the directories they lie in."""
+    return _DIRECTORIES + sum(-(-len(content) // _BLOCK) * _BLOCK for content in contents)
 
 
 GivenFiles = Annotated[dict[str, str], Field(max_length=MAX_FILES), AfterValidator(_usable)]

@@ -16,6 +16,9 @@ _RUN_IDS: TypeAdapter[str] = TypeAdapter(RunId)
 QueueName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 _QUEUE_NAMES: TypeAdapter[str] = TypeAdapter(QueueName)
 
+DEFAULT_QUEUE = "default"
+"""Where jobs go that name no queue, and where workers take from that are told of none."""
+
 
 def is_identifier(text: str) -> bool:
     """Whether a job or a run could have this id: for ids that a person typed."""

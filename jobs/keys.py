@@ -166,6 +166,6 @@ class Keys:
         """How many jobs of a run ended with each verdict; stays."""
         return f"{self.prefix}:verdicts:{run_id}"
 
-    def batches(self, run_id: str) -> str:
-        """The jobs of a run that workers are to queue, where records are kept in Redis; deleted when queued."""
-        return f"{self.prefix}:batches:{run_id}"
+    def batches(self, place: str) -> str:
+        """Jobs that workers are to queue, where records are kept in Redis; deleted when queued."""
+        return f"{self.prefix}:batches:{place}"

@@ -16,7 +16,7 @@ from .extracted import Extracted
 from .extraction_policies import ExtractionPolicy
 from .given_files import GivenFiles
 from .handed_back import Artefact, Returned
-from .identifiers import Identifier, QueueName, RunId
+from .identifiers import DEFAULT_QUEUE, Identifier, QueueName, RunId
 from .languages import Language
 from .leaks import Leak
 from .limits import Limits
@@ -26,9 +26,6 @@ from .priorities import Priority
 from .usage import Usage
 from .verdicts import Outcome, Verdict
 from .wire import OpaqueJson, Wire
-
-DEFAULT_QUEUE = "default"
-"""Where jobs go that name no queue, and where workers take from that are told of none."""
 
 Prompt = Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 TaskId = Annotated[str, Field(min_length=1, max_length=256)]

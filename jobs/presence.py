@@ -3,9 +3,9 @@
 from arq.connections import ArqRedis
 
 from .connection import expecting_answer
+from .identifiers import DEFAULT_QUEUE
 from .keys import Keys
 from .languages import Language
-from .models import DEFAULT_QUEUE
 from .wire import Wire
 
 BEAT_SECONDS = 3
@@ -40,6 +40,8 @@ class WorkerPresence(Wire):
     """Languages it has an interpreter for."""
     queues: tuple[str, ...] = (DEFAULT_QUEUE,)
     """Queues it takes jobs from."""
+    takes_none: str | None = None
+    """Why it takes no job now, such as a used-up quota of the day; None where it does."""
 
     def answers(self, wanted: str | None) -> bool:
         """Whether it takes jobs that name this model; others it leaves alone."""

@@ -129,9 +129,9 @@ class JobQueue:
     ) -> Submitted:
         """Queue jobs as they come, hundreds in one step, however many there are: a few hundred are held in memory.
 
-        It waits while `high_water` jobs, or more, of the same kind are due. `on_taken` hears the ids of those that are
-        queued by now, in their order, and how many are due; and of no ids when it begins to wait. Submitting all of
-        them again changes nothing.
+        It waits while `high_water` jobs, or more, of the same kind are due, or, of jobs for later, are queued.
+        `on_taken` hears the ids of those that are queued by now, in their order, and how many count; and of no ids
+        when it begins to wait. Submitting all of them again changes nothing.
 
         Raises:
             RedisUnreachableError: Redis took no more for 15 seconds, or is full; it says what is queued.
@@ -245,16 +245,19 @@ class JobHandle:
     async def cancel(self) -> bool:
         """Take the job out of the queue, or ask the worker that has it to stop before its next step.
 
-        A cancelled job leaves no record and may be submitted again, once its status is `not_found`. False if it is
-        already recorded or unknown.
+        A cancelled job leaves no record and may be submitted again, once its status is `not_found`; one that was
+        tried again after a failure of ours has failed as before. False if it is already recorded or unknown.
 
         Raises:
             RedisUnreachableError: Redis did not answer.
+            StoreError: the record of such a failure cannot be kept again.
         """
         if await self._queue.records.has(self.job_id):
             return False
         with expecting_answer(f"job {self.job_id!r} was not cancelled"):
-            cancelled = await cancel_jobs(self._queue.redis, self._queue.keys, [self.job_id])
+            cancelled = await cancel_jobs(
+                self._queue.redis, self._queue.keys, self._queue.records, [self.job_id]
+            )
         return cancelled.n_taken + cancelled.n_running > 0
 
 

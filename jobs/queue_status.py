@@ -13,7 +13,7 @@ from .model_use import ModelUse, models_in_use
 from .presence import WorkerPresence, live_workers
 from .priorities import Priority
 from .queue import JobQueue
-from .scanning import run_ids
+from .runs import run_ids
 from .scripts import run_script
 from .wire import Wire
 

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
 
+from .budgets import Budget
 from .cancellation import Cancelled, cancel_jobs
 from .connection import expecting_answer
 from .errors import UsageError
+from .feeding import place_of_run
 from .keys import Keys
 from .lanes import Lane, lane_of
 from .payloads import job_in
 from .queue import JobQueue
 from .runs import RunState, get_run, unknown_run
 from .scanning import all_of_run, waiting_of_run
+from .schedules.templates import forget_feeding
 from .scripts import PAGE, run_script
+from .ways import Way
 
 # A run, the state that it is to be in, why, and what paused it if nobody did; gives the state that it was in, or
 # nothing where there is no such run.
@@ -28,7 +32,7 @@ if was == 'cancelled' then return was end
 if was == state and cause ~= '' then return was end
 redis.call('HSET', RUN .. run, 'state', state, 'reason', reason, 'cause', cause)
 stop_clock(run)
-if state == 'cancelled' then end_feeding(run) end
+if state == 'cancelled' then stop_feeding(run) end
 redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
 return was
 """
@@ -79,6 +83,26 @@ call_out('due')
 return n
 """
 _NOT_ANY_MORE = -1
+
+# A run, then names and values.
+_SET_BUDGET = """
+redis.call('HSET', RUN .. ARGV[1], unpack(ARGV, 2))
+redis.call('EXPIRE', RUN .. ARGV[1], RUN_SECONDS)
+"""
+
+# A run.
+_LIFT_USD = "redis.call('HDEL', RUN .. ARGV[1], 'max:nanoUsd')"
+
+# A run, and how it is to be asked; gives how it is. What is queued without a word of it is asked live.
+_SETTLE = """
+local run, way = RUN .. ARGV[1], ARGV[2]
+local was, n_submitted, n_to_feed = unpack(redis.call('HMGET', run, 'asked', 'submitted', 'toFeed'))
+if n_submitted or n_to_feed or redis.call('EXISTS', HELD .. ARGV[1]) == 1 then was = was or 'live' end
+if was and state_of(ARGV[1]) ~= 'cancelled' then return was end
+redis.call('HSET', run, 'asked', way)
+redis.call('EXPIRE', run, RUN_SECONDS)
+return way
+"""
 
 
 async def pause_run(queue: JobQueue, run_id: str, reason: str) -> int:
@@ -152,12 +176,14 @@ async def cancel_run(queue: JobQueue, run_id: str, reason: str) -> Cancelled:
     """
     with expecting_answer(f"run {run_id!r} is not cancelled as a whole", note="cancel it again"):
         await _set_state(queue, run_id, RunState.CANCELLED, reason)
-        await queue.records.drop_batches(run_id)
+        # Only now: until a run is cancelled, somebody may begin to hand it over.
+        place = await place_of_run(queue.redis, queue.keys, run_id)
+        await forget_feeding(queue.redis, queue.keys, queue.records, run_id, place)
         total, running = Cancelled(0, 0), 0
         while True:
             found = Cancelled(0, 0)
             async for page in all_of_run(queue, run_id):
-                found += await cancel_jobs(queue.redis, queue.keys, page.job_ids)
+                found += await cancel_jobs(queue.redis, queue.keys, queue.records, page.job_ids)
             running = found.n_running
             total += Cancelled(found.n_taken, 0)
             # A job may have moved from where it was still to be looked for to where it was looked for before.
@@ -234,3 +260,38 @@ async def _lanes_of(queue: JobQueue, job_ids: Sequence[bytes]) -> dict[Lane, lis
         except ValueError:
             continue
     return lanes
+
+
+async def set_budget(queue: JobQueue, run_id: str, budget: Budget) -> None:
+    """Give the run this budget from now on; what is not set in it stays as it is, and what is used stays used.
+
+    Raises:
+        UsageError: nothing is set in it.
+        RedisUnreachableError: Redis did not answer.
+    """
+    if not budget.is_set:
+        raise UsageError("a budget without any limit is none", note="nothing was changed")
+    words = [word for pair in budget.fields().items() for word in pair]
+    with expecting_answer(f"run {run_id!r} was not given its budget"):
+        await run_script(queue.redis, queue.keys, _SET_BUDGET, [run_id, *words])
+
+
+async def lift_usd_limit(queue: JobQueue, run_id: str) -> None:
+    """Let the run cost whatever it takes; its other limits stay as they are.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer(f"the limit of run {run_id!r} was not lifted"):
+        await run_script(queue.redis, queue.keys, _LIFT_USD, [run_id])
+
+
+async def settle_way(queue: JobQueue, run_id: str, way: Way) -> Way:
+    """How the run is asked: this way from now on, unless it was begun the other way and not cancelled since.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer(f"it cannot be told how run {run_id!r} is asked"):
+        settled: bytes = await run_script(queue.redis, queue.keys, _SETTLE, [run_id, way])
+    return Way(settled.decode())

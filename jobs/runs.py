@@ -6,13 +6,12 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
 
+from .begun import Begun
 from .budgets import BUDGET, UNPRICED, Budget, Spent
 from .clock import milliseconds_of, utcnow
-from .connection import expecting_answer
+from .connection import Connected, expecting_answer
 from .errors import RunNotFoundError
 from .parts import Part
-from .queue import JobQueue
-from .scanning import run_ids
 from .verdicts import Verdict
 from .ways import Way
 from .wire import Wire
@@ -29,6 +28,14 @@ class RunState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class HandingOver(StrEnum):
+    """How it stands with the command that writes the jobs of a run down for the workers."""
+
+    UNDER_WAY = "handing over"
+    BROKEN_OFF = "broken off"
+    """It was killed before it had written all of them, and none is queued."""
+
+
 class Run(Wire):
     """A run in numbers. Each job is counted in the step that queues, ends or cancels it."""
 
@@ -42,6 +49,8 @@ class Run(Wire):
     """How the model is asked for its jobs."""
     part: Part | None = None
     """What of its dataset it is of; None is all of it."""
+    begun: Begun | None = None
+    """What else was chosen for it; None where it is no run of a dataset."""
     created_at: AwareDatetime | None = None
     submitted: int = 0
     """Jobs that were queued, those that were queued again among them."""
@@ -52,6 +61,8 @@ class Run(Wire):
     """Jobs that were put aside while it is paused."""
     to_feed: int = 0
     """Jobs that wait in the record store for workers to queue them."""
+    handing_over: HandingOver | None = None
+    """None where nobody does that; jobs that are being written are not counted yet."""
 
     budget: Budget = Budget()
     """What it may use."""
@@ -61,8 +72,11 @@ class Run(Wire):
     @property
     def state_in_words(self) -> str:
         """Its state, or that it is finished: until jobs are submitted to it again, nothing more will happen."""
-        is_finished = self.state is RunState.ACTIVE and self.open == 0
-        return "finished" if is_finished else self.state
+        if self.state is not RunState.ACTIVE:
+            return self.state
+        if self.handing_over is not None:
+            return self.handing_over
+        return "finished" if self.open == 0 else self.state
 
     @property
     def is_stopped_by_budget(self) -> bool:
@@ -90,7 +104,7 @@ class Run(Wire):
         return max(0, self.submitted - self.ended - self.cancelled) + self.to_feed
 
 
-async def find_run(queue: JobQueue, run_id: str) -> Run | None:
+async def find_run(queue: Connected, run_id: str) -> Run | None:
     """What Redis knows of a run: None if nothing, or nothing any more.
 
     Raises:
@@ -101,7 +115,7 @@ async def find_run(queue: JobQueue, run_id: str) -> Run | None:
     return run
 
 
-async def get_run(queue: JobQueue, run_id: str) -> Run:
+async def get_run(queue: Connected, run_id: str) -> Run:
     """What Redis knows of a run.
 
     Raises:
@@ -114,7 +128,7 @@ async def get_run(queue: JobQueue, run_id: str) -> Run:
     return run
 
 
-async def unknown_run_in(queue: JobQueue, run_id: str) -> RunNotFoundError:
+async def unknown_run_in(queue: Connected, run_id: str) -> RunNotFoundError:
     """The error that says so, with the latest runs that are nearly called so.
 
     Raises:
@@ -134,7 +148,7 @@ def unknown_run(run_id: str, known: Iterable[str] = ()) -> RunNotFoundError:
     )
 
 
-async def list_runs(queue: JobQueue, limit: int) -> list[Run]:
+async def list_runs(queue: Connected, limit: int) -> list[Run]:
     """The runs of the last weeks, the newest first, so many at most.
 
     Raises:
@@ -145,17 +159,34 @@ async def list_runs(queue: JobQueue, limit: int) -> list[Run]:
     return [run for run in found if run is not None]
 
 
-async def _runs_named(queue: JobQueue, names: list[str]) -> list[Run | None]:
+async def run_ids(queue: Connected, limit: int | None = None) -> list[str]:
+    """The runs that Redis knows of, the newest first, so many at most."""
+    found: list[bytes] = await queue.redis.zrevrange(queue.keys.runs, 0, (limit or 0) - 1)
+    return [name.decode() for name in found]
+
+
+async def _runs_named(queue: Connected, names: list[str]) -> list[Run | None]:
     async with queue.redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.hgetall(queue.keys.run(name))
             pipe.zcard(queue.keys.held(name))
-        answers = await pipe.execute()
+        pipe.time()
+        *answers, (seconds, _) = await pipe.execute()
     pairs = zip(names, answers[::2], answers[1::2], strict=True)
-    return [_read(name, fields, held) if fields or held else None for name, fields, held in pairs]
+    return [
+        _read(name, fields, held, seconds * 1000) if fields or held else None
+        for name, fields, held in pairs
+    ]
 
 
-def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
+def _handing_over(fields: Mapping[str, str], server_ms: int) -> HandingOver | None:
+    if "handingTill" not in fields:
+        return None
+    is_over = float(fields["handingTill"]) < server_ms
+    return HandingOver.BROKEN_OFF if is_over else HandingOver.UNDER_WAY
+
+
+def _read(run_id: str, raw: Mapping[bytes, bytes], held: int, server_ms: int) -> Run:
     fields = {name.decode(): value.decode() for name, value in raw.items()}
     return Run(
         run_id=run_id,
@@ -164,6 +195,7 @@ def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
         cause=fields.get("cause", ""),
         asked=Way(fields.get("asked", Way.LIVE)),
         part=Part.model_validate_json(fields["part"]) if fields.get("part") else None,
+        begun=Begun.model_validate_json(fields["begun"]) if fields.get("begun") else None,
         created_at=fields.get("createdAt"),  # type: ignore[arg-type]  # read from its text
         submitted=int(fields.get("submitted", 0)),
         cancelled=int(fields.get("cancelled", 0)),
@@ -174,6 +206,7 @@ def _read(run_id: str, raw: Mapping[bytes, bytes], held: int) -> Run:
         },
         held=held,
         to_feed=int(fields.get("toFeed", 0)),
+        handing_over=_handing_over(fields, server_ms),
         budget=Budget.of(fields),
         spent=Spent.of(fields, milliseconds_of(utcnow())),
     )

@@ -6,8 +6,9 @@ from typing import Any
 
 from arq.connections import ArqRedis
 
+from .connection import Connected
 from .lanes import Lane
-from .queue import JobQueue
+from .runs import run_ids
 from .scripts import PAGE, run_script
 
 # A run, or nothing, then ids: those of them that are of that run.
@@ -29,7 +30,7 @@ class Page:
     job_ids: tuple[str, ...]
 
 
-async def waiting_of_run(queue: JobQueue, run_id: str) -> AsyncIterator[Page]:
+async def waiting_of_run(queue: Connected, run_id: str) -> AsyncIterator[Page]:
     """The jobs of a run that wait in a lane.
 
     Here and below, a job that waits, runs or is held for the whole time is found, perhaps twice; others may be.
@@ -43,7 +44,7 @@ async def waiting_of_run(queue: JobQueue, run_id: str) -> AsyncIterator[Page]:
                 yield Page(lane, _names(found))
 
 
-async def all_of_run(queue: JobQueue, run_id: str) -> AsyncIterator[Page]:
+async def all_of_run(queue: Connected, run_id: str) -> AsyncIterator[Page]:
     """The jobs of a run that have not ended: waiting, running, held.
 
     Raises:
@@ -60,7 +61,7 @@ async def all_of_run(queue: JobQueue, run_id: str) -> AsyncIterator[Page]:
         yield Page(None, _names(ids))
 
 
-async def all_of_queues(queue: JobQueue, name: str | None) -> AsyncIterator[Page]:
+async def all_of_queues(queue: Connected, name: str | None) -> AsyncIterator[Page]:
     """All jobs of the queue of this name, or of all, that have not ended; those of paused runs, too.
 
     Raises:
@@ -76,7 +77,7 @@ async def all_of_queues(queue: JobQueue, name: str | None) -> AsyncIterator[Page
             yield Page(None, _names(ids))
 
 
-async def lanes_of(queue: JobQueue) -> list[Lane]:
+async def lanes_of(queue: Connected) -> list[Lane]:
     """The lanes that hold something, by name."""
     return [Lane.named(name) for name in await members_of(queue.redis, queue.keys.lanes)]
 
@@ -94,13 +95,7 @@ async def members_of(redis: ArqRedis, key: str) -> list[str]:
     return sorted(_names(names))
 
 
-async def run_ids(queue: JobQueue, limit: int | None = None) -> list[str]:
-    """The runs that Redis knows of, the newest first, so many at most."""
-    found: list[bytes] = await queue.redis.zrevrange(queue.keys.runs, 0, (limit or 0) - 1)
-    return list(_names(found))
-
-
-async def _pages(queue: JobQueue, place: str) -> AsyncIterator[list[bytes]]:
+async def _pages(queue: Connected, place: str) -> AsyncIterator[list[bytes]]:
     cursor = None
     while cursor != 0:
         cursor, found = await queue.redis.zscan(place, cursor or 0, count=PAGE)

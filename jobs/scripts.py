@@ -85,6 +85,15 @@ local function count(run, field, n)
     redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
 end
 
+-- Cancelled after a retry, a job has failed because of us as it had before; gives whether it is one of those.
+local function fail_again(id, run)
+    if redis.call('EXISTS', LETTER .. id) == 0 or redis.call('ZSCORE', DEAD, id) then return false end
+    redis.call('ZADD', DEAD, now(), id)
+    redis.call('EXPIRE', LETTER .. id, RUN_SECONDS)
+    if run then count(run, 'verdict:internal_error', 1) end
+    return true
+end
+
 local function state_of(run)
     return run ~= '' and redis.call('HGET', RUN .. run, 'state') or ''
 end
@@ -103,15 +112,24 @@ local function live_till(key, till)
     if left > redis.call('PTTL', key) then redis.call('PEXPIRE', key, math.max(1, left)) end
 end
 
+-- Where its batches lie stays known until they are removed.
+local function stop_feeding(run)
+    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due', 'handingTill')
+end
+
 local function end_feeding(run)
-    redis.call('HDEL', RUN .. run, 'batches', 'fed', 'toFeed', 'lane', 'due', 'template')
+    stop_feeding(run)
+    redis.call('HDEL', RUN .. run, 'place')
     redis.call('SREM', FEEDING, run)
 end
 
--- Jobs that are due count against the high-water mark, and those of a paused run, which all will be due at once.
-local function backlog_of(lane, run)
+-- Jobs that are due count against the high-water mark, and those of a paused run, which all will be due at once. For
+-- jobs that are for later, those that are for later count as well.
+local function backlog_of(lane, run, due)
     if state_of(run) == 'paused' then return redis.call('ZCARD', HELD .. run) end
-    return redis.call('ZCOUNT', WAITING .. lane, '-inf', now() + 1)
+    local soon = now() + 1
+    if due and due > soon then return redis.call('ZCARD', WAITING .. lane) end
+    return redis.call('ZCOUNT', WAITING .. lane, '-inf', soon)
 end
 
 -- Queues jobs, which come as lines: an id, its payload, and so on. What is queued already stays as it is. The first

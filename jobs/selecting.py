@@ -62,7 +62,9 @@ async def cancel_selected(queue: JobQueue, selection: Selection) -> Cancelled:
     total = Cancelled(0, 0)
     async for jobs in selected(queue, selection):
         with expecting_answer("not all of these jobs are cancelled", note="cancel them again"):
-            total += await cancel_jobs(queue.redis, queue.keys, [job.job_id for job in jobs])
+            total += await cancel_jobs(
+                queue.redis, queue.keys, queue.records, [job.job_id for job in jobs]
+            )
     return total
 
 

@@ -2,11 +2,13 @@
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from .clock import monotonic, utcnow
 from .queue import JobQueue
 from .reports.rates import Rate
-from .runs import Run, RunState, find_run, unknown_run
+from .runs import HandingOver, Run, RunState, find_run, unknown_run
+from .summaries import Summary
 from .verdicts import Verdict
 from .wire import Wire
 
@@ -24,13 +26,39 @@ class Standing(Wire):
     jobs: int
     """Those that were queued so far, or wait for workers to queue them."""
     solved: Rate
-    """Of the judged ones, with the interval that they allow."""
+    """Of the judged ones whose rows are not left out of the score, with the interval that they allow."""
+    excluded: int
+    """Jobs that have their record, of rows that are left out of the score."""
     unscored: int
-    """Jobs that failed because of us, and are in no rate."""
+    """Others that failed because of us, and are in no rate either."""
     seconds_left: float | None
     """If it goes on like this; None where nobody can say."""
     is_over: bool
     """Whether nothing more will happen unless jobs are queued."""
+
+
+@dataclass
+class _Recorded:
+    """What the records of a run come to so far."""
+
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    judged: Counter[str] = field(default_factory=Counter)
+    """By task, as is what was solved."""
+    solved: Counter[str] = field(default_factory=Counter)
+    n_excluded: int = 0
+    n_unscored: int = 0
+
+    def add(self, summary: Summary) -> None:
+        """Count one more."""
+        self.verdicts[summary.verdict] += 1
+        if summary.excluded:
+            self.n_excluded += 1
+        elif summary.verdict.is_scored:
+            task = summary.task_id or summary.job_id
+            self.judged[task] += 1
+            self.solved[task] += summary.verdict is Verdict.ACCEPTED
+        else:
+            self.n_unscored += 1
 
 
 class Watch:
@@ -51,7 +79,8 @@ class Watch:
             StoreError: the records cannot be read.
         """
         run = await find_run(self._queue, self._run_id)
-        tasks, verdicts = await self._recorded()
+        recorded = await self._recorded()
+        verdicts = recorded.verdicts
         is_forgotten = run is None
         if run is None:
             if not verdicts:
@@ -60,30 +89,26 @@ class Watch:
         ended = max(run.ended, verdicts.total())
         # One that was cancelled before workers had queued any of it has no job to count.
         is_begun = ended + run.cancelled > 0 or run.state is RunState.CANCELLED
-        is_quiet = run.open == 0 and is_begun
+        has_come = run.handing_over is not HandingOver.UNDER_WAY
+        is_quiet = run.open == 0 and is_begun and has_come
         is_over = is_quiet and (self._was_quiet or is_forgotten)
         self._was_quiet = is_quiet
         return Standing(
             run=run,
             ended=ended,
             jobs=ended + run.cancelled + run.open,
-            solved=Rate.over(tasks),
-            unscored=sum(n for verdict, n in verdicts.items() if not verdict.is_scored),
+            solved=Rate.over([(n, recorded.solved[task]) for task, n in recorded.judged.items()]),
+            excluded=recorded.n_excluded,
+            unscored=recorded.n_unscored,
             seconds_left=self._seconds_left(run, ended),
             is_over=is_over,
         )
 
-    async def _recorded(self) -> tuple[list[tuple[int, int]], Counter[Verdict]]:
-        judged: Counter[str] = Counter()
-        solved: Counter[str] = Counter()
-        verdicts: Counter[Verdict] = Counter()
+    async def _recorded(self) -> "_Recorded":
+        recorded = _Recorded()
         async for summary in self._queue.records.summaries(run_id=self._run_id):
-            verdicts[summary.verdict] += 1
-            if summary.verdict.is_scored:
-                task = summary.task_id or summary.job_id
-                judged[task] += 1
-                solved[task] += summary.verdict is Verdict.ACCEPTED
-        return [(n, solved[task]) for task, n in judged.items()], verdicts
+            recorded.add(summary)
+        return recorded
 
     def _seconds_left(self, run: Run, ended: int) -> float | None:
         now = monotonic()

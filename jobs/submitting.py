@@ -32,10 +32,10 @@ local lane, run, due, created = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 if state_of(run) == 'cancelled' then return {-1, 0, {}} end
 local n, strangers = enqueue(lane, run, due, ARGV[5])
 count_queued(run, n, created)
-return {n, backlog_of(lane, run), strangers}
+return {n, backlog_of(lane, run, due), strangers}
 """
 _CANCELLED = -1
-_BACKLOG = "return backlog_of(ARGV[1], ARGV[2])"
+_BACKLOG = "return backlog_of(ARGV[1], ARGV[2], tonumber(ARGV[3]))"
 
 _PATIENCE_SECONDS = 15.0
 """For how long a Redis that is gone is asked again: it may be restarting."""
@@ -83,6 +83,8 @@ class Submission:
         on_taken: OnTaken = lambda *_: None,
     ) -> None:
         """Queue jobs for now or for `at`; never let more than `high_water` jobs of their lane be due.
+
+        Of jobs for later, never let more wait for their time or for workers together.
 
         When a chunk is in the queue, `on_taken` hears its ids, in the order of the jobs, and how many jobs are due. It
         hears of no ids when a chunk begins to wait for room.
@@ -176,7 +178,7 @@ class Submission:
 
     async def _wait_for_room(self, chunk: _Chunk, high_water: int) -> None:
         # Before a chunk and never after one: whoever has no more jobs waits for nothing.
-        place: list[str | bytes] = [chunk.lane.name, chunk.run_id or ""]
+        place: list[str | bytes] = [chunk.lane.name, chunk.run_id or "", self._due]
         if place != self._place:
             self._place, self._backlog = place, await self._ask(chunk, _BACKLOG, place)
         if self._backlog + self._most > high_water:

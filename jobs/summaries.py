@@ -20,6 +20,8 @@ class Summary(Wire):
     run_id: RunId | None
     task_id: TaskId | None
     sample: Annotated[int, Field(ge=0)]
+    excluded: bool = False
+    """Whether its row is left out of the score."""
     verdict: Verdict
     solved_at: int | None
     """The number of the accepted attempt, or None."""
@@ -44,6 +46,7 @@ class Summary(Wire):
             run_id=record.job.run_id,
             task_id=record.job.task_id,
             sample=record.job.sample,
+            excluded=record.job.excluded is not None,
             verdict=record.verdict,
             solved_at=record.solved_at,
             attempts=len(record.attempts),

@@ -48,9 +48,10 @@ def _writable(value: _Value) -> _Value:
     level: list[JsonValue] = [value]
     for _ in range(_DEEPEST):
         level = [inner for outer in level for inner in _values(outer)]
-    if level:
-        raise ValueError(f"nested more than {_DEEPEST} deep")
-    return value
+        # Nearly always at once: most jobs carry nothing.
+        if not level:
+            return value
+    raise ValueError(f"nested more than {_DEEPEST} deep")
 
 
 def _values(value: JsonValue) -> Iterable[JsonValue]:

@@ -72,7 +72,7 @@ async def a_worker(
     )
     async with (
         open_redis(url, keys) as redis,
-        beating(redis, keys, presence),
+        beating(redis, keys, presence) as heart,
         JobQueue(redis, records=store, prefix=keys.prefix) as queue,
     ):
         consumer = consumer_of(redis, store, model, sandbox, settings)
@@ -80,6 +80,7 @@ async def a_worker(
         engine = Engine(
             redis,
             keys,
+            store,
             model,
             consumer,
             consumer.take,
@@ -87,6 +88,7 @@ async def a_worker(
             Ticker(queue),
             sandbox,
             presence,
+            heart,
         )
         serving = asyncio.create_task(
             serve(engine, settings, outlasts_refusals=outlasts_refusals, handle_signals=False)

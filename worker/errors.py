@@ -18,6 +18,7 @@ PromptmillError                 (jobs.errors)
 └── SandboxError                (worker.sandbox.errors) the sandbox failed, not the program
     ├── SandboxTooWeakError     exit 2: the isolation that was asked for cannot be had here
     ├── UnusableTestsError      exit 2: the tests of a job say nothing of any program
+    ├── FilesTooLargeError      exit 2: the files of a job do not fit into the directory of its programs
     ├── PackagesError           exit 2: the packages that programs are to have cannot be given to them
     └── InterpreterMissingError exit 2: a language's interpreter is not on this machine
 """

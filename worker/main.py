@@ -31,12 +31,13 @@ from jobs.records import RecordStore
 from jobs.records.opening import folder_on_disk, open_store
 from worker.consumer.cancelling import cancel_until_done
 from worker.consumer.claims import Claims
+from worker.consumer.collecting import spare_the_collector
 from worker.consumer.delivery import Consumer, DeliveryPolicy
 from worker.consumer.endings import Endings
 from worker.consumer.feeder import Feeder
 from worker.consumer.gate import ModelGate
 from worker.consumer.health import Health
-from worker.consumer.heartbeat import beating
+from worker.consumer.heartbeat import Heart, beating
 from worker.consumer.metrics import Metrics
 from worker.consumer.records import Provenance
 from worker.consumer.risks import tell_risks
@@ -67,6 +68,7 @@ class Engine:
 
     redis: ArqRedis
     keys: Keys
+    store: RecordStore
     model: ModelClient
     consumer: Consumer
     take: Handler
@@ -75,6 +77,7 @@ class Engine:
     ticker: Ticker
     sandbox: Sandbox
     presence: WorkerPresence
+    heart: Heart
     room: Callable[[], int | None] = lambda: None
     """How many jobs more the model has use for; None is any number."""
 
@@ -120,7 +123,7 @@ async def open_engine(
             Provenance(presence.worker_id, model.name, model.simulated, sandbox.isolation),
             DeliveryPolicy(settings.limits, settings.ceiling, settings.worker.max_deliveries),
         )
-        await stack.enter_async_context(beating(redis, keys, presence))
+        heart = await stack.enter_async_context(beating(redis, keys, presence))
         feeder = Feeder(redis, keys, store, settings.queue.high_water)
         queue = await stack.enter_async_context(
             JobQueue(redis, records=store, prefix=settings.redis.prefix)
@@ -130,6 +133,7 @@ async def open_engine(
         yield Engine(
             redis,
             keys,
+            store,
             model,
             consumer,
             consumer.take,
@@ -137,6 +141,7 @@ async def open_engine(
             Ticker(queue),
             sandbox,
             presence,
+            heart,
             room,
         )
 
@@ -197,8 +202,10 @@ async def serve(
 
     engine.consumer.on_model_closed = gate.shut if outlasts_refusals else stop
     worker.obstacles.append(gate.obstacle)
+    engine.heart.obstacle = lambda: worker.obstacle
     trial = Trial(engine.sandbox)
     health = Health(engine.ticker.queue, metrics, lambda: worker.obstacle, trial)
+    spare_the_collector()
     async with _told(health, settings.worker.listen):
         on_ready()
         running = (engine.feeder.run(), engine.ticker.run(), gate.run())
@@ -238,7 +245,7 @@ def make_worker(
     lanes = lanes_served(engine.presence.queues, engine.presence.model)
     worker = JobWorker(
         Claims(engine.redis, engine.keys, worker_id, lanes, settings.worker.lease_seconds),
-        Endings(engine.redis, engine.keys, worker_id),
+        Endings(engine.redis, engine.keys, engine.store, worker_id),
         engine.take,
         WorkerOptions(
             max_jobs=settings.worker.jobs_in_flight,

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from jobs.bounds import MAX_ATTEMPTS
 from jobs.checkers import MAX_CHECKS, AllOf, Checker, ExitsCleanly, MatchesOutput, checks_of
 from jobs.clock import derived_id
-from jobs.given_files import GivenFiles
+from jobs.given_files import GivenFiles, room_for
 from jobs.languages import Language
 from jobs.limits import (
     CpuSeconds,
@@ -102,6 +102,23 @@ class Task(RowCheck):
             raise ValueError('"stdin" goes into each of the "checks" that compare an output')
         return self
 
+    @model_validator(mode="after")
+    def _has_room_for_its_files(self) -> "Task":
+        most = self.limits.scratch_mib
+        if most is not None and self.room_for_files > most << 20:
+            raise ValueError(
+                f'the "files" take {self.room_for_files:,} bytes of disk, and "scratchMib" of its limits is {most}: '
+                "give them more"
+            )
+        return self
+
+    @property
+    def room_for_files(self) -> int:
+        """Bytes of disk that its files take."""
+        if not self.files:
+            return 0
+        return room_for(text.encode(errors="replace") for text in self.files.values())
+
     @property
     def judged_by(self) -> Checker:
         """What counts as right for this row."""
@@ -160,3 +177,10 @@ class Task(RowCheck):
             **({"tags": list(self.tags)} if self.tags else {}),
             **({"released": self.released.isoformat()} if self.released else {}),
         }
+
+
+def the_larger(one: Task | None, other: Task) -> Task | None:
+    """Which of them needs more room for its files, of those that leave it to the run how much there is."""
+    if not other.files or other.limits.scratch_mib is not None:
+        return one
+    return other if one is None or other.room_for_files > one.room_for_files else one

@@ -10,7 +10,7 @@ from jobs.errors import DatasetError
 from jobs.languages import Language
 from jobs.parts import Part, Where, value_in
 
-from . import Task
+from . import Task, the_larger
 
 _SHOWN = 20
 _KEPT = 1_000
@@ -27,6 +27,8 @@ class Tasks(Protocol):
     """How many need each module beyond the standard library; of those that count."""
     excluded: Mapping[str, str]
     """Why a task is left out of the score, by its id."""
+    largest: Task | None
+    """That with the most room for its files, of those that leave it to the run how much there is."""
 
     def __len__(self) -> int: ...
 
@@ -35,6 +37,8 @@ class Tasks(Protocol):
 
 class ChosenTasks:
     """A part of a dataset, read from it each time."""
+
+    largest: Task | None = None
 
     def __init__(self, tasks: Tasks, part: Part) -> None:
         """Look which tasks are meant.
@@ -49,6 +53,7 @@ class ChosenTasks:
         self.languages: Counter[Language] = Counter()
         self.requires: Counter[str] = Counter()
         for task in self:
+            self.largest = the_larger(self.largest, task)
             self.languages[task.language] += 1
             if task.id not in self.excluded:
                 self.requires.update(task.requires)

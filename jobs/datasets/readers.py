@@ -20,7 +20,7 @@ from jobs.hashed_ids import HashedIds
 from jobs.languages import Language
 from jobs.wire import Wire
 
-from . import KNOWN_TO_FIT, PartialLimits, Task
+from . import KNOWN_TO_FIT, PartialLimits, Task, the_larger
 from .containers import Container, rows_in
 from .formats import ForeignRowError
 from .lines import Problem, kept_in_a_file, refusal
@@ -33,7 +33,7 @@ _LOOKED_AT = 1000
 _ALIKE = 0.8
 _SHOWN_IDS = 5
 _A_LINE = 'write one JSON object a line, such as {"prompt": "Print 1."}'
-_HOW_TO_WRITE = {
+_HOW_TO_WRITE: Mapping[Container | None, str] = {
     Container.CSV: "name the columns in the first line, such as  id,prompt,stdin,expect  and write a task a line below",
     Container.PARQUET: "name a file that has rows",
     Container.TEXT: "write a prompt a line",
@@ -44,8 +44,11 @@ _NOTHING = "nothing was queued"
 class Dataset:
     """Tasks that were all checked when it was made, and are read again, one by one, each time they are gone through.
 
-    However many there are, none is kept in memory.
+    However many there are, one at most is kept in memory.
     """
+
+    largest: Task | None = None
+    """That with the most room for its files, of those that leave it to the run how much there is."""
 
     def __init__(
         self,
@@ -141,6 +144,7 @@ class Dataset:
                 self._n_rows -= 1
                 continue
             self.languages[task.language] += 1
+            self.largest = the_larger(self.largest, task)
             self._unmet.discard(task.id or "")
             if task.id not in self.excluded:
                 self.requires.update(task.requires)

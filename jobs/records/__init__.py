@@ -56,22 +56,22 @@ class RecordStore(Protocol):
             StoreError: it may still be there.
         """
 
-    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
-        """Keep some jobs of a run until workers have queued them; the same number again replaces them.
+    async def put_batch(self, place: str, number: int, content: bytes) -> None:
+        """Keep some jobs until workers have queued them; the same number again replaces them.
 
         Raises:
             StoreError: they could not be written for good.
         """
 
-    async def get_batch(self, run_id: str, number: int) -> bytes:
+    async def get_batch(self, place: str, number: int) -> bytes:
         """What was kept under this number.
 
         Raises:
             StoreError: nothing, or nothing that can be read.
         """
 
-    async def drop_batches(self, run_id: str) -> None:
-        """Forget everything that was kept of the run in this way.
+    async def drop_batches(self, place: str) -> None:
+        """Forget everything that was kept there in this way.
 
         Raises:
             StoreError: some may still be there.

@@ -15,7 +15,7 @@ from jobs.errors import StoreError
 from jobs.summaries import Summary, microseconds
 from jobs.verdicts import Verdict
 
-_FORM = 1
+_FORM = 2
 """Of the tables, and of the summaries in them. An index of another form is made again."""
 _UNFINISHED = 0
 _BUSY_SECONDS = 60.0

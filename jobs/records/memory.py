@@ -45,20 +45,20 @@ class MemoryRecordStore:
         """Forget the record of a job, if there is one."""
         self._records.pop(job_id, None)
 
-    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
-        """Keep some jobs of a run until workers have queued them."""
-        self._batches.setdefault(run_id, {})[number] = content
+    async def put_batch(self, place: str, number: int, content: bytes) -> None:
+        """Keep some jobs until workers have queued them."""
+        self._batches.setdefault(place, {})[number] = content
 
-    async def get_batch(self, run_id: str, number: int) -> bytes:
+    async def get_batch(self, place: str, number: int) -> bytes:
         """What was kept under this number."""
         try:
-            return self._batches[run_id][number]
+            return self._batches[place][number]
         except KeyError:
-            raise no_batch(run_id, number) from None
+            raise no_batch(place, number) from None
 
-    async def drop_batches(self, run_id: str) -> None:
-        """Forget everything that was kept of the run in this way."""
-        self._batches.pop(run_id, None)
+    async def drop_batches(self, place: str) -> None:
+        """Forget everything that was kept there in this way."""
+        self._batches.pop(place, None)
 
     async def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, or those of one run."""

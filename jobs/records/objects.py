@@ -173,23 +173,23 @@ class ObjectRecordStore:
                 [entry.path for entry in entries if entry and entry.job_id == job_id]
             )
 
-    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
-        """Keep some jobs of a run until workers have queued them, below `batches/RUN_ID`."""
-        with self._expecting(f"jobs of run {run_id!r} could not be written"):
-            await asyncio.to_thread(obstore.put, self._objects, _batch(run_id, number), content)
+    async def put_batch(self, place: str, number: int, content: bytes) -> None:
+        """Keep some jobs until workers have queued them, below `batches/PLACE`."""
+        with self._expecting(f"jobs of run {place!r} could not be written"):
+            await asyncio.to_thread(obstore.put, self._objects, _batch(place, number), content)
 
-    async def get_batch(self, run_id: str, number: int) -> bytes:
+    async def get_batch(self, place: str, number: int) -> bytes:
         """What was kept under this number."""
-        with self._expecting(f"jobs of run {run_id!r} cannot be read"):
-            content = await self._read(_batch(run_id, number))
+        with self._expecting(f"jobs of run {place!r} cannot be read"):
+            content = await self._read(_batch(place, number))
         if content is None:
-            raise no_batch(run_id, number)
+            raise no_batch(place, number)
         return content
 
-    async def drop_batches(self, run_id: str) -> None:
-        """Forget everything that was kept of the run in this way."""
-        with self._expecting(f"jobs of run {run_id!r} could not be removed"):
-            await self._delete(await self._list(f"{_BATCHES}/{run_id}"))
+    async def drop_batches(self, place: str) -> None:
+        """Forget everything that was kept there in this way."""
+        with self._expecting(f"jobs of run {place!r} could not be removed"):
+            await self._delete(await self._list(f"{_BATCHES}/{place}"))
 
     async def _delete(self, paths: list[str]) -> None:
         if paths:
@@ -351,8 +351,8 @@ def _reason(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _batch(run_id: str, number: int) -> str:
-    return f"{_BATCHES}/{run_id}/{number:06}.jsonl.gz"
+def _batch(place: str, number: int) -> str:
+    return f"{_BATCHES}/{place}/{number:06}.jsonl.gz"
 
 
 def _path_of(job_id: str) -> str:

@@ -72,9 +72,9 @@ def not_found(job_id: str, store: str) -> RecordNotFoundError:
     )
 
 
-def no_batch(run_id: str, number: int) -> StoreError:
+def no_batch(place: str, number: int) -> StoreError:
     """The error that says that some jobs of a run are not there to be queued."""
-    return StoreError(f"batch {number} of run {run_id!r} is not there")
+    return StoreError(f"batch {number} of jobs in {place!r} is not there")
 
 
 def selects_nothing(run_id: str | None, beginning: str) -> bool:

@@ -127,27 +127,27 @@ class RedisRecordStore:
                 args=[job_id, self._keys.recorded_in(""), self._keys.verdicts("")],
             )
 
-    async def put_batch(self, run_id: str, number: int, content: bytes) -> None:
-        """Keep some jobs of a run until workers have queued them."""
-        with self._expecting(f"jobs of run {run_id!r} could not be written"):
+    async def put_batch(self, place: str, number: int, content: bytes) -> None:
+        """Keep some jobs until workers have queued them."""
+        with self._expecting(f"jobs of run {place!r} could not be written"):
             async with (await self._connected()).pipeline() as pipe:
                 # redis-py types a field of a hash as text.
-                pipe.execute_command("HSET", self._keys.batches(run_id), str(number), content)
+                pipe.execute_command("HSET", self._keys.batches(place), str(number), content)
                 await pipe.execute()
 
-    async def get_batch(self, run_id: str, number: int) -> bytes:
+    async def get_batch(self, place: str, number: int) -> bytes:
         """What was kept under this number."""
-        with self._expecting(f"jobs of run {run_id!r} cannot be read"):
-            reading = (await self._connected()).hget(self._keys.batches(run_id), str(number))
+        with self._expecting(f"jobs of run {place!r} cannot be read"):
+            reading = (await self._connected()).hget(self._keys.batches(place), str(number))
             content = await cast("Awaitable[bytes | None]", reading)
         if content is None:
-            raise no_batch(run_id, number)
+            raise no_batch(place, number)
         return content
 
-    async def drop_batches(self, run_id: str) -> None:
-        """Forget everything that was kept of the run in this way."""
-        with self._expecting(f"jobs of run {run_id!r} could not be removed"):
-            await (await self._connected()).delete(self._keys.batches(run_id))
+    async def drop_batches(self, place: str) -> None:
+        """Forget everything that was kept there in this way."""
+        with self._expecting(f"jobs of run {place!r} could not be removed"):
+            await (await self._connected()).delete(self._keys.batches(place))
 
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:
         """Every record, ordered by id, or those of one run."""

@@ -4,7 +4,6 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from operator import itemgetter
 from typing import Literal, TypeAlias
 
 from jobs.conversations import STUCK
@@ -134,7 +133,7 @@ class ReportBuilder:
         self._wall_seconds = array("d")
         self._cpu_seconds = array("d")
         self._imported: set[str] = set()
-        self._open: list[tuple[_Order, OpenJob]] = []
+        self._open: list[OpenJob] = []
         self._tokens: Counter[str] = Counter()
         self._cost_usd = 0.0
         self._n_unpriced = 0
@@ -148,24 +147,20 @@ class ReportBuilder:
 
     def add(self, record: Counted) -> None:
         """Count a record."""
+        solved_at = record.solved_at
         self._verdicts[record.verdict] += 1
         if record.job.excluded is not None:
-            self._exclude(record, record.job.excluded)
-        elif record.verdict.is_scored:
-            self._score(record)
+            self._exclude(record, record.job.excluded, solved_at)
+        else:
+            self._score(record, solved_at)
         self._measure(record)
-        if record.solved_at is None and record.job.excluded is None:
-            self._open.append((_in_reading_order(record), _open(record)))
-        self._tokens.update({name: n for name, n in record.usage if n is not None})
-        self._cost_usd += record.cost_usd or 0.0
-        self._n_unpriced += record.cost_usd is None
+        self._pay(record)
         self._simulated |= record.simulated
-        self._n_cached += sum(attempt.reply.cached for attempt in record.attempts)
-        self._n_stopped_early += any(attempt.end in STUCK for attempt in record.attempts)
         self._n_run_by_gemini += record.job.code_execution
         self._conduct.add(record)
         self._requested.add(record.requested_model)
-        self._served |= {record.served_model} if record.served_model else set()
+        if record.served_model:
+            self._served.add(record.served_model)
         if record.imported_from is not None:
             self._imported.add(record.imported_from)
         if record.isolation is None:
@@ -177,7 +172,7 @@ class ReportBuilder:
     def report(self) -> Report:
         """What they came to."""
         n_scored = sum(ends.total() for ends in self._tasks.values())
-        open_jobs = [job for _, job in sorted(self._open, key=itemgetter(0))]
+        open_jobs = sorted(self._open, key=_in_reading_order)
         tasks = self._solved_within(self._most_attempts)
         counts = _by_cluster(tasks)
         rounds = self._rounds.rounds()
@@ -217,21 +212,27 @@ class ReportBuilder:
             isolation_layers=tuple(sorted(self._layers or ())),
         )
 
-    def _score(self, record: Counted) -> None:
+    def _score(self, record: Counted, solved_at: int | None) -> None:
+        if solved_at is None:
+            self._open.append(_open(record))
+        if not record.verdict.is_scored:
+            return
         # As recorded, there may be as many as a job may have, and are as many as there were.
         may_be = len(record.attempts) if record.job.as_recorded else record.job.max_attempts
         self._most_attempts = max(self._most_attempts, may_be)
         task = record.job.task_id or record.job_id
         self._rounds.add(record.attempts, record.job.cluster or task)
-        self._tasks.setdefault(task, Counter())[record.solved_at] += 1
+        if (ends := self._tasks.get(task)) is None:
+            ends = self._tasks[task] = Counter()
+        ends[solved_at] += 1
         if record.job.cluster is not None:
             self._clusters[task] = record.job.cluster
 
-    def _exclude(self, record: Counted, reason: str) -> None:
+    def _exclude(self, record: Counted, reason: str, solved_at: int | None) -> None:
         self._excluded[reason] += 1
         if record.verdict.is_scored:
             cluster = record.job.cluster or record.job.task_id or record.job_id
-            self._excluded_tasks.append(Tried(cluster, 1, int(record.solved_at is not None)))
+            self._excluded_tasks.append(Tried(cluster, 1, int(solved_at is not None)))
 
     def _left_out(self, tasks: list[Tried]) -> Excluded | None:
         if not self._excluded:
@@ -250,6 +251,15 @@ class ReportBuilder:
             if attempt.execution is not None:
                 self._wall_seconds.append(attempt.execution.wall_seconds)
                 self._cpu_seconds.append(attempt.execution.cpu_seconds)
+            self._n_cached += attempt.reply.cached
+        self._n_stopped_early += any(attempt.end in STUCK for attempt in record.attempts)
+
+    def _pay(self, record: Counted) -> None:
+        for name, n in vars(record.usage).items():
+            if n is not None:
+                self._tokens[name] += n
+        self._cost_usd += record.cost_usd or 0.0
+        self._n_unpriced += record.cost_usd is None
 
     def _solved_within(self, within: int) -> list[Tried]:
         """For each task, how many samples were judged, and how many of them so many attempts have solved."""
@@ -306,9 +316,9 @@ def natural_order(name: str) -> _Natural:
     ]
 
 
-def _in_reading_order(record: Counted) -> _Order:
+def _in_reading_order(job: OpenJob) -> _Order:
     """By task, then by sample."""
-    return natural_order(record.job.task_id or ""), record.job.sample, record.job_id
+    return natural_order(job.task_id or ""), job.sample, job.job_id
 
 
 def _open(record: Counted) -> OpenJob:

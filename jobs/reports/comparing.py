@@ -117,6 +117,16 @@ class Comparison(Wire):
     differences: tuple[str, ...]
     """What was not the same for both, and was said not to matter."""
 
+    @property
+    def conclusion(self) -> str:
+        """What it comes to, in words."""
+        if not self.is_distinguishable:
+            return "not distinguishable: chance alone makes such a difference"
+        better, worse = (
+            (self.second, self.first) if self.difference > 0 else (self.first, self.second)
+        )
+        return f"{better} is better than {worse}"
+
 
 def compare(runs: Sequence[Results]) -> list[Comparison]:
     """Each run after the first beside the first one."""

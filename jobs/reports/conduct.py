@@ -53,10 +53,12 @@ class ConductBuilder:
             self._parts.add(job.part.in_words)
         for attempt in record.attempts:
             self._n_past_recordings += attempt.reply.replay_exhausted
-            self._n_reruns += len(attempt.reruns)
-            self._n_reruns_changed += sum(not rerun.is_over_again for rerun in attempt.reruns)
-        for place in {leak.place for attempt in record.attempts for leak in attempt.leaks}:
-            self._leaks[place].append(record.job_id)
+            for rerun in attempt.reruns:
+                self._n_reruns += 1
+                self._n_reruns_changed += not rerun.is_over_again
+        if any(attempt.leaks for attempt in record.attempts):
+            for place in {leak.place for attempt in record.attempts for leak in attempt.leaks}:
+                self._leaks[place].append(record.job_id)
 
     def conduct(self) -> Conduct:
         """What they came to."""

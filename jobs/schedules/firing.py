@@ -109,7 +109,7 @@ local function start(step, running, reason)
     end
     note_run(step.run, plan.created)
     redis.call('HSET', RUN .. step.run, 'batches', plan.batches, 'fed', 0, 'toFeed', plan.jobs, 'lane', plan.lane,
-        'due', step.due, 'template', plan.template, 'instant', step.at)
+        'due', step.due, 'place', plan.template, 'instant', step.at, 'part', plan.part, 'begun', plan.begun)
     if #plan.budget > 0 then redis.call('HSET', RUN .. step.run, unpack(plan.budget)) end
     redis.call('SADD', FEEDING, step.run)
     redis.call('HSET', SCHEDULE, 'last', step.run)
@@ -211,6 +211,8 @@ async def fire(
         "batches": schedule.template.n_batches,
         "jobs": schedule.template.n_jobs,
         "lane": schedule.template.lane,
+        "part": "" if schedule.part is None else schedule.part.to_json(),
+        "begun": "" if schedule.begun is None else schedule.begun.to_json(),
         "budget": [str(word) for pair in schedule.budget.fields().items() for word in pair],
     }
     places = [

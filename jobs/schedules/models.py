@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
+from jobs.begun import Begun
 from jobs.budgets import Budget
+from jobs.parts import Part
 from jobs.wire import Wire
 
 from .policies import CatchUp, Overlap
@@ -53,6 +55,10 @@ class Schedule(Wire):
     runs: str
     """What it runs, in words."""
     template: Template
+    part: Part | None = None
+    """What of its dataset each run is of; None is all of it."""
+    begun: Begun | None = None
+    """What else was chosen for each run; None where it is of no dataset."""
     budget: Budget = Budget()
     """What each run may use."""
     overlap: Overlap = Overlap.SKIP
@@ -102,6 +108,8 @@ def changes_between(before: Schedule, after: Schedule) -> tuple[str, ...]:
 def _changes(before: Schedule, after: Schedule) -> Iterator[str]:
     if before.template != after.template:
         yield "jobs" if before.runs == after.runs else f"jobs (were {before.runs})"
+    elif (before.part, before.begun) != (after.part, after.begun):
+        yield "what its runs are said to be begun with"
     for words, old, new in (
         ("cron", before.cron, after.cron),
         ("tz", before.zone, after.zone),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from arq.connections import ArqRedis
 
-from jobs.feeding import is_still_read, keep_batches
+from jobs.feeding import end_feeding, is_still_read, keep_batches
 from jobs.keys import Keys
 from jobs.models import PromptJob
 from jobs.records import RecordStore
@@ -38,19 +38,36 @@ async def keep_template(
     return Template(name=name, n_batches=kept.n_batches, n_jobs=kept.n_jobs, lane=kept.lane)
 
 
-async def drop_if_unused(redis: ArqRedis, keys: Keys, records: RecordStore, template: str) -> None:
-    """Remove a template that neither its schedule nor a run that is still to be fed needs.
+async def drop_if_unused(redis: ArqRedis, keys: Keys, records: RecordStore, place: str) -> None:
+    """Remove jobs that neither a schedule, as its template, nor a run that is still to be fed needs.
 
-    Whoever stops using it asks for this afterwards, so that the last one finds nobody. Done again, it changes nothing.
+    Whoever stops using them asks for this afterwards, so that the last finds nobody. Done again, it changes nothing.
 
     Raises:
         RedisError, OSError: Redis did not answer.
-        StoreError: it cannot be removed.
+        StoreError: they cannot be removed.
     """
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.hget(keys.schedule(template.rpartition("@")[0]), "definition")
+        pipe.hget(keys.schedule(place.rpartition("@")[0]), "definition")
         [definition] = await pipe.execute()
-    if definition and Schedule.model_validate_json(definition).template.name == template:
+    if definition and Schedule.model_validate_json(definition).template.name == place:
         return
-    if not await is_still_read(redis, keys, template):
-        await records.drop_batches(template)
+    if not await is_still_read(redis, keys, place):
+        await records.drop_batches(place)
+
+
+async def forget_feeding(
+    redis: ArqRedis, keys: Keys, records: RecordStore, run_id: str, place: str
+) -> None:
+    """Remove what a run was fed with, unless others need it, and then forget that it was.
+
+    In this order: whoever is killed in between leaves the rest to a worker. Of a run that is fed from another place by
+    now, nothing is touched.
+
+    Raises:
+        RedisError, OSError: Redis did not answer.
+        StoreError: the jobs cannot be removed.
+    """
+    if place:
+        await drop_if_unused(redis, keys, records, place)
+    await end_feeding(redis, keys, run_id, place)

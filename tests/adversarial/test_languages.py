@@ -11,8 +11,11 @@ from tests.requiring import require
 from worker.sandbox import InterpreterMissingError, Sandbox, UnusableTestsError, find_interpreter
 from worker.sandbox.languages import ROWS
 from worker.solver.checking import check
+from worker.solver.fairness import FairRunner
 from worker.solver.judge import Judgement
+from worker.solver.machine import Machine
 from worker.solver.tracebacks import failure_of
+from worker.solver.turns import Turns
 
 from .programs import LIMITS
 
@@ -39,7 +42,7 @@ async def _run(
     code = ExecutableCode(language=language, code=program)
     limits = _LIMITS if program == PROGRAMS[language].endless else _ENOUGH
     job = PromptJob(prompt="x", language=language, checker=checker)
-    found = await check(job, code, limits, sandbox)
+    found = await check(job, code, limits, FairRunner(sandbox, Turns(1), Machine()))
     assert found.execution is not None
     return found.judgement, found.execution
 

@@ -155,7 +155,6 @@ def test_a_run_whose_batches_come_to_nothing_stops_with_the_reason(
         pytest.param(["--detach"], {}, "goes with no --detach", id="detached"),
         pytest.param(["--queue", "q"], {}, "no --queue", id="a queue"),
         pytest.param(["--priority", "high"], {}, "no --priority", id="a priority"),
-        pytest.param(["--max-usd", "1"], {}, "a budget is held request by request", id="a budget"),
         pytest.param(["--model", "replay"], {}, "is no model of Gemini's", id="recordings"),
         pytest.param(
             [], {"PROMPTMILL_MODEL__BACKEND": "vertex"}, "the backend is Vertex AI", id="Vertex AI"
@@ -239,26 +238,17 @@ def test_a_live_run_that_was_stopped_is_not_sent_in_batches(
     assert standin.batches == ()
 
 
-def test_no_budget_is_taken_that_a_run_in_batches_would_not_keep(
+def test_a_budget_holds_in_batches_and_more_of_it_lets_the_run_go_on(
     rows: Project, standin: Standin
 ) -> None:
-    """Who sets a limit of five dollars, and is told that the run goes on, believes in it."""
+    """Who sets a limit believes in it, however the model is asked."""
     standin.script(ALL_RIGHT)
-    assert rows.run(*COMMAND).code == 0
-    raised = rows.run("run", "resume", "r", "--max-usd", "5")
-    assert (raised.code, "no budget holds it" in raised.err) == (2, True), raised.err
+    ended = rows.run(*COMMAND, "--max-requests", "2")
+    assert ended.code == 6, ended.err
+    assert "2 of --max-requests 2 are used" in ended.err
+    assert len(rows.records()) == 2
     shown = rows.run("run", "show", "r", "--json").json()
-    assert (shown["budget"]["usd"], shown["spent"]["requests"], shown["asked"]) == (
-        None,
-        3,
-        "batch",
-    )
-
-
-def test_a_run_with_a_budget_is_not_begun_again_in_batches(rows: Project, standin: Standin) -> None:
-    """The limit stands with the run, and would be passed without a word."""
-    rows.submit("--jsonl", "rows.jsonl", "--run", "r", "--max-usd", "5")
-    rows.run("run", "cancel", "r")
-    batched = rows.run(*COMMAND)
-    assert (batched.code, "has a budget" in batched.err) == (2, True), batched.err
-    assert standin.batches == ()
+    assert (shown["state"], shown["spent"]["requests"], shown["asked"]) == ("paused", 2, "batch")
+    assert rows.run("run", "resume", "r", "--max-requests", "5").code == 0
+    all_solved(rows, rows.run(*COMMAND))
+    assert len(standin.batches) == 2

@@ -4,6 +4,7 @@ import pytest
 
 from .programs import recordings, reply
 from .project import Project
+from .told import told_by
 
 pytestmark = pytest.mark.e2e
 
@@ -55,3 +56,43 @@ def test_the_command_that_leaves_rows_out_can_be_typed_as_it_is_shown(project: P
         "promptmill eval 'my tasks.jsonl' --format promptmill --exclude 'my list.json'"
         in looked.err
     )
+
+
+def test_rows_whose_packages_are_not_there_are_refused_before_anything_is_queued(
+    project: Project,
+) -> None:
+    """Each answer would be a failed import, counted against the model that wrote it."""
+    rows = [
+        {"id": "a", "prompt": "x", "requires": ["nonesuch.inner", "json"], "expect": "1"},
+        {"id": "b", "prompt": "x", "requires": ["nonesuch"], "expect": "1"},
+        {"id": "c", "prompt": "x", "requires": ["json"], "expect": "1"},
+    ]
+    project.write_rows("rows.jsonl", rows)
+    project.write_rows("said.jsonl", recordings({name: [reply("print(1)")] for name in "abc"}))
+    command = ("eval", "rows.jsonl", "--model", "replay:said.jsonl", "--run", "r")
+    told = told_by(project.run(*command))
+    assert (told.code, told.kind, told.note) == (2, "sandbox-packages", "nothing was queued")
+    assert told.message == "programs here cannot import nonesuch, nonesuch.inner"
+    assert "nonesuch by 1 job, nonesuch.inner by 1 job, of 3" in told.body
+    assert "sandbox.python.environment" in told.body
+    assert project.records() == []
+
+    assert project.run("dataset", "check", "rows.jsonl", "--output", "found.json").code == 1
+    ended = project.run(*command, "--exclude", "found.json", "--json")
+    assert ended.code == 0, ended.err
+    assert ended.json()["excluded"]["reasons"] == {"needs-packages": 2}
+
+
+def test_files_that_do_not_fit_are_refused_before_an_answer_is_paid_for(project: Project) -> None:
+    """Each answer to the row would end before it was run, as a failure that looks like ours."""
+    row = {"id": "big", "prompt": "x", "expect": "1", "files": {"data.txt": "x" * 2_000_000}}
+    project.write_rows("rows.jsonl", [{**row, "id": "a", "files": {"b": ""}}, row])
+    project.write_rows("said.jsonl", recordings({"a": [reply("print(1)")]}))
+    command = ("eval", "rows.jsonl", "--model", "replay:said.jsonl")
+    told = told_by(project.run(*command, PROMPTMILL_LIMITS__SCRATCH_MIB="1"))
+    assert (told.code, told.note) == (2, "nothing was queued")
+    assert told.message == (
+        "the files of 'big' take 2,068,480 bytes of disk, and programs have 1 MiB"
+    )
+    assert "limits.scratch_mib, up to ceiling.scratch_mib" in told.body
+    assert project.run(*command, "--item", "a", PROMPTMILL_LIMITS__SCRATCH_MIB="1").code == 0

@@ -40,14 +40,63 @@ def test_a_part_is_gone_on_with_as_it_was_begun(project: Project) -> None:
     other = told_by(project.run(*command, "--run", "r", "--feedback", "none", "--shard", "1/2"))
     assert (other.code, other.kind, other.note) == (2, "run-differs", "nothing was queued")
     assert "--resume r" in other.body
-    told = told_by(project.run(*command, "--resume", "r"))
+    told = told_by(project.run(*command, "--resume", "r", "--feedback", "public"))
     assert (told.code, told.kind) == (2, "run-differs")
-    assert "feedback (none, now public)" in told.body
+    assert "--feedback (none, now public)" in told.body
 
-    again = project.run(*command, "--resume", "r", "--feedback", "none")
+    again = project.run("eval", "rows.jsonl", "--resume", "r")
     assert again.code == 0, again.err
     assert "not all of the dataset: --where tag=even --limit 2" in again.out
     assert len(project.records()) == 2
+
+
+_CHOSEN = ("--samples", "2", "--max-attempts", "4", "--exclude", "found.json", "--no-cache")
+_COUNTS = {"dataset": "rows.jsonl", "nRows": 6, "nWithReference": 6, "nRepeats": 1}
+_FOUND = {**_COUNTS, "found": [{"id": "t5", "fault": "broken", "why": "w"}]}
+
+
+def _begin(project: Project) -> None:
+    """Leave a run to workers that there are none of: nothing of it is queued, and nothing recorded."""
+    project.write_rows("rows.jsonl", _ROWS)
+    said = {f"t{n}": [reply(f"print({n})")] for n in range(6)}
+    project.write_rows("said.jsonl", recordings(said))
+    project.write_rows("found.json", [_FOUND])
+    command = ("eval", "rows.jsonl", "--model", "replay:said.jsonl", "--queue", "q", *_CHOSEN)
+    left = project.run(*command, "--run", "r", "--detach")
+    assert left.code == 0, left.err
+
+
+def test_a_run_is_gone_on_with_as_it_was_begun_whatever_is_set_by_now(project: Project) -> None:
+    """Whoever goes on next morning has forgotten half of the flags, and somebody has edited the settings since."""
+    _begin(project)
+    project.write("promptmill.toml", "[attempts]\nmax = 1\n[limits]\ncpu_seconds = 3\n")
+    ended = project.run("eval", "rows.jsonl", "--resume", "r")
+    assert ended.code == 0, ended.err
+    jobs = [record.job for record in project.records()]
+    assert len(jobs) == 12
+    assert {(job.max_attempts, job.queue, job.cache) for job in jobs} == {(4, "q", False)}
+    assert {job.limits and job.limits.cpu_seconds for job in jobs} == {10}
+    assert {job.task_id for job in jobs if job.excluded} == {"t5"}
+    watched = project.run("run", "watch", "r")
+    assert watched.out.startswith("r  12 of 12 ended  solved 10 of 10: ")
+    assert "finished, 2 of rows left out" in watched.out
+
+
+def test_a_run_is_not_gone_on_with_otherwise_than_it_was_begun(project: Project) -> None:
+    """Two halves of two runs under one name are told as one number, which is of neither."""
+    _begin(project)
+    resume = ("eval", "rows.jsonl", "--resume", "r")
+    other = told_by(project.run(*resume, "--samples", "3", "--priority", "high", "--cache"))
+    assert (other.code, other.kind, other.note) == (2, "run-differs", "nothing was queued")
+    differs = "--samples (2, now 3), --cache (off, now on), --priority (normal, now high)"
+    assert differs in other.body
+    project.write_rows("fewer.jsonl", _ROWS[1:])
+    fewer = told_by(project.run("eval", "fewer.jsonl", "--resume", "r"))
+    assert "was begun with 12 jobs, and this dataset makes 10" in fewer.message
+    project.write_rows("found.json", [{**_FOUND, "found": []}])
+    other = told_by(project.run(*resume))
+    assert (other.code, other.kind, other.note) == (2, "run-differs", "nothing was queued")
+    assert "found.json as it was then, and not with what stands in it by now" in other.message
 
 
 def test_a_run_is_watched_and_left_alone(project: Project) -> None:

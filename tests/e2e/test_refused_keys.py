@@ -136,3 +136,42 @@ async def test_a_resumed_run_says_why_it_had_stood_still(gemini: Project, standi
     standin.says(steps.daily_quota())
     assert gemini.run("eval", "one.jsonl", "--run", "r").code == 4
     assert "it was paused: today's quota" in gemini.run("run", "resume", "r").err
+
+
+async def test_a_run_that_is_resumed_too_early_stands_still_again_with_the_reason(
+    gemini: Project, standin: Standin
+) -> None:
+    """Nothing was mended: a run that counts as going on, and never does, is found in the morning."""
+    gemini.write_rows("one.jsonl", [{"prompt": "Print 42.", "expect": "42"}])
+    evaluation = ("eval", "one.jsonl", "--run", "r")
+    standin.says(steps.daily_quota())
+    assert gemini.run(*evaluation).code == 4
+    assert gemini.run("run", "resume", "r").code == 0
+    told = told_by(gemini.run(*evaluation))
+    assert (told.kind, told.code) == ("model-quota-used-up", 4)
+    shown = gemini.run("run", "show", "r", "--json").json()
+    assert (shown["state"], shown["cause"]) == ("paused", "model-quota-used-up")
+    assert (shown["held"], gemini.records()) == (1, [])
+
+
+async def test_whoever_resumes_a_run_is_told_that_the_workers_wait_for_the_next_day(
+    gemini: Project, standin: Standin
+) -> None:
+    """The pause is lifted and the jobs wait in the queue; nobody would know for what."""
+    worker = await gemini.start_worker()
+    standin.says(steps.daily_quota())
+    gemini.write_rows("one.jsonl", [{"prompt": "Print 42.", "expect": "42"}])
+    assert gemini.run("submit", "--jsonl", "one.jsonl", "--run", "r").code == 0
+    await worker.until_it_says("no job is taken")
+
+    def is_shown() -> bool:
+        [shown] = gemini.run("queue", "status", "--json").json()["workers"]
+        return shown["takesNone"] is not None
+
+    await wait_until(is_shown, 20, "a sign of it")
+    reason = "the running workers take no job now: today's quota"
+    assert reason in gemini.run("run", "resume", "r").err
+    again = gemini.run("submit", "--jsonl", "one.jsonl", "--run", "r")
+    assert (again.code, reason in again.err) == (0, True), again.err
+    assert "takes no job now: today's quota" in gemini.run("queue", "status").out
+    assert (len(standin.requests), gemini.queued()) == (1, 1)

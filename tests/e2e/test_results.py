@@ -70,6 +70,22 @@ def test_two_runs_are_compared_and_gated(bare_project: Project) -> None:
     assert project.run("compare", "a", "c", "--fail-unless-as-good", "0.02").code == 1
 
 
+def test_a_comparison_is_written_as_its_file_is_called(bare_project: Project) -> None:
+    """What is shown to others is a page, and what goes on is data; a file of something else would be neither."""
+    project = bare_project
+    _import(project, "a", [True] * 3)
+    _import(project, "b", [True, False, False])
+    assert project.run("compare", "a", "b", "--output", "found.html").code == 0
+    assert "<h1>b beside a</h1>" in (project.folder / "found.html").read_text()
+    assert project.run("compare", "a", "b", "--output", "found.json").code == 0
+    [found] = json.loads((project.folder / "found.json").read_text())
+    assert [each["taskId"] for each in found["lost"]] == ["T/1", "T/2"]
+    refused = project.run("compare", "a", "b", "--output", "found.xml")
+    assert refused.code == 2
+    assert "ends in .html, .json or .txt" in refused.err
+    assert not (project.folder / "found.xml").exists()
+
+
 def test_runs_of_other_tasks_are_compared_only_if_told(bare_project: Project) -> None:
     """Half of the tasks is another benchmark."""
     _import(bare_project, "a", [True, True])

@@ -184,6 +184,18 @@ def test_a_job_for_later_is_not_due(project: Project, words: list[str]) -> None:
     assert (lane["due"], lane["deferred"]) == (0, 1)
 
 
+def test_more_jobs_for_later_than_may_wait_are_refused_with_the_way_to_do_it(
+    project: Project,
+) -> None:
+    """The command would wait for the night to come."""
+    project.write_rows("rows.jsonl", [{"prompt": "Print 1."}] * 7)
+    words = ["submit", "--jsonl", "rows.jsonl", "--in", "2h"]
+    told = told_by(project.run(*words, PROMPTMILL_QUEUE__HIGH_WATER="5"))
+    assert (told.code, told.note) == (2, "nothing was queued")
+    assert "7 jobs for later are more than the 5 that may wait at one time" in told.message
+    assert project.run(*words, "--detach", PROMPTMILL_QUEUE__HIGH_WATER="5").code == 0
+
+
 @pytest.mark.parametrize("words", [["submit", "--jsonl"], ["eval"]], ids=" ".join)
 async def test_a_detached_run_is_left_to_the_workers(project: Project, words: list[str]) -> None:
     """Whoever types it may close the laptop."""

@@ -7,6 +7,7 @@ import pytest
 
 from tests.waiting import wait_until
 
+from .programs import recordings, reply
 from .project import Project
 
 # Some of them type two dozen commands.
@@ -62,6 +63,26 @@ def test_a_schedule_is_added_shown_held_started_and_removed(project: Project) ->
     assert project.run("schedule", "list", "--json").json() == []
 
 
+def test_a_run_that_stands_still_is_named_with_what_lets_it_go_on(project: Project) -> None:
+    """After a wrong key every night is skipped, and a list that looks as ever lets a month go by."""
+    assert project.run(*ADD, *PROMPT).code == 0
+    [started] = project.run("schedule", "run-now", "nightly", "--json").json()
+    run_id = started["runId"]
+    assert "stands still" not in shown(project, "list")
+    assert project.run("run", "pause", run_id, "--reason", "the key is wrong").code == 0
+    words = (
+        f"run {run_id} stands still: the key is wrong, and nothing more is started until it is over; "
+        f"let it go on:  promptmill run resume {run_id}"
+    )
+    assert words in shown(project, "list")
+    assert f"stopped    {words}" in shown(project, "show", "nightly")
+    assert words in project.run("schedule", "history", "nightly").err
+    [row] = project.run("schedule", "list", "--json").json()
+    assert row["stopped"] == {run_id: "the key is wrong"}
+    assert project.run("run", "resume", run_id).code == 0
+    assert "stands still" not in shown(project, "list")
+
+
 def test_a_preview_tells_the_nights_in_words_and_asks_nobody(project: Project) -> None:
     """Whoever writes an expression wants to see it before anything is started."""
     ended = project.run(
@@ -85,6 +106,24 @@ def test_the_page_shows_what_preview_prints(project: Project, repository: Path) 
     assert ended.out in page
 
 
+def test_the_run_of_a_scheduled_part_is_gone_on_with_as_any_other(project: Project) -> None:
+    """Whoever finds it half done in the morning knows the name of the run, and nothing of how it was scheduled."""
+    project.write_rows("rows.jsonl", [{"id": f"t{n}", "prompt": f"Print {n}."} for n in range(5)])
+    said = {f"t{n}": [reply(f"print({n})")] for n in range(5)}
+    project.write_rows("said.jsonl", recordings(said))
+    chosen = ("--limit", "2", "--samples", "2", "--model", "replay:said.jsonl")
+    added = project.run("schedule", "add", "n", "30 2 * * *", "--eval", "rows.jsonl", *chosen)
+    assert added.code == 0, added.err
+    assert "eval rows.jsonl, --limit 2, 4 jobs" in shown(project, "show", "n")
+    [started] = project.run("schedule", "run-now", "n", "--json").json()
+    told = project.run("run", "show", started["runId"]).out
+    assert "not all of the dataset: --limit 2" in told
+    ended = project.run("eval", "rows.jsonl", "--resume", started["runId"], "--json")
+    assert ended.code == 0, ended.err
+    assert {record.job.task_id for record in project.records()} == {"t0", "t1"}
+    assert ended.json()["nJobs"] == len(project.records()) == 4
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -93,7 +132,7 @@ def test_the_page_shows_what_preview_prints(project: Project, repository: Path) 
         (("@daily", "--tz", "Berlin"), "did you mean Europe/Berlin?"),
         (("@daily", "--eval", "none.jsonl"), "either a prompt"),
         (("@daily", "--jitter", "soon"), "--jitter 'soon' is no length of time"),
-        (("@daily", "--samples", "3"), "samples and cache go with an eval"),
+        (("@daily", "--samples", "3"), "samples goes with an eval"),
     ],
 )
 def test_what_cannot_be_scheduled_says_what_to_type(

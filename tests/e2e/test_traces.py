@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jobs.datasets.readers import read_tasks
 from jobs.models import Record
 from jobs.verdicts import Verdict
 from tests.requiring import material
@@ -26,7 +27,7 @@ class Trace:
 
     name: str
     preamble: str | None = ""
-    """None is what stands before the first function of the prompt."""
+    """What the independent run put before each program; None is what stands before the first function of the prompt."""
     cpu_seconds: int = 4
     """The independent run had 8 to 20 s of wall time. Where no right program is slow, endless ones need not have it."""
 
@@ -53,15 +54,17 @@ def _rows(name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
-def _task(row: dict[str, Any], trace: Trace) -> dict[str, object]:
-    imports = row["prompt"].partition("def ")[0]
-    return {
-        "id": row["task_id"],
-        "prompt": row["prompt"],
-        "preamble": imports if trace.preamble is None else trace.preamble,
-        "tests": f"{row['test']}\ncheck({row['entry_point']})\n",
-        "limits": {"cpuSeconds": trace.cpu_seconds, "wallSeconds": 10 * trace.cpu_seconds},
-    }
+def _write_dataset(project: Project, trace: Trace) -> None:
+    """HumanEval as it is read, but for what stands before each program: the independent run left out that two rows have
+    functions there as well.
+    """
+    rows = []
+    for task in read_tasks(material("data/datasets/HumanEval.jsonl.gz")):
+        imports = task.preamble.partition("def ")[0]
+        preamble = imports if trace.preamble is None else trace.preamble
+        row = task.model_copy(update={"preamble": preamble})
+        rows.append(row.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    project.write_rows("tasks.jsonl", rows)
 
 
 def _expected(trace: Trace) -> dict[str, Any]:
@@ -91,11 +94,14 @@ def _differing(trace: Trace, records: list[Record]) -> dict[str, str]:
 def test_a_replay_comes_to_what_was_measured_elsewhere(project: Project, trace: Trace) -> None:
     """Real answers, fences and prose and bugs and all: whoever gets another number has another extraction or judge."""
     expected = _expected(trace)
-    rows = _rows("datasets/HumanEval.jsonl.gz")
-    project.write_rows("tasks.jsonl", [_task(row, trace) for row in rows])
     answers: Path = material(f"data/traces/{trace.name}.jsonl.gz")
     words = ("--model", f"replay:{answers}", "--as-recorded", "--run", "replayed", "--json")
-    environment = {"PROMPTMILL_SANDBOX__SLOTS": "4"}
+    environment = {
+        "PROMPTMILL_SANDBOX__SLOTS": "4",
+        "PROMPTMILL_LIMITS__CPU_SECONDS": f"{trace.cpu_seconds}",
+        "PROMPTMILL_LIMITS__WALL_SECONDS": f"{10 * trace.cpu_seconds}",
+    }
+    _write_dataset(project, trace)
     ended = project.start("eval", "tasks.jsonl", *words, **environment).ended(within_seconds=400)
     assert ended.code == 0, ended.err
     report = ended.json()

@@ -12,6 +12,7 @@ from jobs.keys import Keys
 from jobs.lanes import lane_of, lanes_served
 from jobs.models import PromptJob
 from jobs.payloads import payload_of
+from jobs.records.memory import MemoryRecordStore
 from jobs.verdicts import Verdict
 from tests.waiting import wait_until
 from worker.consumer.claims import Claim, Claims
@@ -54,7 +55,7 @@ class Floor:
         return Claims(self.redis, KEYS, owner, lanes, lease_seconds)
 
     def endings(self, owner: str = "one") -> Endings:
-        return Endings(self.redis, KEYS, owner)
+        return Endings(self.redis, KEYS, MemoryRecordStore(), owner)
 
     def worker(
         self,

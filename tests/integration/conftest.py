@@ -10,6 +10,7 @@ from jobs.keys import Keys
 from jobs.queue import JobQueue
 from jobs.records.files import FileRecordStore
 from jobs.records.memory import MemoryRecordStore
+from worker.model.sent import SentBatches
 from worker.sandbox import Sandbox, ZygoteSandbox, open_sandbox
 
 from .delivering import Bench
@@ -34,3 +35,10 @@ async def bench(redis_url: str, sandbox: Sandbox, tmp_path: Path) -> AsyncIterat
     """A consumer with a Redis and a store of its own, records in `records` below the test's folder."""
     async with open_redis(redis_url, Keys()) as redis:
         yield Bench(redis, sandbox, FileRecordStore(tmp_path / "records"), Keys())
+
+
+@pytest.fixture
+async def sent(redis_url: str) -> AsyncIterator[SentBatches]:
+    """What the run `r` has sent, which is nothing."""
+    async with open_redis(redis_url, Keys()) as redis:
+        yield SentBatches(redis, Keys(), "r")

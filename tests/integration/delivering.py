@@ -103,7 +103,7 @@ class Bench:
         claim = await self.claim(job, number)
         consumer = consumer_of(self.redis, self.store, model, self.sandbox, SETTINGS)
         ending = await consumer.take(claim, job.model_dump(mode="json", by_alias=True), at)
-        assert await Endings(self.redis, self.keys, "test-worker").end(claim, ending)
+        assert await Endings(self.redis, self.keys, self.store, "test-worker").end(claim, ending)
         return ending
 
     async def claim(self, job: PromptJob = JOB, number: int = 1) -> Claim:

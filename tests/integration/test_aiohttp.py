@@ -143,6 +143,24 @@ async def test_an_answer_may_be_compressed_and_a_broken_one_passes() -> None:
             await model.generate(asked())
 
 
+@pytest.mark.parametrize(
+    ("content_type", "encoding"),
+    [
+        ("application/json; charset=UTF-8", "utf-8"),
+        ("application/json", "utf-8"),
+        ("text/html; charset=iso-8859-1", "latin-1"),
+        ("text/html; charset=none-such", "utf-8"),
+    ],
+)
+async def test_an_answer_is_read_in_the_encoding_that_it_names(
+    content_type: str, encoding: str
+) -> None:
+    """Programs hold letters of all languages, and a proxy's page may be as old as the proxy."""
+    said = saying("µ".encode(encoding), f"content-type: {content_type}")
+    async with serving(said) as server, aclosing(client()) as asking:
+        assert (await asking.request("POST", server.url)).text == "µ"
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_requests_go_by_the_proxy_of_the_environment_with_its_login(
     monkeypatch: pytest.MonkeyPatch, scheme: str

@@ -1,8 +1,7 @@
 """A run in batches over the real SDK, real HTTP and Redis: each request is paid for once, whatever comes between."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
@@ -15,7 +14,8 @@ from jobs.models import PromptJob
 from jobs.queue import JobQueue
 from jobs.run_control import cancel_run
 from jobs.runs import get_run
-from tests.integration.asking_gemini import FINE, asked, gemini, options
+from tests.integration.asking_gemini import FINE, asked, gemini
+from tests.integration.asking_in_batches import ANSWERS, MODEL, Crowd, batched, of_task
 from tests.standin import steps
 from tests.standin.running import Standin
 from tests.standin.script import BatchPlan, Rule, Step
@@ -26,59 +26,9 @@ from worker.errors import (
     ModelRejectedError,
     RunHeldError,
 )
-from worker.model import ModelRequest, UserTurn
-from worker.model.batch_following import BatchNews, Pace
-from worker.model.batched import BatchedModel
+from worker.model import UserTurn
+from worker.model.batch_following import BatchNews
 from worker.model.sent import SentBatch, SentBatches
-
-MODEL = "gemini-3.8-flash"
-ANSWERS = Rule(steps=(FINE,), repeats=True)
-QUICK = Pace(settle_seconds=0.01, first_look_seconds=0.01, longest_look_seconds=0.02)
-
-
-class Crowd:
-    """So many who ask, each of whom is away as soon as it has asked."""
-
-    def __init__(self, n_asking: int) -> None:
-        self._barrier = asyncio.Semaphore(0)
-        self._n_asking = n_asking
-        self.n_away = 0
-
-    @asynccontextmanager
-    async def away(self) -> AsyncIterator[None]:
-        self.n_away += 1
-        self._barrier.release()
-        yield
-
-    async def until_all_are_away(self, settle_seconds: float) -> None:
-        for _ in range(self._n_asking):
-            await self._barrier.acquire()
-        # Those who asked last are still to say what.
-        await asyncio.sleep(settle_seconds)
-        # In later rounds each is on its own.
-        self._n_asking = 0
-
-
-@pytest.fixture
-async def sent(redis_url: str) -> AsyncIterator[SentBatches]:
-    """What the run `r` has sent, which is nothing."""
-    async with open_redis(redis_url, Keys()) as redis:
-        yield SentBatches(redis, Keys(), "r")
-
-
-def batched(
-    standin: Standin,
-    sent: SentBatches,
-    crowd: Crowd | None = None,
-    news: list[BatchNews] | None = None,
-) -> BatchedModel:
-    told: list[BatchNews] = [] if news is None else news
-    live = gemini(standin.url)
-    return BatchedModel(live, options(standin.url), sent, crowd or Crowd(1), told.append, QUICK)
-
-
-def of_task(name: str) -> ModelRequest:
-    return replace(asked(f"Print {name}."), task_id=name)
 
 
 async def test_those_who_ask_at_one_time_share_a_batch(standin: Standin, sent: SentBatches) -> None:
@@ -145,6 +95,31 @@ async def test_no_batch_is_made_for_a_run_that_was_cancelled(
         with pytest.raises(RunHeldError):
             await model.generate(of_task("a"))
     assert not standin.batches
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
+async def test_a_batch_that_is_being_made_while_its_run_is_cancelled_is_cancelled(
+    standin: Standin, sent: SentBatches, redis_url: str, *, leaves: bool
+) -> None:
+    """Whoever cancels the run cannot know its name yet, and it would be answered and paid for."""
+    slowly = BatchPlan(states=("RUNNING",), refusal=Step(status=503, body={}, delay_seconds=0.5))
+    standin.script(ANSWERS, batches=(slowly,))
+    async with JobQueue(redis_url) as queue, aclosing(batched(standin, sent)) as model:
+        await queue.submit(PromptJob(prompt="Print.", run_id=sent.run_id, job_id="j"))
+        asking = asyncio.create_task(model.generate(of_task("a")))
+        await wait_until(lambda: bool(standin.batches), 10, "a request to make a batch")
+        await cancel_run(queue, sent.run_id, "no longer wanted")
+        if leaves:
+            asking.cancel()
+            await model.aclose()
+        await wait_until(lambda: "/v1/batches/b0:cancel" in paths_of(standin), 10, "its end")
+        asking.cancel()
+        await asyncio.wait([asking])
+    assert len(standin.batches) == 1
+
+
+def paths_of(standin: Standin) -> list[str]:
+    return [request.path for request in standin.log()]
 
 
 async def test_a_reply_that_was_fetched_before_is_fetched_and_not_paid_for_again(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.budgets import Budget, set_budget
+from jobs.budgets import Budget
 from jobs.connection import open_redis
 from jobs.costs import Cost
 from jobs.errors import UsageError
@@ -14,7 +14,7 @@ from jobs.model_use import models_in_use
 from jobs.models import ModelReply, PromptJob
 from jobs.queue import JobQueue
 from jobs.queue_status import status_of
-from jobs.run_control import pause_run, resume_run
+from jobs.run_control import pause_run, resume_run, set_budget
 from jobs.runs import Run, RunState, get_run
 from jobs.usage import Usage
 from tests.cutting import Cutter, cutting

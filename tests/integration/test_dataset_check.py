@@ -58,6 +58,12 @@ async def faults(sandbox: Sandbox, row: dict[str, Any], n: int = 1) -> dict[Faul
         ),
         pytest.param({"prompt": "x"}, Fault.UNFALSIFIABLE, "no check", id="no check"),
         pytest.param(
+            {"prompt": "x", "expect": "1", "reference": "x = bytearray(1 << 30)\nprint(1)"},
+            Fault.BROKEN,
+            "more than 256 MiB of memory; limits.memory_mib, or memoryMib in",
+            id="over its memory",
+        ),
+        pytest.param(
             {
                 "prompt": "x",
                 "expect": "1",
@@ -76,7 +82,7 @@ async def faults(sandbox: Sandbox, row: dict[str, Any], n: int = 1) -> dict[Faul
                 "reference": "while True: pass",
             },
             Fault.SLOW,
-            "killed after 0.2 s",
+            "killed after 0.2 s of CPU time; limits.cpu_seconds, or cpuSeconds in",
             id="over its limit",
         ),
         pytest.param(

@@ -104,7 +104,7 @@ async def test_a_delivery_that_is_stopped_while_it_waits_is_handed_back_uncounte
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    assert await Endings(bench.redis, bench.keys, "w").end(claim, PutBack())
+    assert await Endings(bench.redis, bench.keys, bench.store, "w").end(claim, PutBack())
     assert await n_deliveries(bench) == 1
 
 

@@ -10,13 +10,16 @@ from typing_extensions import override
 
 from config.settings import RedisSettings, Settings, WorkerSettings
 from jobs.checkers import Case, MatchesOutput
+from jobs.dead_letters import find_letter, retry_letter
 from jobs.errors import RecordNotFoundError
 from jobs.models import ModelReply, PromptJob
 from jobs.queue import JobQueue, JobStatus
 from jobs.records.memory import MemoryRecordStore
+from jobs.runs import get_run
 from jobs.verdicts import Verdict
 from tests.consuming import a_worker
 from tests.programs import CRASH, GOOD
+from tests.queueing import claim, finish
 from tests.waiting import wait_until
 from worker.errors import ModelClosedError, ModelKeyError, ModelQuotaError, ModelUnavailableError
 from worker.model import ModelRequest
@@ -176,6 +179,27 @@ async def test_a_running_job_that_is_cancelled_ends_without_a_record(
             await handle.record()
         assert len(model.requests) == 1
         assert await handle.status() is JobStatus.NOT_FOUND
+
+
+async def test_a_running_job_that_is_cancelled_after_a_retry_has_failed_as_before(
+    queue: JobQueue, redis_url: str, sandbox: Sandbox, settings: Settings
+) -> None:
+    """Else nothing at all would say what became of it."""
+    job = a_job(run_id="r")
+    await queue.submit(job)
+    await claim(queue, job.job_id)
+    await finish(queue, job, Verdict.INTERNAL_ERROR, reason="the disk broke")
+    await retry_letter(queue, await find_letter(queue, job.job_id))
+    model = PatientModel(CRASH, GOOD)
+    async with asyncio.timeout(30), a_worker(redis_url, queue.records, model, sandbox, settings):
+        await wait_until(lambda: len(model.requests) == 1, 10, "the request")
+        assert await queue.handle(job.job_id).cancel()
+        model.may_answer.set()
+        await wait_until(lambda: _is_empty(queue, queue.keys.lanes), 10, "an empty queue")
+    assert (await queue.records.get(job.job_id)).error == "the disk broke"
+    assert (await find_letter(queue, job.job_id)).reason == "the disk broke"
+    run = await get_run(queue, "r")
+    assert (run.verdicts, run.cancelled, run.open) == ({Verdict.INTERNAL_ERROR: 1}, 0, 0)
 
 
 async def test_a_worker_is_seen_while_it_lives_and_not_afterwards(

@@ -170,7 +170,7 @@ async def test_a_closed_model_hands_the_job_back_as_if_it_had_never_been_deliver
     consumer.on_model_closed = refusals.append
     claim = await bench.claim(number=3)
     ending = await consumer.take(claim, JOB.model_dump(mode="json", by_alias=True), NOON)
-    assert await Endings(bench.redis, bench.keys, "w").end(claim, ending)
+    assert await Endings(bench.redis, bench.keys, bench.store, "w").end(claim, ending)
     assert refusals == [refusal]
     assert await bench.redis.get(retry_key_prefix + "j") == b"2"
     assert not await bench.store.has("j")

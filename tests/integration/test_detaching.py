@@ -8,7 +8,7 @@ import pytest
 
 from config.loading import load_settings
 from jobs.datasets.readers import read_tasks
-from jobs.models import DEFAULT_QUEUE
+from jobs.identifiers import DEFAULT_QUEUE
 from jobs.priorities import Priority
 from jobs.queue import JobQueue
 from jobs.records.files import FileRecordStore

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from subprocess import Popen
 
 import pytest
+from typing_extensions import override
 
 from jobs.checkers import Case, Checker, ExitsCleanly, MatchesOutput, PassesTests
 from jobs.languages import Language
@@ -20,7 +21,15 @@ from jobs.verdicts import Verdict
 from tests.requiring import material
 from tests.waiting import wait_until
 from worker.model.scripted import ScriptedModel
-from worker.sandbox import NO_FILES, NO_HARNESS, Files, Harness, Sandbox, Verification
+from worker.sandbox import (
+    NO_FILES,
+    NO_HARNESS,
+    Files,
+    Harness,
+    Sandbox,
+    UnusableTestsError,
+    Verification,
+)
 from worker.solver.checking import check
 from worker.solver.fairness import FairRunner
 from worker.solver.loop import FeedbackLoop
@@ -183,6 +192,40 @@ async def test_a_cancelled_job_gives_back_its_turn_to_be_alone(sandbox: Sandbox)
     [attempt] = await _attempts(sandbox, "print(1)", turns=turns)
     assert attempt.verdict is Verdict.ACCEPTED
     assert task.cancelled()
+
+
+class _Impatient(Busy):
+    """Gives checkers, which may take a minute, hardly any time."""
+
+    @override
+    def _limits(self, limits: Limits) -> Limits:
+        self.n_runs += 1
+        return _HARDLY_ANY if limits.cpu_seconds == 60 else limits
+
+
+@pytest.mark.parametrize(
+    ("is_endless", "n_runs"), [("True", 1 + 4), ("stdout", 1 + 2 + 1)], ids=["always", "on one"]
+)
+async def test_a_checker_that_is_over_its_time_is_not_the_program(
+    is_endless: str, n_runs: int, sandbox: Sandbox
+) -> None:
+    """Whoever reads that the program was run twice for its time looks for what is slow in the wrong place."""
+    endless = (
+        f"def check(stdin, stdout, expected):\n    while {is_endless}: pass\n    return True\n"
+    )
+    job = PromptJob(prompt="x", checker=MatchesOutput(cases=(Case(expect=""),), checker=endless))
+    code = ExecutableCode(language=Language.PYTHON, code="print(1)")
+    hasty = _Impatient(sandbox, 0)
+    runner = FairRunner(hasty, Turns(1), Machine())
+    why = "the checker itself was over a limit of its own: killed after 60 s of CPU time"
+    if is_endless == "True":
+        with pytest.raises(UnusableTestsError, match=why):
+            await check(job, code, Limits(), runner)
+    else:
+        judgement = (await check(job, code, Limits(), runner)).judgement
+        assert judgement.verdict is Verdict.WRONG_ANSWER
+        assert why in judgement.explanation
+    assert (runner.reruns, runner.is_known, hasty.n_runs) == ([], False, n_runs)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from jobs.clock import utcnow
 from jobs.errors import StoreError, UsageError
 from jobs.feeding import (
+    Next,
     NoBatch,
     end_feeding,
     feed_batch,
@@ -31,6 +32,9 @@ from tests.making import a_record
 from tests.queueing import claim, finish, ids_queued, n_queued
 from tests.waiting import wait_until
 from worker.consumer.feeder import Feeder
+
+PLACE = "r+1"
+"""Where the jobs of the first hand-over of run `r` lie."""
 
 
 def a_job(number: int) -> PromptJob:
@@ -72,7 +76,7 @@ async def test_a_run_that_was_handed_over_is_queued_by_workers(queue: JobQueue) 
     run = await get_run(queue, "r")
     assert (run.submitted, run.to_feed, run.open) == (1234, 0, 1234)
     with pytest.raises(StoreError):
-        await queue.records.get_batch("r", 0)
+        await queue.records.get_batch(PLACE, 0)
 
 
 async def test_three_feeders_at_once_queue_each_job_once(queue: JobQueue) -> None:
@@ -87,16 +91,16 @@ async def test_three_feeders_at_once_queue_each_job_once(queue: JobQueue) -> Non
 async def test_two_who_feed_the_same_batch_feed_it_once(queue: JobQueue) -> None:
     """A feeder that was frozen for longer than its term goes on where it was."""
     await handed_over(queue, 600)
-    content = await queue.records.get_batch("r", 0)
+    content = await queue.records.get_batch(PLACE, 0)
     both = await asyncio.gather(
-        *[feed_batch(queue.redis, queue.keys, "r", 0, content) for _ in range(2)]
+        *[feed_batch(queue.redis, queue.keys, "r", Next(0, PLACE), content) for _ in range(2)]
     )
     assert sorted(fed.n_queued for fed in both) == [-1, 500]
     # Done and claimed meanwhile, its jobs must not come again.
     await claim(queue, "j0")
     await finish(queue, a_job(0))
-    assert (await feed_batch(queue.redis, queue.keys, "r", 0, content)).n_queued == -1
-    assert await next_batch(queue.redis, queue.keys, "r", 5000) == 1
+    assert (await feed_batch(queue.redis, queue.keys, "r", Next(0, PLACE), content)).n_queued == -1
+    assert await next_batch(queue.redis, queue.keys, "r", 5000) == Next(1, PLACE)
     assert (await get_run(queue, "r")).to_feed == 100
 
 
@@ -128,7 +132,7 @@ async def test_no_more_is_queued_than_may_be_due(queue: JobQueue) -> None:
     await handed_over(queue, 3000)
     async with feeding(queue, high_water=600):
         await wait_until(lambda: holds(queue, 500), 10, "as much as may be due")
-        assert await next_batch(queue.redis, queue.keys, "r", 600) is NoBatch.NOT_YET
+        assert (await next_batch(queue.redis, queue.keys, "r", 600)).batch is NoBatch.NOT_YET
         for number in range(500):
             await claim(queue, f"j{number}")
             await finish(queue, a_job(number))
@@ -144,9 +148,9 @@ async def test_a_paused_run_is_not_fed_until_it_goes_on(queue: JobQueue) -> None
     """Whoever pauses a run pauses all of it."""
     await handed_over(queue, 700)
     await pause_run(queue, "r", "")
-    assert await next_batch(queue.redis, queue.keys, "r", 5000) is NoBatch.NOT_YET
-    content = await queue.records.get_batch("r", 0)
-    assert (await feed_batch(queue.redis, queue.keys, "r", 0, content)).n_queued == -1
+    assert (await next_batch(queue.redis, queue.keys, "r", 5000)).batch is NoBatch.NOT_YET
+    content = await queue.records.get_batch(PLACE, 0)
+    assert (await feed_batch(queue.redis, queue.keys, "r", Next(0, PLACE), content)).n_queued == -1
     assert await n_queued(queue) == 0
     await resume_run(queue, "r")
     async with feeding(queue):
@@ -157,16 +161,16 @@ async def test_a_paused_run_is_not_fed_until_it_goes_on(queue: JobQueue) -> None
 async def test_a_cancelled_run_is_not_fed_any_more(queue: JobQueue) -> None:
     """What nobody wants any more must not come back an hour later."""
     await handed_over(queue, 1000)
-    content = await queue.records.get_batch("r", 0)
-    await feed_batch(queue.redis, queue.keys, "r", 0, content)
-    late = await queue.records.get_batch("r", 1)
+    content = await queue.records.get_batch(PLACE, 0)
+    await feed_batch(queue.redis, queue.keys, "r", Next(0, PLACE), content)
+    late = await queue.records.get_batch(PLACE, 1)
     assert (await cancel_run(queue, "r", "")).n_taken == 500
-    assert (await feed_batch(queue.redis, queue.keys, "r", 1, late)).n_queued == -1
+    assert (await feed_batch(queue.redis, queue.keys, "r", Next(1, PLACE), late)).n_queued == -1
     run = await get_run(queue, "r")
     assert (run.state, run.open, run.to_feed) == (RunState.CANCELLED, 0, 0)
     assert await is_fed(queue)
     with pytest.raises(StoreError):
-        await queue.records.get_batch("r", 1)
+        await queue.records.get_batch(PLACE, 1)
     await begin_run(queue, "r")
     assert await handed_over(queue, 1000) == 1000
 
@@ -174,7 +178,7 @@ async def test_a_cancelled_run_is_not_fed_any_more(queue: JobQueue) -> None:
 async def test_a_damaged_batch_keeps_no_other_run_from_being_fed(queue: JobQueue) -> None:
     """A disk that cut one file short would stop every detached run of every worker, without a word."""
     await handed_over(queue, 600)
-    await queue.records.put_batch("r", 0, (await queue.records.get_batch("r", 0))[:-20])
+    await queue.records.put_batch(PLACE, 0, (await queue.records.get_batch(PLACE, 0))[:-20])
     other = PromptJob(prompt="Print 1.", job_id="k", run_id="s")
     await hand_over(queue, "s", iter([other]), at=None)
     async with feeding(queue):
@@ -224,14 +228,23 @@ async def test_jobs_that_are_left_to_workers_may_be_for_later(queue: JobQueue) -
     assert await queue.handle("j0").status() is JobStatus.DEFERRED
 
 
+async def test_no_more_jobs_for_later_are_queued_than_may_wait(queue: JobQueue) -> None:
+    """What is handed over by day for the night lies in the store until there is room."""
+    later = utcnow() + timedelta(hours=1)
+    await hand_over(queue, "r", (a_job(number) for number in range(3000)), at=later)
+    async with feeding(queue, high_water=600):
+        await wait_until(lambda: holds(queue, 500), 10, "as much as may wait")
+        assert (await next_batch(queue.redis, queue.keys, "r", 600)).batch is NoBatch.NOT_YET
+
+
 async def test_a_worker_that_was_killed_before_it_forgot_a_run_leaves_that_to_another(
     queue: JobQueue,
 ) -> None:
     """Its batches are dropped by then, and must not be looked for."""
     await handed_over(queue, 10)
-    content = await queue.records.get_batch("r", 0)
-    await feed_batch(queue.redis, queue.keys, "r", 0, content)
-    await queue.records.drop_batches("r")
+    content = await queue.records.get_batch(PLACE, 0)
+    await feed_batch(queue.redis, queue.keys, "r", Next(0, PLACE), content)
+    await queue.records.drop_batches(PLACE)
     async with feeding(queue):
         await wait_until(lambda: is_fed(queue), 10, "a run that is fed")
     assert await n_queued(queue) == 10
@@ -240,7 +253,7 @@ async def test_a_worker_that_was_killed_before_it_forgot_a_run_leaves_that_to_an
 async def test_a_run_that_is_not_yet_fed_is_not_forgotten(queue: JobQueue) -> None:
     """Somebody who is late must not end what another has just begun."""
     await handed_over(queue, 10)
-    await end_feeding(queue.redis, queue.keys, "r")
+    await end_feeding(queue.redis, queue.keys, "r", PLACE)
     assert await runs_to_feed(queue.redis, queue.keys) == ["r"]
 
 

@@ -16,6 +16,9 @@ from tests.requiring import material
 from worker.sandbox import Sandbox
 from worker.solver.checking import check
 from worker.solver.extraction import extract
+from worker.solver.fairness import FairRunner
+from worker.solver.machine import Machine
+from worker.solver.turns import Turns
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -60,7 +63,9 @@ async def test_the_answers_of_apps_fare_as_recorded(
             code = extract(answer["response"], Language.PYTHON).code or ""
             job = _job(tasks[answer["task_id"]], compare)
             program = ExecutableCode(language=Language.PYTHON, code=code)
-            judgement = (await check(job, program, LIMITS, sandbox)).judgement
+            judgement = (
+                await check(job, program, LIMITS, FairRunner(sandbox, Turns(1), Machine()))
+            ).judgement
             found[answer["task_id"]] = [_status(case.verdict) for case in judgement.cases]
             n_solved += judgement.verdict is Verdict.ACCEPTED
     recorded = json.loads(material("data/expected.json").read_text())["traces"]

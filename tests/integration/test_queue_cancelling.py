@@ -2,8 +2,16 @@
 
 import asyncio
 
+import pytest
+
+from jobs.dead_letters import find_letter, retry_letter, retry_run
+from jobs.errors import UsageError
 from jobs.events import JobCancelled
-from jobs.queue import JobQueue, JobStatus
+from jobs.models import PromptJob
+from jobs.queue import JobHandle, JobQueue, JobStatus
+from jobs.run_control import cancel_run
+from jobs.runs import get_run
+from jobs.verdicts import Verdict
 from tests.queueing import JOB, claim, finish, is_followed
 from tests.waiting import wait_until
 
@@ -87,3 +95,37 @@ async def test_a_job_taken_out_of_the_queue_is_told_to_its_followers(queue: JobQ
     async with asyncio.timeout(5):
         seen = [event async for event in handle.events()]
     assert [type(event) for event in seen] == [JobCancelled]
+
+
+async def retried(queue: JobQueue) -> JobHandle:
+    """A job of a run that failed because of us, and was queued again."""
+    job = PromptJob(prompt="Print 1.", job_id="j", run_id="r")
+    handle = await queue.submit(job)
+    await claim(queue, "j")
+    await finish(queue, job, Verdict.INTERNAL_ERROR, reason="the disk broke")
+    assert await retry_letter(queue, await find_letter(queue, "j"))
+    assert not await queue.records.has("j")
+    return handle
+
+
+async def test_a_job_that_is_cancelled_after_a_retry_has_failed_as_before(queue: JobQueue) -> None:
+    """Its failure was recorded; a retry that somebody takes back must not make the job vanish without a trace."""
+    handle = await retried(queue)
+    with pytest.raises(UsageError, match="has not failed"):
+        await find_letter(queue, "j")
+    assert await handle.cancel()
+    assert (await queue.records.get("j")).error == "the disk broke"
+    assert (await find_letter(queue, "j")).reason == "the disk broke"
+    run = await get_run(queue, "r")
+    assert (run.verdicts, run.cancelled, run.open) == ({Verdict.INTERNAL_ERROR: 1}, 0, 0)
+    assert (await retry_run(queue, "r")).job_ids == ("j",)
+
+
+async def test_the_jobs_of_a_run_that_is_cancelled_after_a_retry_have_failed_as_before(
+    queue: JobQueue,
+) -> None:
+    """What is recorded of a cancelled run stays, in whichever way it is cancelled."""
+    await retried(queue)
+    await cancel_run(queue, "r", "")
+    assert (await queue.records.get("j")).verdict is Verdict.INTERNAL_ERROR
+    assert (await get_run(queue, "r")).verdicts == {Verdict.INTERNAL_ERROR: 1}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ ATTACKS = {
     "template": "${alert(5)} {{alert(6)}}",
     "property": "__proto__ constructor",
 }
+_NUMBERS = count()
 HOSTILE = "\n".join(ATTACKS.values())
 
 
@@ -54,7 +56,9 @@ def page(browser: Page) -> Page:
 
 
 def _record(task: str, *verdicts: Verdict, programs: Iterable[str] = ()) -> Record:
-    job = PromptJob(prompt="Print 1.", task_id=task, max_attempts=3)
+    # Ids are searched as well, and those that are made up hold any letters.
+    job_id = f"job_{next(_NUMBERS)}"
+    job = PromptJob(prompt="Print 1.", job_id=job_id, task_id=task, max_attempts=3)
     made = a_record(job, *verdicts)
     codes = dict(enumerate(programs))
     attempts = [

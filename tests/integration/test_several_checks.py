@@ -18,9 +18,13 @@ from jobs.limits import Limits
 from jobs.models import ExecutableCode, PromptJob
 from jobs.preambles import with_preamble
 from jobs.verdicts import Verdict
-from worker.sandbox import Sandbox, UnusableTestsError, open_sandbox
-from worker.solver.checking import Checked, check
+from worker.sandbox import FilesTooLargeError, Sandbox, UnusableTestsError, open_sandbox
+from worker.solver.checking import Checked
+from worker.solver.checking import check as judged
+from worker.solver.fairness import FairRunner
+from worker.solver.machine import Machine
 from worker.solver.prompts import feedback, first_prompt
+from worker.solver.turns import Turns
 
 PUBLIC = PassesTests(tests="assert add(1, 2) == 3\n", public=True)
 HIDDEN = MatchesCalls(
@@ -42,7 +46,7 @@ def job_of(*checks: Check, **fields: object) -> PromptJob:
 
 async def checked(sandbox: Sandbox, job: PromptJob, program: str) -> Checked:
     code = ExecutableCode(language=Language.PYTHON, code=with_preamble(job.preamble, program))
-    return await check(job, code, Limits(), sandbox)
+    return await judged(job, code, Limits(), FairRunner(sandbox, Turns(1), Machine()))
 
 
 def told(job: PromptJob, found: Checked, program: str) -> str:
@@ -123,6 +127,24 @@ async def test_given_files_lie_beside_the_program_in_every_kind_of_run(sandbox: 
     job = job_of(*checks, files={"data/rows.csv": "a,b\n"})
     found = await checked(sandbox, job, program)
     assert found.judgement.explanation == "printed what was expected"
+
+
+@pytest.mark.parametrize(
+    "check", [Case(expect="1"), PassesTests(tests="assert True")], ids=["an output", "tests"]
+)
+async def test_files_that_do_not_fit_are_a_fault_of_their_job(
+    sandbox: Sandbox, check: Case | PassesTests
+) -> None:
+    """It was our sandbox that was said to have failed, so that somebody mended a machine that was well."""
+    checker = MatchesOutput(cases=(check,)) if isinstance(check, Case) else check
+    job = job_of(checker, files={"data.txt": "x" * 1_100_000})
+    code = ExecutableCode(language=Language.PYTHON, code="print(1)")
+    runner = FairRunner(sandbox, Turns(1), Machine())
+    with pytest.raises(FilesTooLargeError, match="and it holds 1 MiB") as raised:
+        await judged(job, code, Limits(scratch_mib=1), runner)
+    assert "scratchMib in its limits, up to ceiling.scratch_mib" in raised.value.fixes[0]
+    found = await judged(job, code, Limits(scratch_mib=2), runner)
+    assert found.judgement.verdict is not Verdict.INTERNAL_ERROR
 
 
 CHECKER = """

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.begun import Begun
 from jobs.errors import RunNotFoundError
 from jobs.feeding import hand_over
 from jobs.models import PromptJob
 from jobs.parts import Part
 from jobs.queue import JobQueue
 from jobs.run_control import cancel_run, pause_run
-from jobs.run_parts import part_of_run, settle_part
+from jobs.run_parts import how_begun, settle_part
 from jobs.standing import Watch, seconds_left
 from jobs.verdicts import Verdict
 from tests.making import a_record
@@ -55,6 +56,22 @@ async def test_samples_of_a_task_are_not_taken_for_independent(queue: JobQueue) 
     solved = (await Watch(queue, "r").look()).solved
     assert (solved.successes, solved.n) == (10, 20)
     assert solved.high - solved.low > 0.8
+
+
+async def test_rows_that_are_left_out_of_the_score_are_told_apart(queue: JobQueue) -> None:
+    """Whoever watches would stop a run for a rate that its report does not have."""
+    jobs = [a_job(number) for number in range(5)]
+    jobs[3:] = [job.model_copy(update={"excluded": "broken"}) for job in jobs[3:]]
+    await queue.submit_all(jobs)
+    verdicts = [Verdict.ACCEPTED, Verdict.NO_CODE, Verdict.INTERNAL_ERROR]
+    for job, verdict in zip(
+        jobs, [*verdicts, Verdict.NO_CODE, Verdict.INTERNAL_ERROR], strict=True
+    ):
+        await ended(queue, job, verdict)
+    standing = await Watch(queue, "r").look()
+    assert (standing.ended, standing.jobs) == (5, 5)
+    assert (standing.solved.successes, standing.solved.n) == (1, 2)
+    assert (standing.excluded, standing.unscored) == (2, 1)
 
 
 async def test_a_run_is_over_when_two_looks_find_nothing_to_do(queue: JobQueue) -> None:
@@ -104,19 +121,21 @@ async def test_what_redis_has_forgotten_is_told_by_the_records(queue: JobQueue) 
     await queue.records.put(a_record(job, Verdict.ACCEPTED))
     standing = await Watch(queue, "r").look()
     assert (standing.is_over, standing.ended, standing.solved.successes) == (True, 1, 1)
-    assert await part_of_run(queue, "r") == Part(limit=1)
+    part, begun = await how_begun(queue, "r")
+    assert (part, begun and (begun.samples, begun.limits)) == (Part(limit=1), (1, None))
 
 
 async def test_a_run_is_of_one_part_to_its_end(queue: JobQueue) -> None:
     """Two machines that each run a shard under one name would each report the other's as their own."""
     first, second = Part(limit=1), Part(limit=2)
     with pytest.raises(RunNotFoundError):
-        await part_of_run(queue, "r")
+        await how_begun(queue, "r")
     assert await settle_part(queue, "r", first) == first
-    assert await settle_part(queue, "r", second) == second, "nothing was queued yet"
+    begun = Begun(samples=2, model="m")
+    assert await settle_part(queue, "r", second, begun) == second, "nothing was queued yet"
     await queue.submit(a_job(0))
     assert await settle_part(queue, "r", None) == second
-    assert await part_of_run(queue, "r") == second
+    assert await how_begun(queue, "r") == (second, begun)
     await cancel_run(queue, "r", "no use")
     assert await settle_part(queue, "r", None) is None, "cancelled, it may begin anew"
 

@@ -210,6 +210,24 @@ async def test_a_full_lane_is_waited_for_by_jobs_that_follow_on_those_of_another
     assert (await asyncio.wait_for(submitting, 10)).n_queued == 3
 
 
+async def test_jobs_for_later_are_bounded_as_those_for_now_are(queue: JobQueue) -> None:
+    """Redis keeps each of them until its time comes: a million for tonight would fill its memory by day."""
+    later = utcnow() + timedelta(hours=1)
+    heard: list[str] = []
+    submitting = asyncio.create_task(
+        queue.submit_all(
+            some_jobs(35), at=later, high_water=10, on_taken=lambda ids, _: heard.extend(ids)
+        )
+    )
+    await wait_until(lambda: len(heard) >= 10, 10, "as many as may wait")
+    async with asyncio.timeout(20):
+        # Those for now have all the room that they ever had.
+        assert (await queue.submit_all([a_job(50)], high_water=10)).n_queued == 1
+    assert await n_queued(queue) == 11
+    submitting.cancel()
+    await asyncio.wait([submitting])
+
+
 async def test_a_producer_holds_no_more_than_a_few_chunks(queue: JobQueue) -> None:
     """Datasets are larger than memory."""
     n_made = 0

@@ -46,7 +46,7 @@ class Bench:
         lanes = lanes_served(["default"], "replay")
         self.queue = queue
         self.claims = Claims(queue.redis, queue.keys, "w", lanes, 60)
-        self.endings = Endings(queue.redis, queue.keys, "w")
+        self.endings = Endings(queue.redis, queue.keys, queue.records, "w")
         self.held: list[Claim] = []
         self.ended: Counter[str] = Counter()
 

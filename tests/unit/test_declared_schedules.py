@@ -1,5 +1,6 @@
 """Schedules as they are typed and declared, before any of them is kept."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,44 @@ def test_an_eval_is_not_told_twice_what_is_right(
     said = {"name": "n", "cron": "@daily", "eval": dataset, key: value}
     with pytest.raises(UsageError, match=f"{key} cannot be used with an eval"):
         planned(Declared.model_validate(said), settings, [], "command")
+
+
+def test_an_eval_takes_the_rows_that_eval_would_take(tmp_path: Path, settings: Settings) -> None:
+    """Whoever tries a part by hand and then runs it every night means the same part."""
+    rows = [
+        {"id": f"t{n}", "prompt": "Print 1.", "tags": [["odd", "even"][n % 2 == 0]]}
+        for n in range(6)
+    ]
+    (tmp_path / "tasks.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    found = {"id": "t2", "fault": "broken", "why": "w"}
+    counts = {"dataset": "d", "nRows": 6, "nWithReference": 6, "nRepeats": 1}
+    (tmp_path / "found.json").write_text(json.dumps({**counts, "found": [found]}))
+    text = TABLE.replace('prompt = "Print 1."\n', "").format(name="n", more="") + (
+        f"eval = '{tmp_path}/tasks.jsonl'\nexclude = '{tmp_path}/found.json'\n"
+        "where = ['tag=even']\nlimit = 2\nformat = 'promptmill'\n"
+    )
+    (tmp_path / "promptmill.toml").write_text(text)
+    [one] = planned_in(schedules_in(tmp_path), lambda _: settings)
+    jobs = list(one.jobs())
+    assert [(job.task_id, job.excluded) for job in jobs] == [("t0", None), ("t2", "broken")]
+    assert {job.part and job.part.in_words for job in jobs} == {"--where tag=even --limit 2"}
+    assert "--where tag=even --limit 2, rows of" in one.runs
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"limit": 1}, "limit goes with an eval"),
+        ({"shard": "1/2", "samples": 2}, "samples and shard go with an eval"),
+        ({"exclude": "found.json"}, "exclude goes with an eval"),
+    ],
+    ids=["a limit", "a shard and samples", "an exclusion"],
+)
+def test_a_prompt_has_no_rows_to_choose_from(
+    words: dict[str, object], told: str, settings: Settings
+) -> None:
+    """What is passed over in silence is believed to be in force."""
+    said = Declared.model_validate({"name": "n", "cron": "@daily", "prompt": "Print 1.", **words})
+    with pytest.raises(UsageError) as raised:
+        planned(said, settings, [], "command")
+    assert raised.value.message == told

@@ -117,6 +117,22 @@ def test_a_command_loads_nothing_that_it_only_passes_by(tmp_path: Path) -> None:
     assert loaded & passed_by == set()
 
 
+def test_a_list_of_runs_loads_nothing_of_jobs_and_records(tmp_path: Path) -> None:
+    """It shows a few counters of Redis, is typed again and again, and would start a sixth slower."""
+    promptmill = str(Path(sys.executable).parent / "promptmill")
+    loaded = _modules_loaded_by(promptmill, "run", "list", folder=tmp_path)
+    assert "jobs.runs" in loaded
+    assert (
+        loaded & {"jobs.models", "jobs.queue", "jobs.records", "jobs.scripts", "sqlite3"} == set()
+    )
+
+
+def test_a_report_loads_redis_only_where_records_lie_in_it(tmp_path: Path) -> None:
+    """Records in files are read without any server, and its client takes a fifth of the time to start."""
+    script = "import worker.cli.report, worker.cli.reading, jobs.reports, jobs.records.files"
+    assert "redis" not in _loaded_by("-c", script, folder=tmp_path)
+
+
 def test_a_package_that_is_loaded_late_is_there_for_whoever_uses_it(tmp_path: Path) -> None:
     """A later version of a library may use on each start what today's only imports."""
     script = "from worker.cli.late import load_late; load_late(); import jwt; print(jwt.decode.__module__)"

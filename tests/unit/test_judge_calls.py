@@ -1,15 +1,16 @@
-"""How what a function returned becomes a verdict."""
+"""How what a function returned becomes a verdict, and which call or test is named in it."""
 
 import pytest
 from pydantic import JsonValue
 
-from jobs.checkers import ExpectedCall, MatchesCalls
+from jobs.checkers import ExpectedCall, MatchesCalls, PassesTests
 from jobs.handed_back import Returned
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import CaseResult, ExecutableCode, Execution
 from jobs.verdicts import Verdict
 from tests.unit.executions import execution
+from worker.sandbox import Verification
 from worker.solver.judge import Judgement, judge
 
 CALLS = MatchesCalls(
@@ -67,7 +68,7 @@ def test_calls_that_returned_what_they_had_to_are_accepted_and_say_where_they_ra
             RIGHT[:1],
             Language.PYTHON,
             Verdict.WRONG_ANSWER,
-            "the program ended after 1 of 2 calls",
+            "f(): the program ended after 1 of 2 calls",
             id="too few",
         ),
         pytest.param(
@@ -147,9 +148,17 @@ def test_each_call_has_a_result_of_its_own() -> None:
 def test_the_call_that_a_program_ended_in_is_the_one_that_failed(
     ran: Execution, verdict: Verdict, actual: str
 ) -> None:
-    """It never answered, and is what to look at all the same."""
-    failed = judged(ran).cases[-1]
-    assert failed == CaseResult(name="f()", verdict=verdict, actual=actual)
+    """It never answered, and is what to look at all the same: whoever repairs it has to know the input first."""
+    judgement = judged(ran)
+    assert judgement.cases[-1] == CaseResult(name="f()", verdict=verdict, actual=actual)
+    assert judgement.explanation == f"f(): {actual}"
+    assert "f()" not in judgement.hint
+
+
+def test_a_program_that_answered_no_call_may_never_have_come_to_one() -> None:
+    """The first call is no more to blame for a program that does not load than any other."""
+    ran = execution(returned=(), exit_code=None, signal=9, limit_hit="cpu")
+    assert judged(ran).explanation == "killed after 10 s of CPU time"
 
 
 def test_right_calls_are_kept_short_and_the_first_wrong_one_around_its_difference() -> None:
@@ -167,3 +176,15 @@ def test_right_calls_are_kept_short_and_the_first_wrong_one_around_its_differenc
     assert "wrong" in (first.actual or "")
     assert "'y'" in (first.expected or "")
     assert len(first.name) < 200
+
+
+def test_the_test_that_a_program_hung_in_is_named_where_people_look_first() -> None:
+    """A list of a hundred cases with one at its end is read by nobody; of a hidden one nothing is told on."""
+    ran = execution(exit_code=None, signal=9, limit_hit="cpu")
+    case = "line 2: assert f(1) == 1"
+    tested = Verification(ran, "program_ended", "", None, (), stopped_in=case)
+    code = ExecutableCode(language=Language.PYTHON, code="whatever")
+    judgement = judge(code, ran, PassesTests(tests="assert f(1) == 1"), Limits(), tested=tested)
+    assert judgement.explanation == f"{case}: {judgement.cases[-1].actual}"
+    assert "killed after 10 s of CPU time" in judgement.explanation
+    assert "f(1)" not in judgement.hint

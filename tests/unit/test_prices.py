@@ -1,8 +1,12 @@
 """What a reply cost: by the price of its day, and never guessed."""
 
 from datetime import UTC, datetime
+from itertools import product
 
+import genai_prices
 import pytest
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import PriceContext
 
 from jobs.models import ModelReply
 from jobs.sums import total_usd
@@ -47,6 +51,34 @@ def test_a_price_is_that_of_the_day_of_the_reply() -> None:
     assert cost is not None
     assert cost.prices_of == _NOW.date()
     assert cost.price_list.startswith("genai-prices ")
+
+
+@pytest.mark.parametrize("is_batch", [False, True], ids=["live", "batch"])
+def test_every_model_of_google_costs_what_the_list_says_of_each_reply(*, is_batch: bool) -> None:
+    """We ask the list for its rates and not for each sum: longer prompts have others, and some things cost extra."""
+    context: PriceContext | None = {"processing": "batch"} if is_batch else None
+    [google] = [provider for provider in get_snapshot().providers if provider.id == "google"]
+    sizes = [0, 1, 7, 100_000, 100_001, 128_000, 128_001, 200_000, 200_001, 1_000_003]
+    for model, sent, output in product(google.models, sizes, [0, 1, 65_537]):
+        for cached in {0, sent // 3, sent}:
+            tokens = genai_prices.Usage(
+                input_tokens=sent, cache_read_tokens=cached, output_tokens=output
+            )
+            usage = Usage(
+                prompt_token_count=sent,
+                cached_content_token_count=cached,
+                candidates_token_count=output,
+            )
+            listed = genai_prices.calc_price(
+                tokens,
+                model.id,
+                provider_id="google",
+                genai_request_timestamp=_NOW,
+                price_context=context,
+            )
+            cost = cost_of(usage, [model.id], _NOW, is_batch=is_batch)
+            assert cost is not None
+            assert cost.usd == float(listed.total_price), (model.id, usage)
 
 
 def test_a_batch_costs_half() -> None:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from .flags import SettingFlags, read_settings
 
 if TYPE_CHECKING:
+    from jobs.connection import Connected
     from jobs.queue import JobQueue
 
 _Answer = TypeVar("_Answer")
@@ -26,5 +27,22 @@ def with_queue(
     async def asked() -> _Answer:
         async with open_queue(read_settings(flags, quiet=True)) as queue:
             return await ask(queue)
+
+    return asyncio.run(asked())
+
+
+def with_redis(
+    flags: SettingFlags, ask: Callable[[Connected], Coroutine[None, None, _Answer]]
+) -> _Answer:
+    """What `ask` gives of what Redis knows by itself, without a look at jobs and records."""
+    from jobs.connection import Connection, open_redis
+    from jobs.keys import Keys
+
+    settings = read_settings(flags, quiet=True)
+
+    async def asked() -> _Answer:
+        keys = Keys(settings.redis.prefix)
+        async with open_redis(settings.redis_url, keys) as redis:
+            return await ask(Connection(redis, keys))
 
     return asyncio.run(asked())

@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from jobs.begun import Begun, LeftOut
 from jobs.budgets import Budget
+from jobs.clock import new_id
 from jobs.code_execution import why_not_by_gemini
 from jobs.conversations import Conversation
 from jobs.errors import UsageError
 from jobs.feedback import Feedback
 from jobs.identifiers import is_identifier
 from jobs.languages import Language
+from jobs.limits import Limits
 from jobs.models import PromptJob
 from jobs.parts import Part
 from jobs.presence import WorkerPresence, is_replayed
@@ -25,6 +28,17 @@ NAMES = (
     "use up to 128 letters, digits, dots, hyphens and underscores, beginning with a letter or digit"
 )
 """What a run may be called, and the id of a job."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen for the rows of a dataset that do not say for themselves, and of them."""
+
+    samples: int
+    max_attempts: int
+    limits: Limits
+    form: str | None = None
+    left_out: LeftOut | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,30 @@ class Batch:
     """What the run may use."""
     in_batches: bool = False
     """Whether Gemini is asked by its Batch API."""
+    chosen: Chosen | None = None
+    """None of jobs that are not made of the rows of a dataset."""
+
+    @property
+    def begun(self) -> Begun | None:
+        """What its run is begun with, for whoever goes on with it; None of one that is of no dataset."""
+        if self.chosen is None or self.conversation is None:
+            return None
+        return Begun(
+            jobs=self.n_jobs,
+            samples=self.chosen.samples,
+            form=self.chosen.form,
+            left_out=self.chosen.left_out,
+            model=self.model,
+            max_attempts=self.chosen.max_attempts,
+            limits=self.chosen.limits,
+            conversation=self.conversation,
+            cache=self.cache,
+            code_execution=self.code_execution,
+            as_recorded=self.as_recorded,
+            in_batches=self.in_batches,
+            queue=self.place.queue,
+            priority=self.place.priority,
+        )
 
     def jobs(self) -> Iterator[PromptJob]:
         """The jobs, made anew each time, and the same ones each time."""
@@ -88,6 +126,12 @@ class Batch:
             return self
         talk = (self.conversation or Conversation()).model_copy(update={"feedback": feedback})
         return replace(self, conversation=talk)
+
+    def of_rows(self, form: str | None, left_out: LeftOut | None) -> "Batch":
+        """The same jobs, of rows that were said to be this, and of which these are left out of the score."""
+        if self.chosen is None:
+            return self
+        return replace(self, chosen=replace(self.chosen, form=form, left_out=left_out))
 
     def within(self, budget: Budget) -> "Batch":
         """The same jobs, in a run that may use so much.
@@ -145,6 +189,21 @@ class Batch:
         return worker.answers(self.model) and self.place.queue in worker.queues
 
 
+def name_of_run(typed: str | None) -> str:
+    """What a run that is to be begun is called, or gone on with by that name; made up where nothing was typed.
+
+    Raises:
+        UsageError: it cannot be the name of one.
+    """
+    if typed is not None and not is_identifier(typed):
+        raise UsageError(
+            f"{typed!r} cannot name a run",
+            fixes=[NAMES],
+            note="nothing was queued",
+        )
+    return new_id("run") if typed is None else typed
+
+
 def batch_of(  # noqa: PLR0913  (each is a word of the command line)
     tasks: "Tasks",
     run_id: str,
@@ -158,14 +217,10 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
     """The jobs of a run: every task, so many times.
 
     Raises:
-        UsageError: the run's name cannot be one.
+        UsageError: the files of a task do not fit where programs run.
     """
-    if not is_identifier(run_id):
-        raise UsageError(
-            f"{run_id!r} cannot name a run",
-            fixes=[NAMES],
-            note="nothing was queued",
-        )
+    _refuse_without_room(tasks, settings.limits.capped_by(settings.ceiling))
+    chosen = Chosen(samples, max_attempts or settings.attempts.max, settings.limits)
 
     def make() -> Iterator[PromptJob]:
         for task in tasks:
@@ -174,11 +229,26 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
                     run_id,
                     sample=sample,
                     excluded=tasks.excluded.get(task.id or ""),
-                    max_attempts=max_attempts or settings.attempts.max,
-                    limits=settings.limits,
+                    max_attempts=chosen.max_attempts,
+                    limits=chosen.limits,
                 )
 
     languages = {language: n * samples for language, n in tasks.languages.items()}
     requires = {name: n * samples for name, n in tasks.requires.items()}
     n_jobs = len(tasks) * samples
-    return Batch(run_id, n_jobs, languages, requires, make, place, settings.conversation, cache)
+    batch = Batch(run_id, n_jobs, languages, requires, make, place, settings.conversation, cache)
+    return replace(batch, chosen=chosen)
+
+
+def _refuse_without_room(tasks: "Tasks", limits: Limits) -> None:
+    task, most = tasks.largest, limits.scratch_mib
+    if task is not None and task.room_for_files > most << 20:
+        raise UsageError(
+            f"the files of {task.id!r} take {task.room_for_files:,} bytes of disk, and programs have {most} MiB",
+            fixes=[
+                "give all more:  limits.scratch_mib, up to ceiling.scratch_mib",
+                "or that row:  scratchMib in its limits",
+                "or give it smaller files",
+            ],
+            note="nothing was queued",
+        )

@@ -15,7 +15,6 @@ from jobs.presence import is_replayed
 from jobs.priorities import Priority
 from jobs.queue import JobQueue
 from jobs.records import RecordStore
-from jobs.runs import find_run
 from worker.consumer.crowd import Deliveries
 from worker.errors import ModelError
 from worker.main import Engine, gemini_options, open_engine
@@ -68,21 +67,6 @@ def refuse_without_gemini(settings: Settings) -> None:
                 "set a key:  export GEMINI_API_KEY=...",
                 "or leave out --batch",
             ],
-            note=_NOTHING,
-        )
-
-
-async def refuse_kept_budget(queue: JobQueue, batch: Batch) -> None:
-    """Make sure that the run was not given a budget, which nobody would hold.
-
-    Raises:
-        UsageError: it was.
-    """
-    run = await find_run(queue, batch.run_id or "")
-    if batch.in_batches and run is not None and run.budget.is_set:
-        raise UsageError(
-            f"run {run.run_id!r} has a budget, which is held request by request, and --batch sends all of them at once",
-            fixes=["give this run another name with --run", "or leave out --batch"],
             note=_NOTHING,
         )
 

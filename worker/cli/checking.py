@@ -31,9 +31,12 @@ from .output import counted
 # When a job is run says nothing of what comes of it, nor does who paid for its replies.
 _CONDITIONS = PromptJob.model_fields.keys() - {"queue", "priority", "cache"}
 _FIXES = (
-    ("model", "ask the same model as before, with --model"),
-    ("feedback", "tell the model as much as before, with --feedback"),
-    ("part", "go on with the part of the dataset that it was begun with:  --resume {run}"),
+    ({"model"}, "ask the same model as before, with --model"),
+    ({"feedback"}, "tell the model as much as before, with --feedback"),
+    (
+        {"model", "feedback", "conversation", "limits", "max_attempts", "part"},
+        "go on with it as it was begun:  promptmill eval DATASET --resume {run}",
+    ),
 )
 
 
@@ -120,6 +123,13 @@ def models_of(workers: Sequence[WorkerPresence]) -> str:
     return " and ".join(sorted({worker.model for worker in workers}))
 
 
+def why_none_takes_jobs(workers: Sequence[WorkerPresence]) -> str | None:
+    """Why all of these workers take no job now; None where one does, or there is none."""
+    if not workers or any(worker.takes_none is None for worker in workers):
+        return None
+    return workers[0].takes_none
+
+
 def check_languages(batch: Batch, workers: Sequence[WorkerPresence]) -> None:
     """Make sure that each of the workers can run each of the jobs.
 
@@ -183,7 +193,7 @@ def _refuse_if_changed(job: PromptJob, earlier: PromptJob | None) -> None:
             },
             fixes=[
                 f"give this {what} another name with {flag}",
-                *(fix.format(run=job.run_id) for name, fix in _FIXES if name in names),
+                *(fix.format(run=job.run_id) for of, fix in _FIXES if of & names),
             ],
             note="nothing was queued",
         )

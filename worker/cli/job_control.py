@@ -53,7 +53,7 @@ def cancel_jobs(
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
-    """Take jobs out of the queue, and stop running ones; they leave no record.
+    """Take jobs out of the queue, and stop running ones; they leave no record, unless they had failed before a retry.
 
     Args:
         job_ids: their ids; or choose them with --run, --task, --language and --queue, all of which must fit.

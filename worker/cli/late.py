@@ -1,22 +1,18 @@
 """What libraries of ours import and no command uses: it is loaded by whoever uses it after all."""
 
 import sys
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from types import ModuleType
 
-from typing_extensions import override
 
-
-class _LateFinder(MetaPathFinder):
+class _LateFinder:
     """Lets `jwt` be loaded by whoever uses it, and not already by whoever imports it.
 
     Redis imports it for logins by token, of which we have none, and with it all of `cryptography`: a tenth of the time
     in which a command starts.
     """
 
-    @override
     def find_spec(
         self, fullname: str, path: object, target: ModuleType | None = None, /
     ) -> ModuleSpec | None:

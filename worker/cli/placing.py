@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 from jobs.clock import utcnow
 from jobs.errors import UsageError
-from jobs.identifiers import is_queue_name
-from jobs.models import DEFAULT_QUEUE
+from jobs.identifiers import DEFAULT_QUEUE, is_queue_name
 from jobs.priorities import Priority
 
 from .flags import LaneFlags, TimeFlags

@@ -214,6 +214,8 @@ def _lines(status: QueueStatus) -> Iterator[str]:
     for worker in status.workers:
         queues = ", ".join(worker.queues)
         yield f"worker     {worker.worker_id}   answers with {worker.model}   takes from {queues}"
+        if worker.takes_none is not None:
+            yield f"           takes no job now: {worker.takes_none}"
     if not status.workers:
         yield "worker     none has been heard of; start one:  promptmill worker"
 

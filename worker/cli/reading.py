@@ -59,11 +59,11 @@ def _store_of(settings: Settings) -> LastingStore:
 
 
 async def _of_known_run(found: AsyncIterator[_Form], run_id: str) -> AsyncIterator[_Form]:
-    from jobs.runs import unknown_run
-
     is_known = False
     async for each in found:
         is_known = True
         yield each
     if not is_known:
+        from jobs.runs import unknown_run
+
         raise unknown_run(run_id)

@@ -29,7 +29,7 @@ def same_command(*more: str) -> str:
 
 def worker_command(batch: Batch) -> str:
     """What to type for a worker that takes these jobs."""
-    from jobs.models import DEFAULT_QUEUE
+    from jobs.identifiers import DEFAULT_QUEUE
 
     queue = batch.place.queue
     where = "" if queue == DEFAULT_QUEUE else f"PROMPTMILL_WORKER__QUEUES={queue} "

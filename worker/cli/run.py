@@ -12,7 +12,7 @@ from config.escaping import escaped
 from jobs.errors import ExitCode, UsageError
 from jobs.verdicts import Verdict
 
-from .asking import Reason, with_queue
+from .asking import Reason, with_queue, with_redis
 from .budget_flags import NO_BUDGET, BudgetFlags, budget_in, more_of, stopped_of, used_of
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import counted, emit, emit_json, talk
@@ -39,7 +39,7 @@ def list_runs(
     """
     from jobs.runs import list_runs as runs_in
 
-    runs = with_queue(flags, lambda queue: runs_in(queue, limit))
+    runs = with_redis(flags, lambda redis: runs_in(redis, limit))
     if json:
         emit_json([_numbers(run) for run in runs])
         return ExitCode.OK
@@ -52,7 +52,7 @@ def list_runs(
         ended = f"{run.ended:>7} of {n_jobs:<7} ended  {solved:>7} solved"
         emit(
             escaped(
-                f"{run.run_id:<28}  {run.state_in_words:<9}  {began}  {ended}  {run.reason}".rstrip()
+                f"{run.run_id:<28}  {run.state_in_words:<12}  {began}  {ended}  {run.reason}".rstrip()
             )
         )
     return ExitCode.OK
@@ -115,15 +115,18 @@ def resume_run(
         lift_max_usd: let it cost whatever it takes, as where its model has no known price.
         json: as JSON.
     """
-    reason, n = with_queue(
+    reason, n, obstacle = with_queue(
         flags, lambda queue: _resume(queue, run_id, budget_in(budget), lifts_max_usd=lift_max_usd)
     )
     if json:
-        emit_json({"runId": run_id, "state": "active", "resumed": n, "wasPausedFor": reason})
+        words = {"resumed": n, "wasPausedFor": reason, "obstacle": obstacle}
+        emit_json({"runId": run_id, "state": "active", **words})
     else:
         why = f"; it was paused: {reason}" if reason else ""
         aside = f"with {counted(n, 'job')} that had been set aside"
         talk(escaped(f"run {run_id} goes on, {aside}{why}"))
+        if obstacle:
+            talk(escaped(f"the running workers take no job now: {obstacle}"))
     return ExitCode.OK
 
 
@@ -151,7 +154,10 @@ def cancel_run(
         # A command that waits for them forgets them as soon as the run is over.
         sent = await _sent_by(queue, run_id)
         done = await cancel(queue, run_id, reason)
-        return run.to_feed, done, await _cancelled(sent, flags) if sent else []
+        # One that was about to be made knows by now that it is not to be, or has been written down.
+        known = {batch.own_id: batch for batch in (*sent, *await _sent_by(queue, run_id))}
+        batches = await _cancelled(tuple(known.values()), flags) if known else []
+        return run.to_feed, done, batches
 
     n_never, done, batches = with_queue(flags, cancelled)
     if json:
@@ -209,14 +215,15 @@ def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
 
 async def _resume(
     queue: JobQueue, run_id: str, budget: Budget, *, lifts_max_usd: bool
-) -> tuple[str, int]:
-    from jobs.budgets import lift_usd_limit, set_budget
+) -> tuple[str, int, str | None]:
+    from jobs.run_control import lift_usd_limit, set_budget
     from jobs.run_control import resume_run as resume
     from jobs.runs import RunState, get_run
 
+    from .checking import why_none_takes_jobs
+
     run = await get_run(queue, run_id)
     if budget.is_set:
-        _refuse_budget_in_batches(run)
         await set_budget(queue, run_id, budget)
     if lifts_max_usd:
         await lift_usd_limit(queue, run_id)
@@ -230,21 +237,8 @@ async def _resume(
             fixes=fixes,
             note="it stays paused",
         )
-    return run.reason, await resume(queue, run_id)
-
-
-def _refuse_budget_in_batches(run: Run) -> None:
-    from jobs.ways import Way
-
-    if run.asked is Way.BATCH:
-        raise UsageError(
-            f"run {run.run_id!r} is asked by batches, all of which is sent at once: no budget holds it",
-            fixes=[
-                f"let it go on without:  promptmill run resume {run.run_id}",
-                f"or end it:  promptmill run cancel {run.run_id}",
-            ],
-            note="it stays as it is",
-        )
+    n = await resume(queue, run_id)
+    return run.reason, n, why_none_takes_jobs(await queue.live_workers())
 
 
 async def _look(queue: JobQueue, run_id: str) -> tuple[Run, Counter[Verdict]]:
@@ -264,6 +258,8 @@ def _numbers(run: Run) -> dict[str, object]:
 
 
 def _lines(run: Run, recorded: Counter[Verdict]) -> Iterator[str]:
+    from jobs.runs import HandingOver
+
     began = "" if run.created_at is None else f"   since {run.created_at:%Y-%m-%d %H:%M:%S} UTC"
     why = f": {run.reason}" if run.reason else ""
     yield f"run        {run.run_id}   {run.state_in_words}{why}{began}"
@@ -277,6 +273,8 @@ def _lines(run: Run, recorded: Counter[Verdict]) -> Iterator[str]:
         *([f"{run.cancelled} cancelled"] if run.cancelled else []),
     ]
     yield f"jobs       {', '.join(parts)}"
+    if run.handing_over is HandingOver.BROKEN_OFF:
+        yield "go on      type the command again that left its jobs to the workers; it was killed, and none is queued"
     if run.spent.requests or run.budget.is_set:
         yield f"used       {', '.join(used_of(run))}"
     if run.is_stopped_by_budget:

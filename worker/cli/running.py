@@ -1,11 +1,13 @@
 """Runs a batch of jobs to their records: on the workers that live, or on one of our own for as long as it takes."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
+from config.escaping import escaped
 from config.settings import Settings
 from jobs.errors import PromptmillError
-from jobs.presence import is_replayed
+from jobs.presence import WorkerPresence, is_replayed
 from jobs.queue import JobQueue
 from jobs.reports import Report, ReportBuilder
 from jobs.submitting import Submitted
@@ -13,7 +15,7 @@ from worker.consumer.cancelling import cancel_until_done
 from worker.main import Engine, open_engine, serve
 
 from .batch import Batch
-from .batch_api import MOST_JOBS, engine_in_batches, refuse_kept_budget, sent_of
+from .batch_api import MOST_JOBS, engine_in_batches, sent_of
 from .checking import (
     check_languages,
     check_own_interpreters,
@@ -22,6 +24,7 @@ from .checking import (
     models_of,
     nothing_queued_yet,
     refuse_mixed_run,
+    why_none_takes_jobs,
 )
 from .errors import BudgetReachedError, NobodyWorksError
 from .following import Follower, records_of
@@ -78,10 +81,8 @@ async def _run_jobs(
                 own = _own_engine(settings, queue, batch, progress)
                 engine = await stack.enter_async_context(own)
             await refuse_mixed_run(queue, batch)
-            await refuse_kept_budget(queue, batch)
             await keep_to_one_way(queue, batch)
-        if workers and not able:
-            talk(f"the running workers answer with {models_of(workers)}; this run has its own")
+        _tell_of(workers, able)
         # Stored answers that are judged again are as good as they were the first time.
         progress.start(model, simulated=is_replayed(model) and batch.first().rescores is None)
         with going_on(how_to_go_on):
@@ -93,6 +94,13 @@ async def _run_jobs(
             if batch.in_batches:
                 await sent_of(queue, batch).forget_all()
             return await _report(queue, batch)
+
+
+def _tell_of(workers: Sequence[WorkerPresence], able: Sequence[WorkerPresence]) -> None:
+    if why := why_none_takes_jobs(able):
+        talk(escaped(f"the running workers take no job now: {why}"))
+    if workers and not able:
+        talk(f"the running workers answer with {models_of(workers)}; this run has its own")
 
 
 async def _report(queue: JobQueue, batch: Batch) -> Report:

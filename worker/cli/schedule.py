@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import Parameter, validators
 
@@ -26,6 +26,8 @@ Zone = Annotated[str, Parameter(name="--tz", help="time zone of the IANA list")]
 Number = Annotated[
     int, Parameter(name=["--number", "-n"], validator=validators.Number(gte=1, lte=1000))
 ]
+Stopped: TypeAlias = dict[str, str]
+"""Runs that stand still, each with the reason."""
 _SHOWN = 5
 
 
@@ -35,11 +37,9 @@ def list_schedules(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> i
     Args:
         json: as JSON.
     """
-    from jobs.schedules.reading import list_schedules as schedules_in
-
-    states = with_queue(flags, schedules_in)
+    states, stopped = with_queue(flags, _look_at_all)
     if json:
-        emit_json([_as_data(state) for state in states])
+        emit_json([_as_data(state, stopped) for state in states])
         return ExitCode.OK
     if not states:
         talk('there are no schedules; add one:  promptmill schedule add NAME "30 2 * * *" --eval F')
@@ -48,6 +48,8 @@ def list_schedules(*, json: AsJson = False, flags: SettingFlags = NO_FLAGS) -> i
         coming = _first(state)
         when = "paused" if state.paused is not None else _shown(coming, _timetable(state))
         emit(escaped(f"{said.name:<24}  {said.cron:<16}  {said.zone:<18}  {when}  {said.runs}"))
+        for line in _stopped_lines(state, stopped):
+            emit(escaped(f"  {line}"))
     return ExitCode.OK
 
 
@@ -58,12 +60,12 @@ def show_schedule(name: str, /, *, json: AsJson = False, flags: SettingFlags = N
         name: its name.
         json: as JSON.
     """
-    state, past = with_queue(flags, lambda queue: _look(queue, name, _SHOWN))
+    state, stopped, past = with_queue(flags, lambda queue: _look(queue, name, _SHOWN))
     if json:
         rows = [each.model_dump(mode="json", by_alias=True) for each in past]
-        emit_json({**_as_data(state), "history": rows})
+        emit_json({**_as_data(state, stopped), "history": rows})
         return ExitCode.OK
-    for line in _lines(state, past):
+    for line in _lines(state, stopped, past):
         emit(escaped(line))
     return ExitCode.OK
 
@@ -78,7 +80,7 @@ def next_instants(
         number: instants at most.
         json: as JSON.
     """
-    state, _ = with_queue(flags, lambda queue: _look(queue, name, 1))
+    state, _, _ = with_queue(flags, lambda queue: _look(queue, name, 1))
     if state.paused is not None:
         talk(escaped(f"schedule {name} is paused, and starts nothing: {state.paused}"))
     _tell_instants(_timetable(state), utcnow(), number, as_json=json)
@@ -132,7 +134,7 @@ def show_history(
         limit: instants at most.
         json: as JSON.
     """
-    state, past = with_queue(flags, lambda queue: _look(queue, name, limit))
+    state, stopped, past = with_queue(flags, lambda queue: _look(queue, name, limit))
     if json:
         emit_json([each.model_dump(mode="json", by_alias=True) for each in past])
         return ExitCode.OK
@@ -140,14 +142,33 @@ def show_history(
         talk(escaped(f"no instant of {name} has come yet"))
     for line in _past_lines(state, past):
         emit(escaped(line))
+    for line in _stopped_lines(state, stopped):
+        talk(escaped(line))
     return ExitCode.OK
 
 
-async def _look(queue: JobQueue, name: str, limit: int) -> tuple[ScheduleState, list[Instant]]:
+async def _look(
+    queue: JobQueue, name: str, limit: int
+) -> tuple[ScheduleState, Stopped, list[Instant]]:
     from jobs.schedules.reading import get_schedule, history_of
 
-    found = await get_schedule(queue, name)
-    return found.state, await history_of(queue, name, limit)
+    state = (await get_schedule(queue, name)).state
+    return state, await _stopped_of(queue, [state]), await history_of(queue, name, limit)
+
+
+async def _look_at_all(queue: JobQueue) -> tuple[list[ScheduleState], Stopped]:
+    from jobs.schedules.reading import list_schedules as schedules_in
+
+    states = await schedules_in(queue)
+    return states, await _stopped_of(queue, states)
+
+
+async def _stopped_of(queue: JobQueue, states: Iterable[ScheduleState]) -> Stopped:
+    """Why those of the runs that are not over stand still that do."""
+    from jobs.runs import RunState, find_run
+
+    runs = [await find_run(queue, run_id) for state in states for run_id in state.running]
+    return {run.run_id: run.reason for run in runs if run and run.state is RunState.PAUSED}
 
 
 def _timetable(state: ScheduleState) -> Timetable:
@@ -160,10 +181,11 @@ def _first(state: ScheduleState) -> datetime | None:
     return next(_timetable(state).after(utcnow()), None)
 
 
-def _as_data(state: ScheduleState) -> dict[str, object]:
+def _as_data(state: ScheduleState, stopped: Stopped) -> dict[str, object]:
     coming = None if state.paused is not None else _first(state)
     data: dict[str, object] = state.model_dump(mode="json", by_alias=True)
-    return {**data, "next": None if coming is None else coming.isoformat()}
+    still = {run_id: stopped[run_id] for run_id in state.running if run_id in stopped}
+    return {**data, "next": None if coming is None else coming.isoformat(), "stopped": still}
 
 
 def _tell_instants(timetable: Timetable, begin: datetime, number: int, *, as_json: bool) -> None:
@@ -213,7 +235,20 @@ def _shown(at: datetime | None, timetable: Timetable) -> str:
     return "never" if at is None else f"{timetable.local(at):%a %Y-%m-%d %H:%M:%S %Z}"
 
 
-def _lines(state: ScheduleState, past: list[Instant]) -> Iterator[str]:
+def _stopped_lines(state: ScheduleState, stopped: Stopped) -> Iterator[str]:
+    """Runs that are not over and will not be by themselves, and what that keeps from being started."""
+    from jobs.schedules.policies import Overlap
+
+    waits = state.schedule.overlap in {Overlap.SKIP, Overlap.QUEUE_ONE}
+    until = ", and nothing more is started until it is over" if waits else ""
+    for run_id in state.running:
+        if run_id in stopped:
+            why = f": {stopped[run_id]}" if stopped[run_id] else ""
+            go_on = f"promptmill run resume {run_id}"
+            yield f"run {run_id} stands still{why}{until}; let it go on:  {go_on}"
+
+
+def _lines(state: ScheduleState, stopped: Stopped, past: list[Instant]) -> Iterator[str]:
     said, timetable = state.schedule, _timetable(state)
     yield f"schedule   {said.name}   {said.cron}   {said.zone}   {timetable.words}"
     yield f"runs       {said.runs}, in lane {said.template.lane}"
@@ -230,6 +265,7 @@ def _lines(state: ScheduleState, past: list[Instant]) -> Iterator[str]:
         yield f"paused     {state.paused}; let it go on:  {go_on}"
     for run_id in state.running:
         yield f"running    {run_id}   promptmill run show {run_id}"
+    yield from (f"stopped    {line}" for line in _stopped_lines(state, stopped))
     if state.waiting is not None:
         yield f"waiting    {_shown(state.waiting, timetable)}"
     yield "next"

@@ -25,12 +25,14 @@ from .flags import (
     Attempts,
     CodeExecution,
     FeedbackFlag,
+    Format,
     LaneFlags,
     SettingFlags,
     Switch,
     read_settings,
 )
 from .output import counted, emit, emit_json, talk
+from .part_flags import ALL_OF_IT, PartFlags
 from .schedule import Zone
 
 if TYPE_CHECKING:
@@ -71,6 +73,11 @@ class WorkFlags:
             validator=validators.Number(gte=1, lte=1000), help="jobs for each task of an eval"
         ),
     ] = 1
+    form: Format = None
+    exclude: Annotated[
+        Path | None,
+        Parameter(help="what dataset check found: these rows of an eval are left out of its score"),
+    ] = None
     cache: Annotated[
         bool | None, Parameter(help="take replies of an eval that were paid for before")
     ] = None
@@ -116,6 +123,7 @@ def add_schedule(  # noqa: PLR0913  (groups of flags)
     tz: Zone = "UTC",
     json: AsJson = False,
     work: WorkFlags = NO_WORK,
+    part: PartFlags = ALL_OF_IT,
     policy: PolicyFlags = DEFAULT_POLICY,
     lane: LaneFlags = NO_LANE_FLAGS,
     budget: BudgetFlags = NO_BUDGET,
@@ -134,8 +142,9 @@ def add_schedule(  # noqa: PLR0913  (groups of flags)
 
     settings = read_settings(flags, quiet=True)
     words = {"name": name, "cron": cron, "tz": tz, "priority": lane.priority}
-    for group in (work, policy, budget):
+    for group in (work, part, policy, budget):
         words |= asdict(group)
+    words["format"] = words.pop("form")
     if lane.queue is not None:
         words["queue"] = lane.queue
     said = _declared(words, Declared)

@@ -1,10 +1,10 @@
 """Begins the run that jobs are submitted to, or goes on with it, under its budget."""
 
-from jobs.budgets import set_budget
 from jobs.queue import JobQueue
-from jobs.run_control import begin_run
+from jobs.run_control import begin_run, set_budget, settle_way
 from jobs.run_parts import settle_part
-from jobs.ways import Way, settle_way
+from jobs.runs import RunState, find_run
+from jobs.ways import Way
 
 from .batch import Batch
 from .errors import MixedRunError
@@ -34,11 +34,38 @@ async def keep_to_one_way(queue: JobQueue, batch: Batch) -> None:
             ],
             note="nothing was queued",
         )
+    await _refuse_other_exclusions(queue, batch, batch.run_id)
     await _keep_to_one_part(queue, batch, batch.run_id)
 
 
+async def _refuse_other_exclusions(queue: JobQueue, batch: Batch, run_id: str) -> None:
+    run = await find_run(queue, run_id)
+    if (
+        run is None
+        or run.begun is None
+        or run.state is RunState.CANCELLED
+        or not run.submitted + run.to_feed
+    ):
+        return
+    was, now = run.begun.left_out, batch.begun and batch.begun.left_out
+    if (was and was.digest) != (now and now.digest):
+        told = [
+            f"with --exclude {each.path}" if each else "without --exclude" for each in (was, now)
+        ]
+        if was and now and was.path == now.path:
+            told = [f"with {was.path} as it was then", "with what stands in it by now"]
+        raise MixedRunError(
+            f"run {run_id!r} was begun {told[0]}, and not {told[1]}",
+            fixes=[
+                "leave out the same rows as before",
+                "or give this run another name with --run",
+            ],
+            note="nothing was queued",
+        )
+
+
 async def _keep_to_one_part(queue: JobQueue, batch: Batch, run_id: str) -> None:
-    begun = await settle_part(queue, run_id, batch.part)
+    begun = await settle_part(queue, run_id, batch.part, batch.begun)
     if begun != batch.part:
         was, now = (part.in_words if part else "all of its dataset" for part in (begun, batch.part))
         raise MixedRunError(

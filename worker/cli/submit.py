@@ -78,10 +78,31 @@ def submit(  # noqa: PLR0913  (groups of flags)
     if job.detach:
         return _detach(settings, batch, at, wait=wait, as_json=json)
     how = _how_to_go_on(job, batch)
+    if at is not None:
+        _refuse_more_than_may_wait(settings, batch)
     try:
         return run_until_stopped(_Submit(settings, at, wait=wait, as_json=json).submit(batch, how))
     except KeyboardInterrupt:
         raise StoppedError("stopped", fixes=[how], note="what was queued stays queued") from None
+
+
+def _refuse_more_than_may_wait(settings: Settings, batch: Batch) -> None:
+    """Make sure that the command need not wait for the time for which its jobs are.
+
+    Raises:
+        UsageError: it would.
+    """
+    most = settings.queue.high_water
+    if batch.n_jobs > most:
+        raise UsageError(
+            f"{batch.n_jobs} jobs for later are more than the {most} that may wait at one time",
+            facts={"set in": settings.origin_of("queue.high_water")},
+            fixes=[
+                "leave them to the workers, which queue the rest when there is room:  --detach",
+                "or let more wait:  export PROMPTMILL_QUEUE__HIGH_WATER=...",
+            ],
+            note="nothing was queued",
+        )
 
 
 def _detach(
@@ -166,7 +187,8 @@ class _Submit:
                 emit("\n".join(job_ids))
         elif not self._is_wait_told:
             self._is_wait_told = True
-            talk(f"{n_due} jobs are due by now; any more are queued as workers take them")
+            how = "are due" if self._at is None else "wait for their time"
+            talk(f"{n_due} jobs {how} by now; any more are queued as workers take them")
             self._tell_who_works()
 
     async def _see_through(

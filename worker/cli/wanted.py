@@ -20,7 +20,7 @@ from jobs.languages import Language
 from jobs.models import PromptJob
 from jobs.python_tests import fault_of
 
-from .batch import NAMES, Batch, batch_of
+from .batch import NAMES, Batch, batch_of, name_of_run
 from .flags import JobFlags
 from .placing import Place
 
@@ -97,7 +97,7 @@ def _batch_of_file(path: Path, job: JobFlags, place: Place, settings: Settings) 
     how = reading_as(job.form)
     return batch_of(
         piped_tasks(sys.stdin.buffer, _STDIN, how) if is_piped else read_tasks(place_of(path), how),
-        new_id("run") if job.run is None else job.run,
+        name_of_run(job.run),
         settings,
         place=place,
         max_attempts=job.max_attempts,

@@ -157,6 +157,7 @@ def words_of(standing: Standing) -> tuple[str, str, str]:
     goes = [
         f"{run.state_in_words}: {run.reason}" if run.reason else str(run.state_in_words),
         *([f"{_span(standing.seconds_left)} left"] if standing.seconds_left else []),
+        *([f"{standing.excluded} of rows left out"] if standing.excluded else []),
         *([f"{standing.unscored} failed because of us"] if standing.unscored else []),
         *([f"{run.cancelled} cancelled"] if run.cancelled else []),
     ]

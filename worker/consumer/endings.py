@@ -11,12 +11,15 @@ from arq.connections import ArqRedis
 from pydantic import JsonValue
 from redis.exceptions import RedisError
 
+from jobs.cancellation import put_failure_back
 from jobs.clock import utcnow
+from jobs.errors import StoreError
 from jobs.events import JobCancelled, JobFinished, stream_of
 from jobs.gathering import Gathering
 from jobs.keys import Keys
 from jobs.models import Attempt, PromptJob
 from jobs.outages import through_outages
+from jobs.records import RecordStore
 from jobs.scripts import run_script
 
 from .claims import Claim
@@ -31,7 +34,8 @@ local ms, answers, lanes = now(), {}, {}
 
 local function over(job)
     forget(job.id)
-    if job.counter then count(job.run, job.counter, 1) end
+    local has_failed = job.isCancelled and fail_again(job.id, job.run)
+    if job.counter and not has_failed then count(job.run, job.counter, 1) end
     if job.uncounted and tonumber(redis.call('HGET', RUN .. job.run, 'submitted') or 0) > 0 then
         count(job.run, 'submitted', -1)
     end
@@ -40,8 +44,9 @@ local function over(job)
         redis.call('EXPIRE', LETTER .. job.id, RUN_SECONDS)
         redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', ms - RUN_SECONDS * 1000)
         redis.call('ZADD', DEAD, ms, job.id)
-    elseif redis.call('ZREM', DEAD, job.id) == 1 then
-        -- Of an earlier failure, which somebody has begun to retry.
+    elseif not has_failed then
+        -- Of an earlier failure, which was retried.
+        redis.call('ZREM', DEAD, job.id)
         redis.call('DEL', LETTER .. job.id)
     end
     if job.event then tell(EVENTS .. job.stream, job.event) end
@@ -90,7 +95,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """Somebody asked for the job to stop; it has no record."""
+    """Somebody asked for the job to stop; it has no record, or that of the failure after which it was tried again."""
 
     job: PromptJob
 
@@ -125,21 +130,35 @@ Ending: TypeAlias = Recorded | Cancelled | Unreadable | PutBack | PutAside
 class Endings:
     """Writes endings into Redis: whatever comes while one step is under way goes with the next, together."""
 
-    def __init__(self, redis: ArqRedis, keys: Keys, worker: str) -> None:
+    def __init__(self, redis: ArqRedis, keys: Keys, records: RecordStore, worker: str) -> None:
         """Write them in the name of `worker`."""
         self.patience_seconds = _PATIENCE_SECONDS
         """How long an outage of Redis is waited out."""
         self._redis = redis
         self._keys = keys
+        self._records = records
         self._worker = worker
         self._gathering: Gathering[str, bool] = Gathering(self._write)
 
     async def end(self, claim: Claim, ending: Ending) -> bool:
         """Let go of a job. False if that changed nothing: it was another's by now, or Redis could not be told.
 
-        In the second case its lease ends by itself, and the next delivery ends at once where there is a record.
+        In the second case, and where the record of a failure cannot be kept again, its lease ends by itself, and the
+        next delivery ends at once where there is a record.
         """
+        if isinstance(ending, Cancelled) and not await self._has_its_failure_back(claim.job_id):
+            return False
         return await self._gathering.ask(json.dumps(self._spelled(claim, ending)))
+
+    async def _has_its_failure_back(self, job_id: str) -> bool:
+        # Before its claim ends: whoever dies in between leaves a job that has its record to the next delivery.
+        put_back = partial(put_failure_back, self._redis, self._keys, self._records, job_id)
+        try:
+            await through_outages(put_back, self.patience_seconds)
+        except (StoreError, RedisError, OSError) as error:
+            _log.warning("record of a failure not kept again", job_id=job_id, error=str(error))
+            return False
+        return True
 
     async def _write(self, endings: Sequence[str]) -> list[bool]:
         try:
@@ -170,7 +189,8 @@ class Endings:
                 return common | self._recorded(claim, ending)
             case Cancelled(job):
                 event = JobCancelled(job_id=job.job_id)
-                return common | _told(job, event) | _counted(job, "cancelled")
+                words = _told(job, event) | _counted(job, "cancelled")
+                return common | words | {"isCancelled": True}
             case Unreadable(reason):
                 return common | self._letter(claim, None, reason) | {"isOver": True}
             case PutBack(seconds, counts):

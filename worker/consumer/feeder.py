@@ -11,17 +11,16 @@ from redis.exceptions import RedisError
 
 from jobs.errors import StoreError
 from jobs.feeding import (
+    Next,
     NoBatch,
-    end_feeding,
     feed_batch,
     is_any_fed_into,
     next_batch,
     runs_to_feed,
-    template_of,
 )
 from jobs.keys import Keys
 from jobs.records import RecordStore
-from jobs.schedules.templates import drop_if_unused
+from jobs.schedules.templates import forget_feeding
 
 _log = structlog.get_logger(__name__)
 _LOOK_SECONDS = 1.0
@@ -82,31 +81,25 @@ class Feeder:
 
     async def _feed_next(self, run_id: str) -> bool:
         """Feed one batch; whether it is worth to look for another."""
-        number = await next_batch(self._redis, self._keys, run_id, self._high_water)
-        match number:
+        following = await next_batch(self._redis, self._keys, run_id, self._high_water)
+        match following.batch:
             case NoBatch.NOT_YET:
                 return False
             case NoBatch.ALL_FED:
-                # In this order: a worker that is killed in between leaves it to another to forget the run.
-                template = await template_of(self._redis, self._keys, run_id)
-                if template is None:
-                    await self._store.drop_batches(run_id)
-                else:
-                    await drop_if_unused(self._redis, self._keys, self._store, template)
-                await end_feeding(self._redis, self._keys, run_id)
+                place = following.place
+                await forget_feeding(self._redis, self._keys, self._store, run_id, place)
                 _log.info("run fed", run_id=run_id)
                 return False
             case _:
-                return await self._feed(run_id, number)
+                await self._feed(run_id, following)
+                return True
 
-    async def _feed(self, run_id: str, number: int) -> bool:
-        template = await template_of(self._redis, self._keys, run_id)
-        content = await self._store.get_batch(template or run_id, number)
-        fed = await feed_batch(self._redis, self._keys, run_id, number, content)
+    async def _feed(self, run_id: str, following: Next) -> None:
+        content = await self._store.get_batch(following.place, int(following.batch))
+        fed = await feed_batch(self._redis, self._keys, run_id, following, content)
         if fed.strangers:
             _log.error(
                 "jobs left out: another installation on this Redis has jobs of these ids",
                 run_id=run_id,
                 job_ids=fed.strangers,
             )
-        return True

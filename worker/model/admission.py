@@ -11,25 +11,18 @@ _DAY_SECONDS = 2 * 24 * 3600
 # Twice as long as anybody tells the same again.
 _TOLD_SECONDS = 1200
 
-# A place (account and model), and requests in the order in which they came: what each is expected to use. Those after
-# the first that has to wait are not looked at.
-#
-# Limits are kept by GCRA: of each window only the time is known at which all that was admitted has flowed off, by the
-# server's clock. What is refused by one is taken from none. The first write is one that a full server takes, or it
-# would keep work from ending.
-ADMIT = f"""
-local place, ms = ARGV[1], now()
-local busy, slots = LIMIT .. place, SLOTS .. place
-local toll, run, spoken_for
-redis.call('ZREMRANGEBYSCORE', slots, '-inf', ms)
-
+# What a run may use and has used. The run, the time, what a request may use, and the key of what is under way have to
+# be there: `run`, `ms`, `toll` and `spoken_for`.
+OF_BUDGETS = f"""
 -- What requests of the run that are under way may still use: those of dead workers for no longer than they may take.
+-- Those of a batch stand together, with their number before what they may use.
 local function sum_of_those_under_way()
     local n, tokens, nano = 0, 0, 0
     redis.call('ZREMRANGEBYSCORE', spoken_for, '-inf', ms)
     for _, words in ipairs(redis.call('ZRANGE', spoken_for, 0, -1)) do
         local its_tokens, its_nano = string.match(words, ':(%d+):(%d+)$')
-        n, tokens, nano = n + 1, tokens + its_tokens, nano + its_nano
+        local its_requests = string.match(words, ':(%d+):%d+:%d+$') or 1
+        n, tokens, nano = n + its_requests, tokens + its_tokens, nano + its_nano
     end
     return n, tokens, nano
 end
@@ -58,6 +51,35 @@ local function reason_to_pause(used_requests, used_tokens, used_nano)
     return nil, nil, tokens, nano
 end
 
+local function pause_for_want_of_budget(reason, cause)
+    redis.call('HSET', RUN .. run, 'state', 'paused', 'reason', reason, 'cause', cause or '{BUDGET}')
+    stop_clock(run)
+    redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
+end
+"""
+
+# The dearest request is what the next ones are reckoned by.
+RAISE_MOST = """
+local function raise_most(run, name, value)
+    if value > tonumber(redis.call('HGET', RUN .. run, name) or 0) then
+        redis.call('HSET', RUN .. run, name, string.format('%.0f', value))
+    end
+end
+"""
+
+# A place (account and model), and requests in the order in which they came: what each is expected to use. Those after
+# the first that has to wait are not looked at.
+#
+# Limits are kept by GCRA: of each window only the time is known at which all that was admitted has flowed off, by the
+# server's clock. What is refused by one is taken from none. The first write is one that a full server takes, or it
+# would keep work from ending.
+ADMIT = f"""
+local place, ms = ARGV[1], now()
+local busy, slots = LIMIT .. place, SLOTS .. place
+local toll, run, spoken_for
+redis.call('ZREMRANGEBYSCORE', slots, '-inf', ms)
+
+{OF_BUDGETS}
 -- Whether the run can pay for the request. A run that has anything left may send one: a budget is never so small that
 -- nothing fits into it. What a request may cost is at first what the longest answer would, later what the dearest did.
 local function ask_run()
@@ -67,9 +89,7 @@ local function ask_run()
     used_tokens, used_nano = used_tokens or 0, used_nano or 0
     local reason, cause, tokens, nano = reason_to_pause(used_requests or 0, used_tokens, used_nano)
     if reason then
-        redis.call('HSET', RUN .. run, 'state', 'paused', 'reason', reason, 'cause', cause or '{BUDGET}')
-        stop_clock(run)
-        redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
+        pause_for_want_of_budget(reason, cause)
         return 'held'
     end
     if not tokens and not nano then return 'paid' end
@@ -163,12 +183,7 @@ local function settle_tokens(busy, came)
     live_till(busy, till)
 end
 
-local function raise_most(run, name, value)
-    if value > tonumber(redis.call('HGET', RUN .. run, name) or 0) then
-        redis.call('HSET', RUN .. run, name, string.format('%.0f', value))
-    end
-end
-
+{RAISE_MOST}
 local function settle_run(run, came)
     count(run, 'used:tokens', string.format('%.0f', came.tokens))
     raise_most(run, 'most:tokens', came.tokens)

@@ -25,6 +25,8 @@ from .sent import SentBatch, SentBatches
 _log = structlog.get_logger(__name__)
 _Answer = TypeVar("_Answer")
 _GROWTH = 1.5
+_MAKING_SECONDS = 60.0
+"""For how long whoever leaves a cancelled run waits for a batch that is being made."""
 _GONE, _MADE = "GONE", "MADE"
 
 
@@ -79,11 +81,22 @@ class BatchFollower:
         self._options = options
         self._sent = sent
         self._pace = pace
+        self._making: set[asyncio.Task[SentBatch]] = set()
+
+    async def until_none_is_made(self) -> None:
+        """Where the run was cancelled, wait until what is on its way to Gemini is there, and cancelled, too."""
+        if self._making and await self._sent.is_cancelled():
+            _, left = await asyncio.wait(self._making, timeout=_MAKING_SECONDS)
+            if left:
+                _log.warning("a batch may be left with Gemini", run_id=self._sent.run_id)
 
     async def see_through(self, batch: SentBatch, lines: bytes | None) -> Outcome:
         """The batch from wherever it is to its end. Without `lines`, one that nobody made comes to nothing."""
         if batch.name is None:
-            batch = await self._made(batch, lines)
+            making = asyncio.create_task(self._made(batch, lines))
+            self._making.add(making)
+            making.add_done_callback(self._making.discard)
+            batch = await making
         name = batch.name
         status, found = await self._end_of(batch, name) if name else (_gone("it was not made"), {})
         if batch.file:
@@ -92,7 +105,7 @@ class BatchFollower:
             await self._sent.forget(batch)
         else:
             found = {key: _as_of_batch(result, batch, name) for key, result in found.items()}
-            await self._sent.count(batch, _spent_on(found.values()))
+            await self._sent.count(batch, *_spent_on(found.values()))
         n_answered = sum(isinstance(found.get(key), ModelReply) for key in batch.keys)
         self._tell(batch, name, status, n_answered)
         return Outcome(name or "", status, found)
@@ -102,7 +115,9 @@ class BatchFollower:
         is_new, made = lines is not None, None
         for wait_seconds in self._waits():
             try:
-                made = await self._found_or_made(batch, lines, is_new=is_new)
+                # Nobody waits for a batch of a cancelled run; one that was made all the same is to be found.
+                wanted = None if await self._sent.is_cancelled() else lines
+                made = await self._found_or_made(batch, wanted, is_new=is_new)
                 break
             except ModelUnavailableError as error:
                 _log.warning("batch not made yet", reason=error.in_one_line)
@@ -124,7 +139,18 @@ class BatchFollower:
         batch = batch.model_copy(update={"name": made.name, "file": made.file})
         await self._sent.note(batch)
         self._tell(batch, made.name, BatchStatus(_MADE, None, None, ""))
+        if await self._sent.is_cancelled():
+            # Whoever cancelled the run could not know the name of this batch.
+            await self._cancel(made)
         return batch
+
+    async def _cancel(self, made: MadeBatch) -> None:
+        try:
+            await self._patiently(lambda: self._wire.cancel(made.name))
+        except ModelRejectedError as error:
+            _log.warning("batch not cancelled", name=made.name, reason=error.in_one_line)
+        if made.file:
+            await self._wire.delete(made.file)
 
     async def _found_or_made(
         self, batch: SentBatch, lines: bytes | None, *, is_new: bool
@@ -222,16 +248,19 @@ def _as_of_batch(
     return priced(result.model_copy(update=came), batch.model, now, is_batch=True)
 
 
-def _spent_on(results: Collection[ModelReply | Fault]) -> Spent:
-    """What these have used together."""
+def _spent_on(results: Collection[ModelReply | Fault]) -> tuple[Spent, Spent]:
+    """What these have used together, and the most that one of them has."""
     replies = [result for result in results if isinstance(result, ModelReply)]
     usages = [reply.usage for reply in replies]
-    return Spent(
+    tokens = [usage.total_token_count or usage.prompt_token_count or 0 for usage in usages]
+    usd = [reply.cost.usd for reply in replies if reply.cost]
+    spent = Spent(
         requests=len(results),
-        tokens=sum(usage.total_token_count or usage.prompt_token_count or 0 for usage in usages),
-        usd=sum(reply.cost.usd for reply in replies if reply.cost),
+        tokens=sum(tokens),
+        usd=sum(usd),
         unpriced=sum(reply.cost is None for reply in replies),
     )
+    return spent, Spent(tokens=max(tokens, default=0), usd=max(usd, default=0.0))
 
 
 def _gone(why: str) -> BatchStatus:

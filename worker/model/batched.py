@@ -15,7 +15,7 @@ from jobs.calls import CallClass
 from jobs.clock import new_id, utcnow
 from jobs.models import ModelReply
 from jobs.usage import Usage
-from worker.errors import BatchesFailedError, RunHeldError
+from worker.errors import BatchesFailedError
 
 from . import ModelClient, ModelRequest
 from .batch_following import BatchFollower, BatchNews, Outcome, Pace
@@ -26,6 +26,8 @@ from .options import GeminiOptions
 from .policies import POLICIES, Then
 from .prices import priced
 from .sent import SentBatch, SentBatches
+from .throttle import Toll
+from .tolls import toll_of
 
 _log = structlog.get_logger(__name__)
 _MOST_REQUESTS = 10_000
@@ -49,12 +51,20 @@ class Crowd(Protocol):
 
 
 @dataclass(frozen=True)
-class _Wish:
-    """A request that waits for a batch to go with."""
+class _Asked:
+    """A request as a batch takes it."""
 
     key: str
     model: str
     line: bytes
+    toll: Toll
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """A request that waits for a batch to go with."""
+
+    asked: _Asked
     heard: frozenset[str]
     """Batches that have said what they say of it."""
     batch: "asyncio.Future[_Following]"
@@ -104,6 +114,7 @@ class BatchedModel:
         self._wished = asyncio.Event()
         self._gathering: asyncio.Task[None] | None = None
         self._followed: dict[str, _Following] = {}
+        self._put_off: set[asyncio.Task[None]] = set()
 
     async def check(self) -> None:
         """Find out whether the model could answer, at no cost."""
@@ -122,8 +133,10 @@ class BatchedModel:
         body = body_of(request, self._options)
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
         key = f"{request.task_id or ''}/{request.sample}/{request.attempt}/{digest}"
+        toll = toll_of(request, model, self._options, is_batch=True)
+        asked = _Asked(key, model, line_of(key, body), toll)
         async with self._crowd.away():
-            reply = await self._from_batches(key, model, line_of(key, body))
+            reply = await self._from_batches(asked)
         if reply is not None:
             return reply
         _log.warning("no batch had a reply; asking live", key=key)
@@ -131,9 +144,13 @@ class BatchedModel:
             return await self._live.generate(request)
 
     async def aclose(self) -> None:
-        """Leave batches to themselves, and give back connections; calling it twice changes nothing."""
+        """Leave batches to themselves, and give back connections; calling it twice changes nothing.
+
+        Of a run that was cancelled none is left: one that is being made is waited for, and cancelled.
+        """
+        await self._follower.until_none_is_made()
         tasks: set[asyncio.Task[Any]] = {each.outcome for each in self._followed.values()}
-        tasks |= {self._gathering} if self._gathering else set()
+        tasks |= self._put_off | ({self._gathering} if self._gathering else set())
         while tasks:
             # One may take a cancellation for the end of a wait of its own.
             for task in tasks:
@@ -142,22 +159,23 @@ class BatchedModel:
         await self._wire.aclose()
         await self._live.aclose()
 
-    async def _from_batches(self, key: str, model: str, line: bytes) -> ModelReply | None:
+    async def _from_batches(self, asked: _Asked) -> ModelReply | None:
         """The first reply that is of use, or the last that may be asked for; None where two batches had none."""
         # What was paid for is heard again from the first batch on: by another process, or by another delivery in this.
         heard: set[str] = set()
         n_left, repeats, thrown_away = _MOST_TRIES, Counter[CallClass](), Usage()
         while n_left:
-            result = await self._from_batch(key, model, line, heard)
+            result = await self._from_batch(asked, heard)
             if isinstance(result, ModelReply) and _is_of_use(result, repeats):
                 n_resamples = repeats.total()
                 paid = {"usage": thrown_away + result.usage, "thrown_away": thrown_away}
-                asked = {"resamples": n_resamples, "transport_tries": n_resamples + 1}
-                reply = result.model_copy(update={**paid, **asked})
-                return priced(reply, model, utcnow(), is_batch=True) if n_resamples else reply
+                tries = {"resamples": n_resamples, "transport_tries": n_resamples + 1}
+                reply = result.model_copy(update={**paid, **tries})
+                now = utcnow()
+                return priced(reply, asked.model, now, is_batch=True) if n_resamples else reply
             fault = fault_in(result) if isinstance(result, ModelReply) else result
             if fault is not None and POLICIES[class_of(fault)].then is not Then.LATER:
-                raise error_of(fault, model, self._options, tries=1)
+                raise error_of(fault, asked.model, self._options, tries=1)
             if isinstance(result, ModelReply):
                 repeats[result.call_class] += 1
                 thrown_away += result.usage
@@ -165,17 +183,15 @@ class BatchedModel:
                 n_left -= 1
         return None
 
-    async def _from_batch(
-        self, key: str, model: str, line: bytes, heard: set[str]
-    ) -> ModelReply | Fault | None:
+    async def _from_batch(self, asked: _Asked, heard: set[str]) -> ModelReply | Fault | None:
         """What the next batch, after those `heard`, that ends as it should says of this key; None is nothing."""
         reason = ""
         for _ in range(_MOST_ENDS):
-            following = await self._wish(key, model, line, frozenset(heard))
+            following = await self._wish(asked, frozenset(heard))
             outcome = await asyncio.shield(following.outcome)
             heard.add(following.own_id)
-            if key in outcome.found or outcome.status.state == "SUCCEEDED":
-                return outcome.found.get(key)
+            if asked.key in outcome.found or outcome.status.state == "SUCCEEDED":
+                return outcome.found.get(asked.key)
             reason = f"{outcome.status.state} {outcome.status.reason}".strip()
         raise BatchesFailedError(
             f"{_MOST_ENDS} batches in a row came to nothing",
@@ -186,8 +202,8 @@ class BatchedModel:
             ),
         )
 
-    async def _wish(self, key: str, model: str, line: bytes, heard: frozenset[str]) -> _Following:
-        wish = _Wish(key, model, line, heard, asyncio.get_running_loop().create_future())
+    async def _wish(self, asked: _Asked, heard: frozenset[str]) -> _Following:
+        wish = _Wish(asked, heard, asyncio.get_running_loop().create_future())
         self._wishes.append(wish)
         self._wished.set()
         if self._gathering is None:
@@ -215,26 +231,53 @@ class BatchedModel:
         # A job that was taken from us and came back may ask while its earlier delivery still does.
         waiting: defaultdict[str, list[_Wish]] = defaultdict(list)
         for wish in wishes:
-            waiting[wish.key].append(wish)
+            waiting[wish.asked.key].append(wish)
         self._give_known(known, waiting)
-        left = [asked[0] for asked in waiting.values() if asked]
-        if left and await self._sent.is_held():
-            raise RunHeldError(self._sent.run_id)
-        for model, chunk in _chunks(left):
-            own_id = f"{self._sent.run_id} {new_id('batch')}"
-            keys = tuple(wish.key for wish in chunk)
+        left = [wishes[0] for wishes in waiting.values() if wishes]
+        for chunk in _chunks(left):
+            await self._send_chunk(chunk, waiting)
+
+    async def _send_chunk(
+        self, chunk: Sequence[_Wish], waiting: Mapping[str, Sequence[_Wish]]
+    ) -> None:
+        """Send as much of it as the run can pay for; what is left asks again when that is known."""
+        own_id = f"{self._sent.run_id} {new_id('batch')}"
+        n_paid = await self._sent.reserve(own_id, [wish.asked.toll for wish in chunk])
+        put_off = [wish for left in chunk[n_paid:] for wish in waiting[left.asked.key]]
+        chunk = chunk[:n_paid]
+        if chunk:
+            keys = tuple(wish.asked.key for wish in chunk)
             batch = SentBatch(
                 own_id=own_id,
                 number=await self._sent.next_number(),
-                model=model,
+                model=chunk[0].asked.model,
                 keys=keys,
                 sent_at=utcnow(),
             )
             await self._sent.note(batch)
-            following = self._follow(batch, b"".join(wish.line for wish in chunk))
+            following = self._follow(batch, b"".join(wish.asked.line for wish in chunk))
             for key in keys:
                 for wish in waiting[key]:
                     _tell(wish, following)
+        if put_off:
+            asking = asyncio.create_task(self._ask_again(put_off))
+            self._put_off.add(asking)
+            asking.add_done_callback(self._put_off.discard)
+
+    async def _ask_again(self, wishes: Sequence[_Wish]) -> None:
+        """Let these ask again when a batch is over that may have used what is left to the run."""
+        for batch in await self._sent.all():
+            # One of an earlier process may bring nothing that anybody asks for, and is to be counted all the same.
+            self._follow(batch, None)
+        tasks = [each.outcome for each in self._followed.values()]
+        under_way = [task for task in tasks if not task.done()]
+        longest = self._pace.longest_look_seconds
+        if under_way:
+            await asyncio.wait(under_way, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(longest)
+        self._wishes += wishes
+        self._wished.set()
 
     def _give_known(
         self, known: Iterable[SentBatch], waiting: defaultdict[str, list[_Wish]]
@@ -273,18 +316,19 @@ def _tell(wish: _Wish, following: _Following) -> None:
         wish.batch.set_result(following)
 
 
-def _chunks(wishes: Iterable[_Wish]) -> Iterator[tuple[str, list[_Wish]]]:
+def _chunks(wishes: Iterable[_Wish]) -> Iterator[list[_Wish]]:
     """The wishes of each model, so many and so long that Gemini takes them in one batch."""
     by_model: defaultdict[str, list[_Wish]] = defaultdict(list)
     for wish in wishes:
-        by_model[wish.model].append(wish)
-    for model, asked in by_model.items():
+        by_model[wish.asked.model].append(wish)
+    for asked in by_model.values():
         chunk: list[_Wish] = []
         n_bytes = 0
         for wish in asked:
-            if chunk and (len(chunk) >= _MOST_REQUESTS or n_bytes + len(wish.line) > _MOST_BYTES):
-                yield model, chunk
+            length = len(wish.asked.line)
+            if chunk and (len(chunk) >= _MOST_REQUESTS or n_bytes + length > _MOST_BYTES):
+                yield chunk
                 chunk, n_bytes = [], 0
             chunk.append(wish)
-            n_bytes += len(wish.line)
-        yield model, chunk
+            n_bytes += length
+        yield chunk

@@ -76,6 +76,8 @@ class CallProgress:
 
     def finish(self, reply: ModelReply) -> ModelReply:
         """The reply with what the whole call took: what was thrown away for it was paid for as well."""
+        if self.tries == 1:
+            return reply
         return reply.model_copy(
             update={
                 "transport_tries": self.tries,

@@ -26,7 +26,7 @@ from .calling import Patience, call
 from .faults import Fault, class_of, error_of, fault_of
 from .listing import ListedModel
 from .options import GeminiOptions
-from .prices import priced
+from .prices import load_prices, priced
 from .replies import read_object, reply_of
 from .throttle import Throttle, Toll, Unlimited
 from .tolls import toll_of
@@ -63,6 +63,8 @@ _CONFIG: types.GenerateContentConfig = _Config(  # type: ignore[assignment]
     # The SDK's own reading drops fields that it does not know.
     should_return_http_response=True,
 )
+# What is asked goes into a copy: a new one would be validated, field by field.
+_HTTP = types.HttpOptions()
 # The SDK wants some; the body that is sent has others in their place.
 _NO_CONTENTS = types.Content(parts=[])
 
@@ -109,6 +111,7 @@ class GeminiModel:
         await call(
             lambda seconds: settle(self._describe(), seconds), self.name, self._options, patience
         )
+        load_prices(self.name, utcnow())
 
     async def models(self) -> tuple[ListedModel, ...]:
         """The models that answer prompts, by the service's own list.
@@ -196,9 +199,8 @@ class GeminiModel:
         return tuple([_listed(model) async for model in listed if _generates(model)])
 
     def _config(self, request: ModelRequest) -> types.GenerateContentConfig:
-        return _CONFIG.model_copy(
-            update={"http_options": types.HttpOptions(extra_body=body_of(request, self._options))}
-        )
+        http = _HTTP.model_copy(update={"extra_body": body_of(request, self._options)})
+        return _CONFIG.model_copy(update={"http_options": http})
 
 
 def body_of(request: ModelRequest, options: GeminiOptions) -> dict[str, JsonValue]:

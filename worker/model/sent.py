@@ -1,30 +1,48 @@
 """What a run has sent to Gemini in batches, in Redis: written down before it is sent, so that nobody sends it again."""
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from arq.connections import ArqRedis
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, JsonValue
 
 from jobs.budgets import NANO, Spent
 from jobs.keys import RUN_SECONDS, Keys
 from jobs.outages import through_outages
+from jobs.runs import RunState
 from jobs.scripts import run_script
 from jobs.wire import Wire
+from worker.errors import RunHeldError
+
+from .admission import RAISE_MOST
+from .reserving import RESERVE
+from .throttle import Toll
 
 _PATIENCE_SECONDS = 600.0
 _NUMBER = "number"
 """Where the number of the newest batch stands, among batches by their own ids, which hold more than one word."""
-# A run, a batch of it, and what its replies have used. The mark lives as long as the counters do.
-_COUNT = """
-local run, batch, requests, tokens, nano, unpriced = unpack(ARGV)
+# A run, a batch of it, what its replies have used, and the dearest of them. The mark lives as long as the counters do.
+_COUNT = f"""
+local run, batch, requests, tokens, nano, unpriced, most_tokens, most_nano = unpack(ARGV)
+{RAISE_MOST}
+for _, words in ipairs(redis.call('ZRANGE', SPOKEN_FOR .. run, 0, -1)) do
+    if string.sub(words, 1, #batch + 1) == batch .. ':' then redis.call('ZREM', SPOKEN_FOR .. run, words) end
+end
 if redis.call('HSETNX', RUN .. run, 'counted:' .. batch, 1) == 0 then return end
 count(run, 'used:requests', requests)
 count(run, 'used:tokens', tokens)
 count(run, 'used:nanoUsd', nano)
 if unpriced ~= '0' then count(run, 'used:unpriced', unpriced) end
+raise_most(run, 'most:tokens', tonumber(most_tokens))
+raise_most(run, 'most:nanoUsd', tonumber(most_nano))
 """
+
+
+def _spelled(toll: Toll) -> dict[str, JsonValue]:
+    words: dict[str, JsonValue] = {"model": toll.model, "tokens": toll.most_tokens}
+    return words if toll.most_usd is None else words | {"nanoUsd": round(toll.most_usd * NANO)}
 
 
 class SentBatch(Wire):
@@ -64,9 +82,26 @@ class SentBatches:
         kept = map(SentBatch.model_validate_json, found.values())
         return sorted(kept, key=lambda batch: batch.number)
 
-    async def is_held(self) -> bool:
-        """Whether the run is paused or cancelled, so that nothing more is to be sent for it."""
-        return bool(await self._run("HGET", self._keys.run(self.run_id), "state"))
+    async def reserve(self, own_id: str, tolls: Sequence[Toll]) -> int:
+        """How many of these requests, all of one model, the run can pay for; so much is set aside for a batch.
+
+        None may be, for as long as other requests are under way.
+
+        Raises:
+            RunHeldError: the run stands still: its budget is used up, or somebody wished it.
+        """
+        told = json.dumps([_spelled(toll) for toll in tolls])
+        words = [self.run_id, self._key, own_id, told]
+        step = partial(run_script, self._redis, self._keys, RESERVE, words)
+        n: int = await through_outages(step, _PATIENCE_SECONDS)
+        if n < 0:
+            raise RunHeldError(self.run_id)
+        return n
+
+    async def is_cancelled(self) -> bool:
+        """Whether the run is cancelled, so that nothing is to be left with Gemini."""
+        state: bytes | None = await self._run("HGET", self._keys.run(self.run_id), "state")
+        return state == RunState.CANCELLED.encode()
 
     async def next_number(self) -> int:
         """One that no batch of the run has had, those that were forgotten included."""
@@ -79,11 +114,14 @@ class SentBatches:
         await self._run("HSET", self._key, batch.own_id, batch.to_json())
         await self._run("EXPIRE", self._key, RUN_SECONDS)
 
-    async def count(self, batch: SentBatch, spent: Spent) -> None:
-        """Count what a batch has used as used by the run; a second time, by whoever it is, changes nothing."""
-        nano = round(spent.usd * NANO)
+    async def count(self, batch: SentBatch, spent: Spent, dearest: Spent) -> None:
+        """Count what a batch has used as used by the run, in the place of what was set aside for it.
+
+        `dearest` is the most that one reply of it used. A second time, by whoever it is, changes nothing.
+        """
         words: list[str | int] = [self.run_id, batch.own_id]
-        words += [spent.requests, spent.tokens, nano, spent.unpriced]
+        words += [spent.requests, spent.tokens, round(spent.usd * NANO), spent.unpriced]
+        words += [dearest.tokens, round(dearest.usd * NANO)]
         step = partial(run_script, self._redis, self._keys, _COUNT, words)
         await through_outages(step, _PATIENCE_SECONDS)
 

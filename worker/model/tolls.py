@@ -17,7 +17,9 @@ _CHARACTERS_A_TOKEN = 4
 _LONGEST_ANSWER = 65_536
 
 
-def toll_of(request: ModelRequest, model: str, options: GeminiOptions) -> Toll:
+def toll_of(
+    request: ModelRequest, model: str, options: GeminiOptions, *, is_batch: bool = False
+) -> Toll:
     """The prompt by its length, and the longest answer that may come."""
     characters = len(request.system_instruction) + sum(map(_length_of, request.turns))
     prompt = tokens_in(characters)
@@ -27,7 +29,9 @@ def toll_of(request: ModelRequest, model: str, options: GeminiOptions) -> Toll:
         run_id=request.run_id,
         prompt_tokens=prompt,
         most_tokens=prompt + answer,
-        most_usd=_most_usd(model, 1 << prompt.bit_length(), answer, utcnow().date()),
+        most_usd=_most_usd(
+            model, 1 << prompt.bit_length(), answer, utcnow().date(), is_batch=is_batch
+        ),
         most_seconds=options.timeout_seconds,
     )
 
@@ -38,10 +42,11 @@ def tokens_in(characters: int) -> int:
 
 
 @lru_cache(maxsize=1000)
-def _most_usd(model: str, prompt: int, answer: int, day: date) -> float | None:
+def _most_usd(model: str, prompt: int, answer: int, day: date, *, is_batch: bool) -> float | None:
     """Of a prompt that is rounded up, since to look up a price takes longer than all else here."""
     usage = Usage(prompt_token_count=prompt, candidates_token_count=answer)
-    cost = cost_of(usage, [model], datetime.combine(day, time(), UTC))
+    at = datetime.combine(day, time(), UTC)
+    cost = cost_of(usage, [model], at, is_batch=is_batch)
     return cost.usd if cost else None
 
 

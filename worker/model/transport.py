@@ -1,8 +1,7 @@
 """HTTP for hundreds of calls at one time: a client for the SDK that is aiohttp, which reads and writes in C."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -55,18 +54,24 @@ class AiohttpClient(httpx2.AsyncClient):
             DecodingError: it is said to be compressed, and is not.
         """
         where = urlsplit(url)
-        async with self._connection():
-            with _errors_of_httpx2():
-                async with self._opened().request(
-                    method,
-                    url,
-                    headers={**_ALWAYS, **headers},
-                    data=content,
-                    allow_redirects=False,
-                    proxy=_proxy_of(where.scheme, where.hostname or ""),
-                ) as answer:
-                    body = await answer.read()
-        return httpx2.Response(answer.status, headers=answer.raw_headers, content=body)
+        await self._wait_for_connection()
+        try:
+            async with self._opened().request(
+                method,
+                url,
+                headers={**_ALWAYS, **headers},
+                data=content,
+                allow_redirects=False,
+                proxy=_proxy_of(where.scheme, where.hostname or ""),
+            ) as answer:
+                body = await answer.read()
+        except (aiohttp.ClientError, OSError) as error:
+            raise _error_of_httpx2(error) from error
+        finally:
+            self._free.release()
+        response = httpx2.Response(answer.status, headers=answer.raw_headers, content=body)
+        response.encoding = _encoding_of(answer.headers.get("content-type", ""))
+        return response
 
     @override
     async def aclose(self) -> None:
@@ -75,21 +80,16 @@ class AiohttpClient(httpx2.AsyncClient):
         if self._session is not None:
             await self._session.close()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[None]:
+    async def _wait_for_connection(self) -> None:
         # Here and not by aiohttp, which tells a wait for a connection and a wait for the server by the same error.
-        if self._free.locked():
-            try:
-                async with asyncio.timeout(self._wait_seconds):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise httpx2.PoolTimeout("no connection came free") from None
-        else:
+        if not self._free.locked():
             await self._free.acquire()
+            return
         try:
-            yield
-        finally:
-            self._free.release()
+            async with asyncio.timeout(self._wait_seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            raise httpx2.PoolTimeout("no connection came free") from None
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -112,6 +112,12 @@ class AiohttpClient(httpx2.AsyncClient):
 
 
 @lru_cache(maxsize=64)
+def _encoding_of(content_type: str) -> str:
+    """The encoding of a text: to find it out for each answer would take longer than to read it."""
+    return httpx2.Response(200, headers={"content-type": content_type}).encoding or "utf-8"
+
+
+@lru_cache(maxsize=64)
 def _proxy_of(scheme: str, host: str) -> str | None:
     """The proxy that the environment names for a host, with its login, if there is one."""
     named = getproxies()
@@ -130,20 +136,18 @@ def _proxy_of(scheme: str, host: str) -> str | None:
     return proxy
 
 
-@contextmanager
-def _errors_of_httpx2() -> Iterator[None]:
-    """For each error of aiohttp the one that the SDK's usual transport would have."""
-    try:
-        yield
-    except aiohttp.ClientHttpProxyError as error:
-        raise httpx2.ProxyError(f"{error.status} {error.message}") from error
-    except aiohttp.ClientConnectorError as error:
-        raise httpx2.ConnectError(str(error)) from error
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError) as error:
-        raise httpx2.RemoteProtocolError(str(error)) from error
-    except aiohttp.ClientResponseError as error:
-        raise httpx2.RemoteProtocolError(error.message) from error
-    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-        raise httpx2.UnsupportedProtocol(f"no address of HTTP: {error}") from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise httpx2.NetworkError(str(error) or type(error).__name__) from error
+def _error_of_httpx2(error: aiohttp.ClientError | OSError) -> httpx2.RequestError:
+    """The error that the SDK's usual transport would have."""
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return httpx2.ProxyError(f"{error.status} {error.message}")
+        case aiohttp.ClientConnectorError():
+            return httpx2.ConnectError(str(error))
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError():
+            return httpx2.RemoteProtocolError(str(error))
+        case aiohttp.ClientResponseError():
+            return httpx2.RemoteProtocolError(error.message)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return httpx2.UnsupportedProtocol(f"no address of HTTP: {error}")
+        case _:
+            return httpx2.NetworkError(str(error) or type(error).__name__)

@@ -5,6 +5,7 @@
 
 from .contract import NO_FILES, NO_HARNESS, Files, Harness, Sandbox, Verification
 from .errors import (
+    FilesTooLargeError,
     InterpreterMissingError,
     PackagesError,
     SandboxError,
@@ -23,6 +24,7 @@ __all__ = [
     "PROFILES",
     "Check",
     "Files",
+    "FilesTooLargeError",
     "FoundInterpreter",
     "Harness",
     "InterpreterMissingError",

@@ -42,6 +42,25 @@ class UnusableTestsError(SandboxError):
         )
 
 
+class FilesTooLargeError(SandboxError):
+    """The files of a job do not fit into the directory that its programs run in. It is a fault of the job."""
+
+    kind = "files-too-large"
+    exit_code = ExitCode.USAGE
+    retryable = False
+
+    def __init__(self, n_bytes: int, scratch_mib: int) -> None:
+        """Say how much room there is, and how much they need."""
+        super().__init__(
+            f"the job's files do not fit into the directory of its programs: with the program they take {n_bytes:,} "
+            f"bytes of disk, and it holds {scratch_mib} MiB",
+            fixes=[
+                "give the task more: scratchMib in its limits, up to ceiling.scratch_mib of the worker",
+                "or give it smaller files; and queue it again, in a run of another name",
+            ],
+        )
+
+
 class InterpreterMissingError(SandboxError):
     """A language's interpreter is not on this machine; nothing was run."""
 

@@ -17,6 +17,7 @@ from jobs.checkers import (
     MatchesOutput,
     PassesTests,
 )
+from jobs.given_files import room_for
 from jobs.handed_back import Returned
 from jobs.languages import Language
 from jobs.limits import Limits
@@ -24,9 +25,9 @@ from jobs.models import ExecutableCode, Execution, PromptJob, Rerun
 from jobs.python_tests import fault_of
 from jobs.verdicts import Verdict
 from worker.sandbox import (
-    NO_FILES,
     NO_HARNESS,
     Files,
+    FilesTooLargeError,
     Harness,
     UnusableTestsError,
     Verification,
@@ -34,6 +35,7 @@ from worker.sandbox import (
 from worker.sandbox.languages import ROWS
 
 from .disclosure import deciding_case, is_shown
+from .ends import words_of_limit
 from .judge import Judgement, Word, judge
 from .tracebacks import one_line
 
@@ -53,6 +55,11 @@ class Runner(Protocol):
         self, code: ExecutableCode, tests: str, limits: Limits, *, stdin: str, files: Files
     ) -> Awaitable[Verification]:
         """What came of one run beside its tests, which are Python as the program is."""
+
+    def ask(
+        self, code: ExecutableCode, limits: Limits, *, harness: Harness
+    ) -> Awaitable[Execution]:
+        """What came of a run of what belongs to the check: its limits are its own, and so is what it does to them."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +111,20 @@ async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Ru
     Raises:
         SandboxError: our sandbox failed, and nothing is known about the program.
         UnusableTestsError: the job's tests, or its checker, say nothing of any program.
+        FilesTooLargeError: the job's files do not fit into the directory that its programs run in.
     """
     files = Files({name: text.encode() for name, text in job.files.items()})
+    _refuse_without_room(files, code, limits)
     program = _Program(job, code, limits, runner, files)
     if isinstance(job.checker, AllOf):
         return await _by_all(job.checker, program)
     return await _by(job.checker, program)
+
+
+def _refuse_without_room(files: Files, code: ExecutableCode, limits: Limits) -> None:
+    n_bytes = room_for([*files.given.values(), code.code.encode("utf-8", "surrogatepass")])
+    if files.given and n_bytes > limits.scratch_mib << 20:
+        raise FilesTooLargeError(n_bytes, limits.scratch_mib)
 
 
 async def _by_all(checks: AllOf, program: _Program) -> Checked:
@@ -241,18 +256,16 @@ async def _asked(checker: MatchesOutput, number: int, output: str, runner: Runne
     """What the check's own program says of an output, or why it says nothing."""
     case = checker.cases[number]
     asked = Call(arguments=(case.stdin, output, case.expect))
-    said = await runner.run(
-        ExecutableCode(language=Language.PYTHON, code=checker.checker or ""),
-        _CHECKER_LIMITS,
-        stdin="",
-        harness=Harness(calls=CallInputs(entry_point=CHECK_FUNCTION, calls=(asked,))),
-        files=NO_FILES,
-    )
+    code = ExecutableCode(language=Language.PYTHON, code=checker.checker or "")
+    harness = Harness(calls=CallInputs(entry_point=CHECK_FUNCTION, calls=(asked,)))
+    said = await runner.ask(code, _CHECKER_LIMITS, harness=harness)
     answer = said.returned[0] if said.returned else Returned()
     if answer.value is True:
         return Word(None)
     if answer.value is False or (isinstance(answer.value, str) and answer.value):
         return Word(answer.value or "the checker says that it is wrong")
+    if said.limit_hit is not None:
+        return f"the checker itself was over a limit of its own: {words_of_limit(said.limit_hit, _CHECKER_LIMITS)}"
     last_words = one_line(said.stderr.rstrip().rpartition("\n")[2])
     return answer.error or answer.unfit or last_words or "it did not"
 

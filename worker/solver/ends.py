@@ -63,6 +63,11 @@ def _of_compiler(
     return Finding(Verdict.COMPILE_ERROR, cause, hint)
 
 
+def words_of_limit(limit_hit: LimitHit, limits: Limits) -> str:
+    """What a limit did to whoever went over it."""
+    return _of_limit(limit_hit, limits)[1]
+
+
 def _of_limit(limit_hit: LimitHit, limits: Limits) -> tuple[Verdict, str]:
     match limit_hit:
         case "cpu":

@@ -1,5 +1,6 @@
 """Turns what a program did into how it did against its job."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -92,10 +93,12 @@ def judge(
             found = found or _of_tests(execution)
             tried = tested if isinstance(tested, Verification) else None
             cases = _cases_of_tests(found, tried)
+            found = _during(found, None if tried is None else tried.stopped_in)
         case MatchesCalls():
             wrong = first_wrong_call(checker, execution.returned or (), code.language)
             found = found or _of_calls(wrong)
             cases = _cases_of_calls(checker, execution, found, code.language)
+            found = _during(found, _call_it_ended_in(execution, cases))
         case MatchesOutput():
             word = tested if isinstance(tested, Word) else None
             difference = (
@@ -192,6 +195,12 @@ def _cases_of_calls(
     return (*results, CaseResult(name=name, verdict=found.verdict, actual=found.explanation))
 
 
+def _call_it_ended_in(execution: Execution, cases: Sequence[CaseResult]) -> str | None:
+    """The call that the program did not answer; None where it answered all, or none, as one does that never began."""
+    n_answered = len(execution.returned or ())
+    return cases[-1].name if 0 < n_answered < len(cases) else None
+
+
 def _difference(
     checker: MatchesOutput, case: Case, execution: Execution, word: Word | None
 ) -> Difference | None:
@@ -231,11 +240,16 @@ def _case_of_output(
     )
 
 
+def _during(found: Finding, case: str | None) -> Finding:
+    """With the name of the case that the program was at when it ended, if it was at one."""
+    if case is None or found.verdict is Verdict.ACCEPTED:
+        return found
+    return replace(found, explanation=f"{one_line(case)}: {found.explanation}")
+
+
 def _named(found: Finding, checker: MatchesOutput, result: CaseResult) -> Finding:
     """With the name of its case, if it failed and there are others."""
-    if len(checker.cases) == 1 or found.verdict is Verdict.ACCEPTED:
-        return found
-    return replace(found, explanation=f"{one_line(result.name)}: {found.explanation}")
+    return _during(found, result.name if len(checker.cases) > 1 else None)
 
 
 def _result(

@@ -13,7 +13,7 @@ from jobs.limits import Limits
 from jobs.models import ExecutableCode
 from jobs.preambles import with_preamble
 from jobs.verdicts import Verdict
-from worker.sandbox import Sandbox, UnusableTestsError
+from worker.sandbox import FilesTooLargeError, Sandbox, UnusableTestsError
 
 from .checking import check
 from .fairness import FairRunner
@@ -60,6 +60,12 @@ class _Seen:
     """Of the last time that it did not pass."""
 
 
+_MORE = {
+    Verdict.TIME_LIMIT_EXCEEDED: "limits.cpu_seconds, or cpuSeconds in the limits of the row, give it more",
+    Verdict.MEMORY_LIMIT_EXCEEDED: "limits.memory_mib, or memoryMib in the limits of the row, give it more",
+}
+
+
 class RowChecks:
     """Runs what rows bring along, as many programs at one time as there are slots."""
 
@@ -91,12 +97,19 @@ class RowChecks:
             failed = {*seen.verdicts} - {Verdict.ACCEPTED}
             cpu_limit = self._limits_of(task).cpu_seconds
             if failed == {Verdict.TIME_LIMIT_EXCEEDED}:
-                yield _found(task, Fault.SLOW, f"its reference is {seen.why}")
+                yield _found(
+                    task, Fault.SLOW, f"its reference is {seen.why}; {_MORE[seen.verdicts[0]]}"
+                )
             elif 0 < n_passed < n:
                 why = f"its reference passed {n_passed} of {n} times; else: {seen.why}"
                 yield _found(task, Fault.FLAKY, why)
             elif not n_passed:
-                yield _found(task, Fault.BROKEN, f"its reference does not pass: {seen.why}")
+                more = (
+                    f"; {_MORE[seen.verdicts[0]]}"
+                    if failed == {Verdict.MEMORY_LIMIT_EXCEEDED}
+                    else ""
+                )
+                yield _found(task, Fault.BROKEN, f"its reference does not pass: {seen.why}{more}")
             elif seen.cpu_seconds > cpu_limit * NEAR:
                 why = f"its reference used {seen.cpu_seconds:.1f} s of CPU time, of {cpu_limit:g} s"
                 yield _found(task, Fault.SLOW, why)
@@ -116,7 +129,7 @@ class RowChecks:
                 continue
             try:
                 verdict, _, _ = await self._judged(task, program, sandbox, is_wrong=True)
-            except UnusableTestsError:
+            except (UnusableTestsError, FilesTooLargeError):
                 # What its reference comes to says so; and nothing passes it.
                 return None
             if verdict is Verdict.ACCEPTED:
@@ -131,7 +144,7 @@ class RowChecks:
             return
         try:
             verdict, why, cpu_seconds = await self._judged(task, task.reference, sandbox)
-        except UnusableTestsError as error:
+        except (UnusableTestsError, FilesTooLargeError) as error:
             verdict, why, cpu_seconds = Verdict.INTERNAL_ERROR, error.message, 0.0
         seen = self._seen.setdefault(number, _Seen())
         seen.verdicts.append(verdict)

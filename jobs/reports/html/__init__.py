@@ -1,9 +1,6 @@
 """A run as one HTML file that needs nothing else: no network, no server, no second file."""
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Iterator
-from importlib.resources import files
 from string import Template
 
 from jobs.models import Record
@@ -14,11 +11,11 @@ from .gathered import Gathered
 from .jobs import JobRow, JobView
 from .markup import text
 from .page import period, summary
+from .pieces import piece, policy
 
 _SCRIPTS = ("text.js", "blocks.js", "diff.js", "job.js", "table.js", "start.js")
 _MOST_BYTES = 64 * 1024 * 1024
 """The room for attempts. A browser still opens a file of this size within seconds."""
-_FOLDER = files("jobs.reports.html")
 
 
 class HtmlBuilder:
@@ -58,12 +55,12 @@ class HtmlBuilder:
     def document(self) -> Iterator[str]:
         """The page, piece by piece; between two of them a line may end."""
         report = self._report.report()
-        style, script = _read("page.css"), "\n".join(map(_read, _SCRIPTS))
-        page = Template(_read("page.html")).substitute(
+        style, script = piece("page.css"), "\n".join(map(piece, _SCRIPTS))
+        page = Template(piece("page.html")).substitute(
             title=text(self._run_id),
             period=text(period(self._gathered)),
             models=text(", ".join(report.requested_models)),
-            policy=_policy(style, script),
+            policy=policy(style, script),
             style=style,
             summary=summary(report, self._gathered),
         )
@@ -77,21 +74,6 @@ class HtmlBuilder:
                 yield _data(name, letters)
             room = max(0, room - blocks.n_bytes)
         yield f"{after}<script>{script}</script>\n</body>\n</html>"
-
-
-def _read(name: str) -> str:
-    return _FOLDER.joinpath(name).read_text("utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    return (
-        f"default-src 'none'; script-src {_hash_of(script)}; style-src {_hash_of(style)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash_of(source: str) -> str:
-    return f"'sha256-{b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
 def _data(name: str, letters: str) -> str:

@@ -72,7 +72,7 @@ def _headlines(report: Report) -> list[Markup]:
     within, rates = len(report.solved_within), [each.rate for each in report.rounds]
     found = []
     if not rates:
-        found.append(_card("Solved", "unknown", ("no job was judged",)))
+        found.append(card("Solved", "unknown", ("no job was judged",)))
     elif within > 1:
         found.append(_headline(f"Solved within {within} attempts", report.solved, is_first=True))
     if rates:
@@ -84,7 +84,7 @@ def _headlines(report: Report) -> list[Markup]:
     told = [f"of {report.n_jobs:,} jobs", remark]
     if report.excluded is not None:
         told.append(f"{report.excluded.n_jobs:,} of rows left out")
-    found.append(_card("Judged", f"{report.n_scored:,}", tuple(told)))
+    found.append(card("Judged", f"{report.n_scored:,}", tuple(told)))
     return found
 
 
@@ -93,21 +93,22 @@ def _headline(title: str, rate: Rate, *, is_first: bool) -> Markup:
         f"{rate.successes:,} of {rate.n:,} jobs",
         f"{_INTERVAL} {100 * rate.low:.1f} to {100 * rate.high:.1f}",
     )
-    return _card(title, percent(rate.value or 0), told, _range(rate), is_first=is_first)
+    return card(title, percent(rate.value or 0), told, _range(rate), is_first=is_first)
 
 
 def _gained(both: FirstAgainstLast) -> Markup:
     by_chance = f"p = {both.p:.2g}" if both.p >= _SMALLEST_P else f"p < {_SMALLEST_P:g}"
-    return _card(
+    return card(
         "Gained by repairs",
         f"{both.gained - both.lost:+,}".replace("-", "\N{MINUS SIGN}"),
         (f"{both.gained:,} gained, {both.lost:,} lost", f"{by_chance} ({both.method})"),
     )
 
 
-def _card(
+def card(
     title: str, value: str, told: tuple[str, ...], *more: Markup, is_first: bool = False
 ) -> Markup:
+    """A figure with what it is, and what is told of it."""
     return tag(
         "div",
         tag("h2", text(title)),
@@ -136,13 +137,13 @@ def _plots(report: Report, gathered: Gathered) -> list[Markup]:
     ends = []
     if report.verdicts:
         note = "The last verdict of each job. Those that failed because of us are in no rate."
-        ends.append(_figure("Verdicts", note, verdicts(report)))
+        ends.append(figure("Verdicts", note, verdicts(report)))
     spent = [_times(report, gathered), _tokens(report, gathered)]
     # One attempt is no curve; the headline says all of it.
     if len(report.rounds) < 2:
         return [_column(*ends), _column(*spent)]
     note = f"Share of the judged jobs, with its {_INTERVAL}. Later attempts see the error: this is not pass@k."
-    rounds = _figure("Solved after each attempt", note, curve(report), _rounds(report))
+    rounds = figure("Solved after each attempt", note, curve(report), _rounds(report))
     return [_column(rounds), _column(*ends, *spent)]
 
 
@@ -150,7 +151,8 @@ def _column(*figures: Markup) -> Markup:
     return tag("div", *figures)
 
 
-def _figure(title: str, note: str, *content: Markup) -> Markup:
+def figure(title: str, note: str, *content: Markup) -> Markup:
+    """A drawing or a table with what it shows."""
     return tag("figure", tag("figcaption", tag("h2", text(title)), tag("p", text(note))), *content)
 
 
@@ -166,18 +168,16 @@ def _times(report: Report, gathered: Gathered) -> Markup:
         note = "How long programs ran. No answer was live, so that there is no latency of a model to show."
     else:
         note = "No answer was live, and no program was run here."
-    return _figure("Time", note, *parts)
+    return figure("Time", note, *parts)
 
 
 def _tokens(report: Report, gathered: Gathered) -> Markup:
     cost = f"Cost: {_cost(report)}."
     if not any(each.total() for each in gathered.tokens):
-        return _figure("Tokens and cost", f"Nothing is known of tokens. {cost}")
+        return figure("Tokens and cost", f"Nothing is known of tokens. {cost}")
     total = report.usage.total_token_count or 0
     note = f"{total:,} tokens in all. {cost}"
-    return _figure(
-        "Tokens and cost", note, tokens(report, gathered.tokens), legend(gathered.tokens)
-    )
+    return figure("Tokens and cost", note, tokens(report, gathered.tokens), legend(gathered.tokens))
 
 
 def _cost(report: Report) -> str:
