@@ -59,6 +59,7 @@ class OutlinedReply(Partial):
     simulated: bool = False
     cached: bool = False
     stands_in: bool = False
+    replay_exhausted: bool = False
 
 
 class OutlinedExecution(Partial):

@@ -30,6 +30,8 @@ class Conduct(Wire):
     """Runs of programs that were over their time, and were repeated alone."""
     n_reruns_changed: int
     """Those of them that were in time alone."""
+    n_past_recordings: int
+    """Attempts for which no reply was recorded, so that the last one was given again."""
     leaks_in_feedback: tuple[str, ...]
     """Jobs whose model was told something that is hidden of their check."""
     leaks_in_answers: tuple[str, ...]
@@ -44,6 +46,7 @@ class ConductBuilder:
         self._parts: set[str] = set()
         self._n_reruns = self._n_reruns_changed = 0
         self._n_unchecked = self._n_copies = 0
+        self._n_past_recordings = 0
         self._leaks: dict[str, list[str]] = {"feedback": [], "answer": []}
 
     def add(self, record: Record | Outline) -> None:
@@ -58,6 +61,7 @@ class ConductBuilder:
         if job.part is not None:
             self._parts.add(job.part.in_words)
         for attempt in record.attempts:
+            self._n_past_recordings += attempt.reply.replay_exhausted
             for rerun in attempt.reruns:
                 self._n_reruns += 1
                 self._n_reruns_changed += not rerun.is_over_again
@@ -74,6 +78,7 @@ class ConductBuilder:
             n_copies=self._n_copies,
             n_reruns=self._n_reruns,
             n_reruns_changed=self._n_reruns_changed,
+            n_past_recordings=self._n_past_recordings,
             leaks_in_feedback=tuple(sorted(self._leaks["feedback"])),
             leaks_in_answers=tuple(sorted(self._leaks["answer"])),
         )
@@ -88,9 +93,7 @@ def told_of_conduct(conduct: Conduct) -> Iterator[tuple[str, str]]:
     """What a reader of a report has to know of it: a word, and a line for each thing."""
     for part in conduct.parts:
         yield "part", f"not all of the dataset: {part}"
-    if conduct.n_copies:
-        copies = f"{conduct.n_copies:,} jobs were answered with what was recorded of sample 0"
-        yield "samples", f"{copies}, and count in no pass@k: nothing was of their own"
+    yield from _told_of_recordings(conduct)
     if conduct.n_unchecked:
         yield "check", unchecked_in_words(conduct.n_unchecked)
     for feedback in conduct.feedback:
@@ -103,6 +106,16 @@ def told_of_conduct(conduct: Conduct) -> Iterator[tuple[str, str]]:
     if conduct.leaks_in_answers:
         what = "have an answer that holds what is expected of it in secret"
         yield "leaks", _named(what, conduct.leaks_in_answers)
+
+
+def _told_of_recordings(conduct: Conduct) -> Iterator[tuple[str, str]]:
+    # What was replayed because nothing was recorded for it.
+    if conduct.n_copies:
+        copies = f"{conduct.n_copies:,} jobs were answered with what was recorded of sample 0"
+        yield "samples", f"{copies}, and count in no pass@k: nothing was of their own"
+    if conduct.n_past_recordings:
+        attempts = f"{conduct.n_past_recordings:,} attempts had no reply of their own recorded"
+        yield "replies", f"{attempts}: the last one was given again, and says nothing of repairs"
 
 
 def unchecked_in_words(n_jobs: int) -> str:

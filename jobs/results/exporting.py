@@ -46,9 +46,13 @@ def evalplus_samples(rows: Iterable[ResultRow]) -> Iterator[str]:
         yield json.dumps({"task_id": row.task_id, "solution": row.program or ""})
 
 
+def is_sample(row: ResultRow) -> bool:
+    """Whether other evaluators have a word for it: they know none for a failure that was not the program's."""
+    return row.task_id is not None and row.verdict.is_scored
+
+
 def _judged(rows: Iterable[ResultRow]) -> Iterator[ResultRow]:
-    # The others know no word for a failure that was not the program's.
-    return (row for row in rows if row.task_id is not None and row.verdict.is_scored)
+    return filter(is_sample, rows)
 
 
 def _cell(value: object) -> object:

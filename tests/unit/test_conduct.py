@@ -101,6 +101,20 @@ def test_what_was_run_again_is_counted_with_what_that_changed() -> None:
         assert "2 runs were over their time and were repeated alone; 1 of them were in time" in text
 
 
+def test_attempts_past_the_last_recorded_reply_are_told() -> None:
+    """They stand in the table of attempts like any other, and no model was asked for a repair."""
+    record = a_record(a_job(), WRONG, WRONG)
+    first, last = record.attempts
+    again = last.model_copy(
+        update={"reply": last.reply.model_copy(update={"replay_exhausted": True})}
+    )
+    report = build_report([record.model_copy(update={"attempts": (first, again)})])
+    assert report.conduct.n_past_recordings == 1
+    for text in both_forms(report):
+        assert "1 attempts had no reply of their own recorded" in text
+    assert not any("recorded" in text for text in both_forms(build_report([record])))
+
+
 def test_leaks_are_counted_by_job_and_named() -> None:
     """Somebody has to look at these jobs; a number alone sends nobody there."""
     records = []

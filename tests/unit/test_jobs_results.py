@@ -110,9 +110,10 @@ def test_failures_of_the_evaluator_are_shown_and_in_no_rate(tmp_path: Path) -> N
     )
 
 
-def test_samples_without_verdicts_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("field", ["completion", "solution"])
+def test_samples_without_verdicts_are_refused(tmp_path: Path, field: str) -> None:
     """Imported as failures they would be a model that solves nothing."""
-    path = _written(tmp_path / "samples.jsonl", {"task_id": "T/1", "completion": ""})
+    path = _written(tmp_path / "samples.jsonl", {"task_id": "T/1", field: ""})
     with pytest.raises(UsageError, match="nobody has said how they did"):
         list(read_results(path))
 
@@ -160,3 +161,10 @@ def test_one_statement_is_asked_and_no_other_number_of_them(sql: str) -> None:
     """Of two, what the first one says would be thrown away; of none there is nothing to show."""
     with pytest.raises(UsageError, match="one is asked at a time"):
         query([], sql)
+
+
+def test_every_column_of_results_stands_in_the_docs() -> None:
+    """Whoever writes a query would learn them from an error message alone."""
+    page = (Path(__file__).parents[2] / "docs/howto/evaluate-and-compare.md").read_text()
+    columns = {field.alias or name for name, field in ResultRow.model_fields.items()}
+    assert {each for each in columns if f"`{each}`" not in page} == set()

@@ -133,7 +133,18 @@ def test_a_long_list_of_bad_lines_is_cut_and_says_so(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         replay(tmp_path, *["no"] * 30)
     assert caught.value.message.endswith("has 30 bad lines of 30")
-    assert caught.value.facts["and"] == "10 more, on lines 21-30"
+    assert list(caught.value.facts)[-1] == "lines 21-30"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n  \n", gzip.compress(b"")], ids=["empty", "blank", "gzip"]
+)
+def test_a_file_without_a_recording_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Else everything is queued, and each job ends as a failure of ours."""
+    path = tmp_path / "said.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="holds no recorded reply"):
+        load_recordings(path)
 
 
 def test_bytes_that_are_no_text_are_told_by_line(tmp_path: Path) -> None:

@@ -268,12 +268,12 @@ async def _resume(
 
 async def _look(queue: JobQueue, run_id: str) -> tuple[Run, Counter[Verdict]]:
     from jobs.recorded import recorded_of
-    from jobs.runs import Run, find_run, unknown_run
+    from jobs.runs import Run, find_run, unknown_run_in
 
     run = await find_run(queue, run_id)
     recorded = (await recorded_of(queue.records, run_id)).verdicts
     if run is None and not recorded:
-        raise unknown_run(run_id)
+        raise await unknown_run_in(queue, run_id)
     # Redis forgets what ended long ago.
     return run or Run(run_id=run_id, verdicts=dict(recorded)), recorded
 

@@ -203,13 +203,23 @@ def _cost(report: Report) -> str:
     )
 
 
+def _recordings(gathered: Gathered) -> str:
+    match gathered.n_recordings:
+        case 0:
+            return "none is a recording"
+        case gathered.n_answers:
+            return "all are recordings"
+        case n:
+            return f"{n:,} of {gathered.n_answers:,} are recordings"
+
+
 def _grounds(report: Report, gathered: Gathered) -> list[Markup]:
     layers = f": {', '.join(report.isolation_layers)}" if report.isolation_layers else ""
     profiles = " and ".join(report.isolation_profiles)
     facts = {
         "Model asked": ", ".join(report.requested_models),
         "Model that answered": ", ".join(report.served_models) or "unknown",
-        "Answers": "at least one is a recording" if report.simulated else "none is a recording",
+        "Answers": _recordings(gathered),
         "Paid for earlier": f"{report.n_cached:,} replies, which cost nothing now"
         if report.n_cached
         else "",
