@@ -13,6 +13,8 @@ MAX_CHECKS = 100
 """Checks of one job; each is a run of its own, or several."""
 MAX_CALLS = 10_000
 """Calls of one program's function."""
+CHECK_FUNCTION = "check"
+"""What a checker's own function is called."""
 
 EntryPoint = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=256)]
 

@@ -228,6 +228,8 @@ class ModelReply(Wire):
     """It was paid for earlier, and is out of the cache or the record that is judged again: usage is of that time."""
     replay_exhausted: bool = False
     """The recordings ended before this attempt, and the last one was given again."""
+    stands_in: bool = False
+    """Nothing was recorded of its sample, and it is that of sample 0."""
     recordings_left: int | None = None
     """How many more attempts are recorded of its job; None of a reply that is no recording."""
 

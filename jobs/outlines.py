@@ -27,6 +27,12 @@ class OutlinedConversation(Partial):
     feedback: Feedback = "public"
 
 
+class OutlinedChecker(Partial):
+    """Of a check, of which kind it is."""
+
+    kind: str
+
+
 class OutlinedJob(Partial):
     """Of a job, its place in its run and what was asked for."""
 
@@ -34,6 +40,7 @@ class OutlinedJob(Partial):
     task_id: str | None
     cluster: str | None = None
     sample: int
+    checker: OutlinedChecker
     max_attempts: int
     as_recorded: bool = False
     code_execution: bool = False
@@ -51,6 +58,8 @@ class OutlinedReply(Partial):
     batch: str | None = None
     simulated: bool = False
     cached: bool = False
+    stands_in: bool = False
+    replay_exhausted: bool = False
 
 
 class OutlinedExecution(Partial):

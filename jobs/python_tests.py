@@ -1,4 +1,4 @@
-"""Reads Python tests without running them, and says what makes them useless whatever the program is."""
+"""Reads Python tests and checkers without running them, and says what makes them useless whatever the program is."""
 
 import ast
 import sys
@@ -14,20 +14,15 @@ _PROGRAM = frozenset(("program", "solution"))
 _RUNNERS = frozenset((("unittest", "main"), ("pytest", "main")))
 _ENDS = frozenset((("sys", "exit"), ("os", "_exit")))
 _ROOTS = frozenset(("TestCase", "IsolatedAsyncioTestCase"))
+# By these a name may come into being that stands nowhere.
+_BINDERS = frozenset(("exec", "globals", "setattr", "vars"))
 
 
 def fault_of(tests: str) -> str | None:
     """Why no program could ever be judged by these tests; None where it cannot be told for certain."""
-    try:
-        # What an interpreter only warns of is nobody's concern here.
-        with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(tests)
-            compile(tree, "tests", "exec", dont_inherit=True)
-    except SyntaxError as error:
-        place = f"line {error.lineno}: " if error.lineno else ""
-        return f"they do not compile: {place}{error.msg}"
-    except (ValueError, RecursionError, MemoryError) as error:
-        return f"they do not compile: {str(error) or 'they are nested too deeply'}"
+    tree = _tree_of(tests)
+    if isinstance(tree, str):
+        return f"they do not compile: {tree}"
     modules = set(_modules(tree))
     for statement in tree.body:
         if _ends_the_process(statement, modules):
@@ -39,6 +34,46 @@ def fault_of(tests: str) -> str | None:
     ):
         return None
     return "they hold no case: nothing that is run of them calls the program or asserts anything"
+
+
+def fault_of_checker(source: str, function: str) -> str | None:
+    """Why no output could ever be judged by this checker's `function`; None where it cannot be told for certain."""
+    tree = _tree_of(source)
+    if isinstance(tree, str):
+        return f"it does not compile: {tree}"
+    if any(_may_bind(node, function) for node in ast.walk(tree)):
+        return None
+    return f"it has no function `{function}`, which is what is asked"
+
+
+def _tree_of(source: str) -> ast.Module | str:
+    """What it consists of, or why it does not compile."""
+    try:
+        # What an interpreter only warns of is nobody's concern here.
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(source)
+            compile(tree, "tests", "exec", dont_inherit=True)
+    except SyntaxError as error:
+        place = f"line {error.lineno}: " if error.lineno else ""
+        return f"{place}{error.msg}"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return str(error) or "nested too deeply"
+    return tree
+
+
+def _may_bind(node: ast.AST, name: str) -> bool:
+    """Whether something may be called so by it, wherever it stands."""
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return node.name == name
+        case ast.alias():
+            return node.name == "*" or (node.asname or node.name.partition(".")[0]) == name
+        case ast.Name(ctx=ast.Store()):
+            return node.id == name
+        case ast.Name():
+            return node.id in _BINDERS
+        case _:
+            return False
 
 
 def _modules(tree: ast.Module) -> Iterator[str]:

@@ -15,7 +15,7 @@ from .keys import Keys
 from .lanes import Lane, lane_of
 from .payloads import job_in
 from .queue import JobQueue
-from .runs import RunState, get_run, unknown_run
+from .runs import RunState, find_run, get_run, unknown_run
 from .scanning import all_of_run, waiting_of_run
 from .schedules.templates import forget_feeding
 from .scripts import PAGE, run_script
@@ -83,6 +83,17 @@ call_out('due')
 return n
 """
 _NOT_ANY_MORE = -1
+
+# A run, and how many jobs at most are queued again that were cancelled: these count as if there had been none.
+_FORGET_CANCELLED = """
+local run = ARGV[1]
+local n = math.min(tonumber(redis.call('HGET', RUN .. run, 'cancelled') or 0), tonumber(ARGV[2]))
+if n > 0 then
+    count(run, 'cancelled', -n)
+    count(run, 'submitted', -n)
+end
+return n
+"""
 
 # A run, then names and values.
 _SET_BUDGET = """
@@ -204,6 +215,22 @@ async def begin_run(queue: JobQueue, run_id: str) -> None:
         for words in ([RunState.CANCELLED, ""], [RunState.PAUSED, "unchosen"]):
             await run_script(queue.redis, queue.keys, _CLEAR_STATE, [run_id, *words])
         await _let_go(queue, run_id)
+
+
+async def count_again(queue: JobQueue, run_id: str, n_jobs: int) -> None:
+    """Count jobs as cancelled no more that are about to be submitted again: `n_jobs` are all that will be.
+
+    Those of them that have neither ended nor are open are new to the run, or were cancelled.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    run = await find_run(queue, run_id)
+    if run is None or n_jobs <= run.ended + run.open:
+        return
+    with expecting_answer(f"jobs of run {run_id!r} that were cancelled still count so"):
+        n_again = n_jobs - run.ended - run.open
+        await run_script(queue.redis, queue.keys, _FORGET_CANCELLED, [run_id, n_again])
 
 
 async def _set_state(queue: JobQueue, run_id: str, state: RunState, reason: str) -> None:

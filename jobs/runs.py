@@ -1,6 +1,7 @@
 """Runs as Redis knows them: how many jobs, how many have ended and how, and whether they are paused or cancelled."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 
 from pydantic import AwareDatetime, Field
@@ -16,6 +17,7 @@ from .ways import Way
 from .wire import Wire
 
 _VERDICT = "verdict:"
+_LOOKED_AT = 1000
 
 
 class RunState(StrEnum):
@@ -122,14 +124,27 @@ async def get_run(queue: Connected, run_id: str) -> Run:
     """
     run = await find_run(queue, run_id)
     if run is None:
-        raise unknown_run(run_id)
+        raise await unknown_run_in(queue, run_id)
     return run
 
 
-def unknown_run(run_id: str) -> RunNotFoundError:
-    """The error that says so."""
+async def unknown_run_in(queue: Connected, run_id: str) -> RunNotFoundError:
+    """The error that says so, with the latest runs that are nearly called so.
+
+    Raises:
+        RedisUnreachableError: Redis did not answer.
+    """
+    with expecting_answer("the runs cannot be listed"):
+        return unknown_run(run_id, await run_ids(queue, _LOOKED_AT))
+
+
+def unknown_run(run_id: str, known: Iterable[str] = ()) -> RunNotFoundError:
+    """The error that says so, and which of those that are known may be meant."""
+    near = get_close_matches(run_id, known, 3)
     return RunNotFoundError(
-        f"there is no run {run_id!r}", fixes=["see which there are: promptmill run list"]
+        f"there is no run {run_id!r}",
+        facts={"did you mean": ", ".join(near)} if near else {},
+        fixes=["see which there are: promptmill run list"],
     )
 
 

@@ -32,7 +32,9 @@ class Standing(Wire):
     unscored: int
     """Others that failed because of us, and are in no rate either."""
     seconds_left: float | None
-    """If it goes on like this; None where nobody can say."""
+    """If it goes on like this; None where nobody can say, as where nobody works."""
+    workers: int
+    """Those that live, whatever they take."""
     is_over: bool
     """Whether nothing more will happen unless jobs are queued."""
 
@@ -93,6 +95,8 @@ class Watch:
         is_quiet = run.open == 0 and is_begun and has_come
         is_over = is_quiet and (self._was_quiet or is_forgotten)
         self._was_quiet = is_quiet
+        n_workers = len(await self._queue.live_workers())
+        left = self._seconds_left(run, ended)
         return Standing(
             run=run,
             ended=ended,
@@ -100,7 +104,8 @@ class Watch:
             solved=Rate.over([(n, recorded.solved[task]) for task, n in recorded.judged.items()]),
             excluded=recorded.n_excluded,
             unscored=recorded.n_unscored,
-            seconds_left=self._seconds_left(run, ended),
+            seconds_left=left if n_workers or not run.open else None,
+            workers=n_workers,
             is_over=is_over,
         )
 

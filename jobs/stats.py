@@ -101,6 +101,21 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return percentile(means, tail), percentile(means, 1 - tail)
 
 
+def difference_interval(differences: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of the mean of paired differences, which lie between -1 and 1; (-1, 1) for fewer than two.
+
+    A bootstrap to which one pair is added that differs as much as can be in either way. Without them, pairs that have
+    not differed so far would be known never to differ, however few they are.
+
+    The two pairs are those of Bonett, D. G. & Price, R. M. (2012). Adjusted Wald confidence interval for a difference
+    of binomial proportions based on paired data. Journal of Educational and Behavioral Statistics 37, 479-488.
+    """
+    if len(differences) < 2:
+        return -1.0, 1.0
+    low, high = bootstrap_interval([*differences, -1.0, 1.0]) or (-1.0, 1.0)
+    return max(-1.0, low), min(1.0, high)
+
+
 def paired_interval(
     both: int, only_first: int, only_second: int, neither: int
 ) -> tuple[float, float]:

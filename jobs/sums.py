@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import get_args
 
-from .models import Isolation, ModelReply
+from .models import Attempt, Isolation, ModelReply
 
 
 def weakest_of(isolations: Sequence[Isolation]) -> Isolation:
@@ -18,6 +18,21 @@ def weakest_of(isolations: Sequence[Isolation]) -> Isolation:
         layers=tuple(layer for layer in isolations[0].layers if layer in in_each),
         missing=tuple(dict.fromkeys(missing)),
     )
+
+
+def seconds_at_work(attempts: Iterable[Attempt]) -> float:
+    """What a job itself took: the answers that a model was asked for live, and the run of each attempt that decided.
+
+    Neither waits are in it nor runs before the deciding ones, of which nothing is kept.
+    """
+    seconds = 0.0
+    for each in attempts:
+        reply = each.reply
+        if not (reply.simulated or reply.cached or reply.batch):
+            seconds += reply.latency_seconds
+        if each.execution is not None:
+            seconds += each.execution.wall_seconds
+    return seconds
 
 
 def total_usd(replies: Iterable[ModelReply]) -> float | None:

@@ -1,6 +1,6 @@
 """What a row says of what is right: one check, or one of several."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     Field,
@@ -10,9 +10,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from jobs.bounds import MAX_SOURCE, MAX_TEXT
 from jobs.checkers import (
+    CHECK_FUNCTION,
     Case,
     Cases,
     Check,
@@ -26,7 +28,7 @@ from jobs.checkers import (
 from jobs.comparisons import Compare, Tolerance
 from jobs.languages import CALLABLE, Language, no_calls
 from jobs.models import Stdin
-from jobs.python_tests import fault_of
+from jobs.python_tests import fault_of, fault_of_checker
 from jobs.wire import Wire
 
 _BOTH_OR_ALL = {2: "both", 3: "all three", 4: "all four", 5: "all five"}
@@ -49,7 +51,15 @@ class Written(Wire):
         # Read as a number, true would be 1.
         if isinstance(value, bool) and info.field_name not in _SWITCHES:
             raise ValueError("this field is no yes or no")
+        if isinstance(value, str) and _is_number(cls.model_fields[info.field_name or ""]):
+            raise ValueError("a number is expected, and this is a text")
         return value
+
+
+def _is_number(field: FieldInfo) -> bool:
+    """Whether it holds a number, or nothing."""
+    kinds = (getattr(each, "__origin__", each) for each in get_args(field.annotation))
+    return any(kind in (int, float) for kind in kinds)
 
 
 class UnitFile(Written):
@@ -115,9 +125,9 @@ class RowCheck(Written):
         if tolerance and not any(each is Compare.FLOAT for each in self._ways):
             raise ValueError(f'"{tolerance}" goes with "compare": "float"')
         if self.checker is not None:
-            fault = fault_of(self.checker)
-            if fault and fault.startswith("they do not compile"):
-                raise ValueError(f'"checker" cannot be used: {fault.replace("they do", "it does")}')
+            fault = fault_of_checker(self.checker, CHECK_FUNCTION)
+            if fault:
+                raise ValueError(f'"checker" cannot be used: {fault}')
         try:
             _ = self.check
         except ValidationError as error:

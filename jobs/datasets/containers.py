@@ -16,6 +16,23 @@ from .lines import MAX_LINE_MIB, lines_in
 _PARQUET = b"PAR1"
 _GZIP_SUFFIX = ".gz"
 _NOTHING = "nothing was queued"
+# The fields whose cells are taken as they are written. Every other one is no text, and stands in its cell as JSON.
+_TEXTS = frozenset(
+    (
+        *(
+            "id",
+            "prompt",
+            "language",
+            "expect",
+            "compare",
+            "checker",
+            "tests",
+            "entryPoint",
+            "stdin",
+        ),
+        *("preamble", "reference", "brokenReference", "cluster", "released"),
+    )
+)
 
 
 class Container(StrEnum):
@@ -118,6 +135,13 @@ def _csv_rows(lines: Iterable[str], name: str) -> Iterator[str]:
                     fixes=['put cells that hold a comma between quotation marks: "a, b"'],
                     note=_NOTHING,
                 )
+            # What is missing may be the check, without which nearly everything is right.
+            if None in row.values():
+                raise DatasetError(
+                    f"{name}: the row that ends on line {reader.line_num} has fewer cells than there are columns",
+                    fixes=["write an empty cell for each column that says nothing of it: a,,"],
+                    note=_NOTHING,
+                )
             yield _json({key: cell for key, cell in row.items() if cell})
     except csv.Error as error:
         raise DatasetError(
@@ -144,11 +168,25 @@ def _parquet_rows(file: IO[bytes], name: str) -> Iterator[str]:
 
 def of_columns(row: dict[str, Any]) -> dict[str, Any]:
     """A row of a table that is none of anybody's format: columns by our names, `stdout`, and what else is known."""
-    known = {*Task.model_fields, *(field.alias for field in Task.model_fields.values())}
-    task = {key: value for key, value in row.items() if key in known}
+    fields = Task.model_fields
+    known = {name: field.alias or name for name, field in fields.items()}
+    known |= {alias: alias for alias in known.values()}
+    task = {
+        key: value if known[key] in _TEXTS else _from_json(value)
+        for key, value in row.items()
+        if key in known
+    }
     others = {key: value for key, value in row.items() if key not in known}
     if "stdout" in others and "expect" not in task:
         task["expect"] = others.pop("stdout")
     told = task.get("metadata") or {}
     # What is no object is refused with its line.
     return {**task, "metadata": {**others, **told}} if isinstance(told, dict) else task
+
+
+def _from_json(cell: object) -> object:
+    """What is written in a cell; what is no JSON stays as it is, and is refused with its line."""
+    try:
+        return json.loads(cell) if isinstance(cell, str) else cell
+    except (ValueError, RecursionError):
+        return cell

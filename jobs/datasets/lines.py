@@ -12,7 +12,12 @@ from jobs.errors import DatasetError
 MAX_LINE_MIB = 256
 """Room for a row with each of its texts at its longest, every character escaped."""
 _GZIP = b"\x1f\x8b"
+_GZIP_SUFFIX = ".gz"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+# What no text has: control characters, but for those that end lines or part words.
+_NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\v\f\r\x1b")
 _SHOWN_PROBLEMS = 20
+_SHOWN_KINDS = 20
 _SHOWN_SPANS = 20
 
 
@@ -41,9 +46,11 @@ def lines_in(file: IO[bytes], name: str, *, note: str = "") -> Iterator[str]:
             try:
                 yield line.decode(encoding)
             except UnicodeDecodeError:
+                is_named_gzip = name.endswith(_GZIP_SUFFIX) and not is_gzipped
                 raise DatasetError(
                     f"{name} is not UTF-8 text: the first bad byte is on line {number}",
-                    fixes=["save it as UTF-8, such as by  iconv -f UTF-16 -t UTF-8 FILE"],
+                    facts={"gzip": "it is none, though it is called so"} if is_named_gzip else {},
+                    fixes=[_way_to_utf_8(line)],
                     note=note,
                 ) from None
             encoding = "utf-8"
@@ -80,20 +87,29 @@ def kept_in_a_file(file: IO[bytes], name: str, *, note: str = "") -> IO[bytes]:
 def refusal(
     name: str, problems: Sequence[Problem], n_rows: int, *, note: str = "", n_left_out: int = 0
 ) -> DatasetError:
-    """The error that names everything that is wrong at once, in the order given, up to a bearable length.
+    """The error that names everything that is wrong at once, line by line, up to a bearable length.
 
-    `n_left_out` lines are bad as well.
+    What is wrong with the lines beyond that is told of all together that have it. `n_left_out` lines are bad as well.
     """
+    problems = sorted(problems, key=_line_of)
     n_bad = len({problem.place.partition(",")[0] for problem in problems}) + n_left_out
     facts: dict[str, str] = {}
     for problem in problems[:_SHOWN_PROBLEMS]:
         facts[problem.place] = (
             f"{facts[problem.place]}; {problem.what}" if problem.place in facts else problem.what
         )
-    others = problems[_SHOWN_PROBLEMS:]
-    if others:
-        rest = ", and beyond" if n_left_out else ""
-        facts["and"] = f"{len(others) + n_left_out} more, on {_lines_in_words(others)}{rest}"
+    alike: dict[str, list[Problem]] = {}
+    for problem in problems[_SHOWN_PROBLEMS:]:
+        alike.setdefault(problem.what, []).append(problem)
+    kinds = list(alike.items())
+    for what, those in kinds[:_SHOWN_KINDS]:
+        place = _lines_in_words(those)
+        facts[place] = f"{facts[place]}; {what}" if place in facts else what
+    others = [problem for _, those in kinds[_SHOWN_KINDS:] for problem in those]
+    if others or n_left_out:
+        places = [_lines_in_words(others)] if others else []
+        rest = ["further on"] if n_left_out else []
+        facts["and"] = f"{len(others) + n_left_out} more, {', and '.join(places + rest)}"
     return DatasetError(
         f"{name} has {n_bad} bad line{'s' if n_bad > 1 else ''} of {n_rows}",
         facts=facts,
@@ -124,12 +140,23 @@ def _raw_lines(file: IO[bytes] | gzip.GzipFile, name: str, note: str) -> Iterato
         yield line
 
 
+def _way_to_utf_8(line: bytes) -> str:
+    """What to type, by what the first line shows that is no UTF-8."""
+    if line.startswith(_UTF_16):
+        return "save it as UTF-8, such as by  iconv -f UTF-16 -t UTF-8 FILE"
+    if not _NO_TEXT.isdisjoint(line):
+        return "name a file of text: this one holds other bytes"
+    return "save it as UTF-8, such as by  iconv -f WINDOWS-1252 -t UTF-8 FILE"
+
+
+def _line_of(problem: Problem) -> int:
+    return int(problem.place.partition(",")[0].split()[-1])
+
+
 def _lines_in_words(problems: Sequence[Problem]) -> str:
     """The lines that these are on, in their order; those that follow each other as one span."""
     spans: list[list[int]] = []
-    for number in sorted(
-        {int(problem.place.partition(",")[0].split()[-1]) for problem in problems}
-    ):
+    for number in sorted(set(map(_line_of, problems))):
         if spans and spans[-1][1] == number - 1:
             spans[-1][1] = number
         else:

@@ -4,8 +4,10 @@ import difflib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 from weakref import finalize
@@ -19,14 +21,23 @@ from jobs.languages import Language
 from jobs.wire import Wire
 
 from . import KNOWN_TO_FIT, PartialLimits, Task, the_larger
-from .containers import rows_in
+from .containers import Container, rows_in
 from .formats import ForeignRowError
 from .lines import Problem, kept_in_a_file, refusal
+from .named import HUMAN_EVAL
 from .reading import AS_IT_IS, FORMAT_NAMES, Reading
 
 _SHOWN_CHARACTERS = 100
 _KEPT_PROBLEMS = 1000
+_LOOKED_AT = 1000
+_ALIKE = 0.8
 _SHOWN_IDS = 5
+_A_LINE = 'write one JSON object a line, such as {"prompt": "Print 1."}'
+_HOW_TO_WRITE: Mapping[Container | None, str] = {
+    Container.CSV: "name the columns in the first line, such as  id,prompt,stdin,expect  and write a task a line below",
+    Container.PARQUET: "name a file that has rows",
+    Container.TEXT: "write a prompt a line",
+}
 _NOTHING = "nothing was queued"
 
 
@@ -79,7 +90,7 @@ class Dataset:
         if not self._n_rows:
             raise DatasetError(
                 f"{name} holds no task",
-                fixes=['write one JSON object a line, such as {"prompt": "Print 1."}'],
+                fixes=[_HOW_TO_WRITE.get(self._reading.container, _A_LINE)],
                 note=_NOTHING,
             )
         self._refuse_unknown_exclusions()
@@ -185,6 +196,7 @@ def read_tasks(path: Path | Traversable, how: Reading = AS_IT_IS) -> Dataset:
     except OSError as error:
         raise DatasetError(
             f"{path} cannot be read: {error.strerror or error}",
+            facts=_nearly_called(str(path)) if isinstance(error, FileNotFoundError) else {},
             fixes=["name a JSONL file that is there and may be read"],
             note=_NOTHING,
         ) from None
@@ -216,6 +228,18 @@ def piped_tasks(file: IO[bytes], name: str, how: Reading = AS_IT_IS) -> Dataset:
 def demo_tasks() -> Dataset:
     """The tasks that ship with promptmill."""
     return read_tasks(resources.files("jobs.datasets").joinpath("demo.jsonl"))
+
+
+def _nearly_called(name: str) -> dict[str, str]:
+    """What may have been meant by a name under which there is no file."""
+    path = Path(name)
+    beside: list[str] = []
+    with suppress(OSError):
+        beside += (each.name for each in islice(path.parent.iterdir(), _LOOKED_AT))
+    if near := difflib.get_close_matches(path.name, beside, 1, _ALIKE):
+        return {"did you mean": str(path.with_name(near[0]))}
+    near = difflib.get_close_matches(name.lower(), [HUMAN_EVAL], 1, _ALIKE)
+    return {"did you mean": near[0]} if near else {}
 
 
 def _refuse_repeated_keys(line: str) -> None:
@@ -295,6 +319,9 @@ def _in_words(
     if kind == "missing":
         return f'the field "{name}" is missing'
     if kind == "extra_forbidden":
+        twin = Task.model_fields.get(name)
+        if twin is not None and twin.alias in row:
+            return f'"{name}" and "{twin.alias}" are one field, and both are given'
         return f'unknown field "{name}"; {_advice(location)}'
     if not location:
         return message

@@ -16,6 +16,7 @@ from .formats import FORMATS, ForeignRowError, Format, format_of
 _OWN = "promptmill"
 _TABLE = "table"
 _NAMES = {*Task.model_fields, *(field.alias for field in Task.model_fields.values())}
+_TABLES = (Container.CSV, Container.PARQUET)
 _CONTAINERS = {each.value: each for each in (Container.CSV, Container.TEXT)}
 FORMAT_NAMES = (_OWN, *(each.name for each in FORMATS), *_CONTAINERS)
 """What `--format` may say."""
@@ -54,7 +55,7 @@ class Reading:
         form = None if is_ours else format_of(row)
         if form is not None:
             return replace(self, name=form.name, form=form)
-        if self.container in (Container.CSV, Container.PARQUET):
+        if self.container in _TABLES:
             return replace(self, name=_TABLE)
         return replace(self, name=_OWN, is_certain=is_ours or _is_nearly_ours(row))
 

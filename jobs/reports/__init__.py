@@ -3,7 +3,8 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from jobs.conversations import STUCK
@@ -14,7 +15,7 @@ from jobs.usage import Usage
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
-from .conduct import Conduct, ConductBuilder
+from .conduct import Conduct, ConductBuilder, is_copy
 from .rates import (
     Enough,
     FirstAgainstLast,
@@ -44,6 +45,8 @@ class OpenJob(Wire):
     n_attempts: int
     verdict: Verdict
     explanation: str
+    was_solved: bool
+    """An earlier attempt was accepted, and a later one was not."""
 
 
 class Excluded(Wire):
@@ -56,14 +59,37 @@ class Excluded(Wire):
     """What the share of solved jobs would be if they counted."""
 
 
+class Unfinished(Wire):
+    """Jobs of the run that have no record."""
+
+    n_open: int
+    """Those that wait, or are worked on."""
+    n_cancelled: int
+
+    @property
+    def in_words(self) -> str:
+        """How many of each."""
+        counts = ((self.n_open, "open"), (self.n_cancelled, "cancelled"))
+        return ", ".join(f"{n:,} {word}" for n, word in counts if n)
+
+    @property
+    def n_jobs(self) -> int:
+        """All of them."""
+        return self.n_open + self.n_cancelled
+
+
 class Report(Wire):
     """A run in numbers. Jobs that failed because of us are listed as `unscored` and count in no rate."""
 
     schema_version: Literal[1] = 1
     n_jobs: int
+    """Those that have their record."""
+    unfinished: Unfinished | None
+    """The others, as the queue knows them; None where there are none, or nothing is known of them any more."""
     n_scored: int
     solved_within: tuple[Rate, ...]
-    """Scored jobs accepted within 1, 2, … attempts. Later attempts see the error, so this is not pass@k."""
+    """Scored jobs that stand solved after 1, 2, … attempts at most: of each, the latest attempt was accepted. Later
+    attempts see the error, so this is not pass@k."""
     solved_error: float | None
     """The standard error of the share of judged jobs that are solved, clustered by task or the cluster that it names;
     None for fewer than two."""
@@ -87,7 +113,8 @@ class Report(Wire):
     cpu_seconds: Percentiles | None
     imported_from: tuple[str, ...]
     """The formats of results that were judged elsewhere."""
-    never_solved: tuple[OpenJob, ...]
+    not_solved: tuple[OpenJob, ...]
+    """Those of which the last attempt was not accepted, whatever became of earlier ones."""
     unscored: tuple[OpenJob, ...]
     excluded: Excluded | None
     """The jobs of rows that are left out of every rate here; None where there are none."""
@@ -113,7 +140,7 @@ class Report(Wire):
 
     @property
     def solved(self) -> Rate:
-        """Scored jobs accepted at all."""
+        """Scored jobs whose last attempt was accepted."""
         return self.solved_within[-1] if self.solved_within else Rate.of(0, self.n_scored)
 
 
@@ -123,11 +150,13 @@ class ReportBuilder:
     def __init__(self) -> None:
         self._verdicts: Counter[Verdict] = Counter()
         self._most_attempts = 0
-        self._tasks: dict[str, Counter[int | None]] = {}
+        # Of each task, how many samples were solved, and how many were not.
+        self._tasks: dict[str, Counter[bool]] = {}
+        # Those samples of each that are no samples of their own.
+        self._copies: dict[str, Counter[bool]] = {}
         self._clusters: dict[str, str] = {}
         self._excluded: Counter[str] = Counter()
         self._excluded_tasks: list[Tried] = []
-        # How many samples each attempt has solved, and under None those that none has.
         self._rounds = RoundsBuilder()
         self._model_seconds = array("d")
         self._wall_seconds = array("d")
@@ -169,24 +198,22 @@ class ReportBuilder:
         layers = set(record.isolation.layers)
         self._layers = layers if self._layers is None else self._layers & layers
 
-    def report(self) -> Report:
-        """What they came to."""
+    def report(self, unfinished: Unfinished | None = None) -> Report:
+        """What they came to, and what is missing of the run."""
         n_scored = sum(ends.total() for ends in self._tasks.values())
         open_jobs = sorted(self._open, key=_in_reading_order)
-        tasks = self._solved_within(self._most_attempts)
+        tasks = self._tried()
         counts = _by_cluster(tasks)
         rounds = self._rounds.rounds()
         return Report(
             n_jobs=self._verdicts.total(),
+            unfinished=unfinished,
             n_scored=n_scored,
-            solved_within=tuple(
-                Rate.over(_by_cluster(self._solved_within(within)))
-                for within in range(1, self._most_attempts + 1)
-            ),
+            solved_within=_for_each_attempt(rounds, self._most_attempts),
             solved_error=clustered_error(map(_outcomes, counts)),
             n_tasks=len(self._tasks),
             n_clusters=len(counts),
-            samples=sample_rates(tasks),
+            samples=sample_rates(self._tried(without=self._copies)),
             rounds=rounds,
             enough=Enough.of(rounds),
             first_against_last=self._rounds.first_against_last(),
@@ -195,7 +222,7 @@ class ReportBuilder:
             wall_seconds=Percentiles.of(self._wall_seconds),
             cpu_seconds=Percentiles.of(self._cpu_seconds),
             imported_from=tuple(sorted(self._imported)),
-            never_solved=tuple(job for job in open_jobs if job.verdict.is_scored),
+            not_solved=tuple(job for job in open_jobs if job.verdict.is_scored),
             unscored=tuple(job for job in open_jobs if not job.verdict.is_scored),
             excluded=self._left_out(tasks),
             usage=Usage.model_validate(self._tokens),
@@ -222,9 +249,12 @@ class ReportBuilder:
         self._most_attempts = max(self._most_attempts, may_be)
         task = record.job.task_id or record.job_id
         self._rounds.add(record.attempts, record.job.cluster or task)
+        is_solved = solved_at is not None
         if (ends := self._tasks.get(task)) is None:
             ends = self._tasks[task] = Counter()
-        ends[solved_at] += 1
+        ends[is_solved] += 1
+        if is_copy(record):
+            self._copies.setdefault(task, Counter())[is_solved] += 1
         if record.job.cluster is not None:
             self._clusters[task] = record.job.cluster
 
@@ -261,16 +291,14 @@ class ReportBuilder:
         self._cost_usd += record.cost_usd or 0.0
         self._n_unpriced += record.cost_usd is None
 
-    def _solved_within(self, within: int) -> list[Tried]:
-        """For each task, how many samples were judged, and how many of them so many attempts have solved."""
-        return [
-            Tried(
-                self._clusters.get(task, task),
-                ends.total(),
-                sum(n for at, n in ends.items() if at is not None and at <= within),
-            )
-            for task, ends in self._tasks.items()
-        ]
+    def _tried(self, without: Mapping[str, Counter[bool]] = MappingProxyType({})) -> list[Tried]:
+        """For each task, how many samples were judged, and how many of them solved."""
+        none = Counter[bool]()
+        found = []
+        for task, ends in self._tasks.items():
+            left = ends - without.get(task, none)
+            found.append(Tried(self._clusters.get(task, task), left.total(), left[True]))
+        return found
 
 
 def build_report(records: Iterable[Counted]) -> Report:
@@ -290,6 +318,12 @@ def _by_cluster(tasks: Iterable[Tried]) -> list[tuple[int, int]]:
     return list(clusters.values())
 
 
+def _for_each_attempt(rounds: Sequence[RepairRound], most: int) -> tuple[Rate, ...]:
+    """How the judged jobs stand after each attempt that one of them may have, which need not have come to it."""
+    rates = [each.rate for each in rounds]
+    return (*rates, *rates[-1:] * (most - len(rates)))
+
+
 def _outcomes(counts: tuple[int, int]) -> list[float]:
     n, n_solved = counts
     return [1.0] * n_solved + [0.0] * (n - n_solved)
@@ -300,6 +334,14 @@ def clusters_in_words(report: Report) -> str:
     if report.n_clusters == report.n_tasks:
         return f"{report.n_tasks} tasks"
     return f"{report.n_clusters} clusters of {report.n_tasks} tasks"
+
+
+def unfinished_in_words(n_recorded: int, unfinished: Unfinished) -> str:
+    """That a run is not whole, and what is missing."""
+    n_jobs = n_recorded + unfinished.n_jobs
+    return (
+        f"NOT FINISHED: {n_recorded:,} of {n_jobs:,} jobs have their record; {unfinished.in_words}"
+    )
 
 
 def excluded_in_words(excluded: Excluded) -> str:
@@ -329,4 +371,5 @@ def _open(record: Counted) -> OpenJob:
         n_attempts=len(record.attempts),
         verdict=record.verdict,
         explanation=record.explanation,
+        was_solved=any(attempt.verdict is Verdict.ACCEPTED for attempt in record.attempts),
     )

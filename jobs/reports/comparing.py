@@ -9,7 +9,7 @@ from typing import Self
 
 from jobs.models import PromptJob, Record
 from jobs.stats import (
-    bootstrap_interval,
+    difference_interval,
     holm,
     mcnemar_p,
     paired_interval,
@@ -198,8 +198,8 @@ def _of_clusters(differences: Sequence[Sequence[float]]) -> tuple[tuple[float, f
         for total, each in zip(sums, differences, strict=True)
     ]
     of_what = "tasks" if n == len(differences) else "clusters"
-    method = f"sign flips of {of_what}, bootstrap over {of_what}"
-    return bootstrap_interval(shares) or (-1.0, 1.0), sign_flip_p(sums), method
+    method = f"sign flips of {of_what}, bootstrap over {of_what} and one more each way"
+    return difference_interval(shares), sign_flip_p(sums), method
 
 
 def _share(run: Results, task: str) -> float:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from . import OpenJob, Report, clusters_in_words, excluded_in_words
+from . import OpenJob, Report, clusters_in_words, excluded_in_words, unfinished_in_words
 from .conduct import told_of_conduct
 from .rates import Percentiles, Rate
 from .text import SIMULATED_NOTE, enough_in_words, pass_in_words
@@ -20,9 +20,12 @@ def markdown_lines(name: str, report: Report) -> Iterator[str]:
     if report.simulated:
         yield f"> **{SIMULATED_NOTE}**"
         yield ""
+    if report.unfinished is not None:
+        yield f"> **{unfinished_in_words(report.n_jobs, report.unfinished)}.**"
+        yield ""
     n_unscored = f", {len(report.unscored)} failed because of us and are in no rate"
     yield f"{report.n_scored} of {report.n_jobs} jobs were judged{n_unscored if report.unscored else ''}."
-    yield from _section("Solved", ("within attempts", "n / N", "rate", "95 % interval (Wilson)"))
+    yield from _section("Solved", ("after attempts", "n / N", "rate", "95 % interval (Wilson)"))
     for number, rate in enumerate(report.solved_within, 1):
         yield row(str(number), *_rate(rate))
     if report.excluded is not None:
@@ -36,7 +39,7 @@ def markdown_lines(name: str, report: Report) -> Iterator[str]:
     yield from _samples(report)
     yield from _rounds(report)
     yield from _verdicts(report)
-    yield from _jobs("Never solved", report.never_solved)
+    yield from _jobs("Not solved", report.not_solved)
     yield from _jobs("Not judged", report.unscored)
     yield from _totals(report)
 
@@ -107,7 +110,8 @@ def _jobs(title: str, jobs: Sequence[OpenJob]) -> Iterator[str]:
         return
     yield from _section(title, ("task", "sample", "verdict", "attempts", "what came last"))
     for job in jobs[:_SHOWN_JOBS]:
-        names = (cell(job.task_id or job.job_id), str(job.sample), cell(job.verdict))
+        verdict = f"{job.verdict}, solved earlier" if job.was_solved else job.verdict
+        names = (cell(job.task_id or job.job_id), str(job.sample), cell(verdict))
         yield row(*names, str(job.n_attempts), cell(job.explanation))
     if len(jobs) > _SHOWN_JOBS:
         yield ""

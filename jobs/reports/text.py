@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from . import OpenJob, Rate, Report, clusters_in_words, excluded_in_words
+from . import OpenJob, Rate, Report, clusters_in_words, excluded_in_words, unfinished_in_words
 from .conduct import told_of_conduct
 from .rates import Enough, RepairRound
 
@@ -12,6 +12,9 @@ _SHOWN_JOBS = 20
 
 def report_lines(report: Report) -> Iterator[str]:
     """The report, line by line, without colours. Text from programs is not escaped: that is for whoever shows it."""
+    if report.unfinished is not None:
+        yield unfinished_in_words(report.n_jobs, report.unfinished)
+        yield ""
     if report.unscored:
         yield f"{report.n_scored} of {report.n_jobs} jobs were judged; {len(report.unscored)} failed because of us"
         yield "and are in no rate:"
@@ -19,7 +22,7 @@ def report_lines(report: Report) -> Iterator[str]:
         yield ""
     yield f"{'solved':<24}{'n / N':>11}{'rate':>9}   95 % interval (Wilson)"
     for number, rate in enumerate(report.solved_within, 1):
-        name = "at the first attempt" if number == 1 else f"within {number} attempts"
+        name = "at the first attempt" if number == 1 else f"after {number} attempts"
         remark = (
             "   attempts see the error: not pass@k"
             if number == len(report.solved_within) > 1
@@ -33,10 +36,10 @@ def report_lines(report: Report) -> Iterator[str]:
         yield f"  standard error {_percent(report.solved_error)}, clustered by {clusters_in_words(report)}"
     yield from _sample_lines(report)
     yield from _round_lines(report)
-    if report.never_solved:
+    if report.not_solved:
         yield ""
-        yield f"never solved: {len(report.never_solved)}"
-        yield from _listed(report.never_solved)
+        yield f"not solved: {not_solved_in_words(report)}"
+        yield from _listed(report.not_solved)
     yield ""
     yield from _totals(report)
 
@@ -105,6 +108,13 @@ def enough_in_words(enough: Enough) -> str:
     return f"{attempts} would have done: {saved} left no more jobs solved"
 
 
+def not_solved_in_words(report: Report) -> str:
+    """How many, and how many of them an earlier attempt had solved."""
+    n_lost = sum(job.was_solved for job in report.not_solved)
+    lost = f", {n_lost} of which an earlier attempt had solved" if n_lost else ""
+    return f"{len(report.not_solved)}{lost}"
+
+
 def _rate(rate: Rate) -> str:
     shown = "-" if rate.value is None else _percent(rate.value)
     return f"{rate.successes:>5} / {rate.n:<4}{shown:>8}   {100 * rate.low:.1f} - {100 * rate.high:.1f}"
@@ -113,14 +123,17 @@ def _rate(rate: Rate) -> str:
 def _listed(jobs: tuple[OpenJob, ...]) -> Iterator[str]:
     for job in jobs[:_SHOWN_JOBS]:
         sample = f" #{job.sample}" if job.sample else ""
-        yield f"  {job.task_id or job.job_id}{sample}  {job.verdict} x{job.n_attempts}  {job.explanation}"
+        lost = "  (solved earlier, and lost)" if job.was_solved else ""
+        yield f"  {job.task_id or job.job_id}{sample}  {job.verdict} x{job.n_attempts}{lost}  {job.explanation}"
     if len(jobs) > _SHOWN_JOBS:
         yield f"  … and {len(jobs) - _SHOWN_JOBS} more"
 
 
 def _notes(report: Report) -> Iterator[str]:
     if report.n_cached:
-        yield f"           {report.n_cached} replies were paid for earlier: free now, but their tokens are counted"
+        is_known = report.usage.total_token_count is not None
+        tokens = ", but their tokens are counted" if is_known else ""
+        yield f"           {report.n_cached} replies were paid for earlier: free now{tokens}"
     if report.n_stopped_early:
         yield f"stopped    {report.n_stopped_early} jobs early: their model gave the same program or error again"
     if report.n_run_by_gemini:

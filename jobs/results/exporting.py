@@ -11,6 +11,7 @@ from .rows import ResultRow
 
 # What a spreadsheet takes for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LINE_END = "\r\n"
 
 
 def csv_lines(rows: Iterable[ResultRow]) -> Iterator[str]:
@@ -45,9 +46,13 @@ def evalplus_samples(rows: Iterable[ResultRow]) -> Iterator[str]:
         yield json.dumps({"task_id": row.task_id, "solution": row.program or ""})
 
 
+def is_sample(row: ResultRow) -> bool:
+    """Whether other evaluators have a word for it: they know none for a failure that was not the program's."""
+    return row.task_id is not None and row.verdict.is_scored
+
+
 def _judged(rows: Iterable[ResultRow]) -> Iterator[ResultRow]:
-    # The others know no word for a failure that was not the program's.
-    return (row for row in rows if row.task_id is not None and row.verdict.is_scored)
+    return filter(is_sample, rows)
 
 
 def _cell(value: object) -> object:
@@ -58,5 +63,6 @@ def _cell(value: object) -> object:
 
 def _csv_line(values: Iterable[object]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(values)
-    return line.getvalue()
+    # A cell is put between quotes for the line ends in it only where they end lines.
+    csv.writer(line, lineterminator=_LINE_END).writerow(values)
+    return line.getvalue().removesuffix(_LINE_END)

@@ -196,7 +196,9 @@ def _unjudged(path: Path, n: int) -> UsageError:
         f"{str(path)!r} holds no verdicts: of {n} samples nobody has said how they did"
         if n
         else f"{str(path)!r} holds no samples",
-        fixes=["name what the evaluator wrote, such as samples.jsonl_results.jsonl"],
+        fixes=[
+            "name what the evaluator wrote: samples.jsonl_results.jsonl, or samples_eval_results.json"
+        ],
         note=_NOTHING_KEPT,
     )
 

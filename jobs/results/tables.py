@@ -13,6 +13,7 @@ from jobs.errors import UsageError
 from .rows import ResultRow
 
 TABLE = "results"
+_ASK = f"ask of the table {TABLE}"
 _COLUMNS = {
     "sample": "INTEGER",
     "solvedAt": "INTEGER",
@@ -44,17 +45,22 @@ def query(rows: Iterable[ResultRow], sql: str) -> tuple[list[str], list[tuple[An
     """What one statement says of the rows, which are the table `results`: names of columns, and rows of its own.
 
     Raises:
-        UsageError: it is none that DuckDB understands.
+        UsageError: it is none that DuckDB understands, or not one.
     """
     with _holding(rows) as database:
         try:
-            answer = database.execute(sql)
+            statements = database.extract_statements(sql)
+            if len(statements) != 1:
+                raise UsageError(
+                    f"that is {len(statements) or 'no'} statements, and one is asked at a time",
+                    fixes=[_ASK],
+                )
+            answer = database.execute(statements[0])
             return [column[0] for column in answer.description or ()], answer.fetchall()
         except duckdb.Error as error:
-            names = ", ".join(_aliases())
             raise UsageError(
                 f"DuckDB does not understand that: {str(error).strip()}",
-                fixes=[f"ask of the table {TABLE}, whose columns are {names}"],
+                fixes=[f"{_ASK}, whose columns are {', '.join(_aliases())}"],
             ) from error
 
 

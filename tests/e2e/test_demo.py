@@ -41,7 +41,7 @@ def test_the_tour_solves_ten_of_its_twelve_tasks(toured: Toured) -> None:
     assert (toured.in_words.code, toured.in_json.code) == (0, 0)
     report = toured.in_json.json()
     assert [rate["successes"] for rate in report["solvedWithin"]] == [4, 10, 10]
-    assert (report["nJobs"], report["nScored"], len(report["neverSolved"])) == (N_TASKS, N_TASKS, 2)
+    assert (report["nJobs"], report["nScored"], len(report["notSolved"])) == (N_TASKS, N_TASKS, 2)
 
 
 def test_the_tour_says_everywhere_that_no_model_was_asked(toured: Toured) -> None:

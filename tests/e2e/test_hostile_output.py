@@ -63,7 +63,7 @@ def job_id(attacked: Project) -> str:
 def test_the_report_and_its_progress_steer_nothing(attacked: Project) -> None:
     """The first difference of a wrong answer is a line of the program's own choosing."""
     ended = _evaluated(attacked)
-    assert "never solved: 1" in ended.out
+    assert "not solved: 1" in ended.out
     assert _STEERING.findall(ended.said) == []
 
 

@@ -89,4 +89,4 @@ def test_no_trick_is_ever_accepted(project: Project, rows: list[dict[str, Any]])
     """Exit code 0 proves nothing, nor does an object's own word: evaluators that took it have been fooled."""
     report = _report(project, rows, _trick)
     assert _solved(report) == (0, N_TASKS)
-    assert len(report["neverSolved"]) == N_TASKS
+    assert len(report["notSolved"]) == N_TASKS

@@ -108,7 +108,10 @@ def test_a_run_is_exported_for_others_and_comes_back_the_same(bare_project: Proj
     project = bare_project
     _import(project, "a", [True, False, None])
     words = ("results", "export", "a", "--to")
-    assert project.run(*words, "human-eval-results", "--output", "out.jsonl").code == 0
+    written = project.run(*words, "human-eval-results", "--output", "out.jsonl")
+    assert written.code == 0
+    assert "1 job of 3 left out of human-eval-results" in written.err
+    assert "written  out.jsonl" in written.err
     assert project.run("results", "import", "out.jsonl", "--run", "b").code == 0
     [found] = json.loads(project.run("compare", "a", "b", "--allow-different", "--json").out)
     assert (found["nSame"], found["nLeftOut"], found["nUnscored"]) == (2, 1, 1)
@@ -116,7 +119,9 @@ def test_a_run_is_exported_for_others_and_comes_back_the_same(bare_project: Proj
     records = [json.loads(line) for line in project.run(*words, "jsonl").out.splitlines()]
     assert sorted(record["job"]["taskId"] for record in records) == ["T/0", "T/1", "T/2"]
     assert len(project.run(*words, "evalplus").out.splitlines()) == 2
-    heads, *rows = csv.reader(project.run(*words, "csv").out.splitlines())
+    table = project.run(*words, "csv")
+    assert "left out" not in table.err
+    heads, *rows = csv.reader(table.out.splitlines())
     assert [dict(zip(heads, row, strict=True))["verdict"] for row in rows] == [
         "accepted",
         "runtime_error",

@@ -56,6 +56,17 @@ async def test_a_run_is_paused_and_goes_on(project: Project) -> None:
     assert project.queued() == 2
 
 
+async def test_pausing_a_run_says_what_workers_go_on_with(project: Project) -> None:
+    """A worker holds more than it runs at one time; "0 set aside" would pass for one that stands still."""
+    ids = submitted(project, "--run", "r1")
+    async with queue_of(project) as queue:
+        await claim(queue, ids[0])
+    paused = project.run("run", "pause", "r1")
+    assert "2 jobs set aside, 1 are held by workers" in paused.err
+    again = project.run("run", "pause", "r1", "--json").json()
+    assert (again["held"], again["running"]) == (0, 1)
+
+
 async def test_a_cancelled_run_is_listed_and_may_be_started_again(project: Project) -> None:
     """Cancelled by mistake, it goes on under its name, and what is recorded is not paid for twice."""
     ids = submitted(project, "--run", "r1")
@@ -77,6 +88,43 @@ async def test_a_cancelled_run_is_listed_and_may_be_started_again(project: Proje
     )
     submitted(project, "--run", "r1")
     assert project.queued() == 2
+    again = project.run("run", "show", "r1", "--json").json()
+    assert (again["open"], again["cancelled"], again["submitted"]) == (2, 0, 3)
+
+
+@pytest.mark.parametrize("ends", ["open", "cancelled"])
+async def test_a_report_of_half_a_run_looks_like_none_of_a_whole_one(
+    project: Project, ends: str
+) -> None:
+    """Three of four that ended before the machine died would pass for a score of 75 %."""
+    ids = submitted(project, "--run", "r1")
+    await finished(project, ids[0], Verdict.ACCEPTED)
+    if ends == "cancelled":
+        assert project.run("run", "cancel", "r1").code == 0
+    missing = f"NOT FINISHED: 1 of 3 jobs have their record; 2 {ends}"
+    for form in ("text", "markdown", "junit"):
+        ended = project.run("report", "r1", "--format", form)
+        assert (ended.code, missing in ended.out) == (5, True), form
+    assert project.run("report", "r1", "--output", "r1.html").code == 5
+    assert missing in (project.folder / "r1.html").read_text()
+    ended = project.run("report", "r1", "--json")
+    counts = {"nOpen": 0, "nCancelled": 0} | {f"n{ends.capitalize()}": 2}
+    assert (ended.code, ended.json()["unfinished"]) == (5, counts)
+
+
+async def test_a_report_needs_no_queue_and_calls_nothing_missing_that_it_has_forgotten(
+    project: Project,
+) -> None:
+    """Records are for good; whoever keeps them keeps no Redis for them."""
+    ids = submitted(project, "--run", "r1")
+    await finished(project, ids[0], Verdict.ACCEPTED)
+    with project.client() as client:
+        client.flushdb()
+    ended = project.run("report", "r1", "--json")
+    assert (ended.code, ended.json()["unfinished"]) == (0, None)
+    project.environment["PROMPTMILL_REDIS__URL"] = "redis://127.0.0.1:1/0"
+    ended = project.run("report", "r1")
+    assert (ended.code, "nobody can say whether jobs of the run are open" in ended.err) == (0, True)
 
 
 async def test_a_run_is_shown_by_its_records_when_redis_has_forgotten_it(project: Project) -> None:
@@ -100,6 +148,8 @@ async def test_what_failed_because_of_us_is_retried(project: Project) -> None:
     assert one.json() == {"retried": 1}
     rest = project.run("run", "retry", "r1")
     assert (rest.code, rest.out.split()) == (0, [ids[1]])
+    assert "no worker is running; start one:  promptmill worker" in rest.err
+    assert "no worker is running" in project.run("run", "show", "r1").out
     assert project.queued() == 3
     assert project.records() == []
     again = told_by(project.run("job", "retry", ids[0]))

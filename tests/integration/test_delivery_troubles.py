@@ -88,7 +88,7 @@ async def test_tests_that_cannot_be_used_end_their_job_at_once_with_the_reason(
     assert (record.verdict, record.deliveries) == (Verdict.INTERNAL_ERROR, 1)
     assert record.error == (
         "the job's tests cannot be used: they do not compile: line 1: invalid syntax "
-        "(mend them and queue the task again, in a run of another name)"
+        "(mend the tests and queue the task again, in a run of another name)"
     )
 
 

@@ -31,6 +31,20 @@ async def submitted(queue: JobQueue, n: int, run_id: str | None = "r") -> list[P
     return jobs
 
 
+async def test_a_mistyped_run_is_told_with_those_that_are_nearly_called_so(
+    queue: JobQueue,
+) -> None:
+    """Runs have long names, and a letter of one is wrong more often than the whole."""
+    await submitted(queue, 1, "nightly-7")
+    await submitted(queue, 1, "trial")
+    with pytest.raises(RunNotFoundError) as caught:
+        await get_run(queue, "nigthly-7")
+    assert caught.value.facts == {"did you mean": "nightly-7"}
+    with pytest.raises(RunNotFoundError) as caught:
+        await get_run(queue, "x")
+    assert caught.value.facts == {}
+
+
 async def test_a_run_says_how_many_jobs_it_has_and_how_they_ended(queue: JobQueue) -> None:
     """Nobody counts ten thousand records to see how far a run is."""
     jobs = await submitted(queue, 5)

@@ -190,7 +190,7 @@ async def test_a_checker_that_fails_is_no_fault_of_the_program(
 ) -> None:
     """A broken checker would score every model with 0, and nobody would look."""
     job = job_of(MatchesOutput(cases=(Case(expect=""),), checker=broken))
-    with pytest.raises(UnusableTestsError, match="the checker of case 1"):
+    with pytest.raises(UnusableTestsError, match=r"checker cannot be used: .* of case 1"):
         await checked(sandbox, job, "print(1)")
 
 

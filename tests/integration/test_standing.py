@@ -16,6 +16,7 @@ from jobs.standing import Watch, seconds_left
 from jobs.verdicts import Verdict
 from tests.making import a_record
 from tests.queueing import claim, finish
+from worker.cli.watching import words_of
 
 
 def a_job(number: int, sample: int = 0) -> PromptJob:
@@ -99,6 +100,15 @@ async def test_a_run_that_stands_still_is_not_over_and_has_no_end_in_sight(queue
     await cancel_run(queue, "r", "no use")
     standing = [await watch.look(), await watch.look()][-1]
     assert (standing.is_over, standing.run.cancelled, standing.jobs) == (True, 1, 2)
+
+
+async def test_no_time_is_told_of_a_run_that_nobody_works_on(queue: JobQueue) -> None:
+    """A promise of three minutes is what somebody waits for all night where no worker is running."""
+    await queue.submit_all([a_job(0), a_job(1)])
+    await ended(queue, a_job(0), Verdict.ACCEPTED)
+    standing = await Watch(queue, "r").look()
+    assert (standing.workers, standing.seconds_left, standing.is_over) == (0, None, False)
+    assert "no worker is running" in words_of(standing)[1]
 
 
 async def test_a_run_that_was_cancelled_before_any_of_it_was_queued_is_over(

@@ -198,6 +198,8 @@ def test_a_report_counts_every_job_once(judged: list[list[Verdict]], n_unscored:
     failures = [a_record(PromptJob(prompt="x"), error="ours") for _ in range(n_unscored)]
     report = build_report([*records, *failures])
     assert report.n_jobs == report.n_scored + len(report.unscored) == sum(report.verdicts.values())
-    assert report.n_scored == report.solved.successes + len(report.never_solved)
-    solved = [rate.successes for rate in report.solved_within]
-    assert solved == sorted(solved)
+    assert report.n_scored == report.solved.successes + len(report.not_solved)
+    after_each = [rate.successes for rate in report.solved_within]
+    assert after_each[-1:] == [report.solved.successes] * bool(judged)
+    rounds = [each.solved for each in report.rounds]
+    assert after_each[: len(rounds)] == rounds

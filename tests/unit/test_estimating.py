@@ -47,6 +47,7 @@ async def test_a_run_is_told_by_its_calls_its_cost_and_the_width_of_its_interval
     told = "\n".join(estimate_lines(found))
     assert "200 to 600: one for each job, or all its attempts" in told
     assert "± 6.9 to 9.6 points" in told
+    assert "NO CHECK: 200 jobs count as solved where the program ends without an error" in told
 
 
 async def test_a_longer_prompt_costs_more(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_what_makes_the_numbers_doubtful_is_said_before_them() -> None:
     job = given.job.model_copy(update={"conversation": oracle})
     page = page_of([given.model_copy(update={"job": job})])
     warnings = re.findall(r'<p class="warning" role="note">(\w+)', page)
-    assert warnings == ["ORACLE", "WARNING"]
+    assert warnings == ["NO", "ORACLE", "WARNING"]
     [row] = jobs_in(page)
     assert [attempt["leaks"] for attempt in row["view"]["attempts"]] == [[], ["answer"]]
 

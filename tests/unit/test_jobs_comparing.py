@@ -54,6 +54,15 @@ def test_several_samples_of_a_task_are_one_observation() -> None:
     assert not found.is_distinguishable
 
 
+def test_the_same_results_of_few_tasks_are_not_known_to_be_as_good() -> None:
+    """More samples of each task must not turn eight of them into a proof."""
+    tasks = [[True, number % 2 == 0] for number in range(8)]
+    [found] = compare([_run("a", tasks), _run("b", tasks)])
+    assert (found.difference, found.n_same, found.p) == (0, 8, 1)
+    assert found.low < -0.1
+    assert found.high > 0.1
+
+
 def test_tasks_of_one_cluster_are_one_observation() -> None:
     """Twelve wordings of three problems are three problems, and not twelve."""
     runs = []

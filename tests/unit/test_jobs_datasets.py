@@ -354,6 +354,8 @@ def test_the_tasks_that_ship_are_good_tasks() -> None:
     [
         pytest.param(None, "that is there", id="missing"),
         pytest.param('{"prompt": "x"}'.encode("utf-16"), "iconv -f UTF-16", id="UTF-16"),
+        pytest.param('{"prompt": "é"}'.encode("latin-1"), "iconv -f WINDOWS-1252", id="Latin-1"),
+        pytest.param(b"\x7fELF\x02\x01\xff", "name a file of text", id="no text"),
         pytest.param(b"\x1f\x8b\x08\x00damaged", "gzip -k", id="damaged archive"),
         pytest.param(b"\n", "one JSON object a line", id="empty"),
     ],

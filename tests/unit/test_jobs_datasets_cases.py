@@ -123,6 +123,11 @@ def test_the_input_of_a_row_goes_into_its_one_case() -> None:
             id="all of one case",
         ),
         pytest.param(
+            '{"prompt": "x", "expect": "1", "checker": "def chk(a): pass"}',
+            '"checker" cannot be used: it has no function `check`',
+            id="checker that cannot be asked",
+        ),
+        pytest.param(
             '{"prompt": "x", "public": true}',
             '"public" is said of a check, and this row has none',
             id="public without a check",

@@ -67,12 +67,12 @@ def test_a_row_of_others_is_refused_however_deep_it_is_nested(depth: int) -> Non
         read(f"{APPS}{'[' * depth}{']' * depth}}}")
 
 
-def test_a_cell_of_metadata_is_a_bad_line() -> None:
-    """A column of that name holds a text in every table, which is no object."""
-    row = json.dumps({"prompt": "x", "metadata": "{}", "topic": "y"})
+def test_a_cell_of_metadata_that_is_no_object_is_a_bad_line() -> None:
+    """A column of that name that holds words is no object, and nothing of a row is lost without a word."""
+    row = json.dumps({"prompt": "x", "metadata": "hard", "topic": "y"})
     with pytest.raises(DatasetError) as error:
         read(row, how=Reading(container=Container.CSV))
-    assert error.value.facts == {"line 1": 'field "metadata" is "{}": input should be an object'}
+    assert error.value.facts == {"line 1": 'field "metadata" is "hard": input should be an object'}
 
 
 def test_a_row_of_a_table_is_told_of_by_the_line_that_it_ends_on(tmp_path: Path) -> None:
@@ -86,8 +86,51 @@ def test_a_row_of_a_table_is_told_of_by_the_line_that_it_ends_on(tmp_path: Path)
     assert [task.id for task in read_tasks(place)] == ["line-3", "line-5", "line-6"]
 
 
+@pytest.mark.parametrize("row", ["Print 2.", "Print 2.,2,3"], ids=["fewer", "more"])
+def test_a_row_of_a_table_has_a_cell_for_each_column(tmp_path: Path, row: str) -> None:
+    """Cut off before its check, nearly every answer to it would be right."""
+    place = tmp_path / "tasks.csv"
+    place.write_text(f"prompt,expect\nPrint 1.,1\n{row}\n")
+    with pytest.raises(DatasetError, match=r"line 3 has (fewer|more) cells"):
+        read_tasks(place)
+
+
 def test_what_a_table_expects_is_not_overwritten_by_its_column_of_outputs() -> None:
     """A row that has both says what is right by the field of that name, in whatever order they stand."""
     row = json.dumps({"prompt": "x", "expect": "1", "stdout": "2", "topic": "y"})
     (task,) = read(row, how=Reading(container=Container.CSV))
     assert (task.expect, task.metadata) == ("1", {"stdout": "2", "topic": "y"})
+
+
+def test_a_cell_of_a_field_that_is_no_text_is_json(tmp_path: Path) -> None:
+    """Whoever keeps tasks in a spreadsheet wants their tags, cases and limits there, too."""
+    place = tmp_path / "tasks.csv"
+    place.write_text(
+        "prompt,max_attempts,tags,cases,public,limits,metadata\n"
+        'x,3,"[""easy""]","[{""stdin"": ""1"", ""expect"": ""2""}]",true,"{""cpuSeconds"": 2}","{""by"": 1}"\n'
+    )
+    (task,) = read_tasks(place)
+    assert (task.max_attempts, task.tags, task.public) == (3, ("easy",), True)
+    assert (task.limits.cpu_seconds, task.metadata) == (2, {"by": 1})
+    assert task.expected is not None
+    assert task.expected[0].expect == "2"
+
+
+def test_a_cell_of_text_is_never_json(tmp_path: Path) -> None:
+    """An output of 1 is the text 1, and a prompt may ask for a list by writing one."""
+    place = tmp_path / "tasks.csv"
+    place.write_text('id,prompt,expect,stdin\n7,[1],"[1, 2]",true\n')
+    (task,) = read_tasks(place)
+    assert (task.id, task.prompt, task.expect, task.stdin) == ("7", "[1]", "[1, 2]", "true")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("maxAttempts", '"3"'), ("relativeTolerance", '"0.1"'), ("limits", '{"cpuSeconds": "2"}')],
+)
+def test_a_text_is_no_number(field: str, value: str) -> None:
+    """Of a field that is read as what it is not, nobody learns that its file was written by mistake."""
+    row = f'{{"prompt": "x", "expect": "1", "compare": "float", "{field}": {value}}}'
+    with pytest.raises(DatasetError) as error:
+        read(row)
+    assert "a number is expected, and this is a text" in error.value.facts["line 1"]

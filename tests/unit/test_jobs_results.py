@@ -1,6 +1,8 @@
 """Results of other evaluators become records, and say who judged them."""
 
+import csv
 import gzip
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -108,9 +110,10 @@ def test_failures_of_the_evaluator_are_shown_and_in_no_rate(tmp_path: Path) -> N
     )
 
 
-def test_samples_without_verdicts_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("field", ["completion", "solution"])
+def test_samples_without_verdicts_are_refused(tmp_path: Path, field: str) -> None:
     """Imported as failures they would be a model that solves nothing."""
-    path = _written(tmp_path / "samples.jsonl", {"task_id": "T/1", "completion": ""})
+    path = _written(tmp_path / "samples.jsonl", {"task_id": "T/1", field: ""})
     with pytest.raises(UsageError, match="nobody has said how they did"):
         list(read_results(path))
 
@@ -139,3 +142,29 @@ def test_a_table_says_which_jobs_are_left_out_of_the_score() -> None:
     assert (columns, answers) == (["excluded"], [("broken",), (None,)])
     heads, *lines = [line.split(",") for line in csv_lines(rows)]
     assert [line[heads.index("excluded")] for line in lines] == ["broken", ""]
+
+
+def test_a_table_has_one_row_for_each_job_whatever_line_ends_its_texts_hold() -> None:
+    """A program of two lines without a comma would be two rows, and every count of them wrong."""
+    errors = ("one\ntwo", "one\rtwo", "one")
+    records = [
+        a_record(PromptJob(prompt="x"), Verdict.INTERNAL_ERROR).model_copy(update={"error": error})
+        for error in errors
+    ]
+    text = "".join(f"{line}\n" for line in csv_lines(map(ResultRow.of, records)))
+    read = csv.DictReader(io.StringIO(text, newline=""))
+    assert [row["explanation"] for row in read] == list(errors)
+
+
+@pytest.mark.parametrize("sql", ["", ";", "SELECT 1; SELECT 2"], ids=["none", "end", "two"])
+def test_one_statement_is_asked_and_no_other_number_of_them(sql: str) -> None:
+    """Of two, what the first one says would be thrown away; of none there is nothing to show."""
+    with pytest.raises(UsageError, match="one is asked at a time"):
+        query([], sql)
+
+
+def test_every_column_of_results_stands_in_the_docs() -> None:
+    """Whoever writes a query would learn them from an error message alone."""
+    page = (Path(__file__).parents[2] / "docs/howto/evaluate-and-compare.md").read_text()
+    columns = {field.alias or name for name, field in ResultRow.model_fields.items()}
+    assert {each for each in columns if f"`{each}`" not in page} == set()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.python_tests import fault_of
+from jobs.python_tests import fault_of, fault_of_checker
 
 _DO_NOT_COMPILE = {
     "syntax": ("assert f( ==", "line 1: invalid syntax"),
@@ -75,3 +75,32 @@ def test_tests_that_end_themselves_in_any_case_are_told(tests: str) -> None:
 def test_an_end_under_a_condition_is_left_alone() -> None:
     """Whether it is reached is the program's doing."""
     assert fault_of("import sys\nif f() != 1: sys.exit(1)") is None
+
+
+@pytest.mark.parametrize(
+    "checker", ["def chk(a): pass", "import math", "check", "class Check: pass", "x.check = 1"]
+)
+def test_a_checker_without_the_function_that_is_asked_is_told(checker: str) -> None:
+    """Each job would be answered, paid for and run, and end as a failure of ours."""
+    assert str(fault_of_checker(checker, "check")).startswith("it has no function `check`")
+
+
+@pytest.mark.parametrize(
+    "checker",
+    [
+        "def check(a, b, c): return True",
+        "check = lambda a, b, c: True",
+        "from words import same as check",
+        "from words import *",
+        "if True:\n    def check(a, b, c): return True",
+        "globals()['check'] = print",
+    ],
+)
+def test_a_checker_that_may_have_the_function_is_left_alone(checker: str) -> None:
+    """There are many ways to give a name to something, and a row that is refused by mistake can be used by nobody."""
+    assert fault_of_checker(checker, "check") is None
+
+
+def test_a_checker_that_does_not_compile_is_told_by_its_line() -> None:
+    """Whoever has written it looks for the line."""
+    assert fault_of_checker("def check(:", "check") == "it does not compile: line 1: invalid syntax"

@@ -73,6 +73,15 @@ async def test_past_the_last_attempt_the_last_reply_is_repeated_and_marked(tmp_p
     assert [reply.replay_exhausted for reply in replies] == [False, True, True]
 
 
+async def test_a_reply_of_another_sample_says_so(tmp_path: Path) -> None:
+    """Copies of one answer would pass for a model that says the same four times."""
+    model = replay(
+        tmp_path, row(taskId="t", reply="first"), row(taskId="t", sample=1, reply="second")
+    )
+    replies = [await model.generate(asked("t", sample=sample)) for sample in range(3)]
+    assert [reply.stands_in for reply in replies] == [False, False, True]
+
+
 async def test_a_replayed_reply_says_that_it_is_one(tmp_path: Path) -> None:
     """Nobody may take a replay for an evaluation, nor its unknown tokens for none."""
     model = replay(
@@ -124,7 +133,18 @@ def test_a_long_list_of_bad_lines_is_cut_and_says_so(tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         replay(tmp_path, *["no"] * 30)
     assert caught.value.message.endswith("has 30 bad lines of 30")
-    assert caught.value.facts["and"] == "10 more, on lines 21-30"
+    assert list(caught.value.facts)[-1] == "lines 21-30"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n  \n", gzip.compress(b"")], ids=["empty", "blank", "gzip"]
+)
+def test_a_file_without_a_recording_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Else everything is queued, and each job ends as a failure of ours."""
+    path = tmp_path / "said.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="holds no recorded reply"):
+        load_recordings(path)
 
 
 def test_bytes_that_are_no_text_are_told_by_line(tmp_path: Path) -> None:

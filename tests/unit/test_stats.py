@@ -20,6 +20,7 @@ from jobs.stats import (
     bootstrap_interval,
     clustered_error,
     clustered_interval,
+    difference_interval,
     holm,
     mcnemar_p,
     paired_interval,
@@ -76,6 +77,7 @@ def test_of_nothing_nothing_is_known() -> None:
     assert clustered_error([[1.0, 0.0]]) is None
     assert clustered_error([[1.0], []]) is None
     assert bootstrap_interval([1.0]) is None
+    assert difference_interval([1.0]) == (-1.0, 1.0)
     assert sign_flip_p([]) == mcnemar_p(0, 0) == 1
 
 
@@ -189,6 +191,28 @@ def test_two_runs_that_never_differ_are_not_known_to_be_equal() -> None:
     low, high = paired_interval(3, 0, 0, 0)
     assert low < -0.5
     assert high > 0.5
+
+
+@pytest.mark.parametrize("n", [8, 40, 164])
+def test_samples_that_never_differ_make_no_certainty_that_single_ones_do_not(n: int) -> None:
+    """A gate would let through on eight tasks whatever margin it is given."""
+    low, high = difference_interval([0.0] * n)
+    single_low, single_high = paired_interval(n // 2, 0, 0, n - n // 2)
+    assert low < single_low
+    assert high > single_high
+    assert high < 5 / n, "certainty still grows with tasks"
+
+
+@pytest.mark.parametrize("values", [[0.5] + [0.0] * 7, [1.0] * 3, [-1.0] * 50, [0.25, -0.5] * 20])
+def test_the_interval_of_a_difference_holds_the_difference_and_has_a_width(
+    values: list[float],
+) -> None:
+    """One that begins at what was seen says that it cannot be less."""
+    low, high = difference_interval(values)
+    mean = sum(values) / len(values)
+    assert -1 <= low <= mean <= high <= 1
+    assert high - low > 1 / len(values)
+    assert low < mean or mean == -1
 
 
 def test_exchanging_two_runs_turns_their_interval_round() -> None:

@@ -6,10 +6,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from config.settings import Settings
+from jobs.checkers import ExitsCleanly
 from jobs.clock import utcnow
 from jobs.models import PromptJob
 from jobs.presence import is_replayed
 from jobs.records.opening import open_store
+from jobs.reports.conduct import unchecked_in_words
 from jobs.stats import wilson_interval
 from jobs.usage import Usage
 from jobs.wire import Wire
@@ -49,6 +51,8 @@ class Estimate(Wire):
     """Recordings answer: nothing is paid."""
     n_jobs: int
     n_tasks: int
+    n_unchecked: int
+    """Jobs for which nothing says what is right."""
     n_recorded: int
     """Jobs of a run of this name that have their record already, and are not run again; of them nothing is left out."""
     calls: Counts
@@ -99,8 +103,10 @@ async def estimate(settings: Settings, batch: Batch) -> Estimate:
     longest = min(_MOST_ANSWER_TOKENS, settings.model.max_output_tokens or _MOST_ANSWER_TOKENS)
     shortest = min(_FEWEST_ANSWER_TOKENS, longest)
     fewest, most, tasks = _Calls(), _Calls(), set[str]()
+    n_unchecked = 0
     for job in batch.jobs():
         tasks.add(job.task_id or job.job_id)
+        n_unchecked += isinstance(job.checker, ExitsCleanly)
         prompt = _prompt_tokens(job)
         fewest.add(1, prompt, shortest)
         most.add(job.max_attempts, prompt, longest)
@@ -112,6 +118,7 @@ async def estimate(settings: Settings, batch: Batch) -> Estimate:
         simulated=is_free,
         n_jobs=batch.n_jobs,
         n_tasks=len(tasks),
+        n_unchecked=n_unchecked,
         n_recorded=await _n_recorded(settings, batch.run_id or ""),
         calls=Counts(low=fewest.n, high=most.n),
         prompt_tokens=Counts(low=fewest.prompt, high=most.prompt),
@@ -127,6 +134,8 @@ def estimate_lines(found: Estimate) -> Iterator[str]:
     yield f"dry run     {found.run_id}: nothing is queued, and nobody was asked"
     yield f"model       {found.model}{', which is RECORDINGS' if found.simulated else ''}"
     yield f"jobs        {found.n_jobs:,} of {found.n_tasks:,} tasks"
+    if found.n_unchecked:
+        yield f"check       {unchecked_in_words(found.n_unchecked)}"
     if found.n_recorded:
         yield f"recorded    {found.n_recorded:,} of a run of this name already, which are not run again"
     yield f"calls       {_whole(found.calls)}: one for each job, or all its attempts"

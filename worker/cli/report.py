@@ -16,13 +16,14 @@ from config.redaction import redact_known_forms
 from jobs.errors import ExitCode, UsageError
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
+from .missing import missing_of
 from .output import counted, is_piped, json_text
 from .reading import outlines_in, records_in
 from .writing import deliver
 
 if TYPE_CHECKING:
     from config.settings import Settings
-    from jobs.reports import Report
+    from jobs.reports import Report, Unfinished
     from jobs.reports.html import HtmlBuilder
 
 
@@ -63,7 +64,8 @@ def report(
     """What a run came to, from its records: rates with their intervals, what each attempt gained, times and cost.
 
     HTML is one file that opens from disk, with plots, a table of all jobs, and the attempts of each with what changed
-    between them. Jobs that failed because of us are counted, listed, and in no rate; then the exit code is 5.
+    between them. Jobs that failed because of us are counted, listed, and in no rate; then the exit code is 5, as it is
+    where jobs of the run are still open or were cancelled.
 
     Args:
         run_id: its name.
@@ -78,15 +80,15 @@ def report(
     settings = read_settings(flags)
     match wanted:
         case ReportFormat.HTML:
-            n_unscored = _deliver_html(settings, run_id, output)
+            is_whole = _deliver_html(settings, run_id, output)
         case ReportFormat.JUNIT:
-            document, n_unscored = asyncio.run(_junit(settings, run_id))
+            document, is_whole = asyncio.run(_junit(settings, run_id))
             deliver([escaped_block(document)], output)
         case _:
             found = asyncio.run(report_of(settings, run_id))
             deliver(_lines(settings, run_id, found, wanted), output)
-            n_unscored = len(found.unscored)
-    return ExitCode.INCOMPLETE if n_unscored else ExitCode.OK
+            is_whole = not found.unscored and found.unfinished is None
+    return ExitCode.OK if is_whole else ExitCode.INCOMPLETE
 
 
 def form_of(form: ReportFormat | None, output: Path | None, *, as_json: bool) -> ReportFormat:
@@ -113,33 +115,36 @@ async def report_of(settings: Settings, run_id: str) -> Report:
     """
     from jobs.reports import ReportBuilder
 
-    builder = ReportBuilder()
+    builder, n_records = ReportBuilder(), 0
     async for outline in outlines_in(settings, run_id):
         builder.add(outline)
-    return builder.report()
+        n_records += 1
+    return builder.report(await missing_of(settings, run_id, n_records))
 
 
-async def _junit(settings: Settings, run_id: str) -> tuple[str, int]:
+async def _junit(settings: Settings, run_id: str) -> tuple[str, bool]:
     from jobs.reports.junit import JUnitBuilder
 
     builder = JUnitBuilder(run_id)
     async for record in records_in(settings, run_id):
         builder.add(record)
-    return builder.document(), builder.n_unscored
+    missing = await missing_of(settings, run_id, builder.n_records)
+    return builder.document(missing), not builder.n_unscored and missing is None
 
 
-def _deliver_html(settings: Settings, run_id: str, output: Path | None) -> int:
+def _deliver_html(settings: Settings, run_id: str, output: Path | None) -> bool:
     from jobs.reports.html import HtmlBuilder
 
     with closing(HtmlBuilder(run_id)) as builder:
-        asyncio.run(_take_in(settings, run_id, builder))
-        deliver(map(escaped_block, builder.document()), output)
-        return builder.n_unscored
+        missing = asyncio.run(_take_in(settings, run_id, builder))
+        deliver(map(escaped_block, builder.document(missing)), output)
+        return not builder.n_unscored and missing is None
 
 
-async def _take_in(settings: Settings, run_id: str, builder: HtmlBuilder) -> None:
+async def _take_in(settings: Settings, run_id: str, builder: HtmlBuilder) -> Unfinished | None:
     async for record in records_in(settings, run_id):
         builder.add(record)
+    return await missing_of(settings, run_id, builder.n_records)
 
 
 def _lines(settings: Settings, run_id: str, found: Report, form: ReportFormat) -> Iterator[str]:

@@ -117,8 +117,10 @@ def export_results(
         if output is None:
             raise UsageError("Parquet goes into a file", fixes=["name it:  --output FILE.parquet"])
         tables().write_parquet(_rows(settings, [run_id]), output)
-        return ExitCode.OK
-    asyncio.run(_export(settings, run_id, to, output))
+    else:
+        asyncio.run(_export(settings, run_id, to, output))
+    if output is not None:
+        talk(escaped(f"written  {output}"))
     return ExitCode.OK
 
 
@@ -233,8 +235,13 @@ async def _exported(settings: Settings, run_id: str, to: ExportFormat) -> AsyncI
         ExportFormat.HUMAN_EVAL_RESULTS: exporting.human_eval_results,
         ExportFormat.EVALPLUS: exporting.evalplus_samples,
     }[to]
-    for line in write(await rows_of(records)):
+    rows = await rows_of(records)
+    for line in write(rows):
         yield line
+    n_left_out = 0 if to is ExportFormat.CSV else sum(not exporting.is_sample(row) for row in rows)
+    if n_left_out:
+        why = "they failed because of us, or are of no task, and it has no word for that"
+        talk(f"{counted(n_left_out, 'job')} of {len(rows):,} left out of {to.value}: {why}")
 
 
 async def _keep(settings: Settings, records: list[Record]) -> int:

@@ -16,10 +16,12 @@ from .asking import Reason, with_queue, with_redis
 from .budget_flags import NO_BUDGET, BudgetFlags, budget_in, more_of, stopped_of, used_of
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
 from .output import counted, emit, emit_json, talk
+from .watching import NOBODY, is_left_alone
 
 if TYPE_CHECKING:
     from jobs.budgets import Budget
     from jobs.cancellation import Cancelled
+    from jobs.dead_letters import Retried
     from jobs.queue import JobQueue
     from jobs.runs import Run
     from worker.model.sent import SentBatch
@@ -65,12 +67,20 @@ def show_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_F
         run_id: its name.
         json: as JSON.
     """
-    run, recorded = with_queue(flags, lambda queue: _look(queue, run_id))
+
+    async def look(queue: JobQueue) -> tuple[Run, Counter[Verdict], int]:
+        return *await _look(queue, run_id), len(await queue.live_workers())
+
+    run, recorded, n_workers = with_queue(flags, look)
     if json:
-        emit_json({**_numbers(run), "recorded": dict(sorted(recorded.items()))})
+        emit_json(
+            {**_numbers(run), "recorded": dict(sorted(recorded.items())), "workers": n_workers}
+        )
     else:
         for line in _lines(run, recorded):
             emit(escaped(line))
+        if is_left_alone(run, n_workers):
+            emit(f"workers    {NOBODY}")
     return ExitCode.OK
 
 
@@ -82,20 +92,31 @@ def pause_run(
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
-    """Start no more jobs of a run; running ones stop before their next attempt, and lose nothing.
+    """Start no more jobs of a run; those that workers hold stop before they next ask a model, and lose nothing.
 
     Args:
         run_id: its name.
         json: as JSON.
     """
     from jobs.run_control import pause_run as pause
+    from jobs.runs import get_run
 
-    n = with_queue(flags, lambda queue: pause(queue, run_id, reason))
+    async def paused(queue: JobQueue) -> tuple[int, Run]:
+        return await pause(queue, run_id, reason), await get_run(queue, run_id)
+
+    n, run = with_queue(flags, paused)
+    # A worker holds more jobs than it runs programs at one time: what was answered already is judged to its end.
+    n_running = max(0, run.open - run.held - run.to_feed)
     if json:
-        emit_json({"runId": run_id, "state": "paused", "held": n})
+        emit_json({"runId": run_id, "state": "paused", "held": n, "running": n_running})
     else:
         go_on = f"let it go on with:  promptmill run resume {run_id}"
-        talk(escaped(f"run {run_id} is paused, {counted(n, 'job')} set aside; {go_on}"))
+        running = (
+            f", {n_running} are held by workers and stop before they next ask a model"
+            if n_running
+            else ""
+        )
+        talk(escaped(f"run {run_id} is paused, {counted(n, 'job')} set aside{running}; {go_on}"))
     return ExitCode.OK
 
 
@@ -199,14 +220,18 @@ def retry_run(run_id: str, /, *, json: AsJson = False, flags: SettingFlags = NO_
     """
     from jobs.dead_letters import retry_run as retry
 
-    done = with_queue(flags, lambda queue: retry(queue, run_id))
+    async def retried(queue: JobQueue) -> tuple[Retried, int]:
+        return await retry(queue, run_id), len(await queue.live_workers())
+
+    done, n_workers = with_queue(flags, retried)
     if json:
         words = {"retried": list(done.job_ids), "unreadable": list(done.unreadable)}
-        emit_json({"runId": run_id, **words})
+        emit_json({"runId": run_id, **words, "workers": n_workers})
     else:
         for job_id in done.job_ids:
             emit(job_id)
-        talk(escaped(f"{counted(len(done.job_ids), 'job')} of run {run_id} queued again"))
+        nobody = f"; {NOBODY}" if done.job_ids and not n_workers else ""
+        talk(escaped(f"{counted(len(done.job_ids), 'job')} of run {run_id} queued again{nobody}"))
     if done.unreadable and not json:
         names = ", ".join(done.unreadable)
         talk(escaped(f"left as they are, since this version cannot read the jobs: {names}"))
@@ -243,12 +268,12 @@ async def _resume(
 
 async def _look(queue: JobQueue, run_id: str) -> tuple[Run, Counter[Verdict]]:
     from jobs.recorded import recorded_of
-    from jobs.runs import Run, find_run, unknown_run
+    from jobs.runs import Run, find_run, unknown_run_in
 
     run = await find_run(queue, run_id)
     recorded = (await recorded_of(queue.records, run_id)).verdicts
     if run is None and not recorded:
-        raise unknown_run(run_id)
+        raise await unknown_run_in(queue, run_id)
     # Redis forgets what ended long ago.
     return run or Run(run_id=run_id, verdicts=dict(recorded)), recorded
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from .declaring import Declared
 
 _MOST_BACKFILLED = 1000
+_A_MOMENT = timedelta(microseconds=1)
 _UNCHANGED = "nothing was started"
 
 
@@ -199,7 +201,7 @@ def backfill(
     name: str,
     /,
     *,
-    from_: Annotated[str, Parameter(name="--from", help="after this time, as 2027-01-31T22:00Z")],
+    from_: Annotated[str, Parameter(name="--from", help="from this time on, as 2027-01-31T22:00Z")],
     to: Annotated[str, Parameter(help=f"up to this time; {_MOST_BACKFILLED} instants at most")],
     dry_run: Switch = False,
     json: AsJson = False,
@@ -232,7 +234,7 @@ def backfill(
                 fixes=[f"see what is still to come:  promptmill schedule next {name}"],
                 note=_UNCHANGED,
             )
-        coming = takewhile(lambda at: at <= end, timetable.after(begin))
+        coming = takewhile(lambda at: at <= end, timetable.after(begin - _A_MOMENT))
         instants = list(islice(coming, _MOST_BACKFILLED + 1))
         if len(instants) > _MOST_BACKFILLED:
             raise UsageError(

@@ -1,7 +1,7 @@
 """Begins the run that jobs are submitted to, or goes on with it, under its budget."""
 
 from jobs.queue import JobQueue
-from jobs.run_control import begin_run, set_budget, settle_way
+from jobs.run_control import begin_run, count_again, set_budget, settle_way
 from jobs.run_parts import settle_part
 from jobs.runs import RunState, find_run
 from jobs.ways import Way
@@ -89,3 +89,4 @@ async def start_run(queue: JobQueue, batch: Batch) -> None:
     if batch.budget.is_set:
         await set_budget(queue, batch.run_id, batch.budget)
     await begin_run(queue, batch.run_id)
+    await count_again(queue, batch.run_id, batch.n_jobs)

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from config.settings import Settings
+    from jobs.runs import Run
     from jobs.standing import Standing, Watch
 
+NOBODY = "no worker is running; start one:  promptmill worker"
 _PLAIN_SECONDS = 10.0
 _PLAIN_SHARE = 0.05
 # A look reads what is known of each of its jobs: of a large run that must not be all that the machine does.
@@ -136,6 +138,8 @@ class _Screen:
             return _line(standing) != _line(self._shown)
         if standing.run.state is not self._shown.run.state:
             return True
+        if bool(standing.workers) is not bool(self._shown.workers):
+            return True
         n_more = standing.ended - self._shown.ended
         is_late = monotonic() - self._shown_at >= _PLAIN_SECONDS
         return n_more >= max(1, _PLAIN_SHARE * standing.jobs) or (is_late and n_more > 0)
@@ -156,12 +160,18 @@ def words_of(standing: Standing) -> tuple[str, str, str]:
         does += f": {100 * solved.value:.1f} % ({interval})"
     goes = [
         f"{run.state_in_words}: {run.reason}" if run.reason else str(run.state_in_words),
+        *([NOBODY] if is_left_alone(run, standing.workers) else []),
         *([f"{_span(standing.seconds_left)} left"] if standing.seconds_left else []),
         *([f"{standing.excluded} of rows left out"] if standing.excluded else []),
         *([f"{standing.unscored} failed because of us"] if standing.unscored else []),
         *([f"{run.cancelled} cancelled"] if run.cancelled else []),
     ]
     return does, ", ".join(goes), ", ".join(used_of(run)) if run.spent.requests else ""
+
+
+def is_left_alone(run: Run, n_workers: int) -> bool:
+    """Whether there is something to be done for a run and nobody who does it."""
+    return not n_workers and run.open > 0 and run.state_in_words == "active"
 
 
 def _span(seconds: float) -> str:

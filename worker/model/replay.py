@@ -60,8 +60,13 @@ class RecordingsInMemory:
         for task_id, prompt in (by_task, by_prompt_of_a_task, by_prompt):
             for sample in (request.sample, 0):
                 if found := self._by_place.get((task_id, prompt, sample)):
-                    return found
+                    return found if sample == request.sample else standing_in(found)
         return ()
+
+
+def standing_in(replies: Iterable[ModelReply]) -> tuple[ModelReply, ...]:
+    """Replies of one sample that are given for another, and say so."""
+    return tuple(reply.model_copy(update={"stands_in": True}) for reply in replies)
 
 
 def shipped_recordings() -> RecordingsInMemory:
@@ -75,7 +80,7 @@ def load_recordings(path: Path | Traversable, model: str | None = None) -> Recor
     Empty lines mean nothing. Given `model`, of a file with answers of several only those of that one.
 
     Raises:
-        UsageError: the file cannot be read, or holds nothing of that model.
+        UsageError: the file cannot be read, or holds nothing, or nothing of that model.
         DatasetError: it has bad lines; all are told at once, by number.
         RecordDamagedError: a record in the folder cannot be read.
     """
@@ -95,6 +100,11 @@ def load_recordings(path: Path | Traversable, model: str | None = None) -> Recor
     if problems:
         told = [Problem(f"line {number}", problems[number]) for number in sorted(problems)]
         raise refusal(str(path), told, n_lines)
+    if not by_place:
+        raise UsageError(
+            f"{str(path)!r} holds no recorded reply",
+            fixes=("name a JSON Lines file of recordings:  --model replay:FILE",),
+        )
     return RecordingsInMemory(str(path), by_place, _tasks_of_prompts(chain(*lines.values())))
 
 

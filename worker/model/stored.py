@@ -6,6 +6,7 @@ from jobs.models import ModelReply
 from jobs.records import RecordStore
 
 from . import ModelRequest
+from .replay import standing_in
 
 
 class StoredReplies:
@@ -36,11 +37,14 @@ class StoredReplies:
             StoreError: the record cannot be read.
         """
         task_id = request.task_id or ""
-        same = (derived_id("job", self._run_id, task_id, sample) for sample in (request.sample, 0))
-        for job_id in (request.rescores,) if request.rescores else same:
+        own, first = (
+            derived_id("job", self._run_id, task_id, sample) for sample in (request.sample, 0)
+        )
+        for job_id in (request.rescores,) if request.rescores else (own, first):
             try:
                 record = await self._store.get(job_id)
             except RecordNotFoundError:
                 continue
-            return tuple(attempt.reply for attempt in record.attempts)
+            replies = tuple(attempt.reply for attempt in record.attempts)
+            return replies if job_id in {request.rescores, own} else standing_in(replies)
         return ()

@@ -34,11 +34,11 @@ class UnusableTestsError(SandboxError):
     exit_code = ExitCode.USAGE
     retryable = False
 
-    def __init__(self, why: str) -> None:
-        """Say what is wrong with them, in one line."""
+    def __init__(self, why: str, *, what: str = "tests") -> None:
+        """Say in one line what is wrong with them, or with what else there is of the check."""
         super().__init__(
-            f"the job's tests cannot be used: {why}",
-            fixes=["mend them and queue the task again, in a run of another name"],
+            f"the job's {what} cannot be used: {why}",
+            fixes=[f"mend the {what} and queue the task again, in a run of another name"],
         )
 
 

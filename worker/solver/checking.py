@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Protocol, assert_never
 
 from jobs.checkers import (
+    CHECK_FUNCTION,
     AllOf,
     Call,
     CallInputs,
@@ -40,7 +41,6 @@ from .tracebacks import one_line
 
 _CHECKER_LIMITS = Limits(cpu_seconds=60, wall_seconds=120, memory_mib=1024, output_kib=64)
 """Of a checker: it is trusted, and this only ends one that never would."""
-_CHECK = "check"
 
 
 class Runner(Protocol):
@@ -246,8 +246,9 @@ async def _word_of_checker(
     if isinstance(await _asked(checker, number, expected, runner), Word):
         return Word(f"the checker says nothing of such an output: {said}")
     raise UnusableTestsError(
-        f"the checker of {checker.name_of(number)} does not say whether an output is right: its `check` has to return "
-        f"true, false or a text that says what is wrong: {said}"
+        f"it does not say whether the output of {checker.name_of(number)} is right: its `{CHECK_FUNCTION}` has to "
+        f"return true, false or a text that says what is wrong: {said}",
+        what="checker",
     )
 
 
@@ -256,7 +257,7 @@ async def _asked(checker: MatchesOutput, number: int, output: str, runner: Runne
     case = checker.cases[number]
     asked = Call(arguments=(case.stdin, output, case.expect))
     code = ExecutableCode(language=Language.PYTHON, code=checker.checker or "")
-    harness = Harness(calls=CallInputs(entry_point=_CHECK, calls=(asked,)))
+    harness = Harness(calls=CallInputs(entry_point=CHECK_FUNCTION, calls=(asked,)))
     said = await runner.ask(code, _CHECKER_LIMITS, harness=harness)
     answer = said.returned[0] if said.returned else Returned()
     if answer.value is True:

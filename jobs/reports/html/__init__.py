@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from string import Template
 
 from jobs.models import Record
-from jobs.reports import ReportBuilder, natural_order
+from jobs.reports import ReportBuilder, Unfinished, natural_order
 
 from .blocks import Blocks, packed
 from .gathered import Gathered
@@ -34,6 +34,7 @@ class HtmlBuilder:
         self._rows: list[tuple[tuple[list[tuple[int, str]], int, str], str]] = []
         # Where there is no room for all, those that were solved at once are missed the least.
         self._others, self._at_once = Blocks("jobs"), Blocks("solved-jobs")
+        self.n_records = 0
         self.n_unscored = 0
         """Jobs that failed because of us, of those that count."""
 
@@ -46,15 +47,16 @@ class HtmlBuilder:
         """Take in a record."""
         self._report.add(record)
         self._gathered.add(record)
+        self.n_records += 1
         self.n_unscored += record.job.excluded is None and not record.verdict.is_scored
         blocks = self._at_once if record.solved_at == 1 else self._others
         row = JobRow.of(record, *blocks.add(JobView.of(record).to_json()))
         order = (natural_order(row.name), row.sample, row.job_id)
         self._rows.append((order, row.to_json()))
 
-    def document(self) -> Iterator[str]:
-        """The page, piece by piece; between two of them a line may end."""
-        report = self._report.report()
+    def document(self, unfinished: Unfinished | None = None) -> Iterator[str]:
+        """The page, piece by piece, with what is missing of the run; between two pieces a line may end."""
+        report = self._report.report(unfinished)
         style, script = piece("page.css"), "\n".join(map(piece, _SCRIPTS))
         page = Template(piece("page.html")).substitute(
             title=text(self._run_id),

@@ -46,6 +46,9 @@ class Gathered:
     """In force here; whoever judged an imported record had others."""
     versions: set[str] = field(default_factory=set)
     max_attempts: set[int] = field(default_factory=set)
+    n_answers: int = 0
+    n_recordings: int = 0
+    """Answers that no model gave to this run."""
     n_same_process: int = 0
     """Attempts whose tests ran in the program's own process."""
     first: datetime | None = None
@@ -66,6 +69,8 @@ class Gathered:
 
     def _measure(self, record: Record, attempt: Attempt) -> None:
         reply = attempt.reply
+        self.n_answers += 1
+        self.n_recordings += reply.simulated
         # As the report counts them: neither recordings nor what came out of a cache or with a batch.
         is_live = not (reply.simulated or reply.cached or reply.batch)
         if is_live and record.imported_from is None:

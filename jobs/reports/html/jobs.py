@@ -3,6 +3,7 @@
 from typing import Self
 
 from jobs.models import Attempt, CaseResult, Execution, Record
+from jobs.sums import seconds_at_work
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
@@ -42,7 +43,7 @@ class JobRow(Wire):
     """The verdict of each attempt."""
     solved_at: int | None
     seconds: float
-    """From its start to its end, waits included."""
+    """At work, without waits."""
     tokens: int | None
     cost_usd: float | None
     explanation: str
@@ -59,7 +60,7 @@ class JobRow(Wire):
             verdict=record.verdict,
             course=tuple(attempt.verdict for attempt in record.attempts),
             solved_at=record.solved_at,
-            seconds=round((record.finished_at - record.started_at).total_seconds(), 3),
+            seconds=round(seconds_at_work(record.attempts), 3),
             tokens=record.usage.total_token_count,
             cost_usd=record.cost_usd,
             explanation=_line(record.explanation),

@@ -1,6 +1,12 @@
 """What the page says before its table of jobs: the figures, their plots, and what they rest on."""
 
-from jobs.reports import Rate, Report, clusters_in_words, excluded_in_words
+from jobs.reports import (
+    Rate,
+    Report,
+    clusters_in_words,
+    excluded_in_words,
+    unfinished_in_words,
+)
 from jobs.reports.conduct import told_of_conduct
 from jobs.reports.rates import FirstAgainstLast
 from jobs.reports.text import SIMULATED_NOTE
@@ -44,6 +50,8 @@ def _warnings(report: Report, gathered: Gathered) -> list[Markup]:
     found = []
     if report.simulated:
         found.append(SIMULATED_NOTE)
+    if report.unfinished is not None:
+        found.append(f"{unfinished_in_words(report.n_jobs, report.unfinished)}.")
     if report.unscored:
         found.append(
             f"{len(report.unscored)} of {report.n_jobs} jobs failed because of us. They are listed, and in no rate."
@@ -65,7 +73,7 @@ def _warnings(report: Report, gathered: Gathered) -> list[Markup]:
 
 
 def _is_warning(word: str, line: str) -> bool:
-    return word in {"leaks", "part"} or (word == "feedback" and line.startswith("ORACLE"))
+    return word in {"check", "leaks", "part"} or (word == "feedback" and line.startswith("ORACLE"))
 
 
 def _headlines(report: Report) -> list[Markup]:
@@ -74,7 +82,7 @@ def _headlines(report: Report) -> list[Markup]:
     if not rates:
         found.append(card("Solved", "unknown", ("no job was judged",)))
     elif within > 1:
-        found.append(_headline(f"Solved within {within} attempts", report.solved, is_first=True))
+        found.append(_headline(f"Solved after {within} attempts", report.solved, is_first=True))
     if rates:
         found.append(_headline("Solved at the first attempt", rates[0], is_first=within == 1))
     if within > 1 and rates:
@@ -195,14 +203,24 @@ def _cost(report: Report) -> str:
     )
 
 
+def _recordings(gathered: Gathered) -> str:
+    match gathered.n_recordings:
+        case 0:
+            return "none is a recording"
+        case gathered.n_answers:
+            return "all are recordings"
+        case n:
+            return f"{n:,} of {gathered.n_answers:,} are recordings"
+
+
 def _grounds(report: Report, gathered: Gathered) -> list[Markup]:
     layers = f": {', '.join(report.isolation_layers)}" if report.isolation_layers else ""
     profiles = " and ".join(report.isolation_profiles)
     facts = {
         "Model asked": ", ".join(report.requested_models),
         "Model that answered": ", ".join(report.served_models) or "unknown",
-        "Answers": "at least one is a recording" if report.simulated else "none is a recording",
-        "Out of the cache": f"{report.n_cached:,} replies, whose tokens are counted"
+        "Answers": _recordings(gathered),
+        "Paid for earlier": f"{report.n_cached:,} replies, which cost nothing now"
         if report.n_cached
         else "",
         "Feedback": _feedback(report, gathered),

@@ -11,7 +11,7 @@ _LEFT, _RIGHT, _TOP, _HEIGHT = 56, 14, 10, 210
 _BOTTOM = _TOP + _HEIGHT
 _CHANGES, _BARS = 158, 30
 _NARROW, _FONT = 40, 13
-_LINE, _NAME, _COUNT = 28, 180, 100
+_LINE, _NAME, _COUNT = 28, 180, 130
 _WORDS = {verdict: verdict.value.replace("_", " ") for verdict in Verdict}
 _KINDS = {
     Verdict.ACCEPTED: "good",
@@ -74,11 +74,12 @@ def curve(report: Report) -> Markup:
 
 
 def verdicts(report: Report) -> Markup:
-    """How all jobs ended, a bar for each verdict."""
+    """How all jobs ended, a bar for each verdict; shares are those of the judged ones, as in every rate."""
     ends = sorted(
         report.verdicts.items(), key=lambda item: (item[0] is not Verdict.ACCEPTED, -item[1])
     )
     most = max(n for _, n in ends)
+    n_judged = sum(n for verdict, n in ends if verdict.is_scored)
     room = WIDTH - _NAME - _COUNT
     rows = []
     for place, (verdict, n) in enumerate(ends):
@@ -88,8 +89,9 @@ def verdicts(report: Report) -> Markup:
             label(_NAME - 12, y + 15, _WORDS[verdict], anchor="end"),
             bar(_NAME, y + 2, length, _LINE - 10, kind_of(verdict)),
             label(_NAME + max(length, 1.5) + 8, y + 15, f"{n:,}", "strong"),
-            label(WIDTH, y + 15, percent(n / report.n_jobs), "tick", "end"),
         ]
+        if verdict.is_scored:
+            rows.append(label(WIDTH, y + 15, percent(n / n_judged), "tick", "end"))
     told = ", ".join(f"{_WORDS[verdict]} {n}" for verdict, n in ends)
     return drawing(len(ends) * _LINE + 8, f"Jobs by their last verdict: {told}", *rows)
 
