@@ -202,8 +202,8 @@ def _refuse(run_id: str, answer: int) -> None:
         )
     if answer == _LOST:
         raise UsageError(
-            f"another command has begun to hand over the jobs of run {run_id!r}, since this one was silent for long",
-            fixes=[see],
+            f"run {run_id!r} was given up, or taken over by another command, while this one was silent",
+            fixes=[see, "or type this again: no job is queued twice"],
             note="none was added",
         )
     if not answer:
