@@ -14,8 +14,10 @@ _SETTLE = """
 local run, part, begun = RUN .. ARGV[1], ARGV[2], ARGV[3]
 local was, n_submitted, n_to_feed = unpack(redis.call('HMGET', run, 'part', 'submitted', 'toFeed'))
 local is_begun = n_submitted or n_to_feed or redis.call('EXISTS', HELD .. ARGV[1]) == 1
-if is_begun and state_of(ARGV[1]) ~= 'cancelled' and (was or '') ~= part then return was or '' end
-redis.call('HSET', run, 'part', part, 'begun', begun)
+local goes_on = is_begun and state_of(ARGV[1]) ~= 'cancelled'
+if goes_on and (was or '') ~= part then return was or '' end
+redis.call('HSET', run, 'part', part)
+if begun ~= '' or not goes_on then redis.call('HSET', run, 'begun', begun) end
 redis.call('EXPIRE', run, RUN_SECONDS)
 return part
 """
@@ -26,7 +28,7 @@ async def settle_part(
 ) -> Part | None:
     """What the run is of: this part from now on, unless it was begun with another and not cancelled since.
 
-    What else it is begun with is kept where the part is its own.
+    What else it is begun with is kept where the part is its own; None leaves that of a run that goes on as it was.
 
     Raises:
         RedisUnreachableError: Redis did not answer.

@@ -85,6 +85,9 @@ def test_a_run_is_gone_on_with_as_it_was_begun_whatever_is_set_by_now(project: P
 def test_a_run_is_not_gone_on_with_otherwise_than_it_was_begun(project: Project) -> None:
     """Two halves of two runs under one name are told as one number, which is of neither."""
     _begin(project)
+    more = ("--samples", "3", *_CHOSEN[2:], "--queue", "q", "--model", "replay:said.jsonl")
+    again = project.run("eval", "rows.jsonl", *more, "--run", "r", "--detach")
+    assert (again.code, "and none was added" in again.err) == (0, True), again.err
     resume = ("eval", "rows.jsonl", "--resume", "r")
     other = told_by(project.run(*resume, "--samples", "3", "--priority", "high", "--cache"))
     assert (other.code, other.kind, other.note) == (2, "run-differs", "nothing was queued")

@@ -145,6 +145,7 @@ async def test_a_run_is_of_one_part_to_its_end(queue: JobQueue) -> None:
     assert await settle_part(queue, "r", second, begun) == second, "nothing was queued yet"
     await queue.submit(a_job(0))
     assert await settle_part(queue, "r", None) == second
+    assert await settle_part(queue, "r", second) == second
     assert await how_begun(queue, "r") == (second, begun)
     await cancel_run(queue, "r", "no use")
     assert await settle_part(queue, "r", None) is None, "cancelled, it may begin anew"

@@ -9,7 +9,7 @@ from jobs.errors import ExitCode
 from jobs.handing_over import hand_over
 from jobs.presence import WorkerPresence, is_replayed
 from jobs.reports.text import SIMULATED_NOTE
-from jobs.runs import find_run
+from jobs.runs import HandingOver, find_run
 
 from .batch import Batch
 from .checking import (
@@ -41,7 +41,11 @@ async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_js
             batch = batch.for_model(model_meant(settings, workers))
             check_languages(batch, [worker for worker in workers if batch.is_for(worker)])
             await refuse_mixed_run(queue, batch)
-            await keep_to_one_way(queue, batch)
+            run = await find_run(queue, run_id)
+            is_taken = run is not None and (
+                run.to_feed or run.handing_over is HandingOver.UNDER_WAY
+            )
+            await keep_to_one_way(queue, batch, adds_jobs=not is_taken)
             await start_run(queue, batch)
             run = await find_run(queue, run_id)
             n_before = 0 if run is None else run.to_feed

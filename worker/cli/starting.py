@@ -1,5 +1,6 @@
 """Begins the run that jobs are submitted to, or goes on with it, under its budget."""
 
+from jobs.begun import Begun
 from jobs.queue import JobQueue
 from jobs.run_control import begin_run, count_again, set_budget, settle_way
 from jobs.run_parts import settle_part
@@ -10,10 +11,11 @@ from .batch import Batch
 from .errors import MixedRunError
 
 
-async def keep_to_one_way(queue: JobQueue, batch: Batch) -> None:
+async def keep_to_one_way(queue: JobQueue, batch: Batch, *, adds_jobs: bool = True) -> None:
     """Make sure that all of the run is asked the same way, and is of the same part of its dataset.
 
-    Nobody would work on what waits in the other place, and a report is of what was meant to be run.
+    Nobody would work on what waits in the other place, and a report is of what was meant to be run. Whoever adds no
+    jobs leaves it begun with what it was.
 
     Raises:
         MixedRunError: the run was begun otherwise.
@@ -35,7 +37,7 @@ async def keep_to_one_way(queue: JobQueue, batch: Batch) -> None:
             note="nothing was queued",
         )
     await _refuse_other_exclusions(queue, batch, batch.run_id)
-    await _keep_to_one_part(queue, batch, batch.run_id)
+    await _keep_to_one_part(queue, batch, batch.run_id, batch.begun if adds_jobs else None)
 
 
 async def _refuse_other_exclusions(queue: JobQueue, batch: Batch, run_id: str) -> None:
@@ -64,10 +66,14 @@ async def _refuse_other_exclusions(queue: JobQueue, batch: Batch, run_id: str) -
         )
 
 
-async def _keep_to_one_part(queue: JobQueue, batch: Batch, run_id: str) -> None:
-    begun = await settle_part(queue, run_id, batch.part, batch.begun)
-    if begun != batch.part:
-        was, now = (part.in_words if part else "all of its dataset" for part in (begun, batch.part))
+async def _keep_to_one_part(
+    queue: JobQueue, batch: Batch, run_id: str, begun: Begun | None
+) -> None:
+    settled = await settle_part(queue, run_id, batch.part, begun)
+    if settled != batch.part:
+        was, now = (
+            part.in_words if part else "all of its dataset" for part in (settled, batch.part)
+        )
         raise MixedRunError(
             f"run {run_id!r} was begun with {was}, and not with {now}",
             fixes=[
