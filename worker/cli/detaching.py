@@ -42,13 +42,10 @@ async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_js
             check_languages(batch, [worker for worker in workers if batch.is_for(worker)])
             await refuse_mixed_run(queue, batch)
             run = await find_run(queue, run_id)
-            is_taken = run is not None and (
-                run.to_feed or run.handing_over is HandingOver.UNDER_WAY
-            )
-            await keep_to_one_way(queue, batch, adds_jobs=not is_taken)
-            await start_run(queue, batch)
-            run = await find_run(queue, run_id)
             n_before = 0 if run is None else run.to_feed
+            is_under_way = run is not None and run.handing_over is HandingOver.UNDER_WAY
+            await keep_to_one_way(queue, batch, adds_jobs=not (n_before or is_under_way))
+            await start_run(queue, batch)
             n_jobs = n_before or await hand_over(queue, run_id, batch.jobs(), at=at)
     if as_json:
         emit_json({"runId": run_id, "jobs": n_jobs})
