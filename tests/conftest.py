@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from tests.node import folder_of_node
 from tests.orphans import orphans_in
@@ -20,6 +21,10 @@ pytest_plugins = ["tests.side_by_side", "tests.standin.fixtures", "tests.stores"
 
 _REPOSITORY = Path(__file__).parent.parent
 _database_numbers = itertools.count()
+
+# How long an example takes tells how busy the machine is, and nothing of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

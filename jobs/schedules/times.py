@@ -34,7 +34,8 @@ class LeftOut:
 class _Clock(CronSim):
     """The library's clock in steps of its own: whole hours lead past times where the clock is set by half of one.
 
-    It also begins days by midnight, which is left out, or comes twice, where the clock is set at that time.
+    It also begins days by midnight, which is left out, or comes twice, where the clock is set at that time; and it
+    leaves a day for good, which comes again where the clock is set back past midnight.
     """
 
     @override
@@ -53,6 +54,10 @@ class _Clock(CronSim):
     def _land(self, before: datetime) -> None:
         """Go on from a time that the clock shows, and that lies ahead."""
         if self.dt is before or self.dt.tzinfo in {None, UTC}:
+            return
+        yesterday = _shown_again_after(before)
+        if yesterday is not None and yesterday.month in self.months:
+            self.dt = yesterday
             return
         if self.dt.astimezone(UTC) <= before.astimezone(UTC):
             self.dt = self.dt.replace(fold=1)
@@ -149,7 +154,7 @@ class Timetable:
         while after < to:
             step = min(after + _STRIDE, to)
             if _offset(self.local(step)) > _offset(self.local(after)):
-                yield from self._left_out_at(self._set_between(after, step))
+                yield from self._left_out_at(_set_between(self.local(after), self.local(step)))
             after = step
 
     def _left_out_at(self, instant: datetime) -> Iterator[LeftOut]:
@@ -164,18 +169,6 @@ class Timetable:
         coming = CronSim(self._expression, begin - timedelta(seconds=1))
         return list(takewhile(lambda local: local < end, coming))
 
-    def _set_between(self, before: datetime, after: datetime) -> datetime:
-        """When the clock is set forward, to the second."""
-        before, after = before.replace(microsecond=0), after.replace(microsecond=0)
-        old = _offset(self.local(before))
-        while after - before > timedelta(seconds=1):
-            middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
-            if _offset(self.local(middle)) > old:
-                after = middle
-            else:
-                before = middle
-        return after
-
     def _gap_before(self, instant: datetime) -> tuple[datetime, datetime] | None:
         """The local times, without a zone, that the clock leaves out and that end with this instant."""
         local, before = self.local(instant), self.local(instant - timedelta(seconds=1))
@@ -184,6 +177,29 @@ class Timetable:
             return None
         end = local.replace(tzinfo=None)
         return end - shift, end
+
+
+def _shown_again_after(local: datetime) -> datetime | None:
+    """The time of the day before that the clock is soon set back to; None on nearly all days."""
+    instant = local.astimezone(UTC)
+    later = (instant + _LONGEST_SHIFT).astimezone(local.tzinfo)
+    if _offset(later) >= _offset(local):
+        return None
+    back = _set_between(instant.astimezone(local.tzinfo), later).astimezone(local.tzinfo)
+    return back if back.date() < local.date() else None
+
+
+def _set_between(before: datetime, after: datetime) -> datetime:
+    """The instant at which a clock is set, which it is once between the two times that it shows."""
+    old, zone = _offset(before), before.tzinfo
+    first, last = (each.astimezone(UTC).replace(microsecond=0) for each in (before, after))
+    while last - first > timedelta(seconds=1):
+        middle = first + timedelta(seconds=(last - first) // timedelta(seconds=2))
+        if _offset(middle.astimezone(zone)) == old:
+            first = middle
+        else:
+            last = middle
+    return last
 
 
 def _offset(local: datetime) -> timedelta:

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.comparisons import Compare, unusable_because
@@ -30,7 +30,6 @@ def is_same(expected: str, got: str, compare: Compare) -> bool:
     return first_difference(expected, got, Comparison(compare)) is None
 
 
-@settings(deadline=None)
 @given(TEXTS, st.sampled_from([way for way in Compare if way is not Compare.REGEX]))
 def test_every_output_is_the_same_as_itself(text: str, compare: Compare) -> None:
     """A right answer that is refused makes a task that nobody can solve."""
@@ -38,7 +37,6 @@ def test_every_output_is_the_same_as_itself(text: str, compare: Compare) -> None
         assert is_same(text, text, compare)
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_what_is_the_same_to_a_strict_way_is_so_to_a_lenient_one(expected: str, got: str) -> None:
     """Their order is how people choose between them."""
@@ -47,7 +45,6 @@ def test_what_is_the_same_to_a_strict_way_is_so_to_a_lenient_one(expected: str, 
         assert results == sorted(results)
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS, st.sampled_from(Compare))
 def test_a_difference_is_said_in_one_bounded_line(
     expected: str, got: str, compare: Compare
@@ -64,7 +61,6 @@ def test_a_difference_is_said_in_one_bounded_line(
     assert 0 <= difference.got_at <= len(got) + 1
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1, max_size=200), st.integers(0, 199), st.integers(8, 60))
 def test_an_excerpt_is_bounded_and_holds_the_place(text: str, at: int, most: int) -> None:
     """A shown part in which nothing differs would send its reader looking elsewhere."""

@@ -1,6 +1,6 @@
 """What extraction promises for every text there is."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.languages import Language
@@ -56,7 +56,6 @@ PROGRAMS = st.lists(
 
 
 # Time is for other tests: a busy machine must not fail this one.
-@settings(deadline=None)
 @given(REPLIES, LANGUAGES)
 def test_any_text_gives_a_program_or_a_reason_and_never_an_error(
     reply: str, language: Language
@@ -74,14 +73,12 @@ def test_any_text_gives_a_program_or_a_reason_and_never_an_error(
         assert not found.reason
 
 
-@settings(deadline=None)
 @given(REPLIES, LANGUAGES)
 def test_a_program_can_always_be_written_to_a_file(reply: str, language: Language) -> None:
     """Half a surrogate pair in a reply must not surface as an error of the sandbox."""
     (extract(reply, language).code or "").encode()
 
 
-@settings(deadline=None)
 @given(PROGRAMS, st.sampled_from(["```python", "````py", "~~~python"]), st.text(alphabet="abc .\n"))
 def test_a_program_between_clean_fences_comes_out_as_it_went_in(
     program: str, opener: str, prose: str

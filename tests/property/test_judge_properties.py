@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.checkers import (
@@ -95,7 +95,6 @@ CODES = st.builds(
 
 
 # Time is for other tests: a busy machine must not fail this one.
-@settings(deadline=None)
 @given(CODES, EXECUTIONS, CHECKERS)
 def test_nothing_is_accepted_that_did_not_end_well(
     code: ExecutableCode, ran: Execution, checker: Check
@@ -109,7 +108,6 @@ def test_nothing_is_accepted_that_did_not_end_well(
         assert ran.returned is not None or not isinstance(checker, MatchesCalls)
 
 
-@settings(deadline=None)
 @given(CODES, EXECUTIONS, CHECKERS)
 def test_every_execution_has_a_verdict_a_line_and_a_result(
     code: ExecutableCode, ran: Execution, checker: Check
@@ -122,7 +120,6 @@ def test_every_execution_has_a_verdict_a_line_and_a_result(
     assert judgement.result.outcome is judgement.verdict.outcome
 
 
-@settings(deadline=None)
 @given(CODES, EXECUTIONS, CHECKERS)
 def test_whatever_happened_can_be_told_to_the_model(
     code: ExecutableCode, ran: Execution, checker: Check

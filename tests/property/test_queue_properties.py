@@ -139,9 +139,8 @@ async def _check(bench: Bench) -> None:
 
 @settings(
     max_examples=60,
-    deadline=None,
     # The database is emptied for each example.
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @example(rounds=[["take"], ["finish", "submit", "finish"]])
 @given(rounds=st.lists(st.lists(st.sampled_from(STEPS), min_size=1, max_size=4), max_size=12))

@@ -38,8 +38,7 @@ def test_processes_that_share_a_limit_keep_to_it_through_a_pause(own_redis_url: 
 )
 @settings(
     max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_no_stretch_of_time_holds_more_than_may_be_sent(
     redis_url: str, per_minute: int, burst: int, prompts: list[int]

@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -91,7 +91,6 @@ def test_javascript_has_one_type_of_number_and_booleans_are_none(number: int) ->
     assert not is_same(number, bool(number), Language.JAVASCRIPT)
 
 
-@settings(deadline=None)
 @given(st.lists(HOSTILE, max_size=6).map(b"\n".join), st.sampled_from([b"", b"\n"]))
 def test_whatever_a_program_answers_is_read_and_can_be_kept(raw: bytes, end: bytes) -> None:
     """An answer that cannot be stored would have its job delivered again for ever."""
