@@ -20,6 +20,7 @@ from tests.requiring import require
 from .accounts import Account
 
 _PLACES = ("env", "peer", "home", "tests", "redis", "unix", "abstract", "memfd")
+_PREFIX = "pm-planted-"
 _SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/lock", "/dev/mqueue")
 
 
@@ -149,7 +150,8 @@ class Planted:
             with suppress(OSError):
                 for path in folder.iterdir():
                     with suppress(OSError):
-                        if path.lstat().st_uid == uid:
+                        # What other tests plant at the same time, for a worker of the same user, nobody has left.
+                        if path.lstat().st_uid == uid and not path.name.startswith(_PREFIX):
                             found.add((str(path), 0))
         return frozenset(found)
 
@@ -204,7 +206,7 @@ def plant(account: Account) -> Iterator[Planted]:
     require("a Valkey or Redis server", available=binary is not None)
     assert binary is not None
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pm-planted-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX)))
         port = stack.enter_context(_loopback_redis(binary))
         yield Planted(folder, account, port, stack)
 

@@ -289,6 +289,8 @@ async def test_the_scratch_directory_is_gone_however_a_run_ends(
     assert not host_has(execution.stdout.strip().removesuffix("/work"))
 
 
+# Whoever ends a sandbox waits for what is still to be removed, as long as its disk takes for it.
+@pytest.mark.timeout(240)
 async def test_what_takes_long_to_remove_delays_no_report(on_disk: ZygoteSandbox) -> None:
     """A program makes directories faster than anybody removes them, and its verdict must not wait for that."""
     # No more of them than a slow disk is rid of while the sandbox ends, which waits for it.

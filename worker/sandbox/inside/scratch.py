@@ -1,5 +1,6 @@
 """A scratch directory on the host's own disk, for runs that cannot have a private one in memory."""
 
+import errno
 import math
 import os
 import time
@@ -56,6 +57,8 @@ class _Flattener:
 
     def _lift(self, name: str, directories: list[str]) -> None:
         """Remove the directory `name`, after moving the directories in it beside it."""
+        if self._was_empty(name):
+            return
         os.chmod(name, _PRIVATE, dir_fd=self._top)
         inner = os.open(
             name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._top
@@ -70,6 +73,16 @@ class _Flattener:
         finally:
             os.close(inner)
         os.rmdir(name, dir_fd=self._top)
+
+    def _was_empty(self, name: str) -> bool:
+        """Remove it if nothing is in it: that is one write to the disk for each of many, and not two."""
+        try:
+            os.rmdir(name, dir_fd=self._top)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            return False
+        return True
 
     def _free_name(self) -> str:
         while True:
