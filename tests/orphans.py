@@ -10,6 +10,9 @@ from jobs.keys import Keys
 from jobs.lanes import ANYBODY, Lane
 from jobs.priorities import Priority
 
+LASTS = -1
+"""What Redis says of a key that will not expire."""
+
 _KEYS = Keys()
 _LANE = Lane("any", ANYBODY, Priority.NORMAL)
 _WAITING = _LANE.waiting(_KEYS).removesuffix(_LANE.name)
@@ -43,7 +46,8 @@ def orphans_in(client: redis.Redis) -> list[str]:
     with client.pipeline(transaction=False) as pipe:
         for name in ours:
             pipe.ttl(name)
-        lasting = [name for name, ttl in zip(ours, pipe.execute(), strict=True) if ttl < 0]
+        # What has expired since it was listed has another number.
+        lasting = [name for name, ttl in zip(ours, pipe.execute(), strict=True) if ttl == LASTS]
         for name in owners:
             pipe.zrange(name, 0, -1)
         members = [job_id.decode() for found in pipe.execute() for job_id in found]

@@ -16,6 +16,7 @@ from jobs.verdicts import Verdict
 from tests.e2e.processes import Process
 from tests.e2e.programs import reply
 from tests.e2e.project import Project, Running
+from tests.orphans import LASTS
 from tests.redis_server import PrivateServer
 from tests.standin import steps
 from tests.standin.running import Standin
@@ -205,4 +206,4 @@ class Mill:
             # Each of its members goes with its letter.
             del left[_KEYS.dead]
         assert {name for name in left if not name.startswith(_KEPT_FOR_A_WHILE)} == set()
-        assert {name for name, seconds in left.items() if seconds < 0} == set()
+        assert {name for name, seconds in left.items() if seconds == LASTS} == set()
