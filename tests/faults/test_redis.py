@@ -31,10 +31,13 @@ async def test_workers_outlive_a_redis_that_is_killed_and_comes_back(
     mill: Mill, two_at_it: list[PromptJob], n_missed: int
 ) -> None:
     """Arq's own worker ends with the first error, and what was in its hands is paid for again."""
+    # The jobs of a worker end together, and who holds none at that moment has no lease to renew.
+    mill.says(steps.slow(steps.text(RIGHT), 10))
+    n_before = mill.n_asked
+    await wait_until(lambda: mill.n_asked >= n_before + 10, 30, "two busy workers")
     await mill.until_on_disk()
-    # Who holds no job at that moment has no lease to renew.
-    await wait_until(lambda: len(mill.leased()) == 10, 30, "two busy workers")
     mill.server.kill()
+    mill.says(steps.slow(steps.text(RIGHT), 1))
     for worker in mill.working:
         # Three of them would come to one lease.
         await wait_until(
