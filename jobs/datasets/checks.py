@@ -1,5 +1,6 @@
 """What a row says of what is right: one check, or one of several."""
 
+from functools import cache
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
@@ -51,13 +52,18 @@ class Written(Wire):
         # Read as a number, true would be 1.
         if isinstance(value, bool) and info.field_name not in _SWITCHES:
             raise ValueError("this field is no yes or no")
-        if isinstance(value, str) and _is_number(cls.model_fields[info.field_name or ""]):
+        if isinstance(value, str) and info.field_name in _numbers_of(cls):
             raise ValueError("a number is expected, and this is a text")
         return value
 
 
+@cache
+def _numbers_of(model: type[Written]) -> frozenset[str]:
+    """The fields that hold a number, or nothing."""
+    return frozenset(name for name, field in model.model_fields.items() if _is_number(field))
+
+
 def _is_number(field: FieldInfo) -> bool:
-    """Whether it holds a number, or nothing."""
     kinds = (getattr(each, "__origin__", each) for each in get_args(field.annotation))
     return any(kind in (int, float) for kind in kinds)
 

@@ -11,28 +11,32 @@ from typing import IO, Any
 from jobs.errors import DatasetError
 
 from . import Task
-from .lines import MAX_LINE_MIB, lines_in
+from .lines import GZIP_SUFFIX, MAX_LINE_MIB, lines_in
 
 _PARQUET = b"PAR1"
-_GZIP_SUFFIX = ".gz"
 _NOTHING = "nothing was queued"
 # The fields whose cells are taken as they are written. Every other one is no text, and stands in its cell as JSON.
 _TEXTS = frozenset(
-    (
-        *(
-            "id",
-            "prompt",
-            "language",
-            "expect",
-            "compare",
-            "checker",
-            "tests",
-            "entryPoint",
-            "stdin",
-        ),
-        *("preamble", "reference", "brokenReference", "cluster", "released"),
-    )
+    [
+        "id",
+        "prompt",
+        "language",
+        "expect",
+        "compare",
+        "checker",
+        "tests",
+        "entryPoint",
+        "stdin",
+        "preamble",
+        "reference",
+        "brokenReference",
+        "cluster",
+        "released",
+    ]
 )
+_NAMES = {name: field.alias or name for name, field in Task.model_fields.items()}
+OURS = _NAMES | {alias: alias for alias in _NAMES.values()}
+"""The names that a row of ours may use for its fields, each with the one that is written."""
 
 
 class Container(StrEnum):
@@ -51,7 +55,7 @@ def container_of(file: IO[bytes], name: str) -> Container:
     start = file.read(len(_PARQUET))
     if start.startswith(_PARQUET):
         return Container.PARQUET
-    suffix = PurePath(name.lower().removesuffix(_GZIP_SUFFIX)).suffix
+    suffix = PurePath(name.lower().removesuffix(GZIP_SUFFIX)).suffix
     return {".csv": Container.CSV, ".txt": Container.TEXT}.get(suffix, Container.JSON)
 
 
@@ -168,15 +172,12 @@ def _parquet_rows(file: IO[bytes], name: str) -> Iterator[str]:
 
 def of_columns(row: dict[str, Any]) -> dict[str, Any]:
     """A row of a table that is none of anybody's format: columns by our names, `stdout`, and what else is known."""
-    fields = Task.model_fields
-    known = {name: field.alias or name for name, field in fields.items()}
-    known |= {alias: alias for alias in known.values()}
     task = {
-        key: value if known[key] in _TEXTS else _from_json(value)
+        key: value if OURS[key] in _TEXTS else _from_json(value)
         for key, value in row.items()
-        if key in known
+        if key in OURS
     }
-    others = {key: value for key, value in row.items() if key not in known}
+    others = {key: value for key, value in row.items() if key not in OURS}
     if "stdout" in others and "expect" not in task:
         task["expect"] = others.pop("stdout")
     told = task.get("metadata") or {}

@@ -12,7 +12,7 @@ from jobs.errors import DatasetError
 MAX_LINE_MIB = 256
 """Room for a row with each of its texts at its longest, every character escaped."""
 _GZIP = b"\x1f\x8b"
-_GZIP_SUFFIX = ".gz"
+GZIP_SUFFIX = ".gz"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # What no text has: control characters, but for those that end lines or part words.
 _NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\v\f\r\x1b")
@@ -46,7 +46,7 @@ def lines_in(file: IO[bytes], name: str, *, note: str = "") -> Iterator[str]:
             try:
                 yield line.decode(encoding)
             except UnicodeDecodeError:
-                is_named_gzip = name.endswith(_GZIP_SUFFIX) and not is_gzipped
+                is_named_gzip = name.endswith(GZIP_SUFFIX) and not is_gzipped
                 raise DatasetError(
                     f"{name} is not UTF-8 text: the first bad byte is on line {number}",
                     facts={"gzip": "it is none, though it is called so"} if is_named_gzip else {},

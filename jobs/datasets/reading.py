@@ -8,14 +8,12 @@ from typing import IO, Any
 
 from jobs.errors import UsageError
 
-from . import Task
-from .containers import Container, container_of, of_columns
+from .containers import OURS, Container, container_of, of_columns
 from .findings import Findings
 from .formats import FORMATS, ForeignRowError, Format, format_of
 
 _OWN = "promptmill"
 _TABLE = "table"
-_NAMES = {*Task.model_fields, *(field.alias for field in Task.model_fields.values())}
 _TABLES = (Container.CSV, Container.PARQUET)
 _CONTAINERS = {each.value: each for each in (Container.CSV, Container.TEXT)}
 FORMAT_NAMES = (_OWN, *(each.name for each in FORMATS), *_CONTAINERS)
@@ -51,7 +49,7 @@ class Reading:
             row = json.loads(line)
         except (ValueError, RecursionError):
             row = None
-        is_ours = not isinstance(row, dict) or not row.keys() - _NAMES
+        is_ours = not isinstance(row, dict) or not row.keys() - OURS.keys()
         form = None if is_ours else format_of(row)
         if form is not None:
             return replace(self, name=form.name, form=form)

@@ -8,6 +8,7 @@ from itertools import islice
 
 from arq.constants import job_key_prefix
 
+from config.escaping import escaped
 from config.settings import Settings
 from jobs.connection import expecting_answer
 from jobs.conversations import Conversation
@@ -26,7 +27,7 @@ from worker.sandbox.packages import packages_of
 
 from .batch import Batch
 from .errors import MixedRunError, WorkerMismatchError
-from .output import counted
+from .output import counted, talk
 
 # When a job is run says nothing of what comes of it, nor does who paid for its replies.
 _CONDITIONS = PromptJob.model_fields.keys() - {"queue", "priority", "cache"}
@@ -128,6 +129,12 @@ def why_none_takes_jobs(workers: Sequence[WorkerPresence]) -> str | None:
     if not workers or any(worker.takes_none is None for worker in workers):
         return None
     return workers[0].takes_none
+
+
+def tell_obstacle(why: str | None) -> None:
+    """Say why the running workers take no job now, if that is so."""
+    if why is not None:
+        talk(escaped(f"the running workers take no job now: {why}"))
 
 
 def check_languages(batch: Batch, workers: Sequence[WorkerPresence]) -> None:

@@ -18,6 +18,7 @@ from .checking import (
     models_of,
     nothing_queued_yet,
     refuse_mixed_run,
+    tell_obstacle,
     why_none_takes_jobs,
 )
 from .opening import open_queue
@@ -64,8 +65,7 @@ async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_js
 def tell_who_works(workers: Sequence[WorkerPresence], batch: Batch) -> None:
     """Say how to start a worker where none takes the jobs, and that recordings are no model."""
     able = [worker for worker in workers if batch.is_for(worker)]
-    if why := why_none_takes_jobs(able):
-        talk(escaped(f"the running workers take no job now: {why}"))
+    tell_obstacle(why_none_takes_jobs(able))
     if not able:
         who = f"the running workers answer with {models_of(workers)}"
         nobody = who if workers else "no worker has been heard of yet"

@@ -15,14 +15,13 @@ from jobs.datasets import Task
 from jobs.datasets.named import place_of as file_of
 from jobs.datasets.readers import read_tasks
 from jobs.errors import RunNotFoundError, UsageError
-from jobs.identifiers import is_identifier
 from jobs.languages import Language
 from jobs.models import PromptJob, Record
 from jobs.reports.comparing import Comparison, Results, compare
 from jobs.rescoring import Conditions, VerdictChanges, has_answers, judged_again
 from jobs.summaries import Summary
 
-from .batch import NAMES, Batch
+from .batch import Batch, name_of_run
 from .errors import MixedRunError
 from .flags import NO_LANE_FLAGS
 from .placing import place_of
@@ -109,9 +108,7 @@ async def changes_of(
 
 
 def _refuse_name(run_id: str, new_run: str) -> None:
-    if not is_identifier(new_run):
-        raise UsageError(f"{new_run!r} cannot name a run", fixes=[NAMES], note=_NOTHING)
-    if new_run == run_id:
+    if name_of_run(new_run) == run_id:
         raise UsageError(
             "what is judged again is a run of its own, and cannot have the name of the first",
             fixes=["give it another name with --run, or none"],

@@ -136,6 +136,8 @@ def resume_run(
         lift_max_usd: let it cost whatever it takes, as where its model has no known price.
         json: as JSON.
     """
+    from .checking import tell_obstacle
+
     reason, n, obstacle = with_queue(
         flags, lambda queue: _resume(queue, run_id, budget_in(budget), lifts_max_usd=lift_max_usd)
     )
@@ -146,8 +148,7 @@ def resume_run(
         why = f"; it was paused: {reason}" if reason else ""
         aside = f"with {counted(n, 'job')} that had been set aside"
         talk(escaped(f"run {run_id} goes on, {aside}{why}"))
-        if obstacle:
-            talk(escaped(f"the running workers take no job now: {obstacle}"))
+        tell_obstacle(obstacle)
     return ExitCode.OK
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-from config.escaping import escaped
 from config.settings import Settings
 from jobs.errors import PromptmillError
 from jobs.presence import WorkerPresence, is_replayed
@@ -24,6 +23,7 @@ from .checking import (
     models_of,
     nothing_queued_yet,
     refuse_mixed_run,
+    tell_obstacle,
     why_none_takes_jobs,
 )
 from .errors import BudgetReachedError, NobodyWorksError
@@ -97,8 +97,7 @@ async def _run_jobs(
 
 
 def _tell_of(workers: Sequence[WorkerPresence], able: Sequence[WorkerPresence]) -> None:
-    if why := why_none_takes_jobs(able):
-        talk(escaped(f"the running workers take no job now: {why}"))
+    tell_obstacle(why_none_takes_jobs(able))
     if workers and not able:
         talk(f"the running workers answer with {models_of(workers)}; this run has its own")
 
