@@ -11,7 +11,7 @@ from .gathered import Gathered
 from .jobs import JobRow, JobView
 from .markup import text
 from .page import period, summary
-from .pieces import piece, policy
+from .pieces import head, piece
 
 _SCRIPTS = ("text.js", "blocks.js", "diff.js", "job.js", "table.js", "start.js")
 _MOST_BYTES = 64 * 1024 * 1024
@@ -57,13 +57,12 @@ class HtmlBuilder:
     def document(self, unfinished: Unfinished | None = None) -> Iterator[str]:
         """The page, piece by piece, with what is missing of the run; between two pieces a line may end."""
         report = self._report.report(unfinished)
-        style, script = piece("page.css"), "\n".join(map(piece, _SCRIPTS))
+        script = "\n".join(map(piece, _SCRIPTS))
         page = Template(piece("page.html")).substitute(
+            head=head(self._run_id, script),
             title=text(self._run_id),
             period=text(period(self._gathered)),
             models=text(", ".join(report.requested_models)),
-            policy=policy(style, script),
-            style=style,
             summary=summary(report, self._gathered),
         )
         before, after = page.split("<!-- data -->\n")

@@ -7,7 +7,7 @@ from jobs.reports.comparing import Comparison, Flip
 
 from .markup import Markup, joined, table, tag, text, when
 from .page import card, figure
-from .pieces import piece, policy
+from .pieces import head, piece
 from .plots import WIDTH, bar, drawing, label, percent
 
 _ROW, _MARGIN = 46, 12
@@ -19,12 +19,11 @@ _BAR = 22
 def comparison_page(found: Sequence[Comparison]) -> Iterator[str]:
     """The page, piece by piece; between two of them a line may end."""
     first, others = found[0].first, ", ".join(each.second for each in found)
-    style = piece("page.css")
+    title = f"{others} beside {first}"
     yield Template(piece("comparison.html")).substitute(
-        title=text(f"{others} beside {first}"),
+        head=head(title),
+        title=text(title),
         told=text("Whether they differ by more than chance, task by task."),
-        policy=policy(style),
-        style=style,
         body=joined(_differences(found), *(_one(each, len(found)) for each in found)),
     )
 

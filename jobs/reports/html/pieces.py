@@ -3,6 +3,9 @@
 import hashlib
 from base64 import b64encode
 from importlib.resources import files
+from string import Template
+
+from .markup import text
 
 _FOLDER = files("jobs.reports.html")
 
@@ -12,8 +15,15 @@ def piece(name: str) -> str:
     return _FOLDER.joinpath(name).read_text("utf-8")
 
 
-def policy(style: str, script: str | None = None) -> str:
-    """A content security policy that allows this style and this script, if there is one, and nothing else."""
+def head(title: str, script: str | None = None) -> str:
+    """How a page begins, up to its body: it may do nothing but show our style, and run this script if there is one."""
+    style = piece("page.css")
+    return Template(piece("head.html")).substitute(
+        title=text(title), policy=_policy(style, script), style=style
+    )
+
+
+def _policy(style: str, script: str | None) -> str:
     scripts = "" if script is None else f"script-src {_hash_of(script)}; "
     return (
         f"default-src 'none'; {scripts}style-src {_hash_of(style)}; "
