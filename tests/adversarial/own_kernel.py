@@ -141,6 +141,17 @@ for path in ("/proc/kcore", "/proc/kallsyms", "/proc/1/environ", "/proc/kpagecou
 attempt("device node", lambda: os.mknod("disk", 0o60666, os.makedev(8, 0)))
 attempt("character device", lambda: os.mknod("mem", 0o20666, os.makedev(1, 1)))
 """
+_LEASES = """
+# Of files of the host's that are shown: their owner may lease them, and that is who started the worker.
+F_SETLEASE, F_NOTIFY, EVERY_ACCESS = 1024, 1026, 0x8000003F
+open("own", "w").close()
+for path in ("own", os.__file__, sys.executable or "/bin/sh"):
+    for kind in (fcntl.F_RDLCK, fcntl.F_WRLCK):
+        attempt(f"lease {path}", lambda: fcntl.fcntl(os.open(path, os.O_RDONLY), F_SETLEASE, kind))
+for path in ("/usr/bin", os.path.dirname(os.__file__), "."):
+    attempt(f"notices of {path}", lambda: fcntl.fcntl(os.open(path, os.O_RDONLY), F_NOTIFY, EVERY_ACCESS))
+print("done")
+"""
 _TALKS_TO_THE_SUPERVISOR = """
 for fd in range(3, 1024):
     try: os.fstat(fd)
@@ -195,6 +206,7 @@ PROGRAMS = (
     _calls("signals by descriptor", _SIGNALS_BY_DESCRIPTOR, _ANY_END, "wall_le"),
     _calls("its own memory", _OWN_MEMORY, _ANY_END, "wall_le"),
     _calls("files of the kernel", _KERNEL_FILES, _OK, "stdout_has:HELD character device"),
+    _calls("leases and notices", _LEASES, _OK, "stdout_has:done"),
     _calls("talks to the supervisor", _TALKS_TO_THE_SUPERVISOR, _OK, "stdout_has:done"),
     _calls("reaches out", _REACHES_OUT, _OK, "stdout_has:HELD"),
 )

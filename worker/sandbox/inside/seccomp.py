@@ -53,7 +53,10 @@ _NEW_NAMESPACES = (
 _FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET and AF_INET6: what programs use to talk to themselves
 _AF_UNIX, _KIND_BITS = 1, 0xF
 _KINDS, _KINDS_WITHOUT_ADDRESS = (1, 2, 5), (1, 5)  # SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET
-_SOL_SOCKET, _F_SETPIPE_SZ = 1, 1031
+_SOL_SOCKET = 1
+# F_SETLEASE would hold up whoever opens a file of the host that is shown, F_NOTIFY would tell of what others do in its
+# folders, and F_SETPIPE_SZ would take the kernel's memory.
+_DESCRIPTOR_COMMANDS = (1024, 1026, 1031)
 _BUFFER_SIZES = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and the forced forms of both
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # both put words into a terminal's mouth
 _FILE_TYPE_BITS, _FILE, _FIFO, _SOCKET = 0xF000, 0x8000, 0x1000, 0xC000
@@ -161,7 +164,7 @@ def _checks(*, private: bool) -> "dict[str, Code]":
             *_argument(2),
             *_none_of(_BUFFER_SIZES),
         ],
-        "fcntl": [*_argument(1), *_none_of((_F_SETPIPE_SZ,))],
+        "fcntl": [*_argument(1), *_none_of(_DESCRIPTOR_COMMANDS)],
         "ioctl": [*_argument(1), *_none_of((_TIOCSTI, _TIOCLINUX))],
         "prlimit64": itself,
         "sched_setaffinity": itself,
