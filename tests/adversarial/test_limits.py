@@ -102,6 +102,15 @@ _BREAKERS: dict[str, tuple[ExecutableCode, LimitHit]] = {
     "both, without a newline": (python(_BOTH_STREAMS), "output"),
     "one long line, then a clean end": (python("print('x' * (8 << 20))"), "output"),
     "endless shell output": (sh("exec yes"), "output"),
+    "large file in javascript": (
+        javascript("require('fs').writeFileSync('file', Buffer.alloc(32 << 20))"),
+        "file_size",
+    ),
+    "large file of a shell's command": (sh("yes > file"), "file_size"),
+    "large file of a python's command": (
+        python("import subprocess; subprocess.run('exec yes > file', shell=True, check=True)"),
+        "file_size",
+    ),
     "large file": (sh("exec head -c 20000000 /dev/zero > file"), "file_size"),
 }
 

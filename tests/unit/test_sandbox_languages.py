@@ -9,9 +9,11 @@ from worker.sandbox import NO_HARNESS, Harness
 from worker.sandbox.languages import (
     ROWS,
     LanguageRow,
+    grew_a_file_too_large,
     language_of,
     ran_out_of_memory,
     source_of,
+    was_denied,
     was_refused_by_compiler,
 )
 from worker.sandbox.languages.reference import languages_page
@@ -209,3 +211,62 @@ def test_no_output_makes_a_compiler_s_words_hard_to_find(language: Language, std
     """They are looked for where every other job of the worker waits; a search that takes squares of a length hangs
     here."""
     assert isinstance(was_refused_by_compiler(language, stderr), bool)
+
+
+@pytest.mark.parametrize(
+    ("language", "stderr"),
+    [
+        (Language.PYTHON, "OSError: [Errno 27] File too large"),
+        (
+            Language.PYTHON,
+            "subprocess.CalledProcessError: Command '['dd']' died with <Signals.SIGXFSZ: 25>.",
+        ),
+        (Language.JAVASCRIPT, "Error: EFBIG: file too large, write\n    at Object.writeSync"),
+        (Language.SH, "File size limit exceeded"),
+        (Language.BASH, "bash: line 1:    11 File size limit exceededyes > f"),
+        (Language.C, "write: File too large"),
+        (Language.CPP, "write: File too large"),
+        (Language.GO, "panic: write f: file too large\n\ngoroutine 1 [running]:"),
+        (Language.JAVA, 'Exception in thread "main" java.io.IOException: File too large\n\tat x'),
+    ],
+)
+def test_a_file_that_grew_too_large_is_read_from_the_language_s_own_words(
+    language: Language, stderr: str
+) -> None:
+    """Runtimes ignore the kernel's signal, and a shell lives on when it ends a command."""
+    assert grew_a_file_too_large(language, stderr)
+
+
+@pytest.mark.parametrize(
+    ("language", "stderr"),
+    [
+        (Language.PYTHON, "PermissionError: [Errno 1] Operation not permitted: '/'"),
+        (Language.JAVASCRIPT, "Error: EPERM: operation not permitted, chmod 'x'"),
+        (
+            Language.JAVASCRIPT,
+            "SystemError [ERR_SYSTEM_ERROR]: A system error occurred: uv_os_setpriority returned EPERM (operation",
+        ),
+        (Language.SH, "chgrp: changing group of 'x': Operation not permitted"),
+        (Language.C, "chroot: Operation not permitted"),
+        (Language.GO, "panic: operation not permitted"),
+        (
+            Language.RUST,
+            "thread 'main' panicked at 'called `Result::unwrap()` on an `Err` value: Os { code: 1, kind: Permission",
+        ),
+        (
+            Language.RUST,
+            "thread 'main' panicked at program.rs:1:43:\ncalled `Result::unwrap()` on an `Err` value: Os { code: 1, k",
+        ),
+        (Language.RUBY, "/s/work/program.rb:1:in `chroot': Operation not permitted (Errno::EPERM)"),
+        (Language.PERL, "Operation not permitted at /s/work/program.pl line 1."),
+    ],
+)
+def test_a_refusal_is_read_from_the_language_s_own_words(language: Language, stderr: str) -> None:
+    """The model is told that what it tried is not allowed, and not that its program is wrong."""
+    assert was_denied(language, stderr)
+
+
+@pytest.mark.parametrize("language", list(Language), ids=str)
+def test_files_that_cannot_be_read_are_no_refusal(language: Language) -> None:
+    """A path that is another's, or a typing error, is the program's own fault: EACCES is not EPERM."""
+    assert not was_denied(language, "open: Permission denied\nPermissionError: [Errno 13] x")

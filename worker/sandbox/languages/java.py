@@ -168,4 +168,7 @@ JAVA = LanguageRow(
         "Error occurred during initialization of VM",
         r"# A fatal error: native memory",
     ),
+    file_size_words=lines_that_begin(
+        r'Exception in thread "[^"\n]*" java\.io\.IOException: File too large'
+    ),
 )

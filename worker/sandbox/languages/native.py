@@ -111,6 +111,9 @@ C = LanguageRow(
     # Only what is touched counts, so that a program that asks for too much is caught by the watcher.
     private_memory_room_mib=1024,
     bounds_address_space=False,
+    # What perror() and its like write.
+    denied_words=lines_that_begin(r".*: Operation not permitted$"),
+    file_size_words=lines_that_begin(r".*: File too large$"),
 )
 CPP = replace(
     C,
@@ -186,6 +189,10 @@ RUST = LanguageRow(
     private_memory_room_mib=1024,
     bounds_address_space=False,
     memory_words=lines_that_begin(r"memory allocation of \d+ bytes failed"),
+    # Up to 1.72 behind the place, since then below it.
+    denied_words=lines_that_begin(
+        r"(?:thread '[^'\n]*'.* panicked at ')?called `Result::\w+\(\)` on an `Err` value: Os \{ code: 1, "
+    ),
 )
 
 _GO_MAIN = re.compile(r"^func[ \t]+main[ \t]*\([ \t]*\)", re.MULTILINE)
@@ -294,4 +301,6 @@ GO = LanguageRow(
         "(?:fatal error: )?runtime: (?:out of memory|cannot allocate memory)",
         "fatal error: (?:out of memory|cannot allocate memory)",
     ),
+    denied_words=lines_that_begin("panic: .*operation not permitted$"),
+    file_size_words=lines_that_begin("panic: .*file too large$"),
 )

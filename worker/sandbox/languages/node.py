@@ -123,7 +123,12 @@ JAVASCRIPT = LanguageRow(
         "# Fatal process out of memory",
         "# Fatal JavaScript out of memory",
     ),
-    denied_words=lines_that_begin("Error: EPERM: operation not permitted", "Error: spawn EPERM"),
+    denied_words=lines_that_begin(
+        "Error: EPERM: operation not permitted",
+        "Error: spawn EPERM",
+        r"SystemError \[ERR_SYSTEM_ERROR\]: .* returned EPERM ",
+    ),
+    file_size_words=lines_that_begin("Error: EFBIG: "),
     tests_fail_by="assertion",
 )
 TYPESCRIPT = replace(

@@ -102,6 +102,8 @@ PYTHON = LanguageRow(
         "MemoryError", r"OSError: \[Errno 12\]", r"BlockingIOError: \[Errno 12\]"
     ),
     denied_words=lines_that_begin(r"PermissionError: \[Errno 1\] "),
-    file_size_words=lines_that_begin(r"OSError: \[Errno 27\] "),
+    file_size_words=lines_that_begin(
+        r"OSError: \[Errno 27\] ", r"subprocess\.CalledProcessError: .* died with <Signals\.SIGXFSZ"
+    ),
     tests_fail_by="assertion",
 )

@@ -112,6 +112,7 @@ PERL = LanguageRow(
     ),
     private_memory_room_mib=64,
     memory_words=lines_that_begin(r"Out of memory[! ]"),
+    denied_words=lines_that_begin(r".*Operation not permitted at \S*program\.pl line \d+"),
 )
 
 
