@@ -56,6 +56,12 @@ for number, name in enumerate((b"..\\\\..\\\\x", b"a\\nb", b"\\x1b]0;x\\x07", b"
 quietly(open, "../../x", "w"); quietly(os.mkfifo, "../../y"); quietly(os.symlink, "/etc", "../../../z")
 print("done")
 """
+_TAKES_ITS_FOLDER_AWAY = """
+os.chdir("..")
+os.rename("work", "kept")
+(lambda: open("work", "w").write("x"), lambda: os.mkfifo("work"), lambda: os.symlink("/etc", "work"), lambda: 0)[KIND]()
+print("done")
+"""
 _SPARSE = """
 print(resource.getrlimit(resource.RLIMIT_FSIZE))
 for number in range(40):
@@ -266,6 +272,15 @@ PROGRAMS = (
     _own("many files", _MANY_FILES, ("OK", "TLE", "MLE")),
     _own("links", _LINKS, ("OK",), "stdout_has:done"),
     _own("names", _NAMES, ("OK",), "stdout_has:done"),
+    *(
+        _own(
+            f"{what} for its folder",
+            _TAKES_ITS_FOLDER_AWAY.replace("KIND", str(kind)),
+            ("OK",),
+            "stdout_has:done",
+        )
+        for kind, what in enumerate(("a file", "a fifo", "a link", "nothing"))
+    ),
     _own("sparse files", _SPARSE, ("OK",), "stdout_has:done"),
     Hostile(
         "leaves a mark",

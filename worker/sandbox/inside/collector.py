@@ -13,15 +13,16 @@ import os
 import stat
 import struct
 
-from . import syscalls
+from . import protocol, syscalls
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 # linux/openat2.h: RESOLVE_NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS and BENEATH.
 _RESOLVE = 0x01 | 0x02 | 0x04 | 0x08
 _DEEPEST = 16
 _MOST_ENTRIES = 4096
-# Names travel in one packet with the report.
-_MOST_NAME_CHARACTERS = 8192
+# Names and sizes travel in one packet with the report, each behind the name of its field.
+_MOST_WORDS_BYTES = protocol.PACKET_BYTES - 2048
+_BYTES_BESIDES = len("\0artefacts\0\0artefact_sizes\0")
 _CHUNK_BYTES = 65_536
 
 
@@ -37,28 +38,26 @@ class Collection:
         self._most = most
         self._left = most_kib * 1024
         self._entries_left = _MOST_ENTRIES
-        self._name_characters_left = _MOST_NAME_CHARACTERS
+        self._words_bytes_left = _MOST_WORDS_BYTES
 
     def take_all(self, scratch: int, passed_over: tuple[str, ...]) -> None:
         """Walk the folder `work` below `scratch` level by level; `passed_over` are paths of files that we put there."""
         passed_over = tuple(path.removeprefix("work/") for path in passed_over)
-        directory = self._open(scratch, "work")
-        level = [(directory, "")] if directory >= 0 else []
+        work = self._open_directory(scratch, "work")
+        level = [""] if work >= 0 else []
         for _ in range(_DEEPEST):
-            deeper: list[tuple[int, str]] = []
-            for descriptor, prefix in level:
-                deeper += self._take_from(descriptor, prefix, passed_over)
-                os.close(descriptor)
-            level = deeper
+            level = [
+                name for prefix in level for name in self._take_from(work, prefix, passed_over)
+            ]
         self.omitted += len(level)
-        for descriptor, _ in level:
-            os.close(descriptor)
 
-    def _take_from(
-        self, directory: int, prefix: str, passed_over: tuple[str, ...]
-    ) -> list[tuple[int, str]]:
-        """Take the files of one directory; the directories in it, opened."""
-        directories = []
+    def _take_from(self, work: int, prefix: str, passed_over: tuple[str, ...]) -> list[str]:
+        """Take the files of one directory; the directories in it, by name: there may be more than can be kept open."""
+        directories: list[str] = []
+        directory = self._open_directory(work, prefix or ".")
+        if directory < 0:
+            self.omitted += 1
+            return directories
         for name in self._some_names_in(directory):
             path = prefix + name
             self._entries_left -= 1
@@ -67,11 +66,13 @@ class Collection:
             opened = self._open(directory, name)
             if opened < 0:
                 self.omitted += 1
-            elif stat.S_ISDIR(os.fstat(opened).st_mode) and self._entries_left > 0:
-                directories.append((opened, path + "/"))
+                continue
+            if stat.S_ISDIR(os.fstat(opened).st_mode) and self._entries_left > 0:
+                directories.append(path + "/")
             else:
                 self._take(opened, path)
-                os.close(opened)
+            os.close(opened)
+        os.close(directory)
         return directories
 
     def _some_names_in(self, directory: int) -> list[str]:
@@ -84,6 +85,14 @@ class Collection:
                     break
                 names.append(entry.name)
         return sorted(names)
+
+    def _open_directory(self, directory: int, name: str) -> int:
+        """A descriptor of the directory of this name, -1 where it is none: a program may put anything in its place."""
+        opened = self._open(directory, name)
+        if opened >= 0 and not stat.S_ISDIR(os.fstat(opened).st_mode):
+            os.close(opened)
+            return -1
+        return opened
 
     def _open(self, directory: int, name: str) -> int:
         """A descriptor of what has this name, -1 where it may not be opened."""
@@ -102,8 +111,7 @@ class Collection:
         status = os.fstat(file)
         # A second name could be one that lies elsewhere.
         is_plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-        self._name_characters_left -= len(path)
-        if not is_plain or len(self.names) >= self._most or self._name_characters_left < 0:
+        if not is_plain or len(self.names) >= self._most or not self._has_words_for(path, status):
             self.omitted += 1
             return
         kept = 0
@@ -116,3 +124,10 @@ class Collection:
             self._left -= len(part)
         self.names.append(path)
         self.sizes.append(f"{kept} of {status.st_size}")
+
+    def _has_words_for(self, path: str, status: os.stat_result) -> bool:
+        """Whether its name and sizes still go into the report."""
+        whole = str(status.st_size)
+        self._words_bytes_left -= len(os.fsencode(path) + f"{whole} of {whole}".encode())
+        self._words_bytes_left -= _BYTES_BESIDES
+        return self._words_bytes_left >= 0
