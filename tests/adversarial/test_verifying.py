@@ -205,6 +205,12 @@ _FORGED_VALUES = [
     '["k",null,"X",[],[]]',
     '["E",["m","decimal","InvalidOperation"],["t",[]],["d",[]],""]',
     '["E",["k",7,"X",[["K","OSError"]],[]],["t",[["g",null,"f"]]],["d",[]],""]',
+    # To show it, Python reads memory that is nobody's.
+    '["E",["K","UnicodeDecodeError"],["t",["x",["b","78"],-4611686018427387904,-4611686018427387903,"y"]],["d",[]],""]',
+    (
+        '["E",["K","UnicodeDecodeError"],["t",["x",["b","78"],0,1,"y"]],'
+        '["d",[["start",4611686018427387904],["end",4611686018427387905],["object",["r",9]]]],""]'
+    ),
 ]
 
 

@@ -27,6 +27,7 @@ _LIBRARY: "dict[str, Callable[..., object]]" = {
     "re.Pattern": re.compile,
 }
 _MOST_WORDS = 200
+_PLACES = ("object", "start", "end")
 _OF_PROGRAM = "_promptmill_is_of_program"
 # What an array may consist of: numbers and text, never objects.
 _NUMPY_KINDS = "biufcSUmM"
@@ -137,6 +138,7 @@ class Reader:
         error = _made(above, parts, str(words))
         for name, value in named.items():  # type: ignore[attr-defined]
             if not name.startswith("_"):
+                _require_sound(error, name)
                 setattr(error, name, value)
         vars(error)[_OF_PROGRAM] = True
         return error
@@ -173,6 +175,7 @@ class Reader:
 def _made(kind: "type[BaseException]", arguments: object, words: str) -> BaseException:
     try:
         error = kind(*arguments)  # type: ignore[misc]
+        _require_sound(error)
         if str(error) == words:
             return error
     except Exception:  # noqa: BLE001, S110  some take other arguments than they keep
@@ -180,6 +183,18 @@ def _made(kind: "type[BaseException]", arguments: object, words: str) -> BaseExc
     error = kind.__new__(kind)
     error.args = (words,)
     return error
+
+
+def _require_sound(error: BaseException, changed: str = "") -> None:
+    """Refuse what may not even be shown: Python reads the byte that such an error names, wherever that lies.
+
+    https://github.com/python/cpython/issues/123378
+
+    Raises:
+        MalformedError: it would end this process, or tell of its memory.
+    """
+    if isinstance(error, UnicodeDecodeError) and (error.start < 0 or changed in _PLACES):
+        raise MalformedError("an error of a byte that is nowhere")
 
 
 def is_of_program(error: BaseException) -> bool:
