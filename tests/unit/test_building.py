@@ -139,3 +139,17 @@ async def test_where_nothing_was_made_it_is_said_why(ended: Execution, words: st
     assert failed.exit_code == 1
     assert failed.cpu_seconds == 0.0
     assert words in failed.stderr
+
+
+async def test_what_is_added_to_a_compiler_s_words_is_in_every_form_of_them() -> None:
+    """Lengths that contradict their text make a record look damaged."""
+    said = b"\xff: error"
+    given = execution(exit_code=None, signal=9, limit_hit="cpu", stderr="\ufffd: error").model_copy(
+        update={"stderr_bytes": len(said), "stderr_base64": base64.b64encode(said).decode()}
+    )
+    failed = await _made(Workshop(_Compiler(given)))
+    assert isinstance(failed, Execution)
+    exact = base64.b64decode(failed.stderr_base64 or "")
+    assert exact.decode("utf-8", "replace") == failed.stderr
+    assert failed.stderr_bytes == len(exact)
+    assert exact.startswith(said + b"\npromptmill: ")

@@ -169,8 +169,15 @@ def _not_made(execution: Execution, reason: str) -> Execution:
             "peak_memory_kib": None,
             "peak_processes": None,
             "stderr": execution.stderr + added,
-            "stderr_base64": None,
+            "stderr_base64": _with_more(execution.stderr_base64, added),
+            "stderr_bytes": execution.stderr_bytes + len(added.encode()),
             "artefacts": (),
             "artefacts_omitted": 0,
         }
     )
+
+
+def _with_more(exact_base64: str | None, added: str) -> str | None:
+    if exact_base64 is None:
+        return None
+    return base64.b64encode(base64.b64decode(exact_base64) + added.encode()).decode()
