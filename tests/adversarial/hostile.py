@@ -195,6 +195,9 @@ class _Attack:
             return self._ended_within(
                 float(value or self._limits.wall_seconds + _WALL_ROOM_SECONDS)
             )
+        if name == "limit_is":
+            self.detail = str(self.execution and self.execution.limit_hit)
+            return self.detail in value.split("|")
         if name in {"stdout_has", "output_lossless"}:
             expected = _EXACT_OUTPUT[self._hostile.name] if name == "output_lossless" else b""
             return value.encode() in self._stdout if value else self._stdout == expected

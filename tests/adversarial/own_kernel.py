@@ -4,7 +4,7 @@
 
 from .hostile import Hostile
 
-_PRELUDE = """
+PRELUDE = """
 import ctypes, errno, fcntl, mmap, os, resource, signal, socket, struct, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 IS_X86 = os.uname().machine == "x86_64"
@@ -193,7 +193,7 @@ _ANY_END = ("OK", "RE", "SIG", "TLE", "MLE", "OLE")
 
 
 def _calls(name: str, source: str, verdicts: tuple[str, ...], *invariants: str) -> Hostile:
-    return Hostile(name, _PRELUDE + source, verdicts, invariants)
+    return Hostile(name, PRELUDE + source, verdicts, invariants)
 
 
 PROGRAMS = (

@@ -4,7 +4,7 @@
 
 from .hostile import Hostile, Then
 
-_PRELUDE = """
+PRELUDE = """
 import atexit, ctypes, gc, mmap, os, random, resource, signal, socket, stat, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 def quietly(action, *arguments, **named):
@@ -263,7 +263,7 @@ _ANY_END = ("OK", "RE", "SIG", "TLE", "MLE", "OLE")
 
 
 def _own(name: str, source: str, verdicts: tuple[str, ...], *invariants: str) -> Hostile:
-    return Hostile(name, _PRELUDE + source, verdicts, ("wall_le", "rss_le", *invariants))
+    return Hostile(name, PRELUDE + source, verdicts, ("wall_le", "rss_le", *invariants))
 
 
 PROGRAMS = (
@@ -284,7 +284,7 @@ PROGRAMS = (
     _own("sparse files", _SPARSE, ("OK",), "stdout_has:done"),
     Hostile(
         "leaves a mark",
-        _PRELUDE + _LEAVES_A_MARK,
+        PRELUDE + _LEAVES_A_MARK,
         ("OK",),
         then=Then(_FINDS_A_MARK, "looked", "POISONED"),
     ),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from . import own_kernel, own_running
+from . import own_kernel, own_reaching, own_running, own_spending
 from .accounts import accounts
 from .attacked import Attacked
 from .hostile import Hostile, broken_by
@@ -17,10 +17,23 @@ _ORDINARY = [
 ]
 
 
-@pytest.mark.parametrize("hostile", own_kernel.PROGRAMS, ids=lambda hostile: hostile.name)
+@pytest.mark.parametrize(
+    "hostile",
+    [*own_kernel.PROGRAMS, *own_reaching.PROGRAMS],
+    ids=lambda hostile: hostile.name,
+)
 async def test_what_is_asked_of_the_kernel_is_refused(worker: Attacked, hostile: Hostile) -> None:
     """Others of the same kinds exist: what was only closed against one program is open."""
     assert await broken_by(worker, hostile) == []
+
+
+@pytest.mark.parametrize("worker", _ORDINARY, indirect=True, scope="module")
+@pytest.mark.parametrize("hostile", own_spending.PROGRAMS, ids=lambda hostile: hostile.name)
+async def test_whatever_is_spent_is_ended_by_its_own_limit(
+    worker: Attacked, hostile: Hostile
+) -> None:
+    """Each has another way into the kernel, and the model is told the word that comes out."""
+    assert await broken_by(worker, hostile, own_spending.limits_for(hostile)) == []
 
 
 @pytest.mark.parametrize("worker", _ORDINARY, indirect=True, scope="module")
