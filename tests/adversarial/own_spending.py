@@ -15,9 +15,9 @@ time.sleep(60)
 """
 _COPIES_ON_WRITE = """
 block = bytearray(b"x") * (60 << 20)
-for _ in range(16):
+for n in range(16):
     if quietly(os.fork) == 0:
-        time.sleep(0.2)
+        time.sleep(0.2 + n / 20)
         for at in range(0, len(block), 4096): block[at] = 2
         time.sleep(60)
 time.sleep(60)
