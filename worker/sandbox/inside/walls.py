@@ -2,10 +2,10 @@
 
 Theory of operation. The slot builds once what can be built once (root, Landlock rules, filter of system calls), and a
 list of the steps by which each spare raises its own walls before there is a job: calls with their arguments, so that
-the spare has nothing to work out, and the list is all there is to read. The order is forced by what each step takes away: namespaces
-and mounts need capabilities, so they come before these go; `no_new_privs` has to stand before the two filters; Landlock
-comes before the filter of system calls, which need not let its calls pass then; and resource limits come last of all,
-with the job, because they would count what came before.
+the spare has nothing to work out, and the list is all there is to read. The order is forced by what each step takes
+away: namespaces and mounts need capabilities, so they come before these go; `no_new_privs` has to stand before the two
+filters; Landlock comes before the filter of system calls, which need not let its calls pass then; and resource limits
+come last of all, with the job, because they would count what came before.
 """
 
 import os
