@@ -10,14 +10,14 @@ from .own_running import PRELUDE
 _SMALL_PROCESSES = """
 for _ in range(30):
     if quietly(os.fork) == 0: block = bytearray(b"x") * (24 << 20); time.sleep(60)
-    time.sleep(0.02)
+    time.sleep(0.05)
 time.sleep(60)
 """
 _COPIES_ON_WRITE = """
 block = bytearray(b"x") * (60 << 20)
 for n in range(16):
     if quietly(os.fork) == 0:
-        time.sleep(0.2 + n / 20)
+        time.sleep(n / 8)
         for at in range(0, len(block), 4096): block[at] = 2
         time.sleep(60)
 time.sleep(60)
