@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from arq.connections import ArqRedis
-from pydantic import AwareDatetime, JsonValue
+from pydantic import AwareDatetime
 
 from jobs.budgets import NANO, Spent
 from jobs.keys import RUN_SECONDS, Keys
@@ -16,7 +16,7 @@ from jobs.scripts import run_script
 from jobs.wire import Wire
 from worker.errors import RunHeldError
 
-from .admission import RAISE_MOST
+from .admission import RAISE_MOST, words_of
 from .reserving import RESERVE
 from .throttle import Toll
 
@@ -38,11 +38,6 @@ if unpriced ~= '0' then count(run, 'used:unpriced', unpriced) end
 raise_most(run, 'most:tokens', tonumber(most_tokens))
 raise_most(run, 'most:nanoUsd', tonumber(most_nano))
 """
-
-
-def _spelled(toll: Toll) -> dict[str, JsonValue]:
-    words: dict[str, JsonValue] = {"model": toll.model, "tokens": toll.most_tokens}
-    return words if toll.most_usd is None else words | {"nanoUsd": round(toll.most_usd * NANO)}
 
 
 class SentBatch(Wire):
@@ -90,7 +85,7 @@ class SentBatches:
         Raises:
             RunHeldError: the run stands still: its budget is used up, or somebody wished it.
         """
-        told = json.dumps([_spelled(toll) for toll in tolls])
+        told = json.dumps([words_of(toll) for toll in tolls])
         words = [self.run_id, self._key, own_id, told]
         step = partial(run_script, self._redis, self._keys, RESERVE, words)
         n: int = await through_outages(step, _PATIENCE_SECONDS)
