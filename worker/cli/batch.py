@@ -189,7 +189,7 @@ class Batch:
         return worker.answers(self.model) and self.place.queue in worker.queues
 
 
-def name_of_run(typed: str | None) -> str:
+def name_of_run(typed: str | None, *, note: str = "nothing was queued") -> str:
     """What a run that is to be begun is called, or gone on with by that name; made up where nothing was typed.
 
     Raises:
@@ -199,7 +199,7 @@ def name_of_run(typed: str | None) -> str:
         raise UsageError(
             f"{typed!r} cannot name a run",
             fixes=[NAMES],
-            note="nothing was queued",
+            note=note,
         )
     return new_id("run") if typed is None else typed
 
