@@ -162,6 +162,11 @@ class Task(RowCheck):
         )
 
     @property
+    def is_unchecked(self) -> bool:
+        """Whether nothing says what is right, so that whatever ends well passes."""
+        return not self._own
+
+    @property
     def _own(self) -> tuple[RowCheck, ...]:
         """Each of its checks: the one that is written into the row itself, and those of `checks`."""
         return (*((self,) if self.has_check else ()), *self.checks)

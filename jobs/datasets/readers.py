@@ -50,6 +50,9 @@ class Dataset:
     largest: Task | None = None
     """That with the most room for its files, of those that leave it to the run how much there is."""
 
+    n_unchecked = 0
+    """How many tasks have nothing that says what is right."""
+
     def __init__(
         self,
         read: Callable[[], Iterable[str]],
@@ -98,6 +101,11 @@ class Dataset:
     def __len__(self) -> int:
         return self._n_rows
 
+    @property
+    def n_rows(self) -> int:
+        """How many there are: all of them are meant."""
+        return self._n_rows
+
     def __iter__(self) -> Iterator[Task]:
         met: set[str] = set()
         for number, line in self._rows():
@@ -144,6 +152,7 @@ class Dataset:
                 self._n_rows -= 1
                 continue
             self.languages[task.language] += 1
+            self.n_unchecked += task.is_unchecked
             self.largest = the_larger(self.largest, task)
             self._unmet.discard(task.id or "")
             if task.id not in self.excluded:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jobs.checkers import ExitsCleanly
 from jobs.datasets import Task
 from jobs.datasets.findings import Fault, Found
 from jobs.languages import Language
@@ -107,7 +106,7 @@ class RowChecks:
                 yield _found(task, Fault.SLOW, why)
 
     async def _what_passes(self, task: Task, sandbox: Sandbox) -> Found | None:
-        if isinstance(task.judged_by, ExitsCleanly):
+        if task.is_unchecked:
             return _found(
                 task, Fault.UNFALSIFIABLE, "it has no check, so whatever ends well passes"
             )
