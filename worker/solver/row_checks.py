@@ -155,6 +155,14 @@ class RowChecks:
         return checked.judgement.verdict, checked.judgement.explanation, cpu_seconds
 
 
+def useless_rows(tasks: Mapping[int, Task]) -> dict[int, Found]:
+    """The rows by whose tests no program can be judged, as far as their text tells."""
+    found = {number: task.why_useless for number, task in tasks.items()}
+    return {
+        number: _found(tasks[number], Fault.BROKEN, why) for number, why in found.items() if why
+    }
+
+
 async def lacking_packages(tasks: Mapping[int, Task], sandbox: Sandbox) -> dict[int, Found]:
     """The rows that need what Python programs cannot import here.
 
