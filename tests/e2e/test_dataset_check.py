@@ -39,7 +39,7 @@ def test_rows_that_were_found_are_left_out_of_the_score_by_name(project: Project
     assert faults == [("good", "duplicate"), ("useless", "broken"), ("broken", "broken")]
     assert '"tests" cannot be used: they hold no case' in found[1]["why"]
     right = reply("def add(a, b):\n    return a + b\n")
-    project.write_rows("said.jsonl", recordings(dict.fromkeys(["good", "broken", "useless"], [right])))
+    project.write_rows("said.jsonl", recordings({row["id"]: [right] for row in ROWS}))
     words = ("--exclude", "found.json", "--model", "replay:said.jsonl", "--max-attempts", "1")
     ended = project.start("eval", "tasks.jsonl", *words, "--json").ended(within_seconds=60)
     assert ended.code == 0, ended.err
