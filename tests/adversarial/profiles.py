@@ -98,7 +98,7 @@ def _word(broken: str) -> str:
 
 def _leave_the_host() -> None:
     """Go on as PID 1 of a machine without neighbours; this process waits for it and ends with its exit code."""
-    syscalls.unshare(syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC)
+    syscalls.call("unshare", syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC)
     child = os.fork()
     if child:
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

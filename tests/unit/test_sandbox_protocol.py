@@ -9,6 +9,9 @@ from worker.sandbox.inside.protocol import (
     ProtocolError,
     Refusal,
     Report,
+    Request,
+    hand_on,
+    handed_on,
     receive,
     send,
 )
@@ -49,18 +52,62 @@ def test_a_nul_is_refused_where_it_would_be_written() -> None:
     [
         b"",
         b"Report",
-        b"Refusal\0layer\0x\0detail\0y",
+        b"Refusal\0x\0y",
         _REPORT.encode() + b"\0more",
-        _REPORT.encode() + b"\0unknown\0x",
+        _REPORT.encode().removesuffix(b"\0" + b"0"),
         _REPORT.encode().replace(b"256", b"many"),
-        _REPORT.encode() + b"\0reason\0twice",
+        _REPORT.encode().replace(b"\0" + b"2\0a", b"\0" + b"9\0a"),
+        _REPORT.encode().replace(b"\0" + b"2\0a", b"\0" + b"-1\0a"),
     ],
-    ids=["empty", "no fields", "another kind", "odd", "unknown field", "no number", "field twice"],
+    ids=[
+        "empty",
+        "no fields",
+        "another kind",
+        "a field more",
+        "a field less",
+        "no number",
+        "a longer list",
+        "a shorter list",
+    ],
 )
 def test_what_is_no_report_is_never_taken_for_one(raw: bytes) -> None:
     """A launcher that misbehaves is our failure, and never a program's result."""
     with pytest.raises(ProtocolError):
         Report.decode(raw)
+
+
+def test_a_job_is_handed_on_as_it_came_with_the_time_used_before() -> None:
+    """The supervisor holds the program to the limits in it, and none of the time before it is the program's."""
+    job = Request(
+        argv=("python",),
+        files=("work/program.py",),
+        sizes=("12",),
+        cpu_seconds=2.5,
+        wall_seconds=5.0,
+        memory_mib=256,
+        private_memory_mib=256,
+        address_space_mib=0,
+        file_size_mib=16,
+        processes=32,
+        open_files=64,
+        artefacts=0,
+        artefact_kib=0,
+    )
+    reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with reading, writing:
+        hand_on(writing, job.encode(), 0.125, (writing.fileno(),))
+        packet, (held,) = receive(reading)
+        assert os.path.sameopenfile(held, writing.fileno())
+        os.close(held)
+    taken, cpu_seconds = handed_on(packet)
+    assert (vars(taken), cpu_seconds) == (vars(job), 0.125)
+
+
+@pytest.mark.parametrize("packet", [b"", b"0.5", b"soon\0Request", _REPORT.encode()])
+def test_what_is_no_job_is_never_watched_as_one(packet: bytes) -> None:
+    """A spare that says something else has not become a program."""
+    with pytest.raises(ProtocolError):
+        handed_on(packet)
 
 
 def test_a_message_lacking_a_field_cannot_be_made() -> None:

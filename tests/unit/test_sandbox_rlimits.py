@@ -5,7 +5,7 @@ from typing import Any
 
 from worker.sandbox.inside.processes import Usage
 from worker.sandbox.inside.protocol import Request
-from worker.sandbox.inside.rlimits import bounds
+from worker.sandbox.inside.rlimits import OF_ALL, bounds
 
 _MIB = 1024 * 1024
 
@@ -54,7 +54,7 @@ def test_our_own_tasks_are_not_taken_from_the_program() -> None:
 
 def test_no_core_is_dumped_and_nothing_is_locked_in_memory() -> None:
     """A core file is a copy of memory on the host's disk."""
-    limits = _bounds()
+    limits = {kind: (soft, hard) for kind, soft, hard in OF_ALL}
     # One byte: for 0 the kernel would still start a handler that reads the core from a pipe.
     assert limits[resource.RLIMIT_CORE] == (1, 1)
     for kind in (

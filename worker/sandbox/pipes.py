@@ -1,10 +1,17 @@
-"""Pipes between the event loop and a program that nobody trusts."""
+"""Pipes between the event loop and a program that nobody trusts.
+
+Theory of operation. To have the loop watch a pipe, wake it at the pipe's end and have it forget the pipe takes longer
+than many programs run. So at first nobody looks: a pipe holds 64 KiB, and what a program wrote is taken out when its
+end was reported. Only the pipes of a program that is still running after some milliseconds are watched and emptied as
+they fill, and its output is bounded while it comes.
+"""
 
 import asyncio
 import os
 from collections.abc import Callable
 
 _CHUNK_BYTES = 65_536
+_UNWATCHED_SECONDS = 0.01
 
 
 class CappedReader:
@@ -40,15 +47,22 @@ class CappedReader:
         return self._kept.decode("utf-8", "replace")
 
     def start(self, overflowed: Callable[[], None]) -> None:
-        """Read from now on, and call `overflowed` once, when the first byte past the cap has been read."""
+        """Leave the write end to whoever got it. `overflowed` is called when a byte past the cap has been read."""
         self.write_end = _closed(self.write_end)
         self._overflowed = overflowed
+
+    def watch(self) -> None:
+        """Read from now on, whenever there is something."""
         asyncio.get_running_loop().add_reader(self._read_end, self._read)
         self._is_watched = True
 
     def read_what_is_left(self) -> None:
-        """Take what lies in the pipe now, without waiting for its end: somebody may hold it open for ever."""
-        while self._is_watched and self._read():
+        """Take what lies in the pipe now, without waiting for its end: somebody may hold it open for ever.
+
+        Whoever wrote it has ended, and is not ended for having written too much.
+        """
+        self._overflowed = None
+        while not self.ended.is_set() and self._read():
             pass
 
     def close(self) -> None:
@@ -124,6 +138,7 @@ class Plumbing:
         self._stdin = Feeder(stdin)
         self._answer = None if question is None else CappedReader(cap_bytes)
         self._question = None if question is None else Feeder(question)
+        self._watching: asyncio.TimerHandle | None = None
 
     @property
     def ends_for_the_program(self) -> tuple[int, ...]:
@@ -149,18 +164,25 @@ class Plumbing:
             reader.start(overflowed)
         for feeder in self._feeders:
             feeder.start()
+        self._watching = asyncio.get_running_loop().call_later(_UNWATCHED_SECONDS, self._watch)
 
     def read_what_is_left(self) -> None:
-        """Take what lies in the pipes now."""
+        """Take what lies in the pipes now that the program has ended."""
         for reader in self._readers:
             reader.read_what_is_left()
 
     def close(self) -> None:
         """Let go of everything; calling it twice changes nothing."""
+        if self._watching is not None:
+            self._watching.cancel()
         for reader in self._readers:
             reader.close()
         for feeder in self._feeders:
             feeder.close()
+
+    def _watch(self) -> None:
+        for reader in self._readers:
+            reader.watch()
 
     @property
     def _readers(self) -> tuple[CappedReader, ...]:

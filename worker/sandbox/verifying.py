@@ -131,6 +131,7 @@ def _start_both(
         send(plans.tests, tests.slot, (*streams, answers[0], questions[1], report.write_end))
         start(plans.program, program.slot, plumbing, (questions[0], answers[1]))
     report.start(tests.slot.stop)
+    report.watch()
 
 
 async def _word_of_tests(

@@ -77,9 +77,9 @@ class Ruleset:
         finally:
             os.close(place)
 
-    def restrict_self(self) -> None:
-        """Give up all else, for good; `no_new_privs` has to be set."""
-        syscalls.call("landlock_restrict_self", self._descriptor, 0)
+    def restriction(self) -> syscalls.Prepared:
+        """The step that gives up all else, for good; `no_new_privs` has to be set."""
+        return syscalls.Prepared("landlock_restrict_self", self._descriptor, 0)
 
     def close(self) -> None:
         """Let go of it; whoever is restricted stays so."""

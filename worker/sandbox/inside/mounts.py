@@ -94,11 +94,10 @@ def mount_proc() -> None:
     syscalls.mount("proc", "proc", "proc", flags)
 
 
-def mount_scratch(size_mib: int) -> int:
-    """Mount the one place that a run can write to; a descriptor of it, through which it can be seen after the run."""
+def scratch_mount(size_mib: int) -> syscalls.Prepared:
+    """The step that mounts the one place a run can write to."""
     options = f"size={size_mib}m,nr_inodes={_SCRATCH_INODES},mode=755"
-    syscalls.mount("scratch", SCRATCH, "tmpfs", _TMPFS, options)
-    return os.open(SCRATCH, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return syscalls.prepared_mount("scratch", SCRATCH, "tmpfs", _TMPFS, options)
 
 
 def enter_root() -> None:

@@ -14,6 +14,10 @@ import os
 
 from . import syscalls
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # Not 0: as uid 0 of the namespace the program would be offered privileges back at every exec.
 _INSIDE_ID = 1000
 _OF_THE_SLOT = (
@@ -29,42 +33,43 @@ _OF_A_RUN = (
 )
 
 
-def new_user_namespace() -> None:
-    """Leave the user namespace for one that maps a single id."""
-    _unshare_and_map(syscalls.CLONE_NEWUSER)
+HELD = ("/proc/self/ns/mnt", "/proc/self/ns/ipc", "/proc/self/ns/uts")
+"""The namespaces that would be taken apart with the last process of a run, had nobody else them."""
 
 
-def new_namespaces_of_the_slot() -> None:
-    """Leave all other namespaces; the network is empty, and the next child is PID 1."""
-    syscalls.unshare(_OF_THE_SLOT)
+def leave_the_user_namespace() -> None:
+    """For one that maps a single id."""
+    for step in _to_namespaces(syscalls.CLONE_NEWUSER):
+        step()
+
+
+def leave_the_others() -> None:
+    """For those of the slot; the network is empty, and the next child is PID 1."""
+    syscalls.call("unshare", _OF_THE_SLOT)
     syscalls.set_host_name("sandbox")
 
 
-def new_namespaces_of_a_run() -> None:
-    """Leave those of the slot that a program could write to."""
-    _unshare_and_map(_OF_A_RUN)
+def to_those_of_a_run() -> "tuple[Callable[[], object], ...]":
+    """The steps that leave those of the slot which a program could write to."""
+    return _to_namespaces(_OF_A_RUN)
 
 
-def of_this_run() -> list[int]:
-    """Descriptors of the namespaces that would be taken apart with this process, had nobody else them."""
-    names = ("mnt", "ipc", "uts")
-    return [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in names]
+def forbid_nested() -> syscalls.WriteToProc:
+    """The step after which nobody in this user namespace can make another: it would hand back most of the kernel."""
+    return syscalls.WriteToProc("/proc/sys/user/max_user_namespaces", "0")
 
 
-def _unshare_and_map(flags: int) -> None:
-    """Unshare(2) with a user namespace among the flags.
+def _to_namespaces(flags: int) -> "tuple[Callable[[], object], ...]":
+    """The steps into fresh namespaces, a user namespace among them.
 
-    The maps are part of the step: Ubuntu's AppArmor lets unshare pass and refuses what it is for.
+    The maps are part of it: Ubuntu's AppArmor lets unshare pass and refuses what it is for.
     """
     uid, gid = os.geteuid(), os.getegid()
-    syscalls.unshare(flags)
-    # A change of user namespace takes /proc/self away from its own process.
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-    syscalls.write_to_proc("/proc/self/setgroups", "deny")
-    syscalls.write_to_proc("/proc/self/uid_map", f"{_INSIDE_ID} {uid} 1")
-    syscalls.write_to_proc("/proc/self/gid_map", f"{_INSIDE_ID} {gid} 1")
-
-
-def forbid_nested() -> None:
-    """Let nobody in this user namespace make another one: it would hand back most of the kernel's surface."""
-    syscalls.write_to_proc("/proc/sys/user/max_user_namespaces", "0")
+    return (
+        syscalls.Prepared("unshare", flags),
+        # A change of user namespace takes /proc/self away from its own process.
+        syscalls.prepared_prctl(syscalls.PR_SET_DUMPABLE, 1),
+        syscalls.WriteToProc("/proc/self/setgroups", "deny"),
+        syscalls.WriteToProc("/proc/self/uid_map", f"{_INSIDE_ID} {uid} 1"),
+        syscalls.WriteToProc("/proc/self/gid_map", f"{_INSIDE_ID} {gid} 1"),
+    )

@@ -6,6 +6,10 @@ from . import identity, landlock, mounts, namespaces, processes, syscalls
 from .undertaker import Undertaker
 from .walls import Walls
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .walls import Step
+
 _SIGKILL = 9
 # Files are memory. With more of them than this the next run begins when they are gone.
 _NEGLIGIBLE_BYTES = 256 * 1024
@@ -17,6 +21,7 @@ class PrivateWalls(Walls):
     tree = processes.NAMESPACE
     scratch = mounts.SCRATCH
     is_scratch_private = True
+    held = (mounts.SCRATCH, *namespaces.HELD)
 
     _trees: list[mounts.Tree]
     _rules: landlock.Ruleset | None = None
@@ -32,7 +37,7 @@ class PrivateWalls(Walls):
             syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
         self._trees = self._stop_being_root()
         with self.layers.adding("user-namespace"):
-            namespaces.new_user_namespace()
+            namespaces.leave_the_user_namespace()
         with self.layers.adding(
             "pid-namespace",
             "mount-namespace",
@@ -41,7 +46,7 @@ class PrivateWalls(Walls):
             "uts-namespace",
             "cgroup-namespace",
         ):
-            namespaces.new_namespaces_of_the_slot()
+            namespaces.leave_the_others()
         # Last, because each change of credentials clears it. The worker's death kills us, ours kills PID 1, and
         # the kernel kills a namespace with its PID 1.
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
@@ -71,28 +76,30 @@ class PrivateWalls(Walls):
         else:
             self._grant(self._rules)
         self.build_filter(private=True)
+        self.steps = self._steps()
         # Programs have our user: without this they could read our memory and our descriptors.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
         self.layers.names.append("process-tree-watcher")
 
-    def raise_around_this_process(self) -> tuple[int, ...]:
-        """As a spare: a machine of its own for the run, then what cannot be undone."""
+    def _steps(self) -> "tuple[Step, ...]":
+        """A machine of its own for the run, then what cannot be undone."""
         # An object that still owned a descriptor would close the one of the program's that gets its number.
-        self._undertaker.close()
-        with self.layers.preparing("user-namespace"):
-            namespaces.new_namespaces_of_a_run()
-        # After the change of credentials, which clears it.
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
-        with self.layers.adding("sized-scratch"):
-            scratch = mounts.mount_scratch(self.setup.scratch_mib)
-        with self.layers.adding("no-nested-namespaces"):
-            namespaces.forbid_nested()
-        held = (scratch, *namespaces.of_this_run())
-        self.start_over()
+        leave_the_undertaker: Step = ("user-namespace", self._undertaker.close, ())
+        restriction: tuple[Step, ...] = ()
         if self._rules is not None:
-            self.restrict_files(self._rules)
-        self.restrict_calls()
-        return held
+            restriction = ((f"landlock-abi-{self._rules.abi}", self._rules.restriction(), ()),)
+        return (
+            leave_the_undertaker,
+            *[("user-namespace", step, ()) for step in namespaces.to_those_of_a_run()],
+            # After the change of credentials, which clears it.
+            ("user-namespace", syscalls.prepared_prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL), ()),
+            ("sized-scratch", mounts.scratch_mount(self.setup.scratch_mib), ()),
+            ("no-nested-namespaces", namespaces.forbid_nested(), ()),
+            *self.steps_to_start_over("sized-scratch"),
+            ("no-capabilities", syscalls.GiveUpCapabilities(), ()),
+            *restriction,
+            *self.steps_to_be_filtered(),
+        )
 
     def let_go(self, held: tuple[int, ...]) -> None:
         """Close them: a run's files at once, if there are many, and its namespaces whenever that is done."""

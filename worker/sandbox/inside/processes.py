@@ -105,12 +105,14 @@ class Tree:
         self._kill = kill
 
     def end_everyone(self, reap: "Callable[[], bool] | None" = None) -> None:
-        """Kill them all and reap them, until nobody is left; `reap` collects, and says whether there are more."""
+        """Kill them all and reap them, until nobody is left; `reap` collects, and says whether there are more.
+
+        Whoever loses its parent becomes our child, so where there is no child there is nobody.
+        """
         reap = reap or _reap_unseen
-        self._kill()
         while reap():
-            time.sleep(_KILL_AGAIN_SECONDS)
             self._kill()
+            time.sleep(_KILL_AGAIN_SECONDS)
 
 
 NAMESPACE = Tree(_everyone_else, _kill_everyone_else)

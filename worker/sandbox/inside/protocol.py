@@ -1,9 +1,9 @@
-"""The words between worker and zygote: messages of named text fields, one to a packet.
+"""The words between worker and zygote: messages of text fields in a fixed order, one to a packet.
 
-Theory of operation. The socket is a SOCK_SEQPACKET: a packet is a message, so there are no lengths to get wrong, and
-descriptors travel beside it. Anything large (sources, files) travels as the content of a memfd, because a packet may be
-no longer than the socket's buffer. Nothing here can name a type or call anything, so whatever the other side sends is
-a message or an error.
+Theory of operation. The socket is a SOCK_SEQPACKET: a packet is a message, and descriptors travel beside it. Both
+sides run from the definitions below, so a field needs no name on the way; a tuple is its length and its texts. Anything
+large (sources, files) travels as the content of a memfd, because a packet may be no longer than the socket's buffer.
+Nothing here can name a type or call anything, so whatever the other side sends is a message or an error.
 """
 
 import os
@@ -11,6 +11,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket as Socket  # noqa: N812  a class, by the name of a module
+    from collections.abc import Iterator
     from typing import Self
 
 PACKET_BYTES = 65_536
@@ -30,29 +31,31 @@ class ProtocolError(Exception):
 
 
 class Message:
-    """Named fields; the annotations of a subclass are its whole definition.
+    """Fields; the annotations of a subclass are its whole definition, their order included.
 
     Values are text, whole numbers, decimals and tuples of text. None of them may hold a NUL.
     """
 
     def __init__(self, **values: object) -> None:
-        if values.keys() != self.__annotations__.keys():
+        if values.keys() != type(self).__annotations__.keys():
             raise ProtocolError(
-                f"{type(self).__name__} has the fields {', '.join(self.__annotations__)}"
+                f"{type(self).__name__} has the fields {', '.join(type(self).__annotations__)}"
             )
         self.__dict__.update(values)
 
     def encode(self) -> bytes:
         """This message as the content of one packet."""
         parts = [type(self).__name__]
-        for name in self.__annotations__:
+        for name in type(self).__annotations__:
             value = self.__dict__[name]
-            for item in value if isinstance(value, tuple) else (value,):
-                text = str(item)
-                if "\0" in text:
-                    raise ProtocolError(f"{name} holds a NUL")
-                parts += [name, text]
-        raw = "\0".join(parts).encode("utf-8", "surrogateescape")
+            if isinstance(value, tuple):
+                parts += [str(len(value)), *value]
+            else:
+                parts.append(str(value))
+        text = "\0".join(parts)
+        if text.count("\0") >= len(parts):
+            raise ProtocolError(f"a field of {parts[0]} holds a NUL")
+        raw = text.encode("utf-8", "surrogateescape")
         if len(raw) > PACKET_BYTES:
             raise ProtocolError(f"{parts[0]} takes {len(raw)} bytes, and a packet holds fewer")
         return raw
@@ -64,18 +67,21 @@ class Message:
         Raises:
             ProtocolError: it is none, or not of this kind.
         """
-        kind, *parts = raw.decode("utf-8", "surrogateescape").split("\0")
-        if kind != cls.__name__ or len(parts) % 2:
+        kind, *texts = raw.decode("utf-8", "surrogateescape").split("\0")
+        if kind != cls.__name__:
             raise ProtocolError(f"expected {cls.__name__}, received {kind[:40]!r}")
-        texts: dict[str, list[str]] = {name: [] for name in cls.__annotations__}
+        left = iter(texts)
         try:
-            for name, text in zip(parts[::2], parts[1::2], strict=True):
-                texts[name].append(text)
-            return cls(
-                **{name: _value(kind, texts[name]) for name, kind in cls.__annotations__.items()}
+            message = cls(
+                **{name: _next_value(kind, left) for name, kind in cls.__annotations__.items()}
             )
-        except (KeyError, ValueError) as error:
-            raise ProtocolError(f"{cls.__name__} is malformed: {error}") from error
+        except StopIteration:
+            raise ProtocolError(f"{kind} has fewer fields than it should have") from None
+        except ValueError as error:
+            raise ProtocolError(f"{kind} is malformed: {error}") from error
+        if next(left, None) is not None:
+            raise ProtocolError(f"{kind} has more fields than it should have")
+        return message
 
 
 class Setup(Message):
@@ -143,20 +149,7 @@ class Request(Message):
 
 
 class Confined(Message):
-    """A spare is behind its walls and waits for a job.
-
-    Beside it come a descriptor of its scratch directory and those of its own namespaces. Who holds a namespace puts off
-    its end: taking one apart takes a process longer than to die, and the report should not wait for it.
-    """
-
-    layers: tuple[str, ...]
-
-
-class Started(Message):
-    """The spare has taken the job in the packet after this one, and is about to become its program."""
-
-    cpu_seconds: float
-    """What it had used before, getting ready."""
+    """The first spare of a slot is behind its walls. Those after it do as it did, and say nothing."""
 
 
 class Report(Message):
@@ -211,13 +204,34 @@ def send_descriptors(channel: "Socket", descriptors: "tuple[int, ...]") -> None:
     channel.sendmsg([b"descriptors"], _rights(descriptors))
 
 
+def hand_on(channel: "Socket", request: bytes, cpu_seconds: float, held: "tuple[int, ...]") -> None:
+    """Say that the spare has taken this job, and how much time it had used before.
+
+    Beside it go a descriptor of its scratch directory and those of its own namespaces. Who holds a namespace puts off
+    its end: taking one apart takes a process longer than to die, and the report should not wait for it.
+    """
+    channel.sendmsg([f"{cpu_seconds}\0".encode(), request], _rights(held))
+
+
+def handed_on(packet: bytes) -> tuple[Request, float]:
+    """What the spare has taken, and the time it had used before.
+
+    Raises:
+        ProtocolError: it has not.
+    """
+    cpu_seconds, _, request = packet.partition(b"\0")
+    try:
+        return Request.decode(request), float(cpu_seconds)
+    except ValueError as error:
+        raise ProtocolError(f"this is no job: {error}") from error
+
+
 def _rights(descriptors: "tuple[int, ...]") -> list[tuple[int, int, bytes]]:
     rights = b"".join(each.to_bytes(_FD_BYTES, "little") for each in descriptors)
     return [(_SOL_SOCKET, _SCM_RIGHTS, rights)] if rights else []
 
 
-def _value(kind: type, texts: list[str]) -> object:
-    if kind not in (int, float, str):
-        return tuple(texts)
-    (text,) = texts
-    return kind(text)
+def _next_value(kind: type, texts: "Iterator[str]") -> object:
+    if kind in (int, float, str):
+        return kind(next(texts))
+    return tuple([next(texts) for _ in range(int(next(texts)))])

@@ -1,7 +1,8 @@
 """The limits the kernel holds by itself, process by process; the watcher holds the same ones over the tree.
 
-Theory of operation. They are the backstop: they hold between two looks of the watcher and if the watcher fails. They
-are set by the program's own process as its last step, because CPU time and address space would count what came before.
+Theory of operation. They are the backstop: they hold between two looks of the watcher and if the watcher fails. Those
+that are the same for every program the slot sets upon itself, and its children have them. The others are set by the
+program's own process as its last step, because CPU time and address space would count what came before.
 """
 
 import os
@@ -9,12 +10,29 @@ import resource
 
 from .protocol import Request
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _MIB = 1024 * 1024
 _STACK_SOFT, _STACK_HARD = 8 * _MIB, 64 * _MIB
 _PENDING_SIGNALS = 256
 
 Bound = tuple[int, int, int]
 """A resource, its soft and its hard limit."""
+
+
+OF_ALL: "tuple[Bound, ...]" = (
+    (resource.RLIMIT_STACK, _STACK_SOFT, _STACK_HARD),
+    # Not 0: a core handler that reads from a pipe is started for 0 as well. For 1 the kernel writes nothing at all.
+    (resource.RLIMIT_CORE, 1, 1),
+    (resource.RLIMIT_MEMLOCK, 0, 0),
+    (resource.RLIMIT_MSGQUEUE, 0, 0),
+    (resource.RLIMIT_NICE, 0, 0),
+    (resource.RLIMIT_RTPRIO, 0, 0),
+    (resource.RLIMIT_SIGPENDING, _PENDING_SIGNALS, _PENDING_SIGNALS),
+)
+"""What no program has more of, whatever its own limits are."""
 
 
 def bounds(request: Request, tasks_besides: int) -> list[Bound]:
@@ -34,18 +52,10 @@ def bounds(request: Request, tasks_besides: int) -> list[Bound]:
         _both(resource.RLIMIT_NPROC, request.processes + tasks_besides),
         _both(resource.RLIMIT_NOFILE, request.open_files),
         _both(resource.RLIMIT_FSIZE, request.file_size_mib * _MIB),
-        (resource.RLIMIT_STACK, _STACK_SOFT, _STACK_HARD),
-        # Not 0: a core handler that reads from a pipe is started for 0 as well. For 1 the kernel writes nothing at all.
-        _both(resource.RLIMIT_CORE, 1),
-        _both(resource.RLIMIT_MEMLOCK, 0),
-        _both(resource.RLIMIT_MSGQUEUE, 0),
-        _both(resource.RLIMIT_NICE, 0),
-        _both(resource.RLIMIT_RTPRIO, 0),
-        _both(resource.RLIMIT_SIGPENDING, _PENDING_SIGNALS),
     ]
 
 
-def apply(wanted: list[Bound]) -> None:
+def apply(wanted: "Iterable[Bound]") -> None:
     """Set them on this process; where a lower limit is in force already, it stays."""
     for kind, soft, hard in wanted:
         ceiling = resource.getrlimit(kind)[1]

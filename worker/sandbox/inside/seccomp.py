@@ -75,11 +75,9 @@ class Filter:
         self._buffer = ctypes.create_string_buffer(self._code, len(self._code))
         # struct sock_fprog: how many instructions, and where they are.
         length = len(self._code) // struct.calcsize("=HBBI")
-        self._program = struct.pack("@HP", length, ctypes.addressof(self._buffer))
-
-    def install(self) -> None:
-        """Put it over this thread and all its children, for good; `no_new_privs` has to be set."""
-        syscalls.prctl(syscalls.PR_SET_SECCOMP, _MODE_FILTER, self._program)
+        program = struct.pack("@HP", length, ctypes.addressof(self._buffer))
+        self.install = syscalls.prepared_prctl(syscalls.PR_SET_SECCOMP, _MODE_FILTER, program)
+        """The step that puts it over this thread and all its children, for good; `no_new_privs` has to be set."""
 
 
 def instructions(*, private: bool, machine: str = "") -> Code:

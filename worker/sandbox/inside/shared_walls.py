@@ -11,6 +11,10 @@ import os
 from . import identity, landlock, processes, rlimits, scratch, syscalls
 from .walls import Walls
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .walls import Step
+
 _SIGKILL = 9
 # TCP since 4; since 6 signals and abstract sockets, without which a program could end the worker.
 _LEAST_ABI = 6
@@ -61,24 +65,29 @@ class SharedWalls(Walls):
         if self.uid is None:
             # Everything of this user counts, and may be more by the time there is a job; the watcher counts exactly.
             self.tasks_besides = rlimits.tasks_of_this_user() + _ROOM_FOR_OTHERS
+        self.held = (self.scratch,)
+        self.steps = self._steps()
 
-    def raise_around_this_process(self) -> tuple[int, ...]:
-        """As a spare: stop being root if we are, and raise the filters if the profile has them."""
+    def _steps(self) -> "tuple[Step, ...]":
+        """Stop being root if we are, and raise the filters if the profile has them."""
+        become: tuple[Step, ...] = ()
         if self.uid is not None:
-            with self.layers.adding("unprivileged-uid"):
-                identity.become(self.uid)
-        # After the change of credentials, which clears it.
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL)
-        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-        directory = os.open(self.scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.start_over()
+            become = (("unprivileged-uid", identity.become, (self.uid,)),)
+        filters: tuple[Step, ...] = ()
         if self.setup.profile == "contained":
-            with self.layers.preparing("landlock"):
-                rules = self._rules()
-            self.restrict_files(rules)
-            rules.close()
-            self.restrict_calls()
-        return (directory,)
+            filters = (
+                (f"landlock-abi-{landlock.abi()}", self._restrict_files, ()),
+                *self.steps_to_be_filtered(),
+            )
+        return (
+            *become,
+            # After the change of credentials, which clears it.
+            ("scratch-directory", syscalls.prctl, (syscalls.PR_SET_PDEATHSIG, _SIGKILL)),
+            ("scratch-directory", syscalls.prctl, (syscalls.PR_SET_DUMPABLE, 1)),
+            *self.steps_to_start_over("scratch-directory"),
+            ("no-capabilities", syscalls.GiveUpCapabilities(), ()),
+            *filters,
+        )
 
     def after_a_run(self) -> None:
         """Remove the run's directory with all it holds, if that is done soon."""
@@ -91,11 +100,12 @@ class SharedWalls(Walls):
         except OSError:
             pass
 
-    def _rules(self) -> landlock.Ruleset:
-        """Made anew for each run: they name its directory, and its process in /proc."""
+    def _restrict_files(self) -> None:
+        """By rules that are made anew for each run: they name its directory, and its process in /proc."""
         rules = landlock.Ruleset()
         self.grant_system_files(rules)
         for path in (*_PROC, *_FILES):
             rules.grant(landlock.READ, path)
         rules.grant(landlock.OWN, self.scratch)
-        return rules
+        rules.restriction()()
+        rules.close()

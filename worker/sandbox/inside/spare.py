@@ -10,7 +10,6 @@ Python, by returning up to the bottom of the interpreter's stack, from where the
 import _socket
 import builtins
 import fcntl
-import gc
 import os
 import resource
 import sys
@@ -18,7 +17,7 @@ import time
 
 from . import protocol, rlimits, syscalls
 from .layers import LayerRefusedError
-from .protocol import SCRATCH_MARK, Confined, Refusal, Request, Started
+from .protocol import SCRATCH_MARK, Confined, Refusal, Request
 from .python_program import Job
 from .walls import Walls
 
@@ -47,23 +46,29 @@ _REHEARSAL = Request(
     open_files=1,
     artefacts=0,
     artefact_kib=0,
-)
+).encode()
 
 
 def become_a_program(
-    walls: Walls, control: "Socket", channel: "Socket", rehearse: "Callable[[], None]"
+    walls: Walls,
+    control: "Socket",
+    channel: "Socket",
+    rehearse_role: "Callable[[], None] | None",
 ) -> Job:
     """Wait for a job and take the steps to its program; returns where it is Python's.
 
-    `rehearse` is gone through while nobody waits.
+    `rehearse_role` is gone through while nobody waits, where there is one.
 
     What goes wrong is said on `channel`, the supervisor's, and ends this process.
     """
     try:
-        _confine(walls, channel, rehearse)
+        held = walls.raise_around_this_process()
+        _warm_up(walls, rehearse_role)
+        if not walls.are_proven:
+            protocol.send(channel, Confined())
+        cpu_seconds = time.process_time()
         raw, descriptors = _next_job(control)
-        protocol.send(channel, Started(cpu_seconds=time.process_time()))
-        channel.send(raw)
+        protocol.hand_on(channel, raw, cpu_seconds, held)
         request = Request.decode(raw)
         with walls.layers.preparing("files"):
             contents = _contents(request, descriptors.pop())
@@ -95,32 +100,32 @@ def _next_job(control: "Socket") -> tuple[bytes, list[int]]:
             return raw, descriptors
 
 
-def _confine(walls: Walls, channel: "Socket", rehearse: "Callable[[], None]") -> None:
-    held = walls.raise_around_this_process()
-    walls.layers.names.append("rlimits")
-    _warm_up(walls, rehearse)
-    protocol.send(channel, Confined(layers=tuple(walls.layers.names)), held)
-    for descriptor in held:
-        os.close(descriptor)
-
-
-def _warm_up(walls: Walls, rehearse: "Callable[[], None]") -> None:
+def _warm_up(walls: Walls, rehearse_role: "Callable[[], None] | None") -> None:
     """What a new interpreter would do by itself, and what is slow the first time: done while nobody waits."""
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         # Else every run of the slot would draw the same numbers; Python's own generator sees to itself after a fork.
         numpy_random.seed()
-    # Memory is copied when it is first written to after the fork, and to use an object is to count its users, which
-    # writes to it. So all that stands between a job and its program is gone through once now.
-    request = Request.decode(_REHEARSAL.encode())
+    request = rehearse()
     _write_files(request, [b""], walls.scratch)
     os.unlink(f"{walls.scratch}/{request.files[0]}")
+    if rehearse_role is not None:
+        rehearse_role()
+
+
+def rehearse() -> Request:
+    """Go through what stands between a job and its program, as far as it leaves nothing behind.
+
+    Memory is copied when it is first written to after a fork, and to use an object is to count its users, which writes
+    to it. So a spare does this while nobody waits. The supervisor does it as well, and often: the interpreter
+    rewrites code that has run some times for how it is used, and does that in the memory of whoever runs it.
+    """
+    request = Request.decode(_REHEARSAL)
     for kind, _, _ in rlimits.bounds(request, 0):
         resource.getrlimit(kind)
     code = compile("import sys\ndef warm(x): return [x] + sys.path\nwarm(1)", "", "exec")
     exec(code, {"__builtins__": builtins})  # noqa: S102
-    rehearse()
-    gc.collect()
+    return request
 
 
 def _contents(request: Request, payload: int) -> list[bytes]:

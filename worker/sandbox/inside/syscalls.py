@@ -1,4 +1,9 @@
-"""The system calls that Python has no word for; each raises OSError naming the call that was refused."""
+"""The system calls that Python has no word for; each raises OSError naming the call that was refused.
+
+Theory of operation. A call can be prepared: found in the C library, with its arguments in the C library's own form.
+What a child does between its fork and its program is prepared by its parent: whatever a child makes, or looks at first,
+costs it a copy of the memory that this touches, and that is most of what a child costs.
+"""
 
 import ctypes
 import os
@@ -55,19 +60,21 @@ _SIG_DFL, _SIG_IGN, _SIGINT, _SIG_SETMASK, _N_SIGNALS = 0, 1, 2, 2, 64
 _SECUREBITS = 0x01 | 0x02 | 0x04 | 0x08 | 0x40 | 0x80
 
 _libc = ctypes.CDLL(None, use_errno=True)
-# struct __user_cap_header_struct: version, pid; and two of struct __user_cap_data_struct. Made here, before any fork.
+# struct __user_cap_header_struct: version, pid; and two of struct __user_cap_data_struct.
 _CAPABILITIES_OF_SELF = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
 _NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 
 
-def unshare(flags: int) -> None:
-    """Leave the namespaces named by `flags` for fresh ones."""
-    call("unshare", flags)
-
-
 def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
     """Mount(2)."""
-    call("mount", source, target, kind, flags, options or None)
+    prepared_mount(source, target, kind, flags, options)()
+
+
+def prepared_mount(
+    source: str, target: str, kind: str | None, flags: int, options: str
+) -> "Prepared":
+    """The same, to be made later."""
+    return Prepared("mount", source, target, kind, flags, options or None)
 
 
 def pivot_into_current_directory() -> None:
@@ -101,31 +108,14 @@ def attach_tree(tree: int, target: str) -> None:
     call("move_mount", tree, "", _AT_FDCWD, target, _MOVE_MOUNT_F_EMPTY_PATH)
 
 
-def prctl(operation: int, argument: int, pointer: bytes | None = None) -> None:
+def prctl(operation: int, argument: int, pointer: bytes = b"") -> None:
     """Prctl(2) with one argument, or two."""
-    call("prctl", operation, argument, pointer or 0, 0, 0)
+    prepared_prctl(operation, argument, pointer)()
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, and the way in which uid 0 would get them back at the next exec."""
-    try:
-        prctl(PR_SET_SECUREBITS, _SECUREBITS)
-    except PermissionError:
-        # Only who holds CAP_SETPCAP may; who does not, and is not uid 0, gets nothing at an exec anyway.
-        if os.geteuid() == 0:
-            raise
-    call("capset", _CAPABILITIES_OF_SELF, _NO_CAPABILITIES)
-
-
-def write_to_proc(path: str, text: str) -> None:
-    """Write to a file of /proc, which is neither created nor truncated."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    except OSError as error:
-        raise OSError(error.errno, f"write {path}: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
+def prepared_prctl(operation: int, argument: int, pointer: bytes = b"") -> "Prepared":
+    """The same, to be made later."""
+    return Prepared("prctl", operation, argument, pointer or 0, 0, 0)
 
 
 def ignore_interrupts() -> None:
@@ -141,19 +131,77 @@ def default_signals() -> None:
 
 
 def call(name: str, *arguments: object) -> int:
-    """A call of the C library, or of the kernel where the C library has no function for it.
+    """Prepare a call and make it."""
+    return Prepared(name, *arguments)()
 
-    Raises:
-        OSError: it was refused; the message names the call.
-    """
-    if name in _NUMBERS:
-        result: int = _libc.syscall(*map(_foreign, (_NUMBERS[name], *arguments)))
-    else:
-        result = getattr(_libc, name)(*map(_foreign, arguments))
-    if result == -1:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}")
-    return result
+
+class Prepared:
+    """A call of the C library, or of the kernel where the C library has no function for it, with its arguments."""
+
+    def __init__(self, name: str, *arguments: object) -> None:
+        if name in _NUMBERS:
+            self._function = _libc.syscall
+            arguments = (_NUMBERS[name], *arguments)
+        else:
+            self._function = getattr(_libc, name)
+        self._name = name
+        self._arguments = tuple(map(_foreign, arguments))
+
+    def __call__(self) -> int:
+        """Make it.
+
+        Raises:
+            OSError: it was refused; the message names the call.
+        """
+        result: int = self._function(*self._arguments)
+        if result == -1:
+            number = ctypes.get_errno()
+            raise OSError(number, f"{self._name}: {os.strerror(number)}")
+        return result
+
+
+class WriteToProc:
+    """What is to be written to a file of /proc, which is neither created nor truncated."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self._path = path
+        self._content = text.encode()
+
+    def __call__(self) -> None:
+        """Write it.
+
+        Raises:
+            OSError: it was refused; the message names the file.
+        """
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, self._content)
+        except OSError as error:
+            raise OSError(error.errno, f"write {self._path}: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
+
+
+class GiveUpCapabilities:
+    """To give up every capability, and the way in which uid 0 would get them back at the next exec."""
+
+    def __init__(self) -> None:
+        self._lock = prepared_prctl(PR_SET_SECUREBITS, _SECUREBITS)
+        self._give_up = Prepared("capset", _CAPABILITIES_OF_SELF, _NO_CAPABILITIES)
+
+    def __call__(self) -> None:
+        """Give them up.
+
+        Raises:
+            OSError: it was refused.
+        """
+        try:
+            self._lock()
+        except PermissionError:
+            # Only who holds CAP_SETPCAP may; who does not, and is not uid 0, gets nothing at an exec anyway.
+            if os.geteuid() == 0:
+                raise
+        self._give_up()
 
 
 def _foreign(argument: object) -> object:

@@ -1,17 +1,25 @@
 """What surrounds a run, and in which order it is raised: the part that all profiles have.
 
-Theory of operation. The slot builds once what can be built once (root, Landlock rules, filter of system calls); each
-spare raises its own walls from it before there is a job. The order is forced by what each step takes away: namespaces
-and mounts need capabilities, so they come before these go; `no_new_privs` has to stand before the two filters; Landlock
-comes before the filter of system calls, which need not let its calls pass then; and resource limits come last of all,
-with the job, because they would count what came before.
+Theory of operation. The slot builds once what can be built once (root, Landlock rules, filter of system calls), and a
+list of the steps by which each spare raises its own walls before there is a job: calls with their arguments, so that
+the spare has nothing to work out, and the list is all there is to read. The order is forced by what each step takes
+away: namespaces and mounts need capabilities, so they come before these go; `no_new_privs` has to stand before the two
+filters; Landlock comes before the filter of system calls, which need not let its calls pass then; and resource limits
+come last of all, with the job, because they would count what came before.
 """
 
 import os
 
 from . import landlock, mounts, processes, seccomp, syscalls
-from .layers import Layers
+from .layers import LayerRefusedError, Layers
 from .protocol import Setup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Step = tuple[str, Callable[..., object], tuple[object, ...]]
+    """A layer, and a call with its arguments that puts it in force, or without which it would not be."""
 
 
 class Walls:
@@ -23,6 +31,8 @@ class Walls:
     """The directory of the run, as the program sees it."""
     is_scratch_private: bool
     """Whether that is a file system of the run's own, which can be measured."""
+    held: tuple[str, ...]
+    """What a spare opens for the supervisor to hold, its scratch directory first."""
 
     def __init__(self, setup: Setup, layers: Layers) -> None:
         self.setup = setup
@@ -31,6 +41,10 @@ class Walls:
         """Whose the run's processes and pipes are, if not the worker's own user's."""
         self.tasks_besides = 0
         """How many processes and threads the kernel counts with the run's that are not the run's."""
+        self.steps: tuple[Step, ...] = ()
+        """What a spare does to stand behind its walls, in this order: made before it is forked."""
+        self.are_proven = False
+        """Whether a spare of this slot has stood behind them."""
         self._filter: seccomp.Filter | None = None
         self._scratch_in_environment = ""
 
@@ -54,6 +68,7 @@ class Walls:
         if self._scratch_in_environment == self.scratch:
             return
         self._scratch_in_environment = self.scratch
+        os.umask(0o022)
         os.environ.clear()
         os.environ.update(
             PATH=self.setup.search_path,
@@ -63,14 +78,18 @@ class Walls:
         )
 
     def raise_around_this_process(self) -> tuple[int, ...]:
-        """What a spare does: everything but resource limits. Returns what the supervisor is to hold.
-
-        The first descriptor is that of the scratch directory; others keep the run's namespaces until they are closed.
+        """What a spare does: everything but resource limits. Returns descriptors of what is to be held.
 
         Raises:
             LayerRefusedError: something that the profile needs cannot be had.
         """
-        raise NotImplementedError
+        layer = ""
+        try:
+            for layer, take, arguments in self.steps:  # noqa: B007  which it was that was refused
+                take(*arguments)
+            return tuple([os.open(place, os.O_RDONLY | os.O_CLOEXEC) for place in self.held])
+        except OSError as error:
+            raise LayerRefusedError(layer, str(error)) from error
 
     def after_a_run(self) -> None:
         """What the supervisor does when everybody of a run is dead.
@@ -92,17 +111,20 @@ class Walls:
         with self.layers.preparing("seccomp"):
             self._filter = seccomp.Filter(private=private)
 
-    def start_over(self) -> None:
-        """Give this process what a new one has, a session and a place, and take its privileges."""
-        os.setsid()
-        os.umask(0o022)
-        for name in ("work", "tmp", "shm"):
-            os.mkdir(f"{self.scratch}/{name}")
-        os.chdir(f"{self.scratch}/work")
-        # The kernel's own choice under memory pressure should be the program, never the worker.
-        syscalls.write_to_proc("/proc/self/oom_score_adj", "1000")
-        with self.layers.adding("no-capabilities"):
-            syscalls.drop_capabilities()
+    def steps_to_start_over(self, layer: str) -> "tuple[Step, ...]":
+        """What a new process has, a session and a place, in the scratch directory that `layer` has made."""
+        return (
+            (layer, os.setsid, ()),
+            *[(layer, os.mkdir, (f"{self.scratch}/{name}",)) for name in ("work", "tmp", "shm")],
+            (layer, os.chdir, (f"{self.scratch}/work",)),
+            # The kernel's own choice under memory pressure should be the program, never the worker.
+            (layer, syscalls.WriteToProc("/proc/self/oom_score_adj", "1000"), ()),
+        )
+
+    def steps_to_be_filtered(self) -> "tuple[Step, ...]":
+        """The last ones: nothing that the filter refuses may be needed from there on."""
+        assert self._filter is not None, "the filter is built before it is installed"  # noqa: S101
+        return (("seccomp", self._filter.install, ()),)
 
     def grant_system_files(self, rules: landlock.Ruleset) -> None:
         """What every run may read and run, whichever way it sees it."""
@@ -110,14 +132,3 @@ class Walls:
             rules.grant(landlock.RUN, path)
         for path in mounts.DEVICES:
             rules.grant(landlock.DEVICE, path)
-
-    def restrict_files(self, rules: landlock.Ruleset) -> None:
-        """Put the rules over this process."""
-        with self.layers.adding(f"landlock-abi-{rules.abi}"):
-            rules.restrict_self()
-
-    def restrict_calls(self) -> None:
-        """Put the filter over this process; nothing that it refuses may be needed from here on."""
-        assert self._filter is not None, "the filter is built before it is installed"  # noqa: S101
-        with self.layers.adding("seccomp"):
-            self._filter.install()

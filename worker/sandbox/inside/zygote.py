@@ -15,7 +15,7 @@ import select
 import site
 import sys
 
-from . import protocol, syscalls
+from . import protocol, rlimits, spare, syscalls
 from .cgroups import Groups
 from .collector import Collection
 from .layers import PRELOAD, LayerRefusedError, Layers
@@ -28,10 +28,9 @@ from .protocol import (
     Report,
     Request,
     Setup,
-    Started,
 )
+from .python_program import ANSWERS, TESTS
 from .shared_walls import SharedWalls
-from .spare import become_a_program
 from .verifying import answering
 from .walls import Walls
 from .watcher import Watcher
@@ -43,6 +42,9 @@ if TYPE_CHECKING:
 
     from .python_program import Job
 
+_ASKED = frozenset((ANSWERS, TESTS))
+# The interpreter begins to rewrite code at the eighth time.
+_N_REHEARSALS = 16
 # What a child that reports exits with if the slot cannot be used again.
 _SPENT = 1
 # Libraries start threads at import unless they are told not to, and a process with threads cannot be forked.
@@ -56,13 +58,14 @@ def main(descriptor: int) -> "Job | None":
     try:
         setup = Setup.decode(protocol.receive(control)[0])
         # While its file can still be read.
-        verify, rehearse = _verifier() if setup.role == "tests" else (None, answering.rehearse)
+        verify, rehearse_role = _verifier() if setup.role == "tests" else (None, answering.rehearse)
         walls, groups = _walls(setup)
         if walls is None:
             return None
         walls.build()
-        _preload(setup)
-        job = _serve(walls, groups, control, rehearse)
+        rlimits.apply(rlimits.OF_ALL)
+        _preload(setup, rehearse_role)
+        job = _serve(walls, groups, control, rehearse_role)
     except LayerRefusedError as error:
         protocol.send(control, Refusal(layer=error.layer, detail=error.detail))
     except (ProtocolError, BrokenPipeError, ConnectionResetError):
@@ -99,7 +102,7 @@ def _verifier() -> "tuple[Callable[[bytes, str, float], None], Callable[[], None
     return testing.verify, testing.rehearse
 
 
-def _preload(setup: Setup) -> None:
+def _preload(setup: Setup, rehearse_role: "Callable[[], None]") -> None:
     # What `-S` leaves out and programs call: exit, quit, help. Its folders stay out.
     site.setquit()
     site.setcopyright()
@@ -123,15 +126,18 @@ def _preload(setup: Setup) -> None:
         del sys.modules[name]
     # The first one in a process makes the types of the syntax tree, which takes longer than all the rest of a spare.
     compile("", "", "exec")
+    for _ in range(_N_REHEARSALS):
+        spare.rehearse()
+        rehearse_role()
     # What lies here now is shared with every program: a collection in one would copy all of it.
     gc.collect()
     gc.freeze()
 
 
 def _serve(
-    walls: Walls, groups: Groups, control: "Socket", rehearse: "Callable[[], None]"
+    walls: Walls, groups: Groups, control: "Socket", rehearse_role: "Callable[[], None]"
 ) -> "Job | None":
-    is_ready = False
+    is_asked = True
     while True:
         walls.before_a_run()
         walls.set_environment()
@@ -140,14 +146,16 @@ def _serve(
         pid = os.fork()
         if pid == 0:
             ours.close()
-            return become_a_program(walls, control, theirs, rehearse)
+            return spare.become_a_program(
+                walls, control, theirs, rehearse_role if is_asked else None
+            )
         theirs.close()
         run = _Run(pid, ours, walls, groups)
         try:
-            layers = run.wait_until_confined()
-            if not is_ready:
-                protocol.send(control, _ready(walls, Confined.decode(layers)))
-                is_ready = True
+            if not walls.are_proven:
+                run.wait_until_confined()
+                walls.are_proven = True
+                protocol.send(control, _ready(walls))
             run.see_through(control)
         except ProtocolError:
             # The worker went away, or the spare did; either way this slot has served.
@@ -156,12 +164,15 @@ def _serve(
             run.end()
         if run.is_spent:
             return None
+        # The next program will be one like this.
+        is_asked = run.is_asked
 
 
-def _ready(walls: Walls, confined: Confined) -> Ready:
+def _ready(walls: Walls) -> Ready:
+    layers = [*walls.layers.names, *[layer for layer, _, _ in walls.steps], "rlimits"]
     return Ready(
         uid=-1 if walls.uid is None else walls.uid,
-        layers=confined.layers,
+        layers=tuple(dict.fromkeys(layers)),
     )
 
 
@@ -174,23 +185,22 @@ class _Run:
         self._channel = channel
         self._walls = walls
         self._groups = groups
-        self._scratch = -1
         self._held: tuple[int, ...] = ()
         self._is_over = False
         self.is_spent = False
         """Whether it left something because of which the slot cannot be used again."""
+        self.is_asked = False
+        """Whether it answered tests, or asked as tests."""
 
-    def wait_until_confined(self) -> bytes:
-        """What it says when its walls stand, which is of interest once.
+    def wait_until_confined(self) -> None:
+        """Return when its walls stand.
 
         Raises:
             LayerRefusedError: they do not.
         """
-        raw, descriptors = protocol.receive(self._channel)
+        raw, _ = protocol.receive(self._channel)
         _raise_refusal(raw)
-        self._held = tuple(descriptors)
-        self._scratch = descriptors[0]
-        return raw
+        Confined.decode(raw)
 
     def see_through(self, control: "Socket") -> None:
         """Wait for its job, watch its program to the end, and report.
@@ -205,18 +215,22 @@ class _Run:
         idle.register(control.fileno(), 0)
         if control.fileno() in dict(idle.poll()):
             raise ProtocolError("the worker went away")
-        started = Started.decode(protocol.receive(self._channel)[0])
-        request = Request.decode(protocol.receive(self._channel)[0])
+        raw, held = protocol.receive(self._channel)
+        _raise_refusal(raw)
+        self._held = tuple(held)
+        request, cpu_seconds_before = protocol.handed_on(raw)
+        self.is_asked = not _ASKED.isdisjoint(request.argv)
         self._groups.bound(request.memory_mib, request.processes)
-        watcher = Watcher(self._pid, request, self._walls, self._groups, self._scratch)
-        watcher.run_to_the_end(self._process, control.fileno(), started.cpu_seconds)
+        watcher = Watcher(self._pid, request, self._walls, self._groups, held[0])
+        watcher.run_to_the_end(self._process, control.fileno(), cpu_seconds_before)
         self._raise_what_went_wrong()
         self._report(watcher, request, control)
 
     def end(self) -> None:
         """Kill whoever is left, and let go of everything."""
         if not self._is_over:
-            self._bury()
+            self._walls.tree.end_everyone()
+            self._clean_up()
         os.close(self._process)
         self._channel.close()
         self._walls.let_go(self._held)
@@ -225,8 +239,10 @@ class _Run:
         if request.artefacts:
             self._report_with_files(watcher, request, control)
             return
-        self._bury()
+        self._clean_up()
         protocol.send(control, _report_of(watcher, None))
+        # The kernel wakes the worker on this processor, where it would wait until the next spare is made.
+        os.sched_yield()
 
     def _report_with_files(self, watcher: Watcher, request: Request, control: "Socket") -> None:
         """Let a child collect and report: what goes through our memory, the next program would get a copy of."""
@@ -235,18 +251,17 @@ class _Run:
         if child == 0:
             try:
                 collection = Collection(request.artefacts, request.artefact_kib)
-                collection.take_all(self._scratch, request.files)
-                self._bury()
+                collection.take_all(self._held[0], request.files)
+                self._clean_up()
                 protocol.send(control, _report_of(watcher, collection), (collection.content,))
                 os._exit(_SPENT if self.is_spent else 0)
             finally:
                 os._exit(_SPENT)
         self.is_spent = os.waitpid(child, 0)[1] != 0
 
-    def _bury(self) -> None:
-        """Have nobody of the run left, and nothing on the host's disk."""
+    def _clean_up(self) -> None:
+        """Have nothing of the run left on the host's disk; everybody of it is dead."""
         self._is_over = True
-        self._walls.tree.end_everyone()
         try:
             self._walls.after_a_run()
         except TimeoutError:
