@@ -11,7 +11,7 @@ from .lanes import lane_of
 from .models import PromptJob
 from .payloads import as_lines, payload_of
 from .queue import JobQueue
-from .runs import RunState, find_run, unknown_run
+from .runs import RunState, find_run, unknown_run_in
 from .scripts import PAGE, run_script
 from .verdicts import Verdict
 
@@ -160,7 +160,7 @@ async def retry_run(queue: JobQueue, run_id: str) -> Retried:
         elif await retry_letter(queue, letter):
             retried.append(letter.job_id)
     if not retried and not unreadable and await find_run(queue, run_id) is None:
-        raise unknown_run(run_id)
+        raise await unknown_run_in(queue, run_id)
     return Retried(tuple(retried), tuple(dict.fromkeys(unreadable)))
 
 

@@ -15,7 +15,7 @@ from .keys import Keys
 from .lanes import Lane, lane_of
 from .payloads import job_in
 from .queue import JobQueue
-from .runs import RunState, find_run, get_run, unknown_run
+from .runs import RunState, find_run, get_run, unknown_run_in
 from .scanning import all_of_run, waiting_of_run
 from .schedules.templates import forget_feeding
 from .scripts import PAGE, run_script
@@ -236,7 +236,7 @@ async def count_again(queue: JobQueue, run_id: str, n_jobs: int) -> None:
 async def _set_state(queue: JobQueue, run_id: str, state: RunState, reason: str) -> None:
     was = await run_script(queue.redis, queue.keys, _SET_STATE, [run_id, state, reason, ""])
     if was is None:
-        raise unknown_run(run_id)
+        raise await unknown_run_in(queue, run_id)
     if was == RunState.CANCELLED.encode() and state is not RunState.CANCELLED:
         raise UsageError(
             f"run {run_id!r} was cancelled", fixes=["to go on with it, start it again by its name"]

@@ -5,7 +5,7 @@ from .connection import expecting_answer
 from .models import Record
 from .parts import Part
 from .queue import JobQueue
-from .runs import find_run, unknown_run
+from .runs import find_run, unknown_run_in
 from .scripts import run_script
 
 # A run, the part that it is to be of, or nothing for all of it, and what else it is begun with, or nothing; gives which
@@ -57,7 +57,7 @@ async def how_begun(queue: JobQueue, run_id: str) -> tuple[Part | None, Begun | 
     async for summary in queue.records.summaries(run_id=run_id):
         job_id, n_samples = summary.job_id, max(n_samples, summary.sample + 1)
     if not job_id:
-        raise unknown_run(run_id)
+        raise await unknown_run_in(queue, run_id)
     record = await queue.records.get(job_id)
     return record.job.part, _as_recorded_in(record, n_samples)
 

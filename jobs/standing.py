@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from .clock import monotonic, utcnow
 from .queue import JobQueue
 from .reports.rates import Rate
-from .runs import HandingOver, Run, RunState, find_run, unknown_run
+from .runs import HandingOver, Run, RunState, find_run, unknown_run_in
 from .summaries import Summary
 from .verdicts import Verdict
 from .wire import Wire
@@ -86,7 +86,7 @@ class Watch:
         is_forgotten = run is None
         if run is None:
             if not verdicts:
-                raise unknown_run(self._run_id)
+                raise await unknown_run_in(self._queue, self._run_id)
             run = Run(run_id=self._run_id, verdicts=dict(verdicts))
         ended = max(run.ended, verdicts.total())
         # One that was cancelled before workers had queued any of it has no job to count.

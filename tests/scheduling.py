@@ -11,11 +11,10 @@ from jobs.models import PromptJob
 from jobs.queue import JobQueue
 from jobs.runs import list_runs
 from jobs.schedules.models import Fate, Schedule
-from jobs.schedules.reading import get_schedule, history_of
+from jobs.schedules.reading import history_of
 from jobs.schedules.state import decide as decide_on
 from jobs.schedules.state import put_schedule
 from jobs.schedules.templates import TEMPLATE_RUN, keep_template
-from jobs.schedules.times import Timetable
 from jobs.verdicts import Verdict
 from tests.queueing import answer_of, claim, finish, ids_queued
 from tests.waiting import wait_until
@@ -105,10 +104,3 @@ async def fates(queue: JobQueue, name: str = "nightly") -> list[tuple[Fate, str]
     """What became of its instants, the first one first."""
     past = await history_of(queue, name, 1000)
     return [(each.fate, each.reason) for each in reversed(past)]
-
-
-async def next_of(queue: JobQueue, name: str = "nightly") -> datetime:
-    """The first of its instants that is not decided on."""
-    state = (await get_schedule(queue, name)).state
-    table = Timetable(state.schedule.cron, state.schedule.zone)
-    return next(table.after(state.decided_to))

@@ -59,6 +59,7 @@ from worker.sandbox.packages import packages_of
 from worker.solver.loop import FeedbackLoop
 from worker.solver.turns import Turns
 
+_OpensModels = Callable[[str, GeminiOptions, RecordStore, Throttle], ModelClient]
 _PATIENCE_SECONDS = 0.2
 
 
@@ -85,7 +86,7 @@ class Engine:
 @asynccontextmanager
 async def open_engine(
     settings: Settings,
-    model_of: Callable[[str, GeminiOptions, RecordStore, Throttle], ModelClient] = open_model,
+    model_of: _OpensModels = open_model,
 ) -> AsyncIterator[Engine]:
     """A worker's parts, once each has shown that it can do its work; its heart beats until the end.
 
@@ -98,38 +99,15 @@ async def open_engine(
         StoreError: no record could be kept.
         RedisUnreachableError: nobody answered.
     """
-    keys = Keys(settings.redis.prefix)
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(await _sandbox_of(settings))
-        redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
-        gemini = gemini_options(settings)
-        limits = ModelLimits(**settings.model.limits.model_dump())
-        throttle = SharedThrottle(redis, keys, gemini.account, limits)
-        store = open_store(settings.records_place, prefix=settings.redis.prefix)
-        stack.push_async_callback(store.aclose)
-        model = model_of(settings.meant_model, gemini, store, throttle)
-        stack.push_async_callback(model.aclose)
-        await model.check()
-        await store.check()
-        await tell_risks(redis)
+        found = await _find(settings, model_of, stack)
+        redis, keys, store, model = found.redis, found.keys, found.store, found.model
         presence = _presence_of(model, settings)
-        # Recordings cost nothing, and are edited by who makes them.
-        asked = model if model.simulated else CachedModel(model, redis, keys, gemini.shaping)
-        consumer = Consumer(
-            redis,
-            keys,
-            store,
-            _loop_of(settings, asked, sandbox),
-            Provenance(presence.worker_id, model.name, model.simulated, sandbox.isolation),
-            DeliveryPolicy(settings.limits, settings.ceiling, settings.worker.max_deliveries),
-        )
         heart = await stack.enter_async_context(beating(redis, keys, presence))
-        feeder = Feeder(redis, keys, store, settings.queue.high_water)
         queue = await stack.enter_async_context(
             JobQueue(redis, records=store, prefix=settings.redis.prefix)
         )
-        # Jobs may name other models, whose trouble must not keep those of its own from it: they are put back.
-        room = partial(throttle.room, model.name)
+        consumer = _consumer_of(settings, found, presence.worker_id)
         yield Engine(
             redis,
             keys,
@@ -137,13 +115,47 @@ async def open_engine(
             model,
             consumer,
             consumer.take,
-            feeder,
+            Feeder(redis, keys, store, settings.queue.high_water),
             Ticker(queue),
-            sandbox,
+            found.sandbox,
             presence,
             heart,
-            room,
+            # Jobs may name other models, whose trouble must not keep those of its own from it: they are put back.
+            room=partial(found.throttle.room, model.name),
         )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a worker works with and is not its own; each has shown that it can do its work."""
+
+    redis: ArqRedis
+    keys: Keys
+    store: RecordStore
+    throttle: SharedThrottle
+    model: ModelClient
+    sandbox: Sandbox
+
+
+async def _find(
+    settings: Settings,
+    model_of: _OpensModels,
+    stack: AsyncExitStack,
+) -> _Found:
+    keys = Keys(settings.redis.prefix)
+    sandbox = await stack.enter_async_context(await _sandbox_of(settings))
+    redis = await stack.enter_async_context(open_redis(settings.redis_url, keys))
+    gemini = gemini_options(settings)
+    limits = ModelLimits(**settings.model.limits.model_dump())
+    throttle = SharedThrottle(redis, keys, gemini.account, limits)
+    store = open_store(settings.records_place, prefix=settings.redis.prefix)
+    stack.push_async_callback(store.aclose)
+    model = model_of(settings.meant_model, gemini, store, throttle)
+    stack.push_async_callback(model.aclose)
+    await model.check()
+    await store.check()
+    await tell_risks(redis)
+    return _Found(redis, keys, store, throttle, model, sandbox)
 
 
 async def _sandbox_of(settings: Settings) -> ZygoteSandbox:
@@ -152,12 +164,23 @@ async def _sandbox_of(settings: Settings) -> ZygoteSandbox:
     return await open_sandbox(settings.sandbox.require, packages)
 
 
-def _loop_of(settings: Settings, model: ModelClient, sandbox: Sandbox) -> FeedbackLoop:
-    return FeedbackLoop(
-        model,
+def _consumer_of(settings: Settings, found: _Found, worker_id: str) -> Consumer:
+    redis, keys, model, sandbox = found.redis, found.keys, found.model, found.sandbox
+    # Recordings cost nothing, and are edited by who makes them.
+    shaping = gemini_options(settings).shaping
+    loop = FeedbackLoop(
+        model if model.simulated else CachedModel(model, redis, keys, shaping),
         sandbox,
         calls=asyncio.Semaphore(settings.worker.calls_in_flight),
         turns=Turns(settings.sandbox.slots or os.cpu_count() or 1),
+    )
+    return Consumer(
+        redis,
+        keys,
+        found.store,
+        loop,
+        Provenance(worker_id, model.name, model.simulated, sandbox.isolation),
+        DeliveryPolicy(settings.limits, settings.ceiling, settings.worker.max_deliveries),
     )
 
 

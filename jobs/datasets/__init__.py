@@ -30,6 +30,8 @@ from .checks import RowCheck, Source, Written
 _LONGEST_WALL_SECONDS = 7200.0
 KNOWN_TO_FIT = "known to fit"
 """The context in which a row is read of which it is known that its language fits its checks."""
+MAY_BE_USELESS = "may be useless"
+"""That of a row which somebody else asks whether its tests could judge any program."""
 PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$", max_length=256)]
 
 
@@ -95,12 +97,23 @@ class Task(RowCheck):
                     f'"stdin" of check {number} goes with its "expect"; for tests and calls give it to the row'
                 )
         # Tests are read at length, which is done once.
-        for each in self._own if info.context is not KNOWN_TO_FIT else ():
-            if why := each.why_not_in(self.language):
-                raise ValueError(why)
+        if info.context is not KNOWN_TO_FIT:
+            self._refuse_what_does_not_fit(is_useless=info.context == MAY_BE_USELESS)
         if self.checks and self.stdin and self.expect is None and self._are_compared:
             raise ValueError('"stdin" goes into each of the "checks" that compare an output')
         return self
+
+    def _refuse_what_does_not_fit(self, *, is_useless: bool) -> None:
+        for each in self._own:
+            if why := each.why_not_in(self.language):
+                raise ValueError(why)
+        if not is_useless and (why := self.why_useless):
+            raise ValueError(why)
+
+    @property
+    def why_useless(self) -> str | None:
+        """Why no program could be judged by its tests, whatever it is; None where nobody knows."""
+        return next(filter(None, (each.why_useless_in(self.language) for each in self._own)), None)
 
     @model_validator(mode="after")
     def _has_room_for_its_files(self) -> "Task":
@@ -160,6 +173,11 @@ class Task(RowCheck):
             limits=self.limits.over(limits),
             metadata={**self._told_of, **self.metadata},
         )
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether nothing says what is right, so that whatever ends well passes."""
+        return not self._own
 
     @property
     def _own(self) -> tuple[RowCheck, ...]:

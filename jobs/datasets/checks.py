@@ -158,6 +158,10 @@ class RowCheck(Written):
             return f'"calls" {no_calls(language)}'
         if self.unit_file is not None and language not in _RUNNERS[self.unit_file.runner]:
             return f'"unitFile" has the runner {self.unit_file.runner!r}, which runs no tests of {language.value}'
+        return None
+
+    def why_useless_in(self, language: Language) -> str | None:
+        """Why no program in this language could be judged by its tests, whatever it is; None where nobody knows."""
         name, tests = (
             ("tests", self.tests) if self.unit_file is None else ("unitFile", self.unit_file.code)
         )

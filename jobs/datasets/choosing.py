@@ -25,10 +25,16 @@ class Tasks(Protocol):
     """How many of them are to be solved in each."""
     requires: Counter[str]
     """How many need each module beyond the standard library; of those that count."""
+    n_unchecked: int
+    """How many have nothing that says what is right."""
     excluded: Mapping[str, str]
     """Why a task is left out of the score, by its id."""
     largest: Task | None
     """That with the most room for its files, of those that leave it to the run how much there is."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many there are in the dataset that these are all, or a part of."""
 
     def __len__(self) -> int: ...
 
@@ -52,9 +58,12 @@ class ChosenTasks:
         self.excluded = tasks.excluded
         self.languages: Counter[Language] = Counter()
         self.requires: Counter[str] = Counter()
+        self.n_unchecked = 0
+        self.n_rows = tasks.n_rows
         for task in self:
             self.largest = the_larger(self.largest, task)
             self.languages[task.language] += 1
+            self.n_unchecked += task.is_unchecked
             if task.id not in self.excluded:
                 self.requires.update(task.requires)
         self._n = self.languages.total()

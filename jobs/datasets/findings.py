@@ -16,7 +16,7 @@ class Fault(StrEnum):
     """What can be wrong with a row, whatever a model answers."""
 
     BROKEN = "broken"
-    """Its own reference does not pass."""
+    """Its own reference does not pass, or no program could."""
     FLAKY = "flaky"
     """Its reference passes at some times and not at others."""
     SLOW = "slow"

@@ -20,7 +20,7 @@ from jobs.hashed_ids import HashedIds
 from jobs.languages import Language
 from jobs.wire import Wire
 
-from . import KNOWN_TO_FIT, PartialLimits, Task, the_larger
+from . import KNOWN_TO_FIT, MAY_BE_USELESS, PartialLimits, Task, the_larger
 from .containers import Container, rows_in
 from .formats import ForeignRowError
 from .lines import Problem, kept_in_a_file, refusal
@@ -49,6 +49,9 @@ class Dataset:
 
     largest: Task | None = None
     """That with the most room for its files, of those that leave it to the run how much there is."""
+
+    n_unchecked = 0
+    """How many tasks have nothing that says what is right."""
 
     def __init__(
         self,
@@ -79,7 +82,7 @@ class Dataset:
         self.form = self._reading.name
         """The format of its rows."""
         ids = HashedIds(self._good_ids())
-        if not how.takes_ids_twice:
+        if not how.takes_faulty:
             self._check_ids(ids)
         if self._problems:
             problems, n_left_out = self._problems, self._n_left_out
@@ -98,6 +101,11 @@ class Dataset:
     def __len__(self) -> int:
         return self._n_rows
 
+    @property
+    def n_rows(self) -> int:
+        """How many there are: all of them are meant."""
+        return self._n_rows
+
     def __iter__(self) -> Iterator[Task]:
         met: set[str] = set()
         for number, line in self._rows():
@@ -113,6 +121,15 @@ class Dataset:
 
     def _rows(self) -> Iterator[tuple[int, str]]:
         return ((number, line) for number, line in enumerate(self._read(), 1) if line.strip())
+
+    def _new_task(self, line: str, number: int) -> Task:
+        """One that nobody has checked yet; where it is left out of the score, it is known what is wrong with it."""
+        task = self._task(line, number, MAY_BE_USELESS)
+        may_be_useless = self._how.takes_faulty or task.id in self.excluded
+        if not may_be_useless and (why := task.why_useless):
+            raise _invalid(why)
+        _refuse_repeated_keys(line)
+        return task
 
     def _task(self, line: str, number: int, context: str | None = None) -> Task:
         task = Task.model_validate_json(self._reading.row_of(line), context=context)
@@ -131,8 +148,7 @@ class Dataset:
         for number, line in self._rows():
             self._n_rows += 1
             try:
-                task = self._task(line, number)
-                _refuse_repeated_keys(line)
+                task = self._new_task(line, number)
             except ForeignRowError as error:
                 what = f"no row of {self._reading.name}: {error}"
                 self._refuse([Problem(f"line {number}", what)])
@@ -144,6 +160,7 @@ class Dataset:
                 self._n_rows -= 1
                 continue
             self.languages[task.language] += 1
+            self.n_unchecked += task.is_unchecked
             self.largest = the_larger(self.largest, task)
             self._unmet.discard(task.id or "")
             if task.id not in self.excluded:
@@ -244,10 +261,15 @@ def _nearly_called(name: str) -> dict[str, str]:
 
 def _refuse_repeated_keys(line: str) -> None:
     if key := _repeated_key(line):
-        why = {"error": ValueError(f'the key "{key}" comes twice')}
-        raise ValidationError.from_exception_data(
-            "Task", [{"type": "value_error", "ctx": why, "input": None}]
-        )
+        raise _invalid(f'the key "{key}" comes twice')
+
+
+def _invalid(why: str) -> ValidationError:
+    """The error that a row's own check would be."""
+    told = {"error": ValueError(why)}
+    return ValidationError.from_exception_data(
+        "Task", [{"type": "value_error", "ctx": told, "input": None}]
+    )
 
 
 def _repeated_key(line: str) -> str | None:

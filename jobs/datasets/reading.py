@@ -28,8 +28,8 @@ class Reading:
     """The format of its rows; None leaves it to the first of them."""
     container: Container | None = None
     """What they stand in; None leaves it to the file."""
-    takes_ids_twice: bool = False
-    """Whether rows that share an id are taken, each by itself."""
+    takes_faulty: bool = False
+    """Whether rows that share an id are taken, each by itself, and such as no program could be judged by."""
     is_certain: bool = True
     """Whether somebody has said so, or its rows show it."""
     form: Format | None = None

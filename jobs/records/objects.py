@@ -175,12 +175,12 @@ class ObjectRecordStore:
 
     async def put_batch(self, place: str, number: int, content: bytes) -> None:
         """Keep some jobs until workers have queued them, below `batches/PLACE`."""
-        with self._expecting(f"jobs of run {place!r} could not be written"):
+        with self._expecting(f"batch {number} of jobs in {place!r} could not be written"):
             await asyncio.to_thread(obstore.put, self._objects, _batch(place, number), content)
 
     async def get_batch(self, place: str, number: int) -> bytes:
         """What was kept under this number."""
-        with self._expecting(f"jobs of run {place!r} cannot be read"):
+        with self._expecting(f"batch {number} of jobs in {place!r} cannot be read"):
             content = await self._read(_batch(place, number))
         if content is None:
             raise no_batch(place, number)
@@ -188,7 +188,7 @@ class ObjectRecordStore:
 
     async def drop_batches(self, place: str) -> None:
         """Forget everything that was kept there in this way."""
-        with self._expecting(f"jobs of run {place!r} could not be removed"):
+        with self._expecting(f"the batches of jobs in {place!r} could not be removed"):
             await self._delete(await self._list(f"{_BATCHES}/{place}"))
 
     async def _delete(self, paths: list[str]) -> None:

@@ -129,7 +129,7 @@ class RedisRecordStore:
 
     async def put_batch(self, place: str, number: int, content: bytes) -> None:
         """Keep some jobs until workers have queued them."""
-        with self._expecting(f"jobs of run {place!r} could not be written"):
+        with self._expecting(f"batch {number} of jobs in {place!r} could not be written"):
             async with (await self._connected()).pipeline() as pipe:
                 # redis-py types a field of a hash as text.
                 pipe.execute_command("HSET", self._keys.batches(place), str(number), content)
@@ -137,7 +137,7 @@ class RedisRecordStore:
 
     async def get_batch(self, place: str, number: int) -> bytes:
         """What was kept under this number."""
-        with self._expecting(f"jobs of run {place!r} cannot be read"):
+        with self._expecting(f"batch {number} of jobs in {place!r} cannot be read"):
             reading = (await self._connected()).hget(self._keys.batches(place), str(number))
             content = await cast("Awaitable[bytes | None]", reading)
         if content is None:
@@ -146,7 +146,7 @@ class RedisRecordStore:
 
     async def drop_batches(self, place: str) -> None:
         """Forget everything that was kept there in this way."""
-        with self._expecting(f"jobs of run {place!r} could not be removed"):
+        with self._expecting(f"the batches of jobs in {place!r} could not be removed"):
             await (await self._connected()).delete(self._keys.batches(place))
 
     def find(self, *, run_id: str | None = None) -> AsyncIterator[Record]:

@@ -15,7 +15,7 @@ from jobs.usage import Usage
 from jobs.verdicts import Verdict
 from jobs.wire import Wire
 
-from .conduct import Conduct, ConductBuilder, is_copy
+from .conduct import Conduct, ConductBuilder
 from .rates import (
     Enough,
     FirstAgainstLast,
@@ -177,16 +177,17 @@ class ReportBuilder:
     def add(self, record: Counted) -> None:
         """Count a record."""
         solved_at = record.solved_at
+        is_copy = any(attempt.reply.stands_in for attempt in record.attempts)
         self._verdicts[record.verdict] += 1
         if record.job.excluded is not None:
             self._exclude(record, record.job.excluded, solved_at)
         else:
-            self._score(record, solved_at)
+            self._score(record, solved_at, is_copy=is_copy)
         self._measure(record)
         self._pay(record)
         self._simulated |= record.simulated
         self._n_run_by_gemini += record.job.code_execution
-        self._conduct.add(record)
+        self._conduct.add(record, is_copy=is_copy)
         self._requested.add(record.requested_model)
         if record.served_model:
             self._served.add(record.served_model)
@@ -239,7 +240,7 @@ class ReportBuilder:
             isolation_layers=tuple(sorted(self._layers or ())),
         )
 
-    def _score(self, record: Counted, solved_at: int | None) -> None:
+    def _score(self, record: Counted, solved_at: int | None, *, is_copy: bool) -> None:
         if solved_at is None:
             self._open.append(_open(record))
         if not record.verdict.is_scored:
@@ -253,7 +254,7 @@ class ReportBuilder:
         if (ends := self._tasks.get(task)) is None:
             ends = self._tasks[task] = Counter()
         ends[is_solved] += 1
-        if is_copy(record):
+        if is_copy:
             self._copies.setdefault(task, Counter())[is_solved] += 1
         if record.job.cluster is not None:
             self._clusters[task] = record.job.cluster

@@ -49,15 +49,15 @@ class ConductBuilder:
         self._n_past_recordings = 0
         self._leaks: dict[str, list[str]] = {"feedback": [], "answer": []}
 
-    def add(self, record: Record | Outline) -> None:
-        """Count a record."""
+    def add(self, record: Record | Outline, *, is_copy: bool) -> None:
+        """Count a record, which may be no sample of its own."""
         job = record.job
         if job.max_attempts > 1:
             self._feedback.add(job.conversation.feedback)
         # What was judged elsewhere has its check there.
         if record.imported_from is None:
             self._n_unchecked += job.checker.kind == "exits_cleanly"
-        self._n_copies += is_copy(record)
+        self._n_copies += is_copy
         if job.part is not None:
             self._parts.add(job.part.in_words)
         for attempt in record.attempts:
@@ -82,11 +82,6 @@ class ConductBuilder:
             leaks_in_feedback=tuple(sorted(self._leaks["feedback"])),
             leaks_in_answers=tuple(sorted(self._leaks["answer"])),
         )
-
-
-def is_copy(record: Record | Outline) -> bool:
-    """Whether it is no sample of its own."""
-    return any(attempt.reply.stands_in for attempt in record.attempts)
 
 
 def told_of_conduct(conduct: Conduct) -> Iterator[tuple[str, str]]:

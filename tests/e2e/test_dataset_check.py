@@ -22,6 +22,7 @@ ROWS = [
         "tests": "assert add(1, 2) == 4",
         "reference": "def add(a, b):\n    return a + b\n",
     },
+    {"id": "useless", "prompt": "Write f().", "tests": "def check(f): assert f()"},
     {"id": "good", "prompt": "Write add(a, b) again.", "tests": "assert add(1, 2) == 3"},
 ]
 
@@ -33,17 +34,19 @@ def test_rows_that_were_found_are_left_out_of_the_score_by_name(project: Project
         "dataset", "check", "tasks.jsonl", "--output", "found.json", "--repeats", "2", "--json"
     ).ended(within_seconds=60)
     assert looked.code == 1, looked.err
-    faults = [(each["id"], each["fault"]) for each in looked.json()["found"]]
-    assert faults == [("good", "duplicate"), ("broken", "broken")]
+    found = looked.json()["found"]
+    faults = [(each["id"], each["fault"]) for each in found]
+    assert faults == [("good", "duplicate"), ("useless", "broken"), ("broken", "broken")]
+    assert '"tests" cannot be used: they hold no case' in found[1]["why"]
     right = reply("def add(a, b):\n    return a + b\n")
-    project.write_rows("said.jsonl", recordings({"good": [right], "broken": [right]}))
+    project.write_rows("said.jsonl", recordings({row["id"]: [right] for row in ROWS}))
     words = ("--exclude", "found.json", "--model", "replay:said.jsonl", "--max-attempts", "1")
     ended = project.start("eval", "tasks.jsonl", *words, "--json").ended(within_seconds=60)
     assert ended.code == 0, ended.err
     report = ended.json()
-    assert (report["nJobs"], report["nScored"]) == (2, 1)
+    assert (report["nJobs"], report["nScored"]) == (3, 1)
     assert report["solvedWithin"][-1]["successes"] == 1
-    assert report["excluded"]["reasons"] == {"broken": 1}
+    assert report["excluded"]["reasons"] == {"broken": 2}
     assert report["excluded"]["solvedWithThem"]["n"] == 2
 
 

@@ -50,6 +50,25 @@ def test_a_part_is_gone_on_with_as_it_was_begun(project: Project) -> None:
     assert len(project.records()) == 2
 
 
+def test_rows_without_a_check_and_those_left_out_are_told_before_anything_is_paid(
+    project: Project,
+) -> None:
+    """Read in the report of a night, it comes too late: whatever ended well has counted as solved."""
+    rows = [{key: row[key] for key in ("id", "prompt", "tags")} for row in _ROWS]
+    project.write_rows("rows.jsonl", [*rows[:4], *_ROWS[4:]])
+    project.write_rows("said.jsonl", recordings({f"t{n}": [reply("print()")] for n in range(6)}))
+    command = ("eval", "rows.jsonl", "--model", "replay:said.jsonl", "--where", "tag=even")
+    unchecked = "check {pad}NO CHECK: 4 jobs count as solved where the program ends"
+    estimate = project.run(*command, "--samples", "2", "--dry-run").out
+    assert unchecked.format(pad=" " * 6) in estimate
+    assert "part        3 of 6 rows: --where tag=even\n" in estimate
+    for words in (("--run", "r"), ("--run", "s", "--detach")):
+        assert unchecked.format(pad=" " * 3) in project.run(*command, "--samples", "2", *words).err
+    checked = project.run("eval", "rows.jsonl", "--item", "t4", "--dry-run").out
+    assert "NO CHECK" not in checked
+    assert "part        1 of 6 rows: --item t4\n" in checked
+
+
 _CHOSEN = ("--samples", "2", "--max-attempts", "4", "--exclude", "found.json", "--no-cache")
 _COUNTS = {"dataset": "rows.jsonl", "nRows": 6, "nWithReference": 6, "nRepeats": 1}
 _FOUND = {**_COUNTS, "found": [{"id": "t5", "fault": "broken", "why": "w"}]}

@@ -19,6 +19,16 @@ pytestmark = pytest.mark.e2e
 BAD_KEY = "not-the-key-of-anybody-W3rQ"
 
 
+@pytest.fixture
+def refused(gemini: Project, standin: Standin) -> tuple[str, ...]:
+    """How the run `r` was begun, of one job: it stands still now, for the quota of the day is used up."""
+    gemini.write_rows("one.jsonl", [{"prompt": "Print 42.", "expect": "42"}])
+    standin.says(steps.daily_quota())
+    evaluation = ("eval", "one.jsonl", "--run", "r")
+    assert gemini.run(*evaluation).code == 4
+    return evaluation
+
+
 def _assert_meant(told: Told, ended: Ended) -> None:
     assert (told.kind, told.code, told.retryable) == ("model-key-invalid", 4, False)
     assert re.search(r"API_KEY_INVALID", told.body)
@@ -111,13 +121,9 @@ def test_what_is_to_end_ends_with_the_reason(
 
 
 def test_a_run_that_was_refused_is_paused_with_the_reason_until_it_is_started_again(
-    gemini: Project, standin: Standin
+    gemini: Project, standin: Standin, refused: tuple[str, ...]
 ) -> None:
     """Whoever comes back to it reads why it stands still, and types what they typed before."""
-    gemini.write_rows("one.jsonl", [{"prompt": "Print 42.", "expect": "42"}])
-    evaluation = ("eval", "one.jsonl", "--run", "r")
-    standin.says(steps.daily_quota())
-    assert gemini.run(*evaluation).code == 4
     shown = gemini.run("run", "show", "r", "--json").json()
     assert (shown["state"], shown["cause"]) == ("paused", "model-quota-used-up")
     reason = "today's quota for 'gemini-3.8-flash' is used up"
@@ -125,29 +131,23 @@ def test_a_run_that_was_refused_is_paused_with_the_reason_until_it_is_started_ag
     for words in (("show", "r"), ("list",)):
         assert reason in gemini.run("run", *words).out
     standin.says(reply("print(42)"))
-    assert gemini.run(*evaluation).code == 0
+    assert gemini.run(*refused).code == 0
     assert len(gemini.records()) == 1
     assert gemini.run("run", "show", "r", "--json").json()["state"] == "active"
 
 
-async def test_a_resumed_run_says_why_it_had_stood_still(gemini: Project, standin: Standin) -> None:
+@pytest.mark.usefixtures("refused")
+def test_a_resumed_run_says_why_it_had_stood_still(gemini: Project) -> None:
     """Who resumes it before anything was mended should know what to expect."""
-    gemini.write_rows("one.jsonl", [{"prompt": "Print 42.", "expect": "42"}])
-    standin.says(steps.daily_quota())
-    assert gemini.run("eval", "one.jsonl", "--run", "r").code == 4
     assert "it was paused: today's quota" in gemini.run("run", "resume", "r").err
 
 
-async def test_a_run_that_is_resumed_too_early_stands_still_again_with_the_reason(
-    gemini: Project, standin: Standin
+def test_a_run_that_is_resumed_too_early_stands_still_again_with_the_reason(
+    gemini: Project, refused: tuple[str, ...]
 ) -> None:
     """Nothing was mended: a run that counts as going on, and never does, is found in the morning."""
-    gemini.write_rows("one.jsonl", [{"prompt": "Print 42.", "expect": "42"}])
-    evaluation = ("eval", "one.jsonl", "--run", "r")
-    standin.says(steps.daily_quota())
-    assert gemini.run(*evaluation).code == 4
     assert gemini.run("run", "resume", "r").code == 0
-    told = told_by(gemini.run(*evaluation))
+    told = told_by(gemini.run(*refused))
     assert (told.kind, told.code) == ("model-quota-used-up", 4)
     shown = gemini.run("run", "show", "r", "--json").json()
     assert (shown["state"], shown["cause"]) == ("paused", "model-quota-used-up")

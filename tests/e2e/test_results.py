@@ -2,12 +2,14 @@
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from .project import Ended, Project
+from .told import told_as_json_by
 
 # Many commands one after the other, each of which has to start.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -101,6 +103,27 @@ def test_runs_of_other_tasks_are_compared_only_if_told(bare_project: Project) ->
 def test_a_run_without_records_is_no_run(bare_project: Project) -> None:
     """A misspelt name must not come to 0 of 0."""
     assert "there is no run 'nope'" in bare_project.run("report", "nope").err
+
+
+@pytest.mark.parametrize("words", [("report",), ("results", "verify"), ("run", "cancel")])
+def test_a_misspelt_run_is_told_with_those_that_are_nearly_called_so(
+    project: Project, words: tuple[str, ...]
+) -> None:
+    """Runs have long names, and one letter is wrong more often than the whole."""
+    project.write_rows("one.jsonl", [{"prompt": "Print 1."}])
+    project.run("submit", "--jsonl", "one.jsonl", "--run", "nightly-7")
+    told = told_as_json_by(project.run(*words, "nigthly-7", "--json"))
+    assert (told.kind, told.code) == ("run-not-found", 2)
+    assert re.search("did you mean.*nightly-7", told.body)
+
+
+def test_a_run_whose_jobs_all_wait_is_not_called_unknown(project: Project) -> None:
+    """It is there: whoever reads otherwise starts it again under another name, and pays twice."""
+    project.write_rows("one.jsonl", [{"prompt": "Print 1."}])
+    project.run("submit", "--jsonl", "one.jsonl", "--run", "nightly-7")
+    refused = project.run("report", "nightly-7")
+    assert refused.code == 2
+    assert "run 'nightly-7' has no records yet" in refused.err
 
 
 def test_a_run_is_exported_for_others_and_comes_back_the_same(bare_project: Project) -> None:

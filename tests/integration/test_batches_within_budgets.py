@@ -7,12 +7,12 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from jobs.budgets import Budget, Spent
-from jobs.clock import utcnow
 from jobs.models import PromptJob
 from jobs.queue import JobQueue
 from jobs.run_control import set_budget
 from jobs.runs import get_run
 from tests.integration.asking_in_batches import ANSWERS, MODEL, Crowd, batched, of_task
+from tests.making import NOON
 from tests.queueing import answer_of
 from tests.standin.running import Standin
 from tests.standin.script import BatchPlan
@@ -29,6 +29,11 @@ async def within(redis_url: str, **budget: float) -> AsyncIterator[JobQueue]:
         await queue.submit(PromptJob(prompt="Print.", run_id="r", job_id="j"))
         await set_budget(queue, "r", Budget.model_validate(budget))
         yield queue
+
+
+def wanted(own_id: str, keys: str) -> SentBatch:
+    """A batch that is to be made, with a request for each letter."""
+    return SentBatch(own_id=own_id, model=MODEL, keys=tuple(keys), sent_at=NOON)
 
 
 async def test_what_a_run_cannot_pay_for_waits_for_the_batch_before_and_stops_it(
@@ -92,7 +97,9 @@ async def test_what_was_set_aside_for_a_batch_that_was_never_made_is_free_again(
     standin.script(ANSWERS)
     toll = Toll(MODEL, "r", 10, 100, 0.01, 1.0)
     async with within(redis_url, requests=2) as queue:
-        assert await sent.reserve("r never-written-down", [toll, toll]) == 2
+        never_made = wanted("r never-made", "xy")
+        assert await sent.reserve(never_made, [toll, toll])
+        await sent.forget(never_made)
         async with aclosing(batched(standin, sent)) as model:
             assert (await model.generate(of_task("a"))).text
         assert (await get_run(queue, "r")).spent.requests == 1
@@ -104,13 +111,35 @@ async def test_a_batch_that_is_under_way_keeps_what_it_may_use_whoever_asks(
     """Started again, a command knows nothing of the batch before but what is written down."""
     toll = Toll(MODEL, "r", 10, 100, 0.01, 1.0)
     async with within(redis_url, requests=3):
-        assert await sent.reserve("r one", [toll, toll]) == 2
-        one = SentBatch(
-            own_id="r one", number=1, model=MODEL, keys=("a", "b"), sent_at=utcnow(), name="b/1"
-        )
-        await sent.note(one)
-        assert await sent.reserve("r two", [toll, toll]) == 1
-        await sent.note(one.model_copy(update={"own_id": "r two", "number": 2}))
-        assert await sent.reserve("r three", [toll]) == 0
+        one = await sent.reserve(wanted("r one", "ab"), [toll, toll])
+        assert one == wanted("r one", "ab").model_copy(update={"number": 1})
+        two = await sent.reserve(wanted("r two", "cd"), [toll, toll])
+        assert two == wanted("r two", "c").model_copy(update={"number": 2})
+        assert await sent.all() == [one, two]
+        assert await sent.reserve(wanted("r three", "d"), [toll]) is None
         await sent.count(one, Spent(requests=2, tokens=20), Spent(tokens=10))
-        assert await sent.reserve("r three", [toll]) == 0
+        assert await sent.reserve(wanted("r three", "d"), [toll]) is None
+        assert await sent.all() == [one, two]
+
+
+async def test_commands_that_ask_at_one_time_reserve_no_more_than_there_is(
+    sent: SentBatches, redis_url: str
+) -> None:
+    """Each would send what the other was about to write down, and the run would be over its budget."""
+    toll = Toll(MODEL, "r", 10, 100, 0.01, 1.0)
+    async with within(redis_url, requests=5):
+        asking = [sent.reserve(wanted(f"r {n}", "ab"), [toll, toll]) for n in range(8)]
+        made = [batch for batch in await asyncio.gather(*asking) if batch]
+        assert sum(len(batch.keys) for batch in made) == 5
+        assert await sent.all() == sorted(made, key=lambda batch: batch.number)
+
+
+async def test_a_batch_whose_reserving_was_not_heard_of_is_reserved_once(
+    sent: SentBatches, redis_url: str
+) -> None:
+    """The same step comes again where Redis broke off, and must find its own batch and not a stranger's."""
+    toll = Toll(MODEL, "r", 10, 100, 0.01, 1.0)
+    async with within(redis_url, requests=3):
+        first = await sent.reserve(wanted("r one", "ab"), [toll, toll])
+        assert await sent.reserve(wanted("r one", "ab"), [toll, toll]) == first
+        assert await sent.all() == [first]

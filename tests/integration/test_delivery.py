@@ -5,6 +5,8 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from jobs.events import AttemptFinished, JobCancelled, JobFinished
 from jobs.limits import Limits
@@ -44,6 +46,23 @@ async def test_what_happens_is_told_in_order(bench: Bench) -> None:
     assert [event.number for event in told if isinstance(event, AttemptFinished)] == [1, 2]
     assert isinstance(told[-1], JobFinished)
     assert (told[-1].verdict, told[-1].solved_at) == (Verdict.ACCEPTED, 2)
+
+
+async def test_the_log_says_for_which_program_all_others_stand_still(bench: Bench) -> None:
+    """A worker that runs nothing for a minute, without a word, is taken for one that hangs."""
+    slow = {"limits": Limits(cpu_seconds=0.3, wall_seconds=10), "max_attempts": 1}
+    job = JOB.model_copy(update={"run_id": "r", "task_id": "t/1", **slow})
+    with capture_logs([merge_contextvars]) as events:
+        await bench.deliver(ScriptedModel("```python\nwhile True: pass\n```"), job=job)
+    told = [each for each in events if "program" in each["event"]]
+    assert [each["event"] for each in told] == [
+        "no other program is run beside one that was over its time",
+        "other programs are run again",
+    ]
+    for each in told:
+        names = [each[name] for name in ("run_id", "job_id", "task_id", "log_level")]
+        assert names == ["r", "j", "t/1", "info"]
+        assert each["seconds"] > 0
 
 
 async def test_events_of_a_run_go_to_one_stream(bench: Bench) -> None:

@@ -153,10 +153,10 @@ async def test_a_closed_model_uses_no_delivery(
 
 
 @pytest.mark.parametrize("n_steps", range(25))
-async def test_a_worker_that_is_told_to_stop_stops(
+async def test_a_worker_that_is_told_to_stop_as_it_begins_stops(
     queue: JobQueue, redis_url: str, sandbox: Sandbox, n_steps: int
 ) -> None:
-    """redis-py can swallow a cancellation, and a worker that went on would never end its command."""
+    """Whatever it was about to do as it began: one that went on would never end its command."""
     async with a_worker(redis_url, queue.records, ScriptedModel(), sandbox) as serving:
         for _ in range(n_steps):
             await asyncio.sleep(0)

@@ -105,10 +105,3 @@ async def test_a_failed_check_tells_what_a_call_would(
     async with aclosing(gemini(standin.url, **changes)) as model:
         with pytest.raises(error):
             await model.check()
-
-
-async def test_closing_twice_changes_nothing(standin: Standin) -> None:
-    """A worker's shutdown may pass the same place twice."""
-    model = gemini(standin.url)
-    await model.aclose()
-    await model.aclose()

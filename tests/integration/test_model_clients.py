@@ -102,5 +102,5 @@ async def test_a_client_that_could_answer_passes_its_check(client: ModelClient) 
 
 
 async def test_a_client_may_be_closed_twice(client: ModelClient) -> None:
-    """The fixture closes it once more."""
+    """A worker's shutdown may pass the same place twice: what the fixture does after this must raise nothing."""
     await client.aclose()

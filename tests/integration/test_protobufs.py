@@ -159,8 +159,11 @@ def test_what_the_stand_in_says_of_its_models_is_described_too(standin: Standin)
     with httpx2.Client(trust_env=False, verify=False) as client:
         one = client.get(f"{standin.url}/v1/models/gemini-3.8-flash", headers=headers)
         several = client.get(f"{standin.url}/v1/models", headers=headers)
-    parsed(google.Model.pb()(), one.json())
-    parsed(google.ListModelsResponse.pb()(), several.json())
+    told = parsed(google.Model.pb()(), one.json())
+    assert told["name"] == "models/gemini-3.8-flash"
+    models = parsed(google.ListModelsResponse.pb()(), several.json())["models"]
+    assert isinstance(models, list)
+    assert told in models
 
 
 def test_what_google_does_not_know_is_noticed() -> None:

@@ -168,6 +168,22 @@ async def test_a_redis_that_goes_away_meanwhile_is_an_error_of_the_store(
         await _ask(store, call)
 
 
+@pytest.mark.parametrize("scheme", ["redis", "s3"])
+async def test_jobs_that_could_not_be_kept_for_the_workers_are_told_by_where_they_were_to_lie(
+    s3_bucket: str, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """It is a hand-over of a run, or a schedule: whoever looks for a run by that name finds none."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    store = open_store({"redis": "redis://127.0.0.1:1/0", "s3": f"s3://{s3_bucket}"}[scheme])
+    async with asyncio.timeout(50):
+        with pytest.raises(StoreError, match=r"^batch 2 of jobs in 'r\+1' could not be written: "):
+            await store.put_batch("r+1", 2, b"jobs")
+        with pytest.raises(StoreError, match=r"^batch 2 of jobs in 'r\+1' cannot be read: "):
+            await store.get_batch("r+1", 2)
+        with pytest.raises(StoreError, match=r"^(the )?batches.*\br\+1\b"):
+            await store.drop_batches("r+1")
+
+
 async def test_a_redis_that_is_full_keeps_all_of_a_record_or_nothing(
     own_redis: redis.Redis, own_redis_url: str
 ) -> None:

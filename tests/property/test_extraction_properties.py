@@ -76,7 +76,8 @@ def test_any_text_gives_a_program_or_a_reason_and_never_an_error(
 @given(REPLIES, LANGUAGES)
 def test_a_program_can_always_be_written_to_a_file(reply: str, language: Language) -> None:
     """Half a surrogate pair in a reply must not surface as an error of the sandbox."""
-    (extract(reply, language).code or "").encode()
+    code = extract(reply, language).code or ""
+    assert code.encode().decode() == code
 
 
 @given(PROGRAMS, st.sampled_from(["```python", "````py", "~~~python"]), st.text(alphabet="abc .\n"))

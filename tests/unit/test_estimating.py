@@ -27,7 +27,7 @@ async def estimated(folder: Path, model: str, prompt: str = "x" * 400) -> Estima
     )
     languages = {Language.PYTHON: len(jobs)}
     place, talk = place_of(NO_LANE_FLAGS), Conversation()
-    batch = Batch("r", len(jobs), languages, {}, lambda: iter(jobs), place, talk)
+    batch = Batch("r", len(jobs), languages, {}, len(jobs), lambda: iter(jobs), place, talk)
     return await estimate(settings, batch)
 
 

@@ -192,7 +192,8 @@ def test_an_unknown_variable_is_an_error_that_names_it(
 def test_variables_of_other_programs_are_left_alone(tmp_path: Path) -> None:
     """One .env often serves several programs."""
     (tmp_path / ".env").write_text("DATABASE_URL=x\nexport AWS_REGION=y\n")
-    load_settings(tmp_path, environment={"PROMPT": "$", "HOME": "/"})
+    settings = load_settings(tmp_path, environment={"PROMPT": "$", "HOME": "/"})
+    assert settings == load_settings(tmp_path / "elsewhere", environment={})
 
 
 @pytest.mark.parametrize(

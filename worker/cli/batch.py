@@ -37,6 +37,8 @@ class Chosen:
     samples: int
     max_attempts: int
     limits: Limits
+    n_rows: int
+    """How many rows the dataset has, whatever is chosen of them."""
     form: str | None = None
     left_out: LeftOut | None = None
 
@@ -52,6 +54,8 @@ class Batch:
     """How many of the jobs are to be solved in each."""
     requires: Mapping[str, int]
     """How many of the jobs need each module beyond Python's own."""
+    n_unchecked: int
+    """For how many of the jobs nothing says what is right."""
     make: Callable[[], Iterator[PromptJob]]
     """The jobs, but for what stands here."""
     place: Place
@@ -189,7 +193,7 @@ class Batch:
         return worker.answers(self.model) and self.place.queue in worker.queues
 
 
-def name_of_run(typed: str | None) -> str:
+def name_of_run(typed: str | None, *, note: str = "nothing was queued") -> str:
     """What a run that is to be begun is called, or gone on with by that name; made up where nothing was typed.
 
     Raises:
@@ -199,7 +203,7 @@ def name_of_run(typed: str | None) -> str:
         raise UsageError(
             f"{typed!r} cannot name a run",
             fixes=[NAMES],
-            note="nothing was queued",
+            note=note,
         )
     return new_id("run") if typed is None else typed
 
@@ -220,7 +224,8 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
         UsageError: the files of a task do not fit where programs run.
     """
     _refuse_without_room(tasks, settings.limits.capped_by(settings.ceiling))
-    chosen = Chosen(samples, max_attempts or settings.attempts.max, settings.limits)
+    attempts = max_attempts or settings.attempts.max
+    chosen = Chosen(samples, attempts, settings.limits, tasks.n_rows)
 
     def make() -> Iterator[PromptJob]:
         for task in tasks:
@@ -235,9 +240,18 @@ def batch_of(  # noqa: PLR0913  (each is a word of the command line)
 
     languages = {language: n * samples for language, n in tasks.languages.items()}
     requires = {name: n * samples for name, n in tasks.requires.items()}
-    n_jobs = len(tasks) * samples
-    batch = Batch(run_id, n_jobs, languages, requires, make, place, settings.conversation, cache)
-    return replace(batch, chosen=chosen)
+    return Batch(
+        run_id,
+        len(tasks) * samples,
+        languages,
+        requires,
+        tasks.n_unchecked * samples,
+        make,
+        place,
+        settings.conversation,
+        cache,
+        chosen=chosen,
+    )
 
 
 def _refuse_without_room(tasks: "Tasks", limits: Limits) -> None:

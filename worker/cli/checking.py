@@ -18,6 +18,7 @@ from jobs.parts import Part
 from jobs.presence import WorkerPresence
 from jobs.queue import JobQueue
 from jobs.recorded import recorded_of
+from jobs.reports.conduct import unchecked_in_words
 from jobs.runs import find_run
 from jobs.scripts import PAGE
 from worker.errors import ModelKeyError
@@ -39,6 +40,12 @@ _FIXES = (
         "go on with it as it was begun:  promptmill eval DATASET --resume {run}",
     ),
 )
+
+
+def tell_unchecked(batch: Batch) -> None:
+    """Say for how many jobs of a run nothing says what is right, before they are paid for."""
+    if batch.run_id is not None and batch.n_unchecked:
+        talk(f"check    {unchecked_in_words(batch.n_unchecked)}")
 
 
 @contextmanager

@@ -92,7 +92,7 @@ async def _findings(settings: Settings, dataset: Path, form: str | None, repeats
     from jobs.datasets.readers import read_tasks
     from jobs.datasets.reading import reading_as
 
-    tasks = read_tasks(place_of(dataset), replace(reading_as(form), takes_ids_twice=True))
+    tasks = read_tasks(place_of(dataset), replace(reading_as(form), takes_faulty=True))
     numbered: dict[int, Task] = dict(enumerate(tasks))
     duplicates = duplicates_in(task.id or "" for task in numbered.values())
     seen: set[str | None] = set()
@@ -113,15 +113,15 @@ async def _findings(settings: Settings, dataset: Path, form: str | None, repeats
 
 async def _of_rows(settings: Settings, tasks: dict[int, Task], repeats: int) -> list[Found]:
     from worker.sandbox import open_sandbox, packages_of
-    from worker.solver.row_checks import RowChecks, lacking_packages
+    from worker.solver.row_checks import RowChecks, lacking_packages, useless_rows
 
     python = settings.sandbox.python
     packages = packages_of(python.environment, python.preload)
     n_slots = settings.sandbox.slots or os.cpu_count() or 1
     checks = RowChecks(settings.limits, settings.ceiling, n_slots)
     async with await open_sandbox(settings.sandbox.require, packages) as sandbox:
-        lacking = await lacking_packages(tasks, sandbox)
-        usable = {number: task for number, task in tasks.items() if number not in lacking}
+        unusable = useless_rows(tasks) | await lacking_packages(tasks, sandbox)
+        usable = {number: task for number, task in tasks.items() if number not in unusable}
         talk(f"{counted(len(usable), 'row')} to be tried")
         passing = await checks.look_for_what_passes(usable, sandbox)
     for number in range(repeats):
@@ -129,4 +129,4 @@ async def _of_rows(settings: Settings, tasks: dict[int, Task], repeats: int) -> 
         async with await open_sandbox(settings.sandbox.require, packages) as sandbox:
             await checks.run_references(usable, sandbox)
         talk(f"references were run {counted(number + 1, 'time')} of {repeats}")
-    return [*lacking.values(), *passing, *checks.of_references(usable)]
+    return [*unusable.values(), *passing, *checks.of_references(usable)]

@@ -19,6 +19,7 @@ from .checking import (
     nothing_queued_yet,
     refuse_mixed_run,
     tell_obstacle,
+    tell_unchecked,
     why_none_takes_jobs,
 )
 from .opening import open_queue
@@ -63,12 +64,13 @@ async def detach(settings: Settings, batch: Batch, at: datetime | None, *, as_js
 
 
 def tell_who_works(workers: Sequence[WorkerPresence], batch: Batch) -> None:
-    """Say how to start a worker where none takes the jobs, and that recordings are no model."""
+    """Say how to start a worker where none takes the jobs, and what their results will not tell."""
     able = [worker for worker in workers if batch.is_for(worker)]
     tell_obstacle(why_none_takes_jobs(able))
     if not able:
         who = f"the running workers answer with {models_of(workers)}"
         nobody = who if workers else "no worker has been heard of yet"
         talk(f"queued for {batch.model}; {nobody}. Start one:  {worker_command(batch)}")
+    tell_unchecked(batch)
     if is_replayed(batch.model or ""):
         talk(SIMULATED_NOTE)

@@ -6,7 +6,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from config.settings import Settings
-from jobs.checkers import ExitsCleanly
 from jobs.clock import utcnow
 from jobs.models import PromptJob
 from jobs.presence import is_replayed
@@ -51,6 +50,10 @@ class Estimate(Wire):
     """Recordings answer: nothing is paid."""
     n_jobs: int
     n_tasks: int
+    n_rows: int
+    """Rows of the dataset, of which the tasks are those that were asked for."""
+    part: str
+    """The flags that asked for them; empty where it is all of it."""
     n_unchecked: int
     """Jobs for which nothing says what is right."""
     n_recorded: int
@@ -103,10 +106,8 @@ async def estimate(settings: Settings, batch: Batch) -> Estimate:
     longest = min(_MOST_ANSWER_TOKENS, settings.model.max_output_tokens or _MOST_ANSWER_TOKENS)
     shortest = min(_FEWEST_ANSWER_TOKENS, longest)
     fewest, most, tasks = _Calls(), _Calls(), set[str]()
-    n_unchecked = 0
     for job in batch.jobs():
         tasks.add(job.task_id or job.job_id)
-        n_unchecked += isinstance(job.checker, ExitsCleanly)
         prompt = _prompt_tokens(job)
         fewest.add(1, prompt, shortest)
         most.add(job.max_attempts, prompt, longest)
@@ -118,7 +119,9 @@ async def estimate(settings: Settings, batch: Batch) -> Estimate:
         simulated=is_free,
         n_jobs=batch.n_jobs,
         n_tasks=len(tasks),
-        n_unchecked=n_unchecked,
+        n_rows=batch.chosen.n_rows if batch.chosen else len(tasks),
+        part=batch.part.in_words if batch.part else "",
+        n_unchecked=batch.n_unchecked,
         n_recorded=await _n_recorded(settings, batch.run_id or ""),
         calls=Counts(low=fewest.n, high=most.n),
         prompt_tokens=Counts(low=fewest.prompt, high=most.prompt),
@@ -134,6 +137,8 @@ def estimate_lines(found: Estimate) -> Iterator[str]:
     yield f"dry run     {found.run_id}: nothing is queued, and nobody was asked"
     yield f"model       {found.model}{', which is RECORDINGS' if found.simulated else ''}"
     yield f"jobs        {found.n_jobs:,} of {found.n_tasks:,} tasks"
+    if found.part:
+        yield f"part        {found.n_tasks:,} of {found.n_rows:,} rows: {found.part}"
     if found.n_unchecked:
         yield f"check       {unchecked_in_words(found.n_unchecked)}"
     if found.n_recorded:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
+from .missing import without_records
+
 if TYPE_CHECKING:
     from config.settings import Settings
     from jobs.models import Record
@@ -24,7 +26,7 @@ async def records_in(settings: Settings, run_id: str) -> AsyncIterator[Record]:
         StoreError: one cannot be read; the message names it.
     """
     async with aclosing(_store_of(settings)) as store:
-        async for record in _of_known_run(store.find(run_id=run_id), run_id):
+        async for record in _of_known_run(settings, store.find(run_id=run_id), run_id):
             yield record
 
 
@@ -36,7 +38,7 @@ async def outlines_in(settings: Settings, run_id: str) -> AsyncIterator[Outline]
         StoreError: one cannot be read; the message names it.
     """
     async with aclosing(_store_of(settings)) as store:
-        async for outline in _of_known_run(store.outlines(run_id), run_id):
+        async for outline in _of_known_run(settings, store.outlines(run_id), run_id):
             yield outline
 
 
@@ -48,7 +50,7 @@ async def summaries_in(settings: Settings, run_id: str) -> AsyncIterator[Summary
         StoreError: the index cannot be read.
     """
     async with aclosing(_store_of(settings)) as store:
-        async for summary in _of_known_run(store.summaries(run_id=run_id), run_id):
+        async for summary in _of_known_run(settings, store.summaries(run_id=run_id), run_id):
             yield summary
 
 
@@ -58,12 +60,12 @@ def _store_of(settings: Settings) -> LastingStore:
     return open_store(settings.records_place, prefix=settings.redis.prefix)
 
 
-async def _of_known_run(found: AsyncIterator[_Form], run_id: str) -> AsyncIterator[_Form]:
+async def _of_known_run(
+    settings: Settings, found: AsyncIterator[_Form], run_id: str
+) -> AsyncIterator[_Form]:
     is_known = False
     async for each in found:
         is_known = True
         yield each
     if not is_known:
-        from jobs.runs import unknown_run
-
-        raise unknown_run(run_id)
+        raise await without_records(settings, run_id)

@@ -58,6 +58,7 @@ async def jobs_of(
     now = None if dataset is None else _tasks_now(dataset)
     left_out: Counter[str] = Counter()
     languages: Counter[Language] = Counter()
+    n_unchecked = 0
     made: set[str] = set()
     path = folder / "jobs.jsonl"
     with path.open("w", encoding="utf-8") as file:
@@ -72,6 +73,7 @@ async def jobs_of(
                 today = None if now is None else now[task or ""]
                 job = _judged_again(record, new_run, conditions, today)
                 languages[job.language] += 1
+                n_unchecked += job.checker.kind == "exits_cleanly"
                 made.add(job.job_id)
                 file.write(f"{job.to_json()}\n")
     if not languages:
@@ -82,7 +84,14 @@ async def jobs_of(
     await _refuse_others(settings, run_id, new_run, made)
     make = partial(_jobs_in, path)
     batch = Batch(
-        new_run, languages.total(), languages, {}, make, place_of(NO_LANE_FLAGS), conversation=None
+        new_run,
+        languages.total(),
+        languages,
+        {},
+        n_unchecked,
+        make,
+        place_of(NO_LANE_FLAGS),
+        conversation=None,
     )
     return Again(batch, left_out)
 

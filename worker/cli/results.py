@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from config.escaping import escaped, escaped_json
-from jobs.clock import new_id, utcnow
+from jobs.clock import utcnow
 from jobs.errors import ExitCode, UsageError
 
 from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
@@ -52,16 +52,11 @@ def import_results(
         path: what the evaluator wrote: samples.jsonl_results.jsonl or eval_results.json, gzipped or not.
         json: as JSON.
     """
-    from jobs.identifiers import is_identifier
     from jobs.results.importing import Origin, read_results, record_of
 
-    run_id = new_id("run") if run is None else run
-    if not is_identifier(run_id):
-        raise UsageError(
-            f"{run_id!r} cannot name a run",
-            fixes=["use letters, digits, dots, dashes and underscores, 128 at most"],
-            note="nothing was imported",
-        )
+    from .batch import name_of_run
+
+    run_id = name_of_run(run, note="nothing was imported")
     # A model of the settings answers prompts here; it has not written what was judged elsewhere.
     origin = Origin(run_id, flags.model or "unknown", version("promptmill"), utcnow())
     judged = list(read_results(path, samples))

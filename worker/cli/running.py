@@ -24,6 +24,7 @@ from .checking import (
     nothing_queued_yet,
     refuse_mixed_run,
     tell_obstacle,
+    tell_unchecked,
     why_none_takes_jobs,
 )
 from .errors import BudgetReachedError, NobodyWorksError
@@ -82,6 +83,7 @@ async def _run_jobs(
                 engine = await stack.enter_async_context(own)
             await refuse_mixed_run(queue, batch)
             await keep_to_one_way(queue, batch)
+        tell_unchecked(batch)
         _tell_of(workers, able)
         # Stored answers that are judged again are as good as they were the first time.
         progress.start(model, simulated=is_replayed(model) and batch.first().rescores is None)

@@ -66,7 +66,15 @@ def wanted(prompt: str | None, job: JobFlags, place: Place, settings: Settings) 
         raise UsageError(f"{fault['loc'][-1]!r} cannot be used: {why}", note=_NOTHING) from None
     cache = settings.model.cache == "always"
     return Batch(
-        None, 1, {one.language: 1}, {}, lambda: iter([one]), place, settings.conversation, cache
+        None,
+        1,
+        {one.language: 1},
+        {},
+        int(one.checker.kind == "exits_cleanly"),
+        lambda: iter([one]),
+        place,
+        settings.conversation,
+        cache,
     )
 
 

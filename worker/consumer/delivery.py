@@ -111,7 +111,7 @@ class Consumer:
         delivery = Delivery(job, claim.delivery, queued_at, utcnow())
         checkpoint = RedisCheckpoint(self._redis, self._keys, claim.job_id, claim.token)
         with structlog.contextvars.bound_contextvars(
-            job_id=job.job_id, run_id=job.run_id, delivery=claim.delivery
+            job_id=job.job_id, run_id=job.run_id, task_id=job.task_id, delivery=claim.delivery
         ):
             try:
                 return await self._see_through(delivery, checkpoint)

@@ -1,6 +1,10 @@
 """The two sides of a request in Redis: whether it may be sent now, and what it came to; each is one step."""
 
-from jobs.budgets import BUDGET, UNPRICED
+from pydantic import JsonValue
+
+from jobs.budgets import BUDGET, NANO, UNPRICED
+
+from .throttle import Toll
 
 _SPOKEN_FOR_MS = 2000
 _SLOT_TAKEN_MS = 100
@@ -66,6 +70,13 @@ local function raise_most(run, name, value)
     end
 end
 """
+
+
+def words_of(toll: Toll) -> dict[str, JsonValue]:
+    """What a request may use, as `OF_BUDGETS` reads it: without what is unknown, since Lua takes null for something."""
+    words: dict[str, JsonValue] = {"model": toll.model, "tokens": toll.most_tokens}
+    return words if toll.most_usd is None else words | {"nanoUsd": round(toll.most_usd * NANO)}
+
 
 # A place (account and model), and requests in the order in which they came: what each is expected to use. Those after
 # the first that has to wait are not looked at.

@@ -239,24 +239,20 @@ class BatchedModel:
         self, chunk: Sequence[_Wish], waiting: Mapping[str, Sequence[_Wish]]
     ) -> None:
         """Send as much of it as the run can pay for; what is left asks again when that is known."""
-        own_id = f"{self._sent.run_id} {new_id('batch')}"
-        n_paid = await self._sent.reserve(own_id, [wish.asked.toll for wish in chunk])
-        put_off = [wish for left in chunk[n_paid:] for wish in waiting[left.asked.key]]
-        chunk = chunk[:n_paid]
-        if chunk:
-            keys = tuple(wish.asked.key for wish in chunk)
-            batch = SentBatch(
-                own_id=own_id,
-                number=await self._sent.next_number(),
-                model=chunk[0].asked.model,
-                keys=keys,
-                sent_at=utcnow(),
-            )
-            await self._sent.note(batch)
-            following = self._follow(batch, b"".join(wish.asked.line for wish in chunk))
-            for key in keys:
+        wanted = SentBatch(
+            own_id=f"{self._sent.run_id} {new_id('batch')}",
+            model=chunk[0].asked.model,
+            keys=tuple(wish.asked.key for wish in chunk),
+            sent_at=utcnow(),
+        )
+        batch = await self._sent.reserve(wanted, [wish.asked.toll for wish in chunk])
+        n_paid = len(batch.keys) if batch else 0
+        if batch:
+            following = self._follow(batch, b"".join(wish.asked.line for wish in chunk[:n_paid]))
+            for key in batch.keys:
                 for wish in waiting[key]:
                     _tell(wish, following)
+        put_off = [wish for left in chunk[n_paid:] for wish in waiting[left.asked.key]]
         if put_off:
             asking = asyncio.create_task(self._ask_again(put_off))
             self._put_off.add(asking)

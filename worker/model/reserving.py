@@ -1,20 +1,25 @@
-"""What a batch may use of the budget of its run: set aside in Redis before it is made, as for a live request."""
+"""What a batch may use of the budget of its run: set aside in Redis in the step that writes the batch down."""
 
 from .admission import OF_BUDGETS
 
 # Google ends a batch after two days.
 _LONGEST_MS = 3 * 24 * 3600 * 1000
 
-# A run, where its batches are written down, a batch that is to be made, and what each of its requests may use, all of
-# one model. Gives how many of these, from the first on, the run can pay for; none while others may use what is left;
-# and less than none where it stands still.
+# A run, where its batches are written down and under what name the number of the newest, a batch that is to be made, as
+# it will be written down there, and what each of its requests may use, all of one model. Gives what was written down,
+# with those of its requests, from the first on, that the run can pay for; nothing while others may use what is left;
+# and less than nothing where the run stands still.
 RESERVE = f"""
-local run, sent, batch, tolls, ms = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4]), now()
-local spoken_for, toll = SPOKEN_FOR .. run, tolls[1]
+local run, sent, number, ms = ARGV[1], ARGV[2], ARGV[3], now()
+local note, tolls = cjson.decode(ARGV[4]), cjson.decode(ARGV[5])
+local batch, spoken_for, toll = note.ownId, SPOKEN_FOR .. run, tolls[1]
 {OF_BUDGETS}
+-- It was there before, and the answer was lost.
+local kept = redis.call('HGET', sent, batch)
+if kept then return kept end
 if state_of(run) ~= '' then return -1 end
 for _, words in ipairs(redis.call('ZRANGE', spoken_for, 0, -1)) do
-    -- One that was never written down, or has come to nothing.
+    -- One that has come to nothing.
     local other = string.match(words, '^(.*):%d+:%d+:%d+$')
     if other and redis.call('HEXISTS', sent, other) == 0 then redis.call('ZREM', spoken_for, words) end
 end
@@ -47,5 +52,10 @@ if requests or tokens or nano then
 end
 redis.call('HSETNX', RUN .. run, 'ranSince', string.format('%.0f', ms))
 redis.call('EXPIRE', RUN .. run, RUN_SECONDS)
-return n
+note.number = redis.call('HINCRBY', sent, number, 1)
+for i = #note.keys, n + 1, -1 do note.keys[i] = nil end
+kept = cjson.encode(note)
+redis.call('HSET', sent, batch, kept)
+redis.call('EXPIRE', sent, RUN_SECONDS)
+return kept
 """

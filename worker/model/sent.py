@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from arq.connections import ArqRedis
-from pydantic import AwareDatetime, JsonValue
+from pydantic import AwareDatetime
 
 from jobs.budgets import NANO, Spent
 from jobs.keys import RUN_SECONDS, Keys
@@ -16,7 +16,7 @@ from jobs.scripts import run_script
 from jobs.wire import Wire
 from worker.errors import RunHeldError
 
-from .admission import RAISE_MOST
+from .admission import RAISE_MOST, words_of
 from .reserving import RESERVE
 from .throttle import Toll
 
@@ -40,18 +40,13 @@ raise_most(run, 'most:nanoUsd', tonumber(most_nano))
 """
 
 
-def _spelled(toll: Toll) -> dict[str, JsonValue]:
-    words: dict[str, JsonValue] = {"model": toll.model, "tokens": toll.most_tokens}
-    return words if toll.most_usd is None else words | {"nanoUsd": round(toll.most_usd * NANO)}
-
-
 class SentBatch(Wire):
     """A batch that was made, or is about to be, or was about to be when its command died."""
 
     own_id: str
     """What it is called at the server beside the name that the server gives it."""
-    number: int
-    """From 1, within the run."""
+    number: int = 0
+    """From 1, within the run, those that were forgotten included; 0 until it is written down."""
     model: str
     keys: tuple[str, ...]
     sent_at: AwareDatetime
@@ -82,35 +77,32 @@ class SentBatches:
         kept = map(SentBatch.model_validate_json, found.values())
         return sorted(kept, key=lambda batch: batch.number)
 
-    async def reserve(self, own_id: str, tolls: Sequence[Toll]) -> int:
-        """How many of these requests, all of one model, the run can pay for; so much is set aside for a batch.
+    async def reserve(self, wanted: SentBatch, tolls: Sequence[Toll]) -> SentBatch | None:
+        """Write down a batch that is to be made, of those of its requests that the run can pay for, and set that aside.
 
-        None may be, for as long as other requests are under way.
+        `tolls` are those of its keys. Its number is one that no batch of the run has had. None is that nothing can be
+        paid for, for as long as other requests are under way.
 
         Raises:
             RunHeldError: the run stands still: its budget is used up, or somebody wished it.
         """
-        told = json.dumps([_spelled(toll) for toll in tolls])
-        words = [self.run_id, self._key, own_id, told]
+        told = json.dumps([words_of(toll) for toll in tolls])
+        words = [self.run_id, self._key, _NUMBER, wanted.to_json(), told]
         step = partial(run_script, self._redis, self._keys, RESERVE, words)
-        n: int = await through_outages(step, _PATIENCE_SECONDS)
-        if n < 0:
+        kept: bytes | int = await through_outages(step, _PATIENCE_SECONDS)
+        if isinstance(kept, bytes):
+            return SentBatch.model_validate_json(kept)
+        if kept < 0:
             raise RunHeldError(self.run_id)
-        return n
+        return None
 
     async def is_cancelled(self) -> bool:
         """Whether the run is cancelled, so that nothing is to be left with Gemini."""
         state: bytes | None = await self._run("HGET", self._keys.run(self.run_id), "state")
         return state == RunState.CANCELLED.encode()
 
-    async def next_number(self) -> int:
-        """One that no batch of the run has had, those that were forgotten included."""
-        number: int = await self._run("HINCRBY", self._key, _NUMBER, 1)
-        await self._run("EXPIRE", self._key, RUN_SECONDS)
-        return number
-
     async def note(self, batch: SentBatch) -> None:
-        """Write one down, or what is known of it by now."""
+        """Write down what is known of one by now."""
         await self._run("HSET", self._key, batch.own_id, batch.to_json())
         await self._run("EXPIRE", self._key, RUN_SECONDS)
 

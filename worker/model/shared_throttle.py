@@ -20,7 +20,7 @@ from jobs.outages import through_outages
 from jobs.scripts import run_script
 from worker.errors import ModelBusyError, ModelQuotaError, RunHeldError
 
-from .admission import ADMIT, PAUSE, SETTLE
+from .admission import ADMIT, PAUSE, SETTLE, words_of
 from .line import WORTH_WAITING_SECONDS, Answer, Line, Request
 from .quota_days import quota_day
 from .throttle import Passage, Toll
@@ -209,14 +209,11 @@ class SharedThrottle:
         words: dict[str, JsonValue] = {
             "id": request.request_id,
             "run": toll.run_id or "",
-            "model": toll.model,
             "day": quota_day(),
             "promptTokens": toll.prompt_tokens,
-            "tokens": toll.most_tokens,
-            "nanoUsd": None if toll.most_usd is None else round(toll.most_usd * NANO),
             "mostMs": math.ceil((toll.most_seconds + _MARGIN_SECONDS) * 1000),
         }
-        return json.dumps(_without_none(words | self._limits.as_words()))
+        return json.dumps(words | words_of(toll) | self._limits.as_words())
 
     def _place_of(self, model: str) -> str:
         return f"{self._account}:{model}"

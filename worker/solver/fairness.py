@@ -1,6 +1,8 @@
 """Runs a program so that it is not blamed for a busy machine: what is over its time is run once more, alone."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -66,7 +68,7 @@ class FairRunner:
             first = await once()
         if not _is_over_time(first):
             return first
-        async with self.turns.alone():
+        async with self._alone(first):
             return await once()
 
     async def _fairly(self, once: Callable[[], Awaitable[_Result]]) -> _Result:
@@ -76,7 +78,7 @@ class FairRunner:
         if self.is_known or not _is_over_time(first):
             return first
         load = self.machine.load_since(mark)
-        async with self.turns.alone():
+        async with self._alone(first):
             mark = self.machine.mark()
             again = await once()
         self.is_known = _is_over_time(again)
@@ -88,8 +90,20 @@ class FairRunner:
             load_again=self.machine.load_since(mark),
         )
         self.reruns.append(rerun)
-        _log.info("run repeated alone", over_again=self.is_known, load=load.load_average)
         return again
+
+    @asynccontextmanager
+    async def _alone(self, first: Execution | Verification) -> AsyncIterator[None]:
+        """A turn of one's own. The other programs of this worker stand still for it, and its log says for what."""
+        seconds = round(_execution_of(first).wall_seconds, 1)
+        _log.info("no other program is run beside one that was over its time", seconds=seconds)
+        asked_at = time.monotonic()
+        try:
+            async with self.turns.alone():
+                yield
+        finally:
+            seconds = round(time.monotonic() - asked_at, 1)
+            _log.info("other programs are run again", seconds=seconds)
 
 
 def is_known_to_last(code: ExecutableCode, attempts: Sequence[Attempt]) -> bool:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jobs.checkers import ExitsCleanly
 from jobs.datasets import Task
 from jobs.datasets.findings import Fault, Found
 from jobs.languages import Language
@@ -107,7 +106,7 @@ class RowChecks:
                 yield _found(task, Fault.SLOW, why)
 
     async def _what_passes(self, task: Task, sandbox: Sandbox) -> Found | None:
-        if isinstance(task.judged_by, ExitsCleanly):
+        if task.is_unchecked:
             return _found(
                 task, Fault.UNFALSIFIABLE, "it has no check, so whatever ends well passes"
             )
@@ -154,6 +153,14 @@ class RowChecks:
         checked = await check(job, code, self._limits_of(task), runner)
         cpu_seconds = checked.execution.cpu_seconds if checked.execution else 0.0
         return checked.judgement.verdict, checked.judgement.explanation, cpu_seconds
+
+
+def useless_rows(tasks: Mapping[int, Task]) -> dict[int, Found]:
+    """The rows by whose tests no program can be judged, as far as their text tells."""
+    found = {number: task.why_useless for number, task in tasks.items()}
+    return {
+        number: _found(tasks[number], Fault.BROKEN, why) for number, why in found.items() if why
+    }
 
 
 async def lacking_packages(tasks: Mapping[int, Task], sandbox: Sandbox) -> dict[int, Found]:
