@@ -20,7 +20,7 @@ _SIGKILL = 9
 _LEAST_ABI = 6
 _ROOM_FOR_OTHERS = 64
 # A program can make more directories than can be removed while somebody waits for its report.
-_REMOVE_SECONDS = 5.0
+_REMOVE_SECONDS = 1.0
 # Of /proc a program sees itself and the machine, never its neighbours.
 _PROC = ("/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/filesystems")
 _FILES = (

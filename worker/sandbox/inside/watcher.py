@@ -7,6 +7,7 @@ passed. It says why it killed: a signal alone cannot tell memory from time. A lo
 killed and reaped until there is nobody left to reap; only then is there a report.
 """
 
+import math
 import os
 import select
 import time
@@ -42,6 +43,7 @@ class Watcher:
         self._scratch = scratch if walls.is_scratch_private else -1
         self._started = time.monotonic()
         self._reaped_cpu_seconds = 0.0
+        self._cpu_seconds_before = 0.0
         self._held_kib = 0
         self._largest_kib = 0
         self.wait_status: int | None = None
@@ -60,6 +62,7 @@ class Watcher:
 
         `process` becomes readable when the program's first process ends, `control` when the worker wants it to.
         """
+        self._cpu_seconds_before = cpu_seconds_before
         self._reaped_cpu_seconds -= cpu_seconds_before
         events = select.poll()
         events.register(control, select.POLLIN)
@@ -136,9 +139,11 @@ class Watcher:
             return "memory"
         if ended_by == _SIGXFSZ:
             return "file_size"
-        # The hard limit kills, as anyone may; the time used tells the two apart.
-        over_cpu = self._reaped_cpu_seconds >= self._request.cpu_seconds
-        return "cpu" if ended_by == _SIGXCPU or (ended_by == _SIGKILL and over_cpu) else ""
+        # Anyone may send these, the program to itself as well: the time used tells. The kernel's own count begins when
+        # the spare does, and is taken by ticks, which may run ahead.
+        used = self._reaped_cpu_seconds + self._cpu_seconds_before
+        least = {_SIGXCPU: self._request.cpu_seconds / 2, _SIGKILL: self._request.cpu_seconds}
+        return "cpu" if used >= least.get(ended_by, math.inf) else ""
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._started
