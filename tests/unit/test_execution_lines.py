@@ -24,7 +24,10 @@ from worker.cli.execution import execution_lines
         ),
         ({"peak_memory_kib": 2048, "peak_processes": 3}, "memory 2.0 MiB, processes 3"),
         ({"peak_memory_kib": None}, "memory unknown"),
-        ({"stderr_truncated": True, "stderr_bytes": 70_000}, "stderr    cut after 70,000 bytes"),
+        (
+            {"stderr_truncated": True, "stderr_bytes": 70_000},
+            "stderr    cut: at least 70,000 bytes were written",
+        ),
         ({"artefacts_omitted": 2}, "left      2 passed over"),
     ],
 )

@@ -23,7 +23,7 @@ def execution_lines(run: Execution) -> Iterator[str]:
         ("stderr", run.stderr_bytes, run.stderr_truncated),
     ):
         if is_cut:
-            yield f"{name}    cut after {n_bytes:,} bytes"
+            yield f"{name}    cut: at least {n_bytes:,} bytes were written"
     for artefact in run.artefacts[:_SHOWN_FILES]:
         cut = ", cut" if artefact.truncated else ""
         yield f"left      {artefact.name} ({artefact.size_bytes:,} bytes{cut})"
