@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -94,15 +95,21 @@ async def test_a_worker_killed_in_mid_run_leaves_nothing_behind(sandbox: Sandbox
     """SIGKILL lets nobody clean up: the kernel, or the launcher on its own, has to."""
     nap = unique_nap()
     program = _DAEMON.format(nap=nap) + "import time; time.sleep(60)"
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _A_WORKER, sandbox.isolation.profile, program
-    )
-    try:
-        await wait_until(lambda: is_alive(nap), 20, "the daemon")
-    finally:
-        worker.kill()
-        await worker.wait()
-    await wait_until(lambda: not is_alive(nap), 5, "the daemon's death")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # The way through for whoever the program is.
+        folder.chmod(0o711)  # noqa: ASYNC240  nobody else waits
+        worker = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _A_WORKER, sandbox.isolation.profile, program),
+            env={**os.environ, "TMPDIR": name},
+        )
+        try:
+            await wait_until(lambda: is_alive(nap), 20, "the daemon")
+        finally:
+            worker.kill()
+            await worker.wait()
+        await wait_until(lambda: not is_alive(nap), 5, "the daemon's death")
+        await wait_until(lambda: not list(folder.iterdir()), 5, "the end of its directories")
 
 
 _A_WORKER = textwrap.dedent("""

@@ -179,7 +179,7 @@ class Slot:
                 facts={"step": refused.layer, "reason": refused.detail},
             ) from refused
         except (ProtocolError, OSError) as error:
-            raise SlotLostError(str(self._facts(error))) from error
+            raise SlotLostError(": ".join(self._facts(error).values())) from error
         return Ended(report, descriptors[0] if descriptors else None)
 
     def stop(self) -> None:

@@ -86,8 +86,8 @@ class Ruleset:
         os.close(self._descriptor)
 
 
-def require_abi(least: int) -> None:
-    """Refuse a kernel whose Landlock does not know enough.
+def require_abi(least: int) -> int:
+    """The kernel's version of Landlock, of which a kernel whose own does not know enough has none.
 
     Raises:
         OSError: it is older than `least`, or there is none.
@@ -95,3 +95,4 @@ def require_abi(least: int) -> None:
     found = abi()
     if found < least:
         raise OSError(errno.ENOSYS, f"Landlock ABI {found}, and {least} is needed")
+    return found

@@ -24,6 +24,8 @@ OF_STRICT = (
 
 PRELOAD = "preload"
 """No layer, but refused in the same way: a module that was to be imported before there is a program."""
+SPARE = "spare"
+"""No layer either: what a process needs to be a program's, whatever stands around it."""
 
 
 class LayerRefusedError(Exception):

@@ -21,7 +21,10 @@ class PrivateWalls(Walls):
     tree = processes.NAMESPACE
     scratch = mounts.SCRATCH
     is_scratch_private = True
-    held = (mounts.SCRATCH, *namespaces.HELD)
+    held = (
+        ("sized-scratch", mounts.SCRATCH),
+        *[("user-namespace", place) for place in namespaces.HELD],
+    )
 
     _trees: list[mounts.Tree]
     _rules: landlock.Ruleset | None = None

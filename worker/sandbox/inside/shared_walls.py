@@ -9,6 +9,7 @@ killed it would save the program's children; the closed control socket tells it 
 import os
 
 from . import identity, landlock, processes, rlimits, scratch, syscalls
+from .layers import SPARE
 from .walls import Walls
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ _SIGKILL = 9
 _LEAST_ABI = 6
 _ROOM_FOR_OTHERS = 64
 # A program can make more directories than can be removed while somebody waits for its report.
-_REMOVE_SECONDS = 1.0
+_REMOVE_SECONDS = 5.0
 # Of /proc a program sees itself and the machine, never its neighbours.
 _PROC = ("/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/filesystems")
 _FILES = (
@@ -41,6 +42,7 @@ class SharedWalls(Walls):
     is_scratch_private = False
 
     _n_runs = 0
+    _abi = 0
 
     def build(self) -> None:
         """Find out who runs will be, and whether the filters can be had."""
@@ -53,7 +55,7 @@ class SharedWalls(Walls):
             syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
         if self.setup.profile == "contained":
             with self.layers.preparing("landlock"):
-                landlock.require_abi(_LEAST_ABI)
+                self._abi = landlock.require_abi(_LEAST_ABI)
             self.build_filter(private=False)
 
     def before_a_run(self) -> None:
@@ -65,7 +67,7 @@ class SharedWalls(Walls):
         if self.uid is None:
             # Everything of this user counts, and may be more by the time there is a job; the watcher counts exactly.
             self.tasks_besides = rlimits.tasks_of_this_user() + _ROOM_FOR_OTHERS
-        self.held = (self.scratch,)
+        self.held = (("scratch-directory", self.scratch),)
         self.steps = self._steps()
 
     def _steps(self) -> "tuple[Step, ...]":
@@ -76,14 +78,14 @@ class SharedWalls(Walls):
         filters: tuple[Step, ...] = ()
         if self.setup.profile == "contained":
             filters = (
-                (f"landlock-abi-{landlock.abi()}", self._restrict_files, ()),
+                (f"landlock-abi-{self._abi}", self._restrict_files, ()),
                 *self.steps_to_be_filtered(),
             )
         return (
             *become,
             # After the change of credentials, which clears it.
-            ("scratch-directory", syscalls.prctl, (syscalls.PR_SET_PDEATHSIG, _SIGKILL)),
-            ("scratch-directory", syscalls.prctl, (syscalls.PR_SET_DUMPABLE, 1)),
+            (SPARE, syscalls.prepared_prctl(syscalls.PR_SET_PDEATHSIG, _SIGKILL), ()),
+            (SPARE, syscalls.prepared_prctl(syscalls.PR_SET_DUMPABLE, 1), ()),
             *self.steps_to_start_over("scratch-directory"),
             ("no-capabilities", syscalls.GiveUpCapabilities(), ()),
             *filters,

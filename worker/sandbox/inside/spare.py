@@ -16,7 +16,7 @@ import sys
 import time
 
 from . import protocol, rlimits, syscalls
-from .layers import LayerRefusedError
+from .layers import SPARE, LayerRefusedError
 from .protocol import SCRATCH_MARK, Confined, Refusal, Request
 from .python_program import Job
 from .walls import Walls
@@ -88,7 +88,7 @@ def become_a_program(
     except protocol.ProtocolError:
         pass  # the worker went away; so does the supervisor
     except Exception as error:  # noqa: BLE001  a fault of ours, which nobody may take for the program's
-        protocol.send(channel, Refusal(layer="spare", detail=repr(error)[:500]))
+        protocol.send(channel, Refusal(layer=SPARE, detail=repr(error)[:500]))
     os._exit(_NOT_STARTED)
 
 

@@ -4,14 +4,14 @@ Theory of operation. The slot builds once what can be built once (root, Landlock
 list of the steps by which each spare raises its own walls before there is a job: calls with their arguments, so that
 the spare has nothing to work out, and the list is all there is to read. The order is forced by what each step takes
 away: namespaces and mounts need capabilities, so they come before these go; `no_new_privs` has to stand before the two
-filters; Landlock comes before the filter of system calls, which need not let its calls pass then; and resource limits
-come last of all, with the job, because they would count what came before.
+filters; Landlock comes before the filter of system calls, which need not let its calls pass then; and a program's own
+resource limits come last of all, with the job, because they would count what came before.
 """
 
 import os
 
 from . import landlock, mounts, processes, seccomp, syscalls
-from .layers import LayerRefusedError, Layers
+from .layers import SPARE, LayerRefusedError, Layers
 from .protocol import Setup
 
 TYPE_CHECKING = False
@@ -31,8 +31,8 @@ class Walls:
     """The directory of the run, as the program sees it."""
     is_scratch_private: bool
     """Whether that is a file system of the run's own, which can be measured."""
-    held: tuple[str, ...]
-    """What a spare opens for the supervisor to hold, its scratch directory first."""
+    held: tuple[tuple[str, str], ...]
+    """What a spare opens for the supervisor to hold, each with its layer; its scratch directory is the first."""
 
     def __init__(self, setup: Setup, layers: Layers) -> None:
         self.setup = setup
@@ -83,11 +83,13 @@ class Walls:
         Raises:
             LayerRefusedError: something that the profile needs cannot be had.
         """
-        layer = ""
+        layer, held = SPARE, []
         try:
             for layer, take, arguments in self.steps:  # noqa: B007  which it was that was refused
                 take(*arguments)
-            return tuple([os.open(place, os.O_RDONLY | os.O_CLOEXEC) for place in self.held])
+            for layer, place in self.held:  # noqa: B007
+                held.append(os.open(place, os.O_RDONLY | os.O_CLOEXEC))
+            return tuple(held)
         except OSError as error:
             raise LayerRefusedError(layer, str(error)) from error
 
@@ -114,11 +116,11 @@ class Walls:
     def steps_to_start_over(self, layer: str) -> "tuple[Step, ...]":
         """What a new process has, a session and a place, in the scratch directory that `layer` has made."""
         return (
-            (layer, os.setsid, ()),
+            (SPARE, os.setsid, ()),
             *[(layer, os.mkdir, (f"{self.scratch}/{name}",)) for name in ("work", "tmp", "shm")],
             (layer, os.chdir, (f"{self.scratch}/work",)),
             # The kernel's own choice under memory pressure should be the program, never the worker.
-            (layer, syscalls.WriteToProc("/proc/self/oom_score_adj", "1000"), ()),
+            (SPARE, syscalls.WriteToProc("/proc/self/oom_score_adj", "1000"), ()),
         )
 
     def steps_to_be_filtered(self) -> "tuple[Step, ...]":

@@ -18,7 +18,7 @@ import sys
 from . import protocol, rlimits, spare, syscalls
 from .cgroups import Groups
 from .collector import Collection
-from .layers import PRELOAD, LayerRefusedError, Layers
+from .layers import PRELOAD, SPARE, LayerRefusedError, Layers
 from .private_walls import PrivateWalls
 from .protocol import (
     Confined,
@@ -63,8 +63,13 @@ def main(descriptor: int) -> "Job | None":
         if walls is None:
             return None
         walls.build()
-        rlimits.apply(rlimits.OF_ALL)
-        _preload(setup, rehearse_role)
+        with walls.layers.preparing("rlimits"):
+            rlimits.apply(rlimits.OF_ALL)
+        _preload(setup)
+        _rehearse(rehearse_role)
+        # What lies here now is shared with every program: a collection in one would copy all of it.
+        gc.collect()
+        gc.freeze()
         job = _serve(walls, groups, control, rehearse_role)
     except LayerRefusedError as error:
         protocol.send(control, Refusal(layer=error.layer, detail=error.detail))
@@ -102,7 +107,7 @@ def _verifier() -> "tuple[Callable[[bytes, str, float], None], Callable[[], None
     return testing.verify, testing.rehearse
 
 
-def _preload(setup: Setup, rehearse_role: "Callable[[], None]") -> None:
+def _preload(setup: Setup) -> None:
     # What `-S` leaves out and programs call: exit, quit, help. Its folders stay out.
     site.setquit()
     site.setcopyright()
@@ -126,12 +131,19 @@ def _preload(setup: Setup, rehearse_role: "Callable[[], None]") -> None:
         del sys.modules[name]
     # The first one in a process makes the types of the syntax tree, which takes longer than all the rest of a spare.
     compile("", "", "exec")
-    for _ in range(_N_REHEARSALS):
-        spare.rehearse()
-        rehearse_role()
-    # What lies here now is shared with every program: a collection in one would copy all of it.
-    gc.collect()
-    gc.freeze()
+
+
+def _rehearse(role: "Callable[[], None]") -> None:
+    """Have the interpreter rewrite what every spare will do, in the memory that they share."""
+    try:
+        for _ in range(_N_REHEARSALS):
+            spare.rehearse()
+            role()
+    except Exception as error:
+        # A package may have changed what we are made of as well.
+        raise LayerRefusedError(
+            PRELOAD, f"with what was imported nothing runs: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _serve(
@@ -157,7 +169,7 @@ def _serve(
                 walls.are_proven = True
                 protocol.send(control, _ready(walls))
             run.see_through(control)
-        except ProtocolError:
+        except (ProtocolError, BrokenPipeError, ConnectionResetError):
             # The worker went away, or the spare did; either way this slot has served.
             return None
         finally:
@@ -169,7 +181,8 @@ def _serve(
 
 
 def _ready(walls: Walls) -> Ready:
-    layers = [*walls.layers.names, *[layer for layer, _, _ in walls.steps], "rlimits"]
+    of_a_run = [layer for layer, _, _ in walls.steps if layer != SPARE]
+    layers = [*walls.layers.names, *of_a_run, "rlimits"]
     return Ready(
         uid=-1 if walls.uid is None else walls.uid,
         layers=tuple(dict.fromkeys(layers)),
