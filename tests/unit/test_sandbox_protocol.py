@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from worker.sandbox.inside.protocol import (
+    LONGEST_MESSAGE_BYTES,
     ProtocolError,
     Refusal,
     Report,
@@ -101,6 +102,33 @@ def test_a_job_is_handed_on_as_it_came_with_the_time_used_before() -> None:
         os.close(held)
     taken, cpu_seconds = handed_on(packet)
     assert (vars(taken), cpu_seconds) == (vars(job), 0.125)
+
+
+def test_the_longest_job_is_handed_on_whole() -> None:
+    """A packet that is cut would hold a program to other limits than its own."""
+    fields = {"cpu_seconds": 1e-17 / 3, "wall_seconds": 5.0} | dict.fromkeys(
+        (
+            "memory_mib",
+            "private_memory_mib",
+            "address_space_mib",
+            "file_size_mib",
+            "processes",
+            "open_files",
+            "artefacts",
+            "artefact_kib",
+        ),
+        65_536,
+    )
+    job = Request(argv=("python",), files=("",), sizes=("1",), **fields)
+    room = LONGEST_MESSAGE_BYTES - len(job.encode())
+    job = Request(argv=("python",), files=("x" * room,), sizes=("1",), **fields)
+    reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with reading, writing:
+        hand_on(writing, job.encode(), 1e-17 / 3, ())
+        packet, _ = receive(reading)
+    assert vars(handed_on(packet)[0]) == vars(job)
+    with pytest.raises(ProtocolError, match="a packet holds fewer"):
+        Request(argv=("python",), files=("x" * (room + 1),), sizes=("1",), **fields).encode()
 
 
 @pytest.mark.parametrize("packet", [b"", b"0.5", b"soon\0Request", _REPORT.encode()])

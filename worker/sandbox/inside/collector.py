@@ -20,9 +20,9 @@ _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTT
 _RESOLVE = 0x01 | 0x02 | 0x04 | 0x08
 _DEEPEST = 16
 _MOST_ENTRIES = 4096
-# Names and sizes travel in one packet with the report, each behind the name of its field.
-_MOST_WORDS_BYTES = protocol.PACKET_BYTES - 2048
-_BYTES_BESIDES = len("\0artefacts\0\0artefact_sizes\0")
+# Names and sizes travel in one packet with the report, each behind a NUL.
+_MOST_WORDS_BYTES = protocol.LONGEST_MESSAGE_BYTES - 2048
+_BYTES_BESIDES = 2
 _CHUNK_BYTES = 65_536
 
 
@@ -50,6 +50,8 @@ class Collection:
                 name for prefix in level for name in self._take_from(work, prefix, passed_over)
             ]
         self.omitted += len(level)
+        if work >= 0:
+            os.close(work)
 
     def _take_from(self, work: int, prefix: str, passed_over: tuple[str, ...]) -> list[str]:
         """Take the files of one directory; the directories in it, by name: there may be more than can be kept open."""

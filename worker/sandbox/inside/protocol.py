@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 PACKET_BYTES = 65_536
 """The longest packet. Kernels allow about 200 KiB by default."""
+# What is put before a job when it is handed on: a number of seconds.
+_ROOM_TO_HAND_ON_BYTES = 32
+LONGEST_MESSAGE_BYTES = PACKET_BYTES - _ROOM_TO_HAND_ON_BYTES
 SCRATCH_MARK = "{scratch}"
 """Stands for the run's directory in a command, since only the zygote knows where that is."""
 STOP = b"stop"
@@ -56,7 +59,7 @@ class Message:
         if text.count("\0") >= len(parts):
             raise ProtocolError(f"a field of {parts[0]} holds a NUL")
         raw = text.encode("utf-8", "surrogateescape")
-        if len(raw) > PACKET_BYTES:
+        if len(raw) > LONGEST_MESSAGE_BYTES:
             raise ProtocolError(f"{parts[0]} takes {len(raw)} bytes, and a packet holds fewer")
         return raw
 
