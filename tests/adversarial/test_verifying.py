@@ -211,6 +211,8 @@ _FORGED_VALUES = [
         '["E",["K","UnicodeDecodeError"],["t",["x",["b","78"],0,1,"y"]],'
         '["d",[["start",4611686018427387904],["end",4611686018427387905],["object",["r",9]]]],""]'
     ),
+    '["E",["K","UnicodeEncodeError"],["t",["x","x",0,1,"y"]],["d",[["object",["r",9]],["end",1]]],"w"]',
+    '["E",["K","UnicodeTranslateError"],["t",[]],["d",[["object",["r",9]],["end",1]]],"w"]',
 ]
 
 
@@ -227,6 +229,25 @@ while asked():
     say(b'["r",{value},[]]')
 """
     tests = "first = f(1)\ntry: first = f(first)\nfinally: assert first == 3"
+    verification = await strict.verify(python(program), tests, LIMITS)
+    assert verification.end in ("failed", "program_ended")
+
+
+@pytest.mark.parametrize("kind", ["Decode", "Encode", "Translate"])
+async def test_an_error_that_cannot_be_shown_is_none_however_often_it_is_raised(
+    strict: Sandbox, kind: str
+) -> None:
+    """What the interpreter does at the first time and what it does at the tenth are not the same."""
+    program = f"""
+import os
+def asked(): return os.read(3, int.from_bytes(os.read(3, 4), 'big'))
+def say(words): os.write(4, len(words).to_bytes(4, 'big') + words)
+asked()
+say(b'["r",["d",[["f",["g",1,"f"]]]],[]]')
+while asked():
+    say(b'["e",["K","Unicode{kind}Error"],["t",[]],["d",[["object",["r",9]],["end",1]]],"w"]')
+"""
+    tests = "\n".join(f"def test_{n}(): assert f({n}) == {n}" for n in range(12))
     verification = await strict.verify(python(program), tests, LIMITS)
     assert verification.end in ("failed", "program_ended")
 

@@ -28,6 +28,7 @@ _LIBRARY: "dict[str, Callable[..., object]]" = {
 }
 _MOST_WORDS = 200
 _PLACES = ("object", "start", "end")
+_PLACED = (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError)
 _OF_PROGRAM = "_promptmill_is_of_program"
 # What an array may consist of: numbers and text, never objects.
 _NUMPY_KINDS = "biufcSUmM"
@@ -186,15 +187,15 @@ def _made(kind: "type[BaseException]", arguments: object, words: str) -> BaseExc
 
 
 def _require_sound(error: BaseException, changed: str = "") -> None:
-    """Refuse what may not even be shown: Python reads the byte that such an error names, wherever that lies.
+    """Refuse what may not even be shown: Python looks at the place that such an error names, wherever that lies.
 
     https://github.com/python/cpython/issues/123378
 
     Raises:
         MalformedError: it would end this process, or tell of its memory.
     """
-    if isinstance(error, UnicodeDecodeError) and (error.start < 0 or changed in _PLACES):
-        raise MalformedError("an error of a byte that is nowhere")
+    if isinstance(error, _PLACED) and (error.start < 0 or changed in _PLACES):
+        raise MalformedError("an error at a place that is nowhere")
 
 
 def is_of_program(error: BaseException) -> bool:
