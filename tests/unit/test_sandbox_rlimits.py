@@ -72,3 +72,15 @@ def test_a_process_name_cannot_forge_its_numbers() -> None:
     used.add(f"77 (a) S 1 2 3 (b)) {' '.join(numbers)}\n")
     assert used.tasks == 20
     assert used.rss_kib == 24 * resource.getpagesize() // 1024
+
+
+def test_whoever_is_dead_and_not_reaped_yet_is_no_process_too_many() -> None:
+    """On a busy machine a program with few processes at a time would be ended for its dead ones."""
+    dead = ["Z", *map(str, range(4, 53))]
+    dead[17] = "1"
+    used = Usage()
+    used.add(f"77 (a) {' '.join(dead)}\n")
+    assert used.tasks == 0
+    dead[17] = "3"
+    used.add(f"77 (its first thread has ended) {' '.join(dead)}\n")
+    assert used.tasks == 3

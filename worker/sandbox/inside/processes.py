@@ -12,6 +12,7 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 # Places in /proc/<pid>/stat, counted from the state, which follows the name in parentheses.
 _UTIME, _CUTIME_END, _THREADS, _RSS = 11, 15, 17, 21
+_ZOMBIE = "Z"
 
 
 class Usage:
@@ -23,7 +24,7 @@ class Usage:
         self.rss_kib = 0
         """Pages shared by several processes count for each of them: never less than the truth."""
         self.tasks = 0
-        """Processes and threads."""
+        """Processes and threads that live; the dead wait to be reaped, which may be our own turn."""
 
     def add(self, stat: str) -> None:
         """Count one process by the content of its `stat`."""
@@ -31,7 +32,9 @@ class Usage:
         fields = stat.rpartition(")")[2].split()
         self.cpu_seconds += sum(map(int, fields[_UTIME:_CUTIME_END])) / _TICKS_PER_SECOND
         self.rss_kib += _rss_kib(stat)
-        self.tasks += int(fields[_THREADS])
+        n_threads = int(fields[_THREADS])
+        if fields[0] != _ZOMBIE or n_threads > 1:
+            self.tasks += n_threads
 
 
 def usage(pids: list[int]) -> Usage:
@@ -133,7 +136,7 @@ def _reap_unseen() -> bool:
 def _is_headless(stat: str) -> bool:
     """Whether a process lives on in its other threads: with the first one /proc has lost sight of its memory."""
     fields = stat.rpartition(")")[2].split()
-    return fields[0] == "Z" and int(fields[_THREADS]) > 1
+    return fields[0] == _ZOMBIE and int(fields[_THREADS]) > 1
 
 
 def _of_a_thread(pid: int, name: str) -> str:

@@ -139,8 +139,8 @@ class Watcher:
             return "memory"
         if ended_by == _SIGXFSZ:
             return "file_size"
-        # Anyone may send these, the program to itself as well: the time used tells. The kernel's own count begins when
-        # the spare does, and is taken by ticks, which may run ahead.
+        # Anyone may send these two, the program to itself as well: the time used tells. The kernel's own count begins
+        # when the spare does, and is taken by ticks, which may run ahead. Of SIGXFSZ nothing tells.
         used = self._reaped_cpu_seconds + self._cpu_seconds_before
         least = {_SIGXCPU: self._request.cpu_seconds / 2, _SIGKILL: self._request.cpu_seconds}
         return "cpu" if used >= least.get(ended_by, math.inf) else ""
