@@ -159,8 +159,8 @@ print("looked" if all((
 """
 _WRITES_MODULES = """
 library = os.path.dirname(os.__file__)
-for place in ("/tmp", "/dev/shm", library, f"{library}/__pycache__", os.environ["HOME"] + "/.local/lib/python3.11/site-packages"):
-    for name in ("json.py", "sitecustomize.py", "usercustomize.py", "x.pth", "json.cpython-311.pyc"):
+for place in ("/tmp", "/dev/shm", library, f"{library}/__pycache__", f"{os.environ['HOME']}/.local/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"):
+    for name in ("json.py", "sitecustomize.py", "usercustomize.py", "x.pth", f"json.{sys.implementation.cache_tag}.pyc"):
         try: os.makedirs(place, exist_ok=True); open(f"{place}/{name}", "w").write("print('POISONED')\\n")
         except OSError: pass
 print("done")

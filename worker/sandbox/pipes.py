@@ -15,7 +15,7 @@ _UNWATCHED_SECONDS = 0.01
 
 
 class CappedReader:
-    """Reads a pipe as it fills and keeps no more than its cap; soon after the cap it reads no more at all."""
+    """Keeps no more of what comes through a pipe than its cap; soon after the cap it reads no more at all."""
 
     def __init__(self, cap_bytes: int) -> None:
         self._cap_bytes = cap_bytes
@@ -159,7 +159,7 @@ class Plumbing:
         return any(reader.truncated for reader in self._readers)
 
     def start(self, overflowed: Callable[[], None]) -> None:
-        """Close the program's ends, which it has by now, and let everything flow."""
+        """Close the program's ends, which it has by now, and let everything flow; output is read some time later."""
         for reader in self._readers:
             reader.start(overflowed)
         for feeder in self._feeders:

@@ -111,8 +111,8 @@ C = LanguageRow(
     # Only what is touched counts, so that a program that asks for too much is caught by the watcher.
     private_memory_room_mib=1024,
     bounds_address_space=False,
-    # What perror() and its like write.
-    denied_words=lines_that_begin(r".*: Operation not permitted$"),
+    # What perror() and its like write, and last: after another line it has gone on.
+    denied_words=lines_that_begin(r".*: Operation not permitted$(?!\n.)"),
     file_size_words=lines_that_begin(r".*: File too large$"),
 )
 CPP = replace(

@@ -134,7 +134,7 @@ class LanguageRow:
     denied_words: re.Pattern[str] = NOTHING
     """What it says where the sandbox refused a call."""
     file_size_words: re.Pattern[str] = NOTHING
-    """What it says where a file would have grown too large and the kernel sent no signal."""
+    """What it says where a file would have grown too large, for it or for a command of its own."""
     tests_begin_at: re.Pattern[str] | None = None
     """What is found in tests that are run at all; None where they are run as they stand."""
     tests_fail_by: Literal["assertion", "exit code", "either"] = "either"

@@ -69,7 +69,7 @@ SH = LanguageRow(
         "memory exhausted",
         r"\S*program\.sh: (?:line \d+: )?x(?:re|m)alloc: .*cannot allocate",
     ),
-    denied_words=lines_that_begin(r".*: Operation not permitted$"),
+    denied_words=lines_that_begin(r".*: Operation not permitted$(?!\n.)"),
     # Of a command; the shell itself is ended by the signal. Bash writes the command right behind.
     file_size_words=lines_that_begin(r"(?:.*\d )?File size limit exceeded"),
     tests_fail_by="exit code",
