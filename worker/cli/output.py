@@ -80,8 +80,11 @@ def counted(n: int, thing: str) -> str:
     return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
 
 
-def pass_on(raw: bytes, stream: TextIO) -> None:
+def pass_on(raw: bytes, stream: TextIO | None) -> None:
     """Write what a program wrote: as it is for a program to read, spelled out on a terminal, on lines of its own."""
+    if stream is None:
+        # It was closed before we were started: nobody wants it.
+        return
     try:
         if not stream.isatty():
             stream.flush()

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from config.settings import Settings
+from jobs.datasets import PartialLimits
 from jobs.errors import UsageError
 from jobs.languages import Language
 from jobs.limits import Limits
@@ -146,10 +147,11 @@ def _decoded(raw: bytes, name: str) -> str:
 def _limits(settings: Settings, flags: LimitFlags) -> Limits:
     given = {name: value for name, value in asdict(flags).items() if value is not None}
     try:
-        asked = Limits.model_validate({**settings.limits.model_dump(), **given})
+        asked = PartialLimits.model_validate(given).over(settings.limits)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        flag = f"--{str(fault['loc'][0]).replace('_', '-')}"
+        name = str(fault["loc"][0])
+        flag = f"--{name.replace('_', '-')} {given.get(name)}"
         why = f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
         raise UsageError(f"{flag} cannot be used: {why}", note=_NOTHING) from None
     capped = asked.capped_by(settings.ceiling)
