@@ -134,6 +134,7 @@ class _Found:
     store: RecordStore
     throttle: SharedThrottle
     model: ModelClient
+    shaping: dict[str, str | float | None]
     sandbox: Sandbox
 
 
@@ -155,7 +156,7 @@ async def _find(
     await model.check()
     await store.check()
     await tell_risks(redis)
-    return _Found(redis, keys, store, throttle, model, sandbox)
+    return _Found(redis, keys, store, throttle, model, gemini.shaping, sandbox)
 
 
 async def _sandbox_of(settings: Settings) -> ZygoteSandbox:
@@ -167,9 +168,8 @@ async def _sandbox_of(settings: Settings) -> ZygoteSandbox:
 def _consumer_of(settings: Settings, found: _Found, worker_id: str) -> Consumer:
     redis, keys, model, sandbox = found.redis, found.keys, found.model, found.sandbox
     # Recordings cost nothing, and are edited by who makes them.
-    shaping = gemini_options(settings).shaping
     loop = FeedbackLoop(
-        model if model.simulated else CachedModel(model, redis, keys, shaping),
+        model if model.simulated else CachedModel(model, redis, keys, found.shaping),
         sandbox,
         calls=asyncio.Semaphore(settings.worker.calls_in_flight),
         turns=Turns(settings.sandbox.slots or os.cpu_count() or 1),

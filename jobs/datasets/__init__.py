@@ -98,16 +98,16 @@ class Task(RowCheck):
                 )
         # Tests are read at length, which is done once.
         if info.context is not KNOWN_TO_FIT:
-            self._refuse_what_does_not_fit(is_useless=info.context == MAY_BE_USELESS)
+            self._refuse_what_does_not_fit(may_be_useless=info.context is MAY_BE_USELESS)
         if self.checks and self.stdin and self.expect is None and self._are_compared:
             raise ValueError('"stdin" goes into each of the "checks" that compare an output')
         return self
 
-    def _refuse_what_does_not_fit(self, *, is_useless: bool) -> None:
+    def _refuse_what_does_not_fit(self, *, may_be_useless: bool) -> None:
         for each in self._own:
             if why := each.why_not_in(self.language):
                 raise ValueError(why)
-        if not is_useless and (why := self.why_useless):
+        if not may_be_useless and (why := self.why_useless):
             raise ValueError(why)
 
     @property

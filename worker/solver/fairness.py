@@ -1,6 +1,5 @@
 """Runs a program so that it is not blamed for a busy machine: what is over its time is run once more, alone."""
 
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from typing import TypeVar
 
 import structlog
 
+from jobs.clock import monotonic
 from jobs.limits import Limits
 from jobs.models import Attempt, ExecutableCode, Execution, Rerun
 from worker.sandbox import NO_FILES, Files, Harness, Sandbox, Verification
@@ -95,15 +95,17 @@ class FairRunner:
     @asynccontextmanager
     async def _alone(self, first: Execution | Verification) -> AsyncIterator[None]:
         """A turn of one's own. The other programs of this worker stand still for it, and its log says for what."""
-        seconds = round(_execution_of(first).wall_seconds, 1)
-        _log.info("no other program is run beside one that was over its time", seconds=seconds)
-        asked_at = time.monotonic()
+        wall_seconds = round(_execution_of(first).wall_seconds, 1)
+        _log.info(
+            "no other program is run beside one that was over its time", wall_seconds=wall_seconds
+        )
+        asked_at = monotonic()
         try:
             async with self.turns.alone():
                 yield
         finally:
-            seconds = round(time.monotonic() - asked_at, 1)
-            _log.info("other programs are run again", seconds=seconds)
+            stood_still_seconds = round(monotonic() - asked_at, 1)
+            _log.info("other programs may be run again", stood_still_seconds=stood_still_seconds)
 
 
 def is_known_to_last(code: ExecutableCode, attempts: Sequence[Attempt]) -> bool:
