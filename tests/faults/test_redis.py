@@ -26,15 +26,19 @@ async def two_at_it(mill: Mill) -> list[PromptJob]:
     return jobs
 
 
+async def _both_wait_for_the_model(mill: Mill) -> None:
+    """The jobs of a worker end together, and who holds none at that moment has no lease to renew."""
+    mill.says(steps.slow(steps.text(RIGHT), 10))
+    n_before = mill.n_asked
+    await wait_until(lambda: mill.n_asked >= n_before + 10, 30, "two busy workers")
+
+
 @pytest.mark.parametrize("n_missed", [1, 7], ids=["for a moment", "for several leases"])
 async def test_workers_outlive_a_redis_that_is_killed_and_comes_back(
     mill: Mill, two_at_it: list[PromptJob], n_missed: int
 ) -> None:
     """Arq's own worker ends with the first error, and what was in its hands is paid for again."""
-    # The jobs of a worker end together, and who holds none at that moment has no lease to renew.
-    mill.says(steps.slow(steps.text(RIGHT), 10))
-    n_before = mill.n_asked
-    await wait_until(lambda: mill.n_asked >= n_before + 10, 30, "two busy workers")
+    await _both_wait_for_the_model(mill)
     await mill.until_on_disk()
     mill.server.kill()
     mill.says(steps.slow(steps.text(RIGHT), 1))
@@ -92,10 +96,12 @@ async def test_workers_wait_for_a_redis_that_takes_no_writes(
     mill: Mill, two_at_it: list[PromptJob]
 ) -> None:
     """A replica before it is promoted refuses every write: an outage like any other, nothing about the jobs."""
+    await _both_wait_for_the_model(mill)
     with mill.project.client() as client:
         # Of nobody: it goes on serving what it has.
         client.config_set("replica-serve-stale-data", "yes")
         client.replicaof("127.0.0.1", "1")
+        mill.says(steps.slow(steps.text(RIGHT), 1))
         async with mill.queue() as queue:
             with pytest.raises(RedisUnreachableError, match="did not take job"):
                 await queue.submit(some_jobs(1, prefix="refused")[0])
