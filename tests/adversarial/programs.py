@@ -20,6 +20,14 @@ LIMITS = Limits(
     open_files=64,
 )
 
+SPEAKS_FOR_ITSELF = """
+import os
+def asked(): return os.read(3, int.from_bytes(os.read(3, 4), 'big'))
+def say(words): os.write(4, len(words).to_bytes(4, 'big') + words)
+asked()
+"""
+"""A program that does not wait until ours answers its tests: what it says after this is its first answer."""
+
 
 def python(code: str) -> ExecutableCode:
     """A Python program."""

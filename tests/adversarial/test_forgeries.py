@@ -10,7 +10,7 @@ import pytest
 from tests.requiring import material
 from worker.sandbox import Sandbox
 
-from .programs import LIMITS, python
+from .programs import LIMITS, SPEAKS_FOR_ITSELF, python
 
 pytestmark = pytest.mark.adversarial
 
@@ -111,11 +111,8 @@ list = sorted = set = round = str = tuple
 import atexit, os
 atexit.register(lambda: os.write(4, b'{"end": "finished"}' + bytes([10])))
 """,
-    "a conversation of its own": """
-import os
-def asked(): return os.read(3, int.from_bytes(os.read(3, 4), 'big'))
-def say(words): os.write(4, len(words).to_bytes(4, 'big') + words)
-asked()
+    "a conversation of its own": SPEAKS_FOR_ITSELF
+    + """
 say(b'["r",["d",[["' + NAME + b'",["g",1,"f"]],["candidate",["g",1,"f"]]]],[]]')
 while asked():
     say(b'["r",["h",2,["k",3,"X",[],["__eq__","__bool__","__lt__","__sub__","__abs__","__len__","__hash__"]]],[]]')
@@ -151,11 +148,8 @@ while True:
     said = b''.join(random.choices(words, k=random.randrange(9)))
     os.write(4, len(said).to_bytes(4, 'big') + said)
 """,
-    "errors and nothing else": """
-import os
-def asked(): return os.read(3, int.from_bytes(os.read(3, 4), 'big'))
-def say(words): os.write(4, len(words).to_bytes(4, 'big') + words)
-asked()
+    "errors and nothing else": SPEAKS_FOR_ITSELF
+    + """
 say(b'["r",["d",[["ENTRY",["g",1,"f"]],["candidate",["g",1,"f"]]]],[]]')
 while asked():
     say(b'["e",["K","ValueError"],["t",[]],["d",[]],""]')

@@ -6,7 +6,7 @@ from jobs.verdicts import Verdict
 from worker.sandbox import Sandbox
 
 from .crossing import HONEST
-from .programs import LIMITS, python
+from .programs import LIMITS, SPEAKS_FOR_ITSELF, python
 
 pytestmark = pytest.mark.adversarial
 
@@ -219,11 +219,7 @@ _FORGED_VALUES = [
 @pytest.mark.parametrize("value", _FORGED_VALUES)
 async def test_a_program_that_speaks_for_itself_cannot_either(strict: Sandbox, value: str) -> None:
     """A stand-in that stands for nothing could not be handed back, and that would look like a need of the tests'."""
-    program = f"""
-import os
-def asked(): return os.read(3, int.from_bytes(os.read(3, 4), 'big'))
-def say(words): os.write(4, len(words).to_bytes(4, 'big') + words)
-asked()
+    program = f"""{SPEAKS_FOR_ITSELF}
 say(b'["r",["d",[["f",["g",1,"f"]]]],[]]')
 while asked():
     say(b'["r",{value},[]]')
@@ -238,11 +234,7 @@ async def test_an_error_that_cannot_be_shown_is_none_however_often_it_is_raised(
     strict: Sandbox, kind: str
 ) -> None:
     """What the interpreter does at the first time and what it does at the tenth are not the same."""
-    program = f"""
-import os
-def asked(): return os.read(3, int.from_bytes(os.read(3, 4), 'big'))
-def say(words): os.write(4, len(words).to_bytes(4, 'big') + words)
-asked()
+    program = f"""{SPEAKS_FOR_ITSELF}
 say(b'["r",["d",[["f",["g",1,"f"]]]],[]]')
 while asked():
     say(b'["e",["K","Unicode{kind}Error"],["t",[]],["d",[["object",["r",9]],["end",1]]],"w"]')

@@ -77,11 +77,11 @@ def test_what_is_no_report_is_never_taken_for_one(raw: bytes) -> None:
         Report.decode(raw)
 
 
-def test_a_job_is_handed_on_as_it_came_with_the_time_used_before() -> None:
-    """The supervisor holds the program to the limits in it, and none of the time before it is the program's."""
-    job = Request(
+def _job(name: str) -> Request:
+    """One whose last limit would be another, were a digit of it cut."""
+    return Request(
         argv=("python",),
-        files=("work/program.py",),
+        files=(name,),
         sizes=("12",),
         cpu_seconds=2.5,
         wall_seconds=5.0,
@@ -91,44 +91,32 @@ def test_a_job_is_handed_on_as_it_came_with_the_time_used_before() -> None:
         file_size_mib=16,
         processes=32,
         open_files=64,
-        artefacts=0,
-        artefact_kib=0,
+        artefacts=8,
+        artefact_kib=65_536,
     )
+
+
+_LONGEST_NAME = "x" * (LONGEST_MESSAGE_BYTES - len(_job("").encode()))
+
+
+@pytest.mark.parametrize("cpu_seconds", [0.125, 1e-17 / 3])
+@pytest.mark.parametrize("name", ["work/program.py", _LONGEST_NAME], ids=["short", "longest"])
+def test_a_job_is_handed_on_whole_with_the_time_used_before(name: str, cpu_seconds: float) -> None:
+    """The supervisor holds the program to the limits in it, and none of the time before it is the program's."""
     reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with reading, writing:
-        hand_on(writing, job.encode(), 0.125, (writing.fileno(),))
+        hand_on(writing, _job(name).encode(), cpu_seconds, (writing.fileno(),))
         packet, (held,) = receive(reading)
         assert os.path.sameopenfile(held, writing.fileno())
         os.close(held)
-    taken, cpu_seconds = handed_on(packet)
-    assert (vars(taken), cpu_seconds) == (vars(job), 0.125)
+    taken, used = handed_on(packet)
+    assert (vars(taken), used) == (vars(_job(name)), cpu_seconds)
 
 
-def test_the_longest_job_is_handed_on_whole() -> None:
+def test_a_job_that_could_not_be_handed_on_is_refused() -> None:
     """A packet that is cut would hold a program to other limits than its own."""
-    fields = {"cpu_seconds": 1e-17 / 3, "wall_seconds": 5.0} | dict.fromkeys(
-        (
-            "memory_mib",
-            "private_memory_mib",
-            "address_space_mib",
-            "file_size_mib",
-            "processes",
-            "open_files",
-            "artefacts",
-            "artefact_kib",
-        ),
-        65_536,
-    )
-    job = Request(argv=("python",), files=("",), sizes=("1",), **fields)
-    room = LONGEST_MESSAGE_BYTES - len(job.encode())
-    job = Request(argv=("python",), files=("x" * room,), sizes=("1",), **fields)
-    reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with reading, writing:
-        hand_on(writing, job.encode(), 1e-17 / 3, ())
-        packet, _ = receive(reading)
-    assert vars(handed_on(packet)[0]) == vars(job)
     with pytest.raises(ProtocolError, match="a packet holds fewer"):
-        Request(argv=("python",), files=("x" * (room + 1),), sizes=("1",), **fields).encode()
+        _job(f"{_LONGEST_NAME}x").encode()
 
 
 @pytest.mark.parametrize("packet", [b"", b"0.5", b"soon\0Request", _REPORT.encode()])

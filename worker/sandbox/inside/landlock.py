@@ -87,7 +87,7 @@ class Ruleset:
 
 
 def require_abi(least: int) -> int:
-    """The kernel's version of Landlock, of which a kernel whose own does not know enough has none.
+    """The kernel's version of Landlock, where it knows enough.
 
     Raises:
         OSError: it is older than `least`, or there is none.

@@ -19,6 +19,7 @@ PACKET_BYTES = 65_536
 # What is put before a job when it is handed on: a number of seconds.
 _ROOM_TO_HAND_ON_BYTES = 32
 LONGEST_MESSAGE_BYTES = PACKET_BYTES - _ROOM_TO_HAND_ON_BYTES
+"""A job still fits when it is handed on."""
 SCRATCH_MARK = "{scratch}"
 """Stands for the run's directory in a command, since only the zygote knows where that is."""
 STOP = b"stop"

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from .python_program import Job
 
 _ASKED = frozenset((ANSWERS, TESTS))
+# What is raised where there is nobody any more to speak to.
+_GONE = (ProtocolError, BrokenPipeError, ConnectionResetError)
 # The interpreter begins to rewrite code at the eighth time.
 _N_REHEARSALS = 16
 # What a child that reports exits with if the slot cannot be used again.
@@ -73,7 +75,7 @@ def main(descriptor: int) -> "Job | None":
         job = _serve(walls, groups, control, rehearse_role)
     except LayerRefusedError as error:
         protocol.send(control, Refusal(layer=error.layer, detail=error.detail))
-    except (ProtocolError, BrokenPipeError, ConnectionResetError):
+    except _GONE:
         pass  # the worker went away
     else:
         if job is None:
@@ -129,12 +131,13 @@ def _preload(setup: Setup) -> None:
     # Programs are to find no module of ours. What is running needs no name there.
     for name in [name for name in sys.modules if name.partition(".")[0] == "inside"]:
         del sys.modules[name]
-    # The first one in a process makes the types of the syntax tree, which takes longer than all the rest of a spare.
-    compile("", "", "exec")
 
 
 def _rehearse(role: "Callable[[], None]") -> None:
-    """Have the interpreter rewrite what every spare will do, in the memory that they share."""
+    """Have the interpreter rewrite what every spare will do, in the memory that they share.
+
+    The first compilation makes the types of the syntax tree as well, which takes longer than all the rest of a spare.
+    """
     try:
         for _ in range(_N_REHEARSALS):
             spare.rehearse()
@@ -169,7 +172,7 @@ def _serve(
                 walls.are_proven = True
                 protocol.send(control, _ready(walls))
             run.see_through(control)
-        except (ProtocolError, BrokenPipeError, ConnectionResetError):
+        except _GONE:
             # The worker went away, or the spare did; either way this slot has served.
             return None
         finally:
