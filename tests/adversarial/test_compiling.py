@@ -44,6 +44,19 @@ def _c(program: str, language: Language = Language.C) -> ExecutableCode:
     return ExecutableCode(language=language, code=program)
 
 
+async def test_a_program_larger_than_its_directory_is_told_so_and_not_taken_for_our_failure(
+    walled: Sandbox,
+) -> None:
+    """It cannot be put there, however often it is tried; what was made for a larger directory is kept all the same."""
+    code = _c("char large[3 << 20] = {1};\nint main(void) { return large[1]; }\n")
+    small = LIMITS.model_copy(update={"scratch_mib": 1})
+    execution = await walled.run(code, small)
+    assert execution.compile_failed
+    assert "and the directory that it runs in holds 1 MiB" in execution.stderr
+    assert judge(code, execution, ExitsCleanly(), small).verdict is Verdict.COMPILE_ERROR
+    assert (await walled.run(code, LIMITS)).exit_code == 0
+
+
 @pytest.mark.alone
 async def test_a_program_that_is_run_for_several_inputs_is_compiled_once(walled: Sandbox) -> None:
     """The compiler takes a hundred times as long as the program."""

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from jobs.given_files import room_for
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, LimitHit
@@ -108,6 +109,32 @@ class Workshop:
     @property
     def _kept_bytes(self) -> int:
         return sum(len(content) for made in self._kept.values() for content in made.given.values())
+
+
+def without_room(files: Files, limits: Limits) -> Execution | None:
+    """The execution of a program that, compiled, is too large for the directory it runs in; None where it is not."""
+    n_bytes = room_for(files.given.values())
+    if n_bytes <= limits.scratch_mib * _MIB:
+        return None
+    said = (
+        f"promptmill: compiled, the program and its files take {n_bytes:,} bytes of disk, and the directory that it "
+        f"runs in holds {limits.scratch_mib} MiB\n"
+    )
+    return Execution(
+        exit_code=1,
+        signal=None,
+        limit_hit=None,
+        cpu_seconds=0.0,
+        wall_seconds=0.0,
+        peak_memory_kib=None,
+        stdout="",
+        stderr=said,
+        stdout_bytes=0,
+        stderr_bytes=len(said.encode()),
+        stdout_truncated=False,
+        stderr_truncated=False,
+        compile_failed=True,
+    )
 
 
 def _key(language: Language, source: Source) -> bytes:

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, Isolation
 
-from .building import Workshop
+from .building import Workshop, without_room
 from .carrying import carry_out
 from .contract import NO_FILES, NO_HARNESS, Files, Harness, Verification
 from .errors import SandboxError
@@ -77,6 +77,8 @@ class ZygoteSandbox:
             if isinstance(made, Execution):
                 return made
             files = replace(files, given={**files.given, **made.given})
+            if refused := without_room(files, limits):
+                return refused
         plan = plan_of(code, limits, stdin, (harness, files), for_everybody=for_everybody)
         return await self._see_through(plan)
 
