@@ -94,6 +94,22 @@ def test_a_closed_standard_error_keeps_nobody_from_work(
     assert project.queued() == n_ids
 
 
+@pytest.mark.parametrize("form", ["", "--json"], ids=["words", "json"])
+def test_what_cannot_be_written_out_is_told_where_it_can_be(project: Project, form: str) -> None:
+    """A disk that is full is a reason to try again, and none to look for a defect of ours."""
+    ended = project.run_program("sh", "-c", f"promptmill languages {form} >/dev/full")
+    told = told_by(ended)
+    assert (told.kind, told.code) == ("output-failed", 3)
+    assert "No space left on device" in told.message
+
+
+def test_a_standard_error_that_takes_nothing_changes_no_end(project: Project) -> None:
+    """What is said beside the data is for people; the data and the exit code are owed to scripts."""
+    project.write("program.py", "print(6 * 7)")
+    ended = project.run_program("sh", "-c", "promptmill sandbox run program.py 2>/dev/full")
+    assert (ended.code, ended.out) == (0, "42\n")
+
+
 def test_a_closed_standard_input_is_an_empty_one(project: Project) -> None:
     """Nothing can be read from it, and that is all there is to say."""
     told = told_by(project.run_program("sh", "-c", "promptmill submit - <&-"))

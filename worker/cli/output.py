@@ -62,7 +62,11 @@ class JsonArray:
 
 def talk(text: str = "") -> None:
     """Tell the person something that is not data."""
-    _write(text, sys.stderr)
+    try:
+        _write(text, sys.stderr)
+    except OSError:
+        # There is nowhere left to say so, and the command has more to do than to talk.
+        _forget(sys.stderr)
 
 
 def talk_box(title: str, lines: Iterable[str]) -> None:
@@ -82,20 +86,21 @@ def counted(n: int, thing: str) -> str:
 
 def pass_on(raw: bytes, stream: TextIO | None) -> None:
     """Write what a program wrote: as it is for a program to read, spelled out on a terminal, on lines of its own."""
-    if stream is None:
-        # It was closed before we were started: nobody wants it.
+    if stream is None or not raw:
+        # It was closed before we were started, and nobody wants it; or there is nothing to write.
         return
     try:
         if not stream.isatty():
             stream.flush()
             stream.buffer.write(raw)
-        elif raw:
+        else:
             end = "" if raw.endswith(b"\n") else "\n"
             stream.write(escaped_block(raw.decode("utf-8", "replace")) + end)
         stream.flush()
     except BrokenPipeError:
         _forget(stream)
     except OSError as error:
+        _forget(stream)
         raise OutputError(f"the program's output cannot be written: {error.strerror}") from error
 
 
@@ -110,10 +115,14 @@ def is_piped() -> bool:
 
 
 def show_error(error: PromptmillError, *, as_json: bool) -> None:
-    """Say what happened, from where, and what to do; as JSON on standard output for programs."""
-    if as_json:
-        emit_json({"error": _as_object(error)})
-        return
+    """Say what happened, from where, and what to do; as JSON on standard output for programs, if it takes that."""
+    if as_json and not isinstance(error, OutputError):
+        try:
+            emit_json({"error": _as_object(error)})
+        except OutputError:
+            pass
+        else:
+            return
     retry = ", safe to try again" if error.retryable else ""
     talk(f"error[{error.kind}]: {escaped_block(error.message)}")
     for label, fact in error.facts.items():
@@ -127,6 +136,8 @@ def _print(text: str, end: str = "\n") -> None:
     try:
         _write(text, sys.stdout, end)
     except OSError as error:
+        # Else what it still holds would be tried again at the very end.
+        _forget(sys.stdout)
         raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
 
