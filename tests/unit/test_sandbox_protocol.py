@@ -11,8 +11,8 @@ from worker.sandbox.inside.protocol import (
     Refusal,
     Report,
     Request,
-    hand_on,
     handed_on,
+    ready_to_hand_on,
     receive,
     send,
 )
@@ -105,7 +105,8 @@ def test_a_job_is_handed_on_whole_with_the_time_used_before(name: str, cpu_secon
     """The supervisor holds the program to the limits in it, and none of the time before it is the program's."""
     reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with reading, writing:
-        hand_on(writing, _job(name).encode(), cpu_seconds, (writing.fileno(),))
+        hand_on = ready_to_hand_on(writing, cpu_seconds, (writing.fileno(),))
+        hand_on(_job(name).encode())
         packet, (held,) = receive(reading)
         assert os.path.sameopenfile(held, writing.fileno())
         os.close(held)

@@ -11,7 +11,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket as Socket  # noqa: N812  a class, by the name of a module
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Self
 
 PACKET_BYTES = 65_536
@@ -26,7 +26,7 @@ STOP = b"stop"
 """The packet that asks for the end of a run; its report still comes."""
 _FD_BYTES = 4
 # _socket knows these; it is named here so that the worker's side needs no private module.
-_SOL_SOCKET, _SCM_RIGHTS, _MSG_CMSG_CLOEXEC = 1, 1, 0x4000_0000
+_SOL_SOCKET, _SCM_RIGHTS = 1, 1
 _ANCILLARY_BYTES = 256
 
 
@@ -179,12 +179,12 @@ class Report(Message):
 
 
 def receive(channel: "Socket") -> tuple[bytes, list[int]]:
-    """The next packet and its descriptors; blocks until there is one.
+    """The next packet and its descriptors, which an exec keeps; blocks until there is one.
 
     Raises:
         ProtocolError: the other side went away.
     """
-    raw, ancillary, _, _ = channel.recvmsg(PACKET_BYTES, _ANCILLARY_BYTES, _MSG_CMSG_CLOEXEC)
+    raw, ancillary, _, _ = channel.recvmsg(PACKET_BYTES, _ANCILLARY_BYTES)
     descriptors = [
         int.from_bytes(data[at : at + _FD_BYTES], "little")
         for level, kind, data in ancillary
@@ -208,13 +208,16 @@ def send_descriptors(channel: "Socket", descriptors: "tuple[int, ...]") -> None:
     channel.sendmsg([b"descriptors"], _rights(descriptors))
 
 
-def hand_on(channel: "Socket", request: bytes, cpu_seconds: float, held: "tuple[int, ...]") -> None:
-    """Say that the spare has taken this job, and how much time it had used before.
+def ready_to_hand_on(
+    channel: "Socket", cpu_seconds: float, held: "tuple[int, ...]"
+) -> "Callable[[bytes], object]":
+    """What says that the spare has taken the job it is called with, and how much time it had used before.
 
     Beside it go a descriptor of its scratch directory and those of its own namespaces. Who holds a namespace puts off
     its end: taking one apart takes a process longer than to die, and the report should not wait for it.
     """
-    channel.sendmsg([f"{cpu_seconds}\0".encode(), request], _rights(held))
+    before, rights = f"{cpu_seconds}\0".encode(), _rights(held)
+    return lambda request: channel.sendmsg([before, request], rights)
 
 
 def handed_on(packet: bytes) -> tuple[Request, float]:

@@ -8,23 +8,22 @@ Python, by returning up to the bottom of the interpreter's stack, from where the
 """
 
 import _socket
-import builtins
 import fcntl
 import os
 import resource
 import sys
 import time
 
-from . import protocol, rlimits, syscalls
+from . import protocol, python_program, rlimits, syscalls
 from .layers import SPARE, LayerRefusedError
 from .protocol import SCRATCH_MARK, Confined, Refusal, Request
-from .python_program import Job
 from .walls import Walls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket as Socket  # noqa: N812  a class, by the name of a module
     from collections.abc import Callable
+    from typing import NoReturn
 
 PYTHON = "python"
 """The command that means this interpreter."""
@@ -47,6 +46,8 @@ _REHEARSAL = Request(
     artefacts=0,
     artefact_kib=0,
 ).encode()
+HANDED_ON = b"0.5\0" + _REHEARSAL
+"""As the supervisor would get it."""
 
 
 def become_a_program(
@@ -54,7 +55,7 @@ def become_a_program(
     control: "Socket",
     channel: "Socket",
     rehearse_role: "Callable[[], None] | None",
-) -> Job:
+) -> python_program.Job:
     """Wait for a job and take the steps to its program; returns where it is Python's.
 
     `rehearse_role` is gone through while nobody waits, where there is one.
@@ -66,38 +67,80 @@ def become_a_program(
         _warm_up(walls, rehearse_role)
         if not walls.are_proven:
             protocol.send(channel, Confined())
-        cpu_seconds = time.process_time()
-        raw, descriptors = _next_job(control)
-        protocol.hand_on(channel, raw, cpu_seconds, held)
-        request = Request.decode(raw)
-        with walls.layers.preparing("files"):
-            contents = _contents(request, descriptors.pop())
-            _write_files(request, contents, walls.scratch)
-        channel = _arrange_descriptors(descriptors, control, channel)
-        with walls.layers.preparing("rlimits"):
-            rlimits.apply(rlimits.bounds(request, walls.tasks_besides))
-        if request.argv[0] == PYTHON:
-            channel.close()
-            return Job(contents[0], f"{walls.scratch}/{request.files[0]}", request.argv[1:])
-        with walls.layers.preparing(f"exec {request.argv[0]}"):
-            syscalls.default_signals()
-            words = [word.replace(SCRATCH_MARK, walls.scratch) for word in request.argv]
-            os.execve(words[0], words, os.environ)
+        control, channel, held = _make_room(control, channel, held)
+        hand_on = protocol.ready_to_hand_on(channel, time.process_time(), held)
+        raw, payload = _next_job(control)
+        hand_on(raw)
+        job = _begin(Request.decode(raw), payload, walls)
     except LayerRefusedError as error:
         protocol.send(channel, Refusal(layer=error.layer, detail=error.detail))
     except protocol.ProtocolError:
         pass  # the worker went away; so does the supervisor
     except Exception as error:  # noqa: BLE001  a fault of ours, which nobody may take for the program's
         protocol.send(channel, Refusal(layer=SPARE, detail=repr(error)[:500]))
+    else:
+        # These numbers are the program's from here on: an object that still owned one would close it when it goes.
+        control.detach()
+        channel.detach()
+        os.closerange(payload, _CLOSED_UP_TO)
+        return job
     os._exit(_NOT_STARTED)
 
 
-def _next_job(control: "Socket") -> tuple[bytes, list[int]]:
+def _make_room(
+    control: "Socket", channel: "Socket", held: tuple[int, ...]
+) -> "tuple[Socket, Socket, tuple[int, ...]]":
+    """Put what is needed until there is a program beyond the numbers of the program's own descriptors; close all else.
+
+    The kernel gives the lowest number that is free: the descriptors of a job come to their places by themselves.
+    """
+    parked = [
+        fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, _PARKED_FROM)
+        for each in (control.detach(), channel.detach(), *held)
+    ]
+    free_from = 0
+    for each in parked:
+        os.closerange(free_from, each)
+        free_from = each + 1
+    os.closerange(free_from, _CLOSED_UP_TO)
+    return _socket.socket(fileno=parked[0]), _socket.socket(fileno=parked[1]), tuple(parked[2:])
+
+
+def _begin(request: Request, payload: int, walls: Walls) -> python_program.Job:
+    """Take the job's files and limits. It returns where the program is Python's; any other is exec'ed.
+
+    Raises:
+        LayerRefusedError: it could not.
+    """
+    with walls.layers.preparing("files"):
+        contents = _contents(request, payload)
+        _write_files(request, contents, walls.scratch)
+    with walls.layers.preparing("rlimits"):
+        rlimits.apply(rlimits.bounds(request, walls.tasks_besides))
+    if request.argv[0] != PYTHON:
+        _exec(request, walls)
+    path = f"{walls.scratch}/{request.files[0]}"
+    return python_program.Job(contents[0], path, request.argv[1:])
+
+
+def _exec(request: Request, walls: Walls) -> "NoReturn":
+    with walls.layers.preparing(f"exec {request.argv[0]}"):
+        syscalls.default_signals()
+        words = [word.replace(SCRATCH_MARK, walls.scratch) for word in request.argv]
+        # It closes all but the program's descriptors, by which the supervisor would know of it.
+        os.execve(words[0], words, os.environ)
+
+
+def _next_job(control: "Socket") -> tuple[bytes, int]:
+    """Its packet, and the descriptor of its files, which comes after those of the program."""
     while True:
         raw, descriptors = protocol.receive(control)
         # A wish to stop the run before this one may have come when that had ended by itself.
-        if raw != protocol.STOP:
-            return raw, descriptors
+        if raw == protocol.STOP:
+            continue
+        if descriptors != list(range(len(descriptors))):
+            raise OSError(f"the program's descriptors came as {descriptors}")
+        return raw, descriptors[-1]
 
 
 def _warm_up(walls: Walls, rehearse_role: "Callable[[], None] | None") -> None:
@@ -107,7 +150,7 @@ def _warm_up(walls: Walls, rehearse_role: "Callable[[], None] | None") -> None:
         # Else every run of the slot would draw the same numbers; Python's own generator sees to itself after a fork.
         numpy_random.seed()
     request = rehearse()
-    _write_files(request, [b""], walls.scratch)
+    _write_files(request, _contents(request, os.open(os.devnull, os.O_RDONLY)), walls.scratch)
     os.unlink(f"{walls.scratch}/{request.files[0]}")
     if rehearse_role is not None:
         rehearse_role()
@@ -123,8 +166,7 @@ def rehearse() -> Request:
     request = Request.decode(_REHEARSAL)
     for kind, _, _ in rlimits.bounds(request, 0):
         resource.getrlimit(kind)
-    code = compile("import sys\ndef warm(x): return [x] + sys.path\nwarm(1)", "", "exec")
-    exec(code, {"__builtins__": builtins})  # noqa: S102
+    python_program.rehearse()
     return request
 
 
@@ -149,18 +191,3 @@ def _write_files(request: Request, contents: list[bytes], scratch: str) -> None:
         while left:
             left = left[os.write(descriptor, left) :]
         os.close(descriptor)
-
-
-def _arrange_descriptors(given: list[int], control: "Socket", channel: "Socket") -> "Socket":
-    """Put the program's descriptors at 0, 1, 2 and on, the supervisor's channel after them; let go of all others."""
-    # These numbers are the program's from here on: an object that still owned one would close it when it goes.
-    control.detach()
-    parked = [
-        fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, _PARKED_FROM)
-        for each in (*given, channel.detach())
-    ]
-    for place, descriptor in enumerate(parked):
-        os.dup2(descriptor, place, inheritable=place < len(given))
-    os.closerange(len(parked), _CLOSED_UP_TO)
-    # It closes at exec, which is how the supervisor would know of one.
-    return _socket.socket(fileno=len(given))
