@@ -65,6 +65,10 @@ _PROGRAMS = {
     ),
     "finalizer": "class A:\n  def __del__(self): print('gone')\na = A()\nprint('end')",
     "finalizer in a cycle": "class A:\n  def __del__(self): print('gone')\na = A()\na.a = a\nprint('end')",
+    "finalizer in a cycle that is old": "import gc\nclass A:\n  def __del__(self): print('gone')\n"
+    "a = A()\na.a = a\ngc.collect()\nprint('end')",
+    "finalizer in a cycle of many": "class A:\n  def __del__(self): print('gone')\n"
+    "a = A()\na.a = [a, [[] for _ in range(200_000)]]\nprint('end')",
     "finalizer uses globals": "word = 'kept'\nclass A:\n  def __del__(self): print(word)\na = A()",
     "open file": (
         "f = open('x', 'w')\n"

@@ -35,7 +35,7 @@ TESTS = "tests"
 _NONCE_BYTES = 64
 _REHEARSED = "rehearsal"
 _REHEARSAL = b"import sys\ndef warm(x): return [x] + sys.path\nwarm(1)\nprint(end='')"
-_YOUNG, _OLD, _ALL = 1, 2, 2
+_YOUNG, _ALL = 1, 2
 _SUCCESS, _FAILURE, _LOST_OUTPUT, _INTERRUPTED = 0, 1, 120, 130
 
 
@@ -60,6 +60,7 @@ def run(job: Job) -> None:
     main = _main_module(job.path)
     sys.modules["__main__"] = main
     sys.argv = [job.path]
+    n_agings = _n_agings()
     status = _SUCCESS
     beside = Beside(job.source, job.path, int(job.words[1])) if TESTED in job.words else None
     try:
@@ -74,7 +75,7 @@ def run(job: Job) -> None:
         status = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else _FAILURE
         _show(error)
     del main
-    _exit(_leave(status))
+    _exit(_leave(status, n_agings))
 
 
 def rehearse() -> None:
@@ -84,6 +85,7 @@ def rehearse() -> None:
     exec(compile(job.source, job.path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102
     del main
     _flush()
+    _n_agings()
     gc.collect(_YOUNG)
 
 
@@ -135,9 +137,19 @@ def _show(error: BaseException) -> None:
         sys.__excepthook__(type(error), error, error.__traceback__)
 
 
-def _leave(status: int) -> int:
-    """What an interpreter does between a program's last line and its exit code."""
-    for step in (_wait_for_threads, atexit._run_exitfuncs, _flush, _finalize):  # noqa: SLF001  there is no public name
+def _leave(status: int, n_agings: int) -> int:
+    """What an interpreter does between a program's last line and its exit code.
+
+    `n_agings` is how often the garbage collector had made objects old before the program began.
+    """
+
+    def finalize() -> None:
+        sys.modules.pop("__main__", None)
+        # Few programs live long enough to have old objects. To look at those as well costs more than to look: the
+        # interpreter then empties its stores, whose pages are shared.
+        gc.collect(_YOUNG if _n_agings() == n_agings else _ALL)
+
+    for step in (_wait_for_threads, atexit._run_exitfuncs, _flush, finalize):  # noqa: SLF001  there is no public name
         try:
             step()
         except SystemExit:
@@ -153,11 +165,8 @@ def _wait_for_threads() -> None:
         threading._shutdown()  # noqa: SLF001  what the interpreter itself calls
 
 
-def _finalize() -> None:
-    sys.modules.pop("__main__", None)
-    # What was frozen is not looked at, and few programs live long enough to have objects that are called old. To look
-    # at those as well costs more: the interpreter then empties its stores, too, which are shared.
-    gc.collect(_ALL if gc.get_objects(_OLD) else _YOUNG)
+def _n_agings() -> int:
+    return sum(generation["collections"] for generation in gc.get_stats()[1:])
 
 
 def _flush() -> bool:

@@ -46,8 +46,6 @@ _REHEARSAL = Request(
     artefacts=0,
     artefact_kib=0,
 ).encode()
-HANDED_ON = b"0.5\0" + _REHEARSAL
-"""As the supervisor would get it."""
 
 
 def become_a_program(

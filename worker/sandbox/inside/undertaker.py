@@ -21,8 +21,6 @@ class Undertaker:
     def serve(self) -> None:
         """Close what comes, until nobody is left who could send anything."""
         self._giving.close()
-        # Woken, it waits for its turn: the giver closes its own first, so that it is not the last.
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         try:
             while True:
                 for descriptor in protocol.receive(self._taking)[1]:

@@ -57,13 +57,6 @@ class Watcher:
         """User and system time of all that were reaped, what the spare used before it had a job included."""
         return self._reaped_cpu_seconds
 
-    def rehearse(self, cpu_seconds_before: float) -> None:
-        """Go through what is done for a program that ends before the first look, without one."""
-        self._cpu_seconds_before = cpu_seconds_before
-        self._milliseconds_to_next_look()
-        self.peak_kib = self._groups.peak_kib()
-        self.reason = self._reason_of_the_end()
-
     def run_to_the_end(self, process: int, control: int, cpu_seconds_before: float) -> None:
         """Wait for the program or a limit, kill whatever is left, and reap all of it.
 

@@ -172,7 +172,6 @@ def _serve(
                 run.wait_until_confined()
                 walls.are_proven = True
                 protocol.send(control, _ready(walls))
-            run.rehearse()
             run.see_through(control)
         except _GONE:
             # The worker went away, or the spare did; either way this slot has served.
@@ -219,16 +218,6 @@ class _Run:
         raw, _ = protocol.receive(self._channel)
         _raise_refusal(raw)
         Confined.decode(raw)
-
-    def rehearse(self) -> None:
-        """Do while nobody waits what is slow the first time after a fork: what a run needs of this process's memory.
-
-        Whoever writes to a page first, of parent and child, copies it.
-        """
-        request, cpu_seconds_before = protocol.handed_on(spare.HANDED_ON)
-        watcher = Watcher(self._pid, request, self._walls, self._groups, -1)
-        watcher.rehearse(cpu_seconds_before)
-        _report_of(watcher, None).encode()
 
     def see_through(self, control: "Socket") -> None:
         """Wait for its job, watch its program to the end, and report.
