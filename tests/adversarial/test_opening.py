@@ -139,7 +139,8 @@ async def test_a_sandbox_proves_itself() -> None:
         checks = await self_check(sandbox)
     assert [check for check in checks if not check.ok] == []
     names = {check.name for check in checks}
-    assert {"language python", "limit cpu", "limit wall", "limit memory", "limit output"} <= names
+    limits = ("cpu", "wall", "memory", "output", "file_size", "processes")
+    assert {"language python", *(f"limit {name}" for name in limits)} <= names
 
 
 def test_a_loop_that_ends_does_not_take_the_sandbox_with_it() -> None:

@@ -13,15 +13,29 @@ from .errors import SandboxError
 from .interpreters import found_languages
 from .languages import ROWS
 
-_LIMITS = Limits(cpu_seconds=5, wall_seconds=10, memory_mib=128, output_kib=64)
+_LIMITS = Limits(cpu_seconds=5, wall_seconds=10, memory_mib=128, output_kib=64, processes=16)
 _LANGUAGE_LIMITS = Limits()
+_REFUSED = "refused"
 
+# The kernel may refuse it, so that nothing is over the limit.
+_FORKS = f"""
+import os, time
+for _ in range({4 * _LIMITS.processes}):
+    try:
+        if os.fork() == 0: time.sleep(60)
+    except OSError:
+        print("{_REFUSED}")
+        break
+else:
+    time.sleep(60)
+"""
 _BREAKERS: dict[LimitHit, tuple[str, Limits]] = {
     "cpu": ("while True: pass", _LIMITS.model_copy(update={"cpu_seconds": 0.3})),
     "wall": ("import time; time.sleep(60)", _LIMITS.model_copy(update={"wall_seconds": 0.5})),
     "memory": ("blocks = []\nwhile True: blocks.append(bytearray(1 << 20))", _LIMITS),
     "output": ("while True: print('x' * 1000)", _LIMITS),
     "file_size": ("open('f', 'wb').write(bytes(20 << 20))", _LIMITS),
+    "processes": (_FORKS, _LIMITS),
 }
 
 # Each tries one thing and prints a word if it could be done. What is planted stands on standard input: a file of the
@@ -100,11 +114,15 @@ async def _check_limit(sandbox: Sandbox, limit: LimitHit) -> Check:
     outcome = await _run(sandbox, ExecutableCode(language=Language.PYTHON, code=program), limits)
     if isinstance(outcome, SandboxError):
         return Check(f"limit {limit}", ok=False, detail=_words_of(outcome))
-    ended = (
-        f"over the limit of {outcome.limit_hit}" if outcome.limit_hit else "not ended by a limit"
-    )
+    is_refused = limit == "processes" and outcome.stdout.strip() == _REFUSED
+    if is_refused:
+        ended = "no process beyond it was started"
+    elif outcome.limit_hit:
+        ended = f"over the limit of {outcome.limit_hit}"
+    else:
+        ended = "not ended by a limit"
     detail = f"{ended} after {outcome.wall_seconds:.2f} s"
-    return Check(f"limit {limit}", ok=outcome.limit_hit == limit, detail=detail)
+    return Check(f"limit {limit}", ok=is_refused or outcome.limit_hit == limit, detail=detail)
 
 
 async def _check_refusal(sandbox: Sandbox, name: str, stdin: str) -> Check:
