@@ -31,7 +31,7 @@ class Surroundings:
         int,
         Parameter(
             validator=validators.Number(gte=0, lte=1000),
-            help="files of its own to collect at most; nothing is written here",
+            help="files of its own to collect, up to 1000; nothing is written here",
         ),
     ] = 0
 
@@ -41,14 +41,28 @@ class Surroundings:
 class LimitFlags:
     """Limits for this run; the `ceiling.*` settings hold."""
 
-    cpu_seconds: float | None = None
-    wall_seconds: float | None = None
-    memory_mib: int | None = None
-    output_kib: int | None = None
-    file_size_mib: int | None = None
-    scratch_mib: int | None = None
-    processes: int | None = None
-    open_files: int | None = None
+    cpu_seconds: Annotated[
+        float | None, Parameter(help="user and system time of all its processes, up to 3600")
+    ] = None
+    wall_seconds: Annotated[float | None, Parameter(help="time on the clock, up to 7200")] = None
+    memory_mib: Annotated[
+        int | None, Parameter(help="memory of all its processes, 16 to 65536")
+    ] = None
+    output_kib: Annotated[
+        int | None, Parameter(help="what is kept of each of its two streams, up to 65536")
+    ] = None
+    file_size_mib: Annotated[
+        int | None, Parameter(help="the largest file it may write, up to 65536")
+    ] = None
+    scratch_mib: Annotated[int | None, Parameter(help="all of its files together, up to 65536")] = (
+        None
+    )
+    processes: Annotated[
+        int | None, Parameter(help="processes and threads at one time, up to 4096")
+    ] = None
+    open_files: Annotated[
+        int | None, Parameter(help="open descriptors of each process, 16 to 65536")
+    ] = None
 
 
 NO_SURROUNDINGS = Surroundings()
