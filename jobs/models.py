@@ -1,7 +1,7 @@
 """A job as data: what is asked, what each attempt did, and the record that is kept."""
 
 from signal import Signals
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
@@ -151,6 +151,33 @@ class Execution(Wire):
     artefacts: tuple[Artefact, ...] = ()
     artefacts_omitted: Annotated[int, Field(ge=0)] = 0
     """Files that were passed over: too many, too deep, or no plain files."""
+
+    @classmethod
+    def unmeasured(
+        cls,
+        *,
+        exit_code: int | None,
+        limit_hit: LimitHit | None = None,
+        stdout: str = "",
+        stderr: str = "",
+        compile_failed: bool = False,
+    ) -> Self:
+        """A run, or what stands for one that there was not, of which no more is known than this."""
+        return cls(
+            exit_code=exit_code,
+            signal=None,
+            limit_hit=limit_hit,
+            cpu_seconds=0.0,
+            wall_seconds=0.0,
+            peak_memory_kib=None,
+            stdout=stdout,
+            stderr=stderr,
+            stdout_bytes=len(stdout.encode()),
+            stderr_bytes=len(stderr.encode()),
+            stdout_truncated=False,
+            stderr_truncated=False,
+            compile_failed=compile_failed,
+        )
 
     @property
     def signal_in_words(self) -> str | None:

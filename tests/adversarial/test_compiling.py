@@ -12,6 +12,7 @@ from jobs.verdicts import Verdict
 from tests.requiring import require
 from worker.sandbox import (
     Files,
+    FilesTooLargeError,
     InterpreterMissingError,
     Sandbox,
     ZygoteSandbox,
@@ -34,6 +35,8 @@ template <int path> struct Tree<0, path> { int leaf; };
 int main() { Tree<26, 1> tree; return sizeof tree == 1; }
 """
 _LARGE = "int numbers[1 << 26] = {1};\nint main(void) { return numbers[1]; }\n"
+_THREE_MIB = "char large[3 << 20] = {1};\nint main(void) { return large[1]; }\n"
+_ONE_MIB = LIMITS.model_copy(update={"scratch_mib": 1})
 
 
 def _c(program: str, language: Language = Language.C) -> ExecutableCode:
@@ -45,16 +48,31 @@ def _c(program: str, language: Language = Language.C) -> ExecutableCode:
 
 
 async def test_a_program_larger_than_its_directory_is_told_so_and_not_taken_for_our_failure(
-    walled: Sandbox,
+    strict: Sandbox,
 ) -> None:
-    """It cannot be put there, however often it is tried; what was made for a larger directory is kept all the same."""
-    code = _c("char large[3 << 20] = {1};\nint main(void) { return large[1]; }\n")
-    small = LIMITS.model_copy(update={"scratch_mib": 1})
-    execution = await walled.run(code, small)
+    """It cannot be put there, however often it is tried."""
+    code = _c(_THREE_MIB)
+    execution = await strict.run(code, _ONE_MIB)
     assert execution.compile_failed
     assert "and the directory that it runs in holds 1 MiB" in execution.stderr
-    assert judge(code, execution, ExitsCleanly(), small).verdict is Verdict.COMPILE_ERROR
-    assert (await walled.run(code, LIMITS)).exit_code == 0
+    assert judge(code, execution, ExitsCleanly(), _ONE_MIB).verdict is Verdict.COMPILE_ERROR
+    assert (await strict.run(code, LIMITS)).exit_code == 0
+
+
+async def test_files_that_leave_no_room_for_what_is_compiled_are_their_jobs_fault(
+    strict: Sandbox,
+) -> None:
+    """The program alone would fit: no model could have written one that does."""
+    code = _c("int main(void) { return 0; }")
+    with pytest.raises(FilesTooLargeError, match="and it holds 1 MiB"):
+        await strict.run(code, _ONE_MIB, files=Files({"filler": bytes(1_030_000)}))
+
+
+async def test_where_a_directory_has_no_bound_nothing_is_too_large_for_it(
+    on_disk: Sandbox,
+) -> None:
+    """A program there may write as much; what it is compiled to need not be smaller."""
+    assert (await on_disk.run(_c(_THREE_MIB), _ONE_MIB)).exit_code == 0
 
 
 @pytest.mark.alone

@@ -67,6 +67,12 @@ _PROGRAMS = {
     "finalizer in a cycle": "class A:\n  def __del__(self): print('gone')\na = A()\na.a = a\nprint('end')",
     "finalizer in a cycle that is old": "import gc\nclass A:\n  def __del__(self): print('gone')\n"
     "a = A()\na.a = a\ngc.collect()\nprint('end')",
+    "finalizer in a cycle that was frozen": "import gc\nclass A:\n  def __del__(self): print('gone')\n"
+    "a = A()\na.a = a\ngc.freeze()\ngc.unfreeze()\nprint('end')",
+    "finalizer in a cycle without a collector": "import gc\nclass A:\n  def __del__(self): print('gone')\n"
+    "gc.disable()\na = A()\na.a = a\nprint('end')",
+    "finalizer after the collector is gone": "import gc\nclass A:\n  def __del__(self): print('gone')\n"
+    "a = A()\na.a = a\ndel gc.collect, gc.get_stats\nprint('end')",
     "finalizer in a cycle of many": "class A:\n  def __del__(self): print('gone')\n"
     "a = A()\na.a = [a, [[] for _ in range(200_000)]]\nprint('end')",
     "finalizer uses globals": "word = 'kept'\nclass A:\n  def __del__(self): print(word)\na = A()",

@@ -96,16 +96,16 @@ def test_a_closed_standard_error_keeps_nobody_from_work(
 
 @pytest.mark.parametrize("form", ["", "--json"], ids=["words", "json"])
 def test_what_cannot_be_written_out_is_told_where_it_can_be(project: Project, form: str) -> None:
-    """A disk that is full is a reason to try again, and none to look for a defect of ours."""
+    """A disk that is full is no defect of ours, and what the command did meanwhile is done."""
     ended = project.run_program("sh", "-c", f"promptmill languages {form} >/dev/full")
     told = told_by(ended)
-    assert (told.kind, told.code) == ("output-failed", 3)
+    assert (told.kind, told.code, told.retryable) == ("output-failed", 3, False)
     assert "No space left on device" in told.message
 
 
 def test_a_standard_error_that_takes_nothing_changes_no_end(project: Project) -> None:
     """What is said beside the data is for people; the data and the exit code are owed to scripts."""
-    project.write("program.py", "print(6 * 7)")
+    project.write("program.py", "import sys\nprint('lost', file=sys.stderr)\nprint(6 * 7)")
     ended = project.run_program("sh", "-c", "promptmill sandbox run program.py 2>/dev/full")
     assert (ended.code, ended.out) == (0, "42\n")
 

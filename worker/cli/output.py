@@ -101,7 +101,10 @@ def pass_on(raw: bytes, stream: TextIO | None) -> None:
         _forget(stream)
     except OSError as error:
         _forget(stream)
-        raise OutputError(f"the program's output cannot be written: {error.strerror}") from error
+        if stream is sys.stdout:
+            raise OutputError(
+                f"the program's output cannot be written: {error.strerror}"
+            ) from error
 
 
 def is_terminal() -> bool:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from config.settings import Settings
 from jobs.datasets import PartialLimits
 from jobs.errors import UsageError
+from jobs.given_files import room_for
 from jobs.languages import Language
 from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, Isolation
@@ -177,10 +178,10 @@ def _files(given: Surroundings, limits: Limits, code: ExecutableCode) -> Files:
                 note=_NOTHING,
             )
         contents[path.name] = _read(path)
-    n_bytes = sum(map(len, contents.values())) + len(code.code.encode())
+    n_bytes = room_for([*contents.values(), code.code.encode()])
     if n_bytes > limits.scratch_mib * _MIB:
         raise UsageError(
-            f"program and files take {n_bytes:,} bytes, and its directory holds {limits.scratch_mib} MiB",
+            f"program and files take {n_bytes:,} bytes of disk, and its directory holds {limits.scratch_mib} MiB",
             fixes=["give it more: --scratch-mib N"],
             note=_NOTHING,
         )

@@ -19,6 +19,7 @@ from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, LimitHit
 
 from .contract import Files, Harness
+from .errors import FilesTooLargeError
 from .languages import ROWS, Source, source_of
 from .plan import Plan, compilation_of
 
@@ -111,30 +112,23 @@ class Workshop:
         return sum(len(content) for made in self._kept.values() for content in made.given.values())
 
 
-def without_room(files: Files, limits: Limits) -> Execution | None:
-    """The execution of a program that, compiled, is too large for the directory it runs in; None where it is not."""
-    n_bytes = room_for(files.given.values())
-    if n_bytes <= limits.scratch_mib * _MIB:
-        return None
-    said = (
-        f"promptmill: compiled, the program and its files take {n_bytes:,} bytes of disk, and the directory that it "
-        f"runs in holds {limits.scratch_mib} MiB\n"
-    )
-    return Execution(
-        exit_code=1,
-        signal=None,
-        limit_hit=None,
-        cpu_seconds=0.0,
-        wall_seconds=0.0,
-        peak_memory_kib=None,
-        stdout="",
-        stderr=said,
-        stdout_bytes=0,
-        stderr_bytes=len(said.encode()),
-        stdout_truncated=False,
-        stderr_truncated=False,
-        compile_failed=True,
-    )
+def without_room(given: Files, made: Files, scratch_mib: int) -> Execution | None:
+    """The execution of a program that, compiled, is too large for a directory of this size; None where it fits.
+
+    Raises:
+        FilesTooLargeError: it would fit, and does not beside the files that it is given.
+    """
+    room, alone = scratch_mib * _MIB, room_for(made.given.values())
+    if alone > room:
+        said = (
+            f"promptmill: compiled, the program takes {alone:,} bytes of disk, and the directory that it runs in holds "
+            f"{scratch_mib} MiB\n"
+        )
+        return Execution.unmeasured(exit_code=1, stderr=said, compile_failed=True)
+    together = room_for([*given.given.values(), *made.given.values()])
+    if together > room:
+        raise FilesTooLargeError(together, scratch_mib)
+    return None
 
 
 def _key(language: Language, source: Source) -> bytes:

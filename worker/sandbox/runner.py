@@ -67,6 +67,7 @@ class ZygoteSandbox:
         Raises:
             SandboxError: we failed, and nothing is known about the program.
             InterpreterMissingError: nothing here runs this language.
+            FilesTooLargeError: the files do not fit into the directory of the run, beside what was made of the program.
         """
         for_everybody = self._for_everybody
         if ROWS[code.language].tool.trial is not None:
@@ -76,9 +77,11 @@ class ZygoteSandbox:
             made = await self._workshop.made_of(code, harness, limits, for_everybody=for_everybody)
             if isinstance(made, Execution):
                 return made
-            files = replace(files, given={**files.given, **made.given})
-            if refused := without_room(files, limits):
+            is_sized = "sized-scratch" in self._isolation.layers
+            refused = without_room(files, made, limits.scratch_mib) if is_sized else None
+            if refused is not None:
                 return refused
+            files = replace(files, given={**files.given, **made.given})
         plan = plan_of(code, limits, stdin, (harness, files), for_everybody=for_everybody)
         return await self._see_through(plan)
 

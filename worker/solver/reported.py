@@ -54,19 +54,11 @@ def _as_told(outcome: Outcome, output: str) -> Execution:
     """A run of which no more is known than this."""
     stdout, stderr = ("", output) if outcome is Outcome.FAILED else (output, "")
     is_late = outcome is Outcome.DEADLINE_EXCEEDED
-    return Execution(
+    return Execution.unmeasured(
         exit_code=None if is_late else int(outcome is Outcome.FAILED),
-        signal=None,
         limit_hit="wall" if is_late else None,
-        cpu_seconds=0.0,
-        wall_seconds=0.0,
-        peak_memory_kib=None,
         stdout=stdout,
         stderr=stderr,
-        stdout_bytes=len(stdout.encode()),
-        stderr_bytes=len(stderr.encode()),
-        stdout_truncated=False,
-        stderr_truncated=False,
     )
 
 

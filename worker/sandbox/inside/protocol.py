@@ -26,7 +26,7 @@ STOP = b"stop"
 """The packet that asks for the end of a run; its report still comes."""
 _FD_BYTES = 4
 # _socket knows these; it is named here so that the worker's side needs no private module.
-_SOL_SOCKET, _SCM_RIGHTS = 1, 1
+_SOL_SOCKET, _SCM_RIGHTS, _MSG_CMSG_CLOEXEC = 1, 1, 0x4000_0000
 _ANCILLARY_BYTES = 256
 
 
@@ -178,13 +178,13 @@ class Report(Message):
     """How many files were passed over because of a bound, or because they were no plain files."""
 
 
-def receive(channel: "Socket") -> tuple[bytes, list[int]]:
-    """The next packet and its descriptors, which an exec keeps; blocks until there is one.
+def receive(channel: "Socket", flags: int = _MSG_CMSG_CLOEXEC) -> tuple[bytes, list[int]]:
+    """The next packet and its descriptors, which an exec closes unless `flags` are 0; blocks until there is one.
 
     Raises:
         ProtocolError: the other side went away.
     """
-    raw, ancillary, _, _ = channel.recvmsg(PACKET_BYTES, _ANCILLARY_BYTES)
+    raw, ancillary, _, _ = channel.recvmsg(PACKET_BYTES, _ANCILLARY_BYTES, flags)
     descriptors = [
         int.from_bytes(data[at : at + _FD_BYTES], "little")
         for level, kind, data in ancillary

@@ -9,10 +9,10 @@ programs of one slot share the hash seed and the addresses of what was loaded be
 
 import atexit
 import builtins
-import gc
 import sys
 
-# By names of our own: a program may replace those in `os`, and its exit code is owed all the same.
+# By names of our own: a program may replace those in `os` and `gc`, and its end is owed all the same.
+from gc import collect, get_objects, get_stats
 from posix import _exit, read, write
 
 from .verifying.answering import frames_of_the_program, serve
@@ -35,7 +35,9 @@ TESTS = "tests"
 _NONCE_BYTES = 64
 _REHEARSED = "rehearsal"
 _REHEARSAL = b"import sys\ndef warm(x): return [x] + sys.path\nwarm(1)\nprint(end='')"
-_YOUNG, _ALL = 1, 2
+_ALL = 2
+# From 3.14 on it is a part of the rest as well, and counted otherwise.
+_YOUNG = 1 if sys.version_info < (3, 14) else _ALL
 _SUCCESS, _FAILURE, _LOST_OUTPUT, _INTERRUPTED = 0, 1, 120, 130
 
 
@@ -49,8 +51,6 @@ class Job:
         """What it is, where it is not just a program."""
         self.verify: Callable[[bytes, str, float], None] | None = None
         """What runs tests, in a slot that has it."""
-        self.kept: tuple[object, ...] = ()
-        """What the slot was made of. Letting go of it would write to hundreds of objects, whose pages are shared."""
 
 
 def run(job: Job) -> None:
@@ -86,7 +86,6 @@ def rehearse() -> None:
     del main
     _flush()
     _n_agings()
-    gc.collect(_YOUNG)
 
 
 def _main_module(path: str) -> "ModuleType":
@@ -145,9 +144,10 @@ def _leave(status: int, n_agings: int) -> int:
 
     def finalize() -> None:
         sys.modules.pop("__main__", None)
-        # Few programs live long enough to have old objects. To look at those as well costs more than to look: the
-        # interpreter then empties its stores, whose pages are shared.
-        gc.collect(_YOUNG if _n_agings() == n_agings else _ALL)
+        # Few programs live long enough to have old objects. Where all are looked at, the interpreter also empties its
+        # free lists, and their pages, which are shared, would be copied.
+        is_all_young = _n_agings() == n_agings and not get_objects(_ALL)
+        collect(_YOUNG if is_all_young else _ALL)
 
     for step in (_wait_for_threads, atexit._run_exitfuncs, _flush, finalize):  # noqa: SLF001  there is no public name
         try:
@@ -166,7 +166,7 @@ def _wait_for_threads() -> None:
 
 
 def _n_agings() -> int:
-    return sum(generation["collections"] for generation in gc.get_stats()[1:])
+    return sum(generation["collections"] for generation in get_stats()[1:])
 
 
 def _flush() -> bool:

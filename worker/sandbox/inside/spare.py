@@ -2,8 +2,8 @@
 
 Theory of operation. All that takes time (namespaces, mounts, filters, imports) is done before there is a job, by a
 child of the supervisor that then waits for one. The worker's packet goes straight to it: supervisor and spare hold the
-same socket, and the spare is the one that reads. It hands a copy to the supervisor, which begins to watch, gives
-itself the job's descriptors and limits, lets go of every descriptor of ours, and is the program: by exec, or, for
+same socket, and the spare is the one that reads. It hands a copy to the supervisor, which begins to watch, writes the
+job's files, gives itself its limits, lets go of every descriptor of ours, and is the program: by exec, or, for
 Python, by returning up to the bottom of the interpreter's stack, from where the program is run.
 """
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 PYTHON = "python"
 """The command that means this interpreter."""
-# Above every descriptor the program is given, so that moving one never overwrites another.
-_PARKED_FROM = 64
+# Above every descriptor that comes with a job: they take the lowest numbers, which have to be free.
+_PARKED_FROM = 16
+# Three streams, and the job's files.
+_LEAST_DESCRIPTORS = 4
 _CLOSED_UP_TO = 1 << 20
 _NOT_STARTED = 127
 _REHEARSAL = Request(
@@ -63,9 +65,9 @@ def become_a_program(
     try:
         held = walls.raise_around_this_process()
         _warm_up(walls, rehearse_role)
+        control, channel, held = _make_room(control, channel, held)
         if not walls.are_proven:
             protocol.send(channel, Confined())
-        control, channel, held = _make_room(control, channel, held)
         hand_on = protocol.ready_to_hand_on(channel, time.process_time(), held)
         raw, payload = _next_job(control)
         hand_on(raw)
@@ -94,8 +96,11 @@ def _make_room(
     """
     parked = [
         fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, _PARKED_FROM)
-        for each in (control.detach(), channel.detach(), *held)
+        for each in (control.fileno(), channel.fileno(), *held)
     ]
+    # Else they would close these numbers when they go, and by then they are others'.
+    control.detach()
+    channel.detach()
     free_from = 0
     for each in parked:
         os.closerange(free_from, each)
@@ -132,13 +137,14 @@ def _exec(request: Request, walls: Walls) -> "NoReturn":
 def _next_job(control: "Socket") -> tuple[bytes, int]:
     """Its packet, and the descriptor of its files, which comes after those of the program."""
     while True:
-        raw, descriptors = protocol.receive(control)
+        raw, descriptors = protocol.receive(control, flags=0)
         # A wish to stop the run before this one may have come when that had ended by itself.
         if raw == protocol.STOP:
             continue
-        if descriptors != list(range(len(descriptors))):
-            raise OSError(f"the program's descriptors came as {descriptors}")
-        return raw, descriptors[-1]
+        n_descriptors = len(descriptors)
+        if n_descriptors < _LEAST_DESCRIPTORS or descriptors != list(range(n_descriptors)):
+            raise OSError(f"a job's descriptors came as {descriptors}")
+        return raw, n_descriptors - 1
 
 
 def _warm_up(walls: Walls, rehearse_role: "Callable[[], None] | None") -> None:

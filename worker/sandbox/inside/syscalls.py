@@ -123,6 +123,11 @@ def ignore_interrupts() -> None:
     _libc.signal(_SIGINT, ctypes.c_void_p(_SIG_IGN))
 
 
+def keep_for_good(thing: object) -> None:
+    """Have the interpreter never free it, even when nobody can find it any more."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
 def default_signals() -> None:
     """Every signal as a fresh process has it: Python ignores SIGPIPE and SIGXFSZ, and an exec would keep that."""
     for number in range(1, _N_SIGNALS + 1):

@@ -72,6 +72,9 @@ def main(descriptor: int) -> "Job | None":
         # What lies here now is shared with every program: a collection in one would copy all of it.
         gc.collect()
         gc.freeze()
+        # A program would begin by letting go of all this, and each of a hundred pages would be copied for that.
+        for each in (setup, walls, groups, control, rehearse_role):
+            syscalls.keep_for_good(each)
         job = _serve(walls, groups, control, rehearse_role)
     except LayerRefusedError as error:
         protocol.send(control, Refusal(layer=error.layer, detail=error.detail))
@@ -82,7 +85,6 @@ def main(descriptor: int) -> "Job | None":
             walls.tear_down()
         else:
             job.verify = verify
-            job.kept = (setup, walls, groups, control, rehearse_role)
         return job
     return None
 
