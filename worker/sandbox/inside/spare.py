@@ -11,6 +11,7 @@ import _socket
 import fcntl
 import os
 import resource
+import select
 import sys
 import time
 
@@ -64,7 +65,9 @@ def become_a_program(
     """
     try:
         held = walls.raise_around_this_process()
-        _warm_up(walls, rehearse_role)
+        _start_as_an_interpreter_would()
+        if not _is_awaited(control):
+            _warm_up(walls, rehearse_role)
         control, channel, held = _make_room(control, channel, held)
         if not walls.are_proven:
             protocol.send(channel, Confined())
@@ -147,12 +150,22 @@ def _next_job(control: "Socket") -> tuple[bytes, int]:
         return raw, n_descriptors - 1
 
 
-def _warm_up(walls: Walls, rehearse_role: "Callable[[], None] | None") -> None:
-    """What a new interpreter would do by itself, and what is slow the first time: done while nobody waits."""
+def _start_as_an_interpreter_would() -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         # Else every run of the slot would draw the same numbers; Python's own generator sees to itself after a fork.
         numpy_random.seed()
+
+
+def _is_awaited(control: "Socket") -> bool:
+    """Whether a job waits already: then what it needs is done for it, and not rehearsed."""
+    readable = select.poll()
+    readable.register(control.fileno(), select.POLLIN)
+    return bool(readable.poll(0))
+
+
+def _warm_up(walls: Walls, rehearse_role: "Callable[[], None] | None") -> None:
+    """Do once what is slow the first time, while nobody waits."""
     request = rehearse()
     _write_files(request, _contents(request, os.open(os.devnull, os.O_RDONLY)), walls.scratch)
     os.unlink(f"{walls.scratch}/{request.files[0]}")
