@@ -29,20 +29,9 @@ def parse_tasks(lines: Sequence[str], name: str) -> Dataset:
 
 def an_execution(*, stdout: str = "1\n", stderr: str = "", exit_code: int = 0) -> Execution:
     """A program that ended by itself."""
-    return Execution(
-        exit_code=exit_code,
-        signal=None,
-        limit_hit=None,
-        cpu_seconds=0.01,
-        wall_seconds=0.02,
-        peak_memory_kib=9000,
-        stdout=stdout,
-        stderr=stderr,
-        stdout_bytes=len(stdout.encode()),
-        stderr_bytes=len(stderr.encode()),
-        stdout_truncated=False,
-        stderr_truncated=False,
-    )
+    measured = {"cpu_seconds": 0.01, "wall_seconds": 0.02, "peak_memory_kib": 9000}
+    unmeasured = Execution.unmeasured(exit_code=exit_code, stdout=stdout, stderr=stderr)
+    return unmeasured.model_copy(update=measured)
 
 
 def an_attempt(number: int = 1, verdict: Verdict = Verdict.ACCEPTED) -> Attempt:

@@ -13,6 +13,7 @@ from .programs import LIMITS, own_interpreter, python
 
 pytestmark = pytest.mark.adversarial
 
+_FINALIZED = "class A:\n  def __del__(self): print('gone')\na = A()\n"
 _PROGRAMS = {
     "prints": "print(1)",
     "nothing": "",
@@ -63,18 +64,19 @@ _PROGRAMS = {
         "from concurrent.futures import ThreadPoolExecutor\n"
         "print(ThreadPoolExecutor(2).submit(abs, -1).result())"
     ),
-    "finalizer": "class A:\n  def __del__(self): print('gone')\na = A()\nprint('end')",
-    "finalizer in a cycle": "class A:\n  def __del__(self): print('gone')\na = A()\na.a = a\nprint('end')",
-    "finalizer in a cycle that is old": "import gc\nclass A:\n  def __del__(self): print('gone')\n"
-    "a = A()\na.a = a\ngc.collect()\nprint('end')",
-    "finalizer in a cycle that was frozen": "import gc\nclass A:\n  def __del__(self): print('gone')\n"
-    "a = A()\na.a = a\ngc.freeze()\ngc.unfreeze()\nprint('end')",
-    "finalizer in a cycle without a collector": "import gc\nclass A:\n  def __del__(self): print('gone')\n"
-    "gc.disable()\na = A()\na.a = a\nprint('end')",
-    "finalizer after the collector is gone": "import gc\nclass A:\n  def __del__(self): print('gone')\n"
-    "a = A()\na.a = a\ndel gc.collect, gc.get_stats\nprint('end')",
-    "finalizer in a cycle of many": "class A:\n  def __del__(self): print('gone')\n"
-    "a = A()\na.a = [a, [[] for _ in range(200_000)]]\nprint('end')",
+    "finalizer": f"{_FINALIZED}print('end')",
+    "finalizer in a cycle": f"{_FINALIZED}a.a = a\nprint('end')",
+    "finalizer in a cycle that is old": f"import gc\n{_FINALIZED}a.a = a\ngc.collect()\nprint('end')",
+    "finalizer in a cycle that was frozen": (
+        f"import gc\n{_FINALIZED}a.a = a\ngc.freeze()\ngc.unfreeze()\nprint('end')"
+    ),
+    "finalizer in a cycle without a collector": (
+        f"import gc\ngc.disable()\n{_FINALIZED}a.a = a\nprint('end')"
+    ),
+    "finalizer after the collector is gone": (
+        f"import gc\n{_FINALIZED}a.a = a\ndel gc.collect, gc.get_stats\nprint('end')"
+    ),
+    "finalizer in a cycle of many": f"{_FINALIZED}a.a = [a, [[] for _ in range(200_000)]]\nprint('end')",
     "finalizer uses globals": "word = 'kept'\nclass A:\n  def __del__(self): print(word)\na = A()",
     "open file": (
         "f = open('x', 'w')\n"

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Self, TextIO
 
 from config.escaping import escaped_block, escaped_json
@@ -85,7 +86,11 @@ def counted(n: int, thing: str) -> str:
 
 
 def pass_on(raw: bytes, stream: TextIO | None) -> None:
-    """Write what a program wrote: as it is for a program to read, spelled out on a terminal, on lines of its own."""
+    """Write what a program wrote: as it is for a program to read, spelled out on a terminal, on lines of its own.
+
+    Raises:
+        OutputError: standard output does not take it. Where standard error does not, nobody can be told.
+    """
     if stream is None or not raw:
         # It was closed before we were started, and nobody wants it; or there is nothing to write.
         return
@@ -120,11 +125,8 @@ def is_piped() -> bool:
 def show_error(error: PromptmillError, *, as_json: bool) -> None:
     """Say what happened, from where, and what to do; as JSON on standard output for programs, if it takes that."""
     if as_json and not isinstance(error, OutputError):
-        try:
+        with suppress(OutputError):
             emit_json({"error": _as_object(error)})
-        except OutputError:
-            pass
-        else:
             return
     retry = ", safe to try again" if error.retryable else ""
     talk(f"error[{error.kind}]: {escaped_block(error.message)}")

@@ -19,7 +19,6 @@ from jobs.limits import Limits
 from jobs.models import ExecutableCode, Execution, LimitHit
 
 from .contract import Files, Harness
-from .errors import FilesTooLargeError
 from .languages import ROWS, Source, source_of
 from .plan import Plan, compilation_of
 
@@ -118,16 +117,14 @@ def without_room(given: Files, made: Files, scratch_mib: int) -> Execution | Non
     Raises:
         FilesTooLargeError: it would fit, and does not beside the files that it is given.
     """
-    room, alone = scratch_mib * _MIB, room_for(made.given.values())
-    if alone > room:
+    n_bytes = room_for(made.given.values())
+    if n_bytes > scratch_mib * _MIB:
         said = (
-            f"promptmill: compiled, the program takes {alone:,} bytes of disk, and the directory that it runs in holds "
-            f"{scratch_mib} MiB\n"
+            f"promptmill: compiled, the program takes {n_bytes:,} bytes of disk, and the directory that it runs in "
+            f"holds {scratch_mib} MiB\n"
         )
         return Execution.unmeasured(exit_code=1, stderr=said, compile_failed=True)
-    together = room_for([*given.given.values(), *made.given.values()])
-    if together > room:
-        raise FilesTooLargeError(together, scratch_mib)
+    given.require_room(scratch_mib, made.given.values())
     return None
 
 

@@ -1,14 +1,17 @@
 """What a sandbox promises, whoever keeps it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, Protocol
 
 from jobs.checkers import CallInputs
+from jobs.given_files import room_for
 from jobs.limits import Limits
 from jobs.models import CaseResult, ExecutableCode, Execution, Isolation
 from jobs.verdicts import Verdict
+
+from .errors import FilesTooLargeError
 
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
@@ -22,6 +25,16 @@ class Files:
     most_collected: int = 0
     most_collected_kib: int = 0
     """Of all of them together."""
+
+    def require_room(self, scratch_mib: int, beside: Iterable[bytes]) -> None:
+        """Refuse those given where they, and what lies beside them, do not fit into a directory of this size.
+
+        Raises:
+            FilesTooLargeError: they do not.
+        """
+        n_bytes = room_for([*self.given.values(), *beside])
+        if n_bytes > scratch_mib << 20:
+            raise FilesTooLargeError(n_bytes, scratch_mib)
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,7 @@ class ZygoteSandbox:
             if isinstance(made, Execution):
                 return made
             is_sized = "sized-scratch" in self._isolation.layers
-            refused = without_room(files, made, limits.scratch_mib) if is_sized else None
-            if refused is not None:
+            if is_sized and (refused := without_room(files, made, limits.scratch_mib)):
                 return refused
             files = replace(files, given={**files.given, **made.given})
         plan = plan_of(code, limits, stdin, (harness, files), for_everybody=for_everybody)

@@ -17,7 +17,6 @@ from jobs.checkers import (
     MatchesOutput,
     PassesTests,
 )
-from jobs.given_files import room_for
 from jobs.handed_back import Returned
 from jobs.languages import Language
 from jobs.limits import Limits
@@ -27,7 +26,6 @@ from jobs.verdicts import Verdict
 from worker.sandbox import (
     NO_HARNESS,
     Files,
-    FilesTooLargeError,
     Harness,
     UnusableTestsError,
     Verification,
@@ -114,17 +112,12 @@ async def check(job: PromptJob, code: ExecutableCode, limits: Limits, runner: Ru
         FilesTooLargeError: the job's files do not fit into the directory that its programs run in.
     """
     files = Files({name: text.encode() for name, text in job.files.items()})
-    _refuse_without_room(files, code, limits)
+    if files.given:
+        files.require_room(limits.scratch_mib, [code.code.encode("utf-8", "surrogatepass")])
     program = _Program(job, code, limits, runner, files)
     if isinstance(job.checker, AllOf):
         return await _by_all(job.checker, program)
     return await _by(job.checker, program)
-
-
-def _refuse_without_room(files: Files, code: ExecutableCode, limits: Limits) -> None:
-    n_bytes = room_for([*files.given.values(), code.code.encode("utf-8", "surrogatepass")])
-    if files.given and n_bytes > limits.scratch_mib << 20:
-        raise FilesTooLargeError(n_bytes, limits.scratch_mib)
 
 
 async def _by_all(checks: AllOf, program: _Program) -> Checked:

@@ -145,7 +145,8 @@ def _leave(status: int, n_agings: int) -> int:
     def finalize() -> None:
         sys.modules.pop("__main__", None)
         # Few programs live long enough to have old objects. Where all are looked at, the interpreter also empties its
-        # free lists, and their pages, which are shared, would be copied.
+        # free lists, and their pages, which are shared, would be copied. What was frozen and let go is old without
+        # having aged; what has aged may be too much to be listed.
         is_all_young = _n_agings() == n_agings and not get_objects(_ALL)
         collect(_YOUNG if is_all_young else _ALL)
 

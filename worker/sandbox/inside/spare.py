@@ -65,7 +65,7 @@ def become_a_program(
     """
     try:
         held = walls.raise_around_this_process()
-        _start_as_an_interpreter_would()
+        _seed_anew()
         if not _is_awaited(control):
             _warm_up(walls, rehearse_role)
         control, channel, held = _make_room(control, channel, held)
@@ -150,7 +150,7 @@ def _next_job(control: "Socket") -> tuple[bytes, int]:
         return raw, n_descriptors - 1
 
 
-def _start_as_an_interpreter_would() -> None:
+def _seed_anew() -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         # Else every run of the slot would draw the same numbers; Python's own generator sees to itself after a fork.
