@@ -42,8 +42,13 @@ def below(pid: int, among: dict[int, Process]) -> list[Process]:
 
 
 def memory_kib(pids: list[int]) -> int:
-    """What these hold together: exact where we may ask, at least as much as the truth where we may not."""
-    return sum(map(_memory_kib, pids))
+    """What these hold together: exact where we may ask, at least as much as the truth where we may not.
+
+    They are read one after the other. What one of them shared with the others is theirs when it has ended meanwhile:
+    so it does not count.
+    """
+    held = {pid: _memory_kib(pid) for pid in pids}
+    return sum(kib for pid, kib in held.items() if _is_whole(pid))
 
 
 def mentions(pid: int, text: str) -> bool:
@@ -67,6 +72,16 @@ def _process(pid: int) -> Process:
         state=fields[0],
         cpu_ticks=sum(map(int, fields[11:13])),
     )
+
+
+def _is_whole(pid: int) -> bool:
+    """Whether a process has not begun to end, whatever its first thread did."""
+    with suppress(OSError):
+        return any(
+            not (task / "statm").read_text().startswith("0 ")
+            for task in Path(f"/proc/{pid}/task").iterdir()
+        )
+    return False
 
 
 def _memory_kib(pid: int) -> int:

@@ -5,7 +5,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _KILL_AGAIN_SECONDS = 0.001
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -49,22 +49,18 @@ def usage(pids: list[int]) -> Usage:
     return total
 
 
-def held_memory_kib(pids: list[int], files_kib: int) -> int:
+def held_memory_kib(pids: "Iterable[int]", files_kib: int) -> int:
     """Memory of these and of their files in memory, each page counted once and files of the system not at all.
 
-    Exact, and slow. A page of a file that is mapped as well cannot be told from other shared memory: of the two sums
-    the larger one counts.
+    Exact, and slow: a page counts for each process by its share, and one process is read after the other. Where one
+    ends meanwhile its share goes over to those that are read later; so only those count that are still there after
+    the last. A page of a file that is mapped as well cannot be told from other shared memory: of the two sums the
+    larger one counts.
     """
-    private_kib, shared_kib = 0, 0
-    for pid in pids:
-        rollup = _read(f"/proc/{pid}/smaps_rollup") or _of_a_thread(pid, "smaps_rollup")
-        if rollup:
-            private_kib += _sum_kib(rollup, "Pss_Anon:")
-            shared_kib += _sum_kib(rollup, "Pss_Shmem:")
-        else:
-            # A program can take itself out of our sight (PR_SET_DUMPABLE): then the cheap number has to do.
-            private_kib += usage([pid]).rss_kib
-    return private_kib + max(shared_kib, files_kib)
+    held = [(pid, *_shares_kib(pid)) for pid in pids]
+    held = [each for each in held if _has_memory(each[0])]
+    private_kib = sum(private for _, private, _ in held)
+    return private_kib + max(sum(shared for _, _, shared in held), files_kib)
 
 
 def _everyone_else() -> list[int]:
@@ -155,6 +151,23 @@ def _of_a_thread(pid: int, name: str) -> str:
 
 def _rss_kib(stat: str) -> int:
     return int(stat.rpartition(")")[2].split()[_RSS]) * _PAGE_KIB if stat else 0
+
+
+def _shares_kib(pid: int) -> tuple[int, int]:
+    """Its part of anonymous memory, and of shared."""
+    rollup = _read(f"/proc/{pid}/smaps_rollup") or _of_a_thread(pid, "smaps_rollup")
+    if rollup:
+        return _sum_kib(rollup, "Pss_Anon:"), _sum_kib(rollup, "Pss_Shmem:")
+    # A program can take itself out of our sight (PR_SET_DUMPABLE): then the cheap number has to do.
+    return usage([pid]).rss_kib, 0
+
+
+def _has_memory(pid: int) -> bool:
+    """Whether it still holds some: the kernel says it does not before it takes the first page from it."""
+    own = _read(f"/proc/{pid}/statm")
+    if own.startswith("0 "):
+        own = _of_a_thread(pid, "statm")
+    return own != "" and not own.startswith("0 ")
 
 
 def _sum_kib(rollup: str, name: str) -> int:
