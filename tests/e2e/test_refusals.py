@@ -82,6 +82,29 @@ REFUSALS = {
     "unknown-option": Refusal(("submit", "Print 1.", "--atempts", "2"), ("--atempts",)),
     "word-too-many": Refusal(("job", "list", "my job"), ("not understood: 'my job'",)),
     "unknown-option-alone": Refusal(("submit", "--wiat"), ("unknown option", "--wiat")),
+    "unknown-option-before-a-file": Refusal(
+        ("sandbox", "run", "--jsn", "one.py"), ("unknown option: '--jsn'",)
+    ),
+    "program-from-nowhere": Refusal(
+        ("sandbox", "run", "--stdn"), ("unknown option: '--stdn'", "-- --stdn")
+    ),
+    "program-without-a-language": Refusal(
+        ("sandbox", "run", "-"), ("standard input names no language",), stdin="print(1)"
+    ),
+    "program-and-its-input-in-one": Refusal(
+        ("sandbox", "run", "-", "--stdin", "-", "--language", "python"),
+        ("cannot be both the program and what it reads",),
+        stdin="print(1)",
+    ),
+    "several-bad-limits": Refusal(
+        ("sandbox", "run", "-", "--language", "sh", "--memory-mib", "2", "--cpu-seconds", "0"),
+        ("--memory-mib 2", "--cpu-seconds 0"),
+        stdin="echo",
+    ),
+    "half-a-number": Refusal(
+        ("sandbox", "run", "one.py", "--memory-mib", "300.9"), ("'300.9' is no whole number",)
+    ),
+    "half-a-task": Refusal(("eval", "one.jsonl", "--limit", "2.5"), ("'2.5'",), files=TASK),
     "unknown-command": Refusal(("sumbit", "Print 1."), ("sumbit",)),
     "bad-value-of-an-option": Refusal(
         ("submit", "Print 1.", "--max-attempts", "0"), ("--max-attempts",)

@@ -42,6 +42,12 @@ def test_standard_input_is_given_in_three_ways(
     assert (ended.code, ended.out) == (0, "42\n"), ended.err
 
 
+def test_a_program_is_read_from_standard_input(project: Project) -> None:
+    """Whatever made it need not know of files."""
+    ended = project.run("sandbox", "run", "-", "--language", "python", stdin="print(6 * 7)")
+    assert (ended.code, ended.out) == (0, "42\n"), ended.err
+
+
 def test_files_go_in_and_come_out_as_json(project: Project) -> None:
     """The bytes are handed over; where a stranger's file may be written to is for others to decide."""
     project.write("data/in.txt", "data")

@@ -6,6 +6,7 @@ import shlex
 import signal
 import sys
 import traceback
+from itertools import takewhile
 from pathlib import Path
 from typing import NoReturn
 
@@ -280,8 +281,21 @@ def _stopped(*, as_json: bool) -> ExitCode:
 
 def _in_words(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        return f"not understood: {shlex.join(error.unused_tokens)}"
+        option = _unknown_option(error)
+        return option or f"not understood: {shlex.join(error.unused_tokens)}"
     return str(error).rstrip(".")
+
+
+def _unknown_option(error: CycloptsError) -> str:
+    """Name the first word that looks like an option and is none.
+
+    A command that takes - for standard input has got it as its first word, so that the parser stumbles over the next.
+    """
+    arguments = error.app.assemble_argument_collection() if error.app else ()
+    known = {name for argument in arguments for name in argument.names}
+    typed = takewhile("--".__ne__, error.root_input_tokens or ())
+    unknown = (word for word in typed if word[:2] == "--" and word.partition("=")[0] not in known)
+    return next((f"unknown option: {word!r}" for word in unknown), "")
 
 
 def _commands_in(words: list[str]) -> list[str]:

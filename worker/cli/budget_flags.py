@@ -8,6 +8,8 @@ from cyclopts import Parameter, validators
 
 from jobs.errors import UsageError
 
+from .flags import WholeNumber
+
 if TYPE_CHECKING:
     from jobs.budgets import Budget
     from jobs.runs import Run
@@ -19,14 +21,14 @@ class BudgetFlags:
     """What a run may use before it is paused; it is kept with the run."""
 
     max_requests: Annotated[
-        int | None,
+        WholeNumber | None,
         Parameter(
             validator=validators.Number(gte=1, lte=10**9),
             help="requests that the run may send to the model, repeated ones among them; then it is paused",
         ),
     ] = None
     max_tokens_total: Annotated[
-        int | None,
+        WholeNumber | None,
         Parameter(
             validator=validators.Number(gte=1, lte=10**12),
             help="tokens that it may use, of prompts, thoughts and answers together",

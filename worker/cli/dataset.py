@@ -13,7 +13,7 @@ from cyclopts import Parameter, validators
 from config.escaping import escaped
 from jobs.errors import ExitCode, UsageError
 
-from .flags import NO_FLAGS, AsJson, Format, SettingFlags, read_settings
+from .flags import NO_FLAGS, AsJson, Format, SettingFlags, WholeNumber, read_settings
 from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def check_dataset(
     *,
     form: Format = None,
     repeats: Annotated[
-        int,
+        WholeNumber,
         Parameter(
             validator=validators.Number(gte=1, lte=100),
             help="how often each reference is run, each time with another hash seed (1 to 100)",

@@ -27,6 +27,7 @@ from .flags import (
     Format,
     LaneFlags,
     SettingFlags,
+    WholeNumber,
 )
 from .output import counted, emit, emit_json, show_error, talk
 from .part_flags import ALL_OF_IT, PartFlags
@@ -47,7 +48,7 @@ class RunFlags:
     """What a run is made of, and what it must reach."""
 
     samples: Annotated[
-        int | None,
+        WholeNumber | None,
         Parameter(
             validator=validators.Number(gte=1, lte=1000), help="independent jobs for each task (1)"
         ),

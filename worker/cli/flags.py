@@ -1,11 +1,12 @@
 """Flags that several modules read, and the settings they change."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter, Token, validators
 
 from jobs.bounds import MAX_ATTEMPTS
 from jobs.errors import UsageError
@@ -50,8 +51,21 @@ class SettingFlags:
 
 NO_FLAGS = SettingFlags()
 
+
+def _whole_number(_: object, tokens: Sequence[Token]) -> int:
+    """The number that was typed. By itself the parser would take 2.5 for 2."""
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number") from None
+
+
+WholeNumber = Annotated[int, Parameter(converter=_whole_number)]
 Switch = Annotated[bool, Parameter(negative=())]
-Attempts = Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=MAX_ATTEMPTS))]
+Attempts = Annotated[
+    WholeNumber | None, Parameter(validator=validators.Number(gte=1, lte=MAX_ATTEMPTS))
+]
 Detach = Annotated[
     bool,
     Parameter(
@@ -193,3 +207,22 @@ def _here() -> Path:
             "the folder that this command was started in is gone",
             fixes=["cd into one that is there; settings and records are looked for in it"],
         ) from None
+
+
+def refuse_option(word: str, command: str, thing: str, *, note: str) -> None:
+    """Return if this word, which stands where a command takes one, may be meant.
+
+    Where - stands for standard input the parser lets every hyphen through: `--wiat` must not be sent to a model.
+
+    Raises:
+        UsageError: it is an option that does not exist.
+    """
+    if word.startswith("-") and len(word.split()) == 1 and "--" not in sys.argv:
+        raise UsageError(
+            f"unknown option: {word!r}",
+            fixes=[
+                f"see what there is: promptmill {command} --help",
+                f"if it is {thing}: promptmill {command} -- {word}",
+            ],
+            note=note,
+        )

@@ -16,7 +16,7 @@ from jobs.errors import ExitCode, RecordNotFoundError, UsageError
 
 from .cases import cases_lines, failed_case
 from .execution import execution_lines
-from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, read_settings
+from .flags import NO_FLAGS, AsJson, SettingFlags, Switch, WholeNumber, read_settings
 from .output import counted, emit, emit_json, talk
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _TRUST: dict[Trust, str] = {
 def list_jobs(
     *,
     run: str | None = None,
-    limit: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 50,
+    limit: Annotated[WholeNumber, Parameter(validator=validators.Number(gte=1))] = 50,
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:
@@ -76,7 +76,7 @@ def show_job(
     job_id: str,
     /,
     *,
-    attempt: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
+    attempt: Annotated[WholeNumber | None, Parameter(validator=validators.Number(gte=1))] = None,
     content: Switch = False,
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,

@@ -8,6 +8,8 @@ from cyclopts import Parameter, validators
 
 from jobs.errors import UsageError
 
+from .flags import WholeNumber
+
 if TYPE_CHECKING:
     from jobs.parts import Part
 
@@ -20,7 +22,7 @@ class PartFlags:
     """What of the dataset is run; of several, all have to hold."""
 
     limit: Annotated[
-        int | None,
+        WholeNumber | None,
         Parameter(validator=validators.Number(gte=1), help="run so many tasks at most, the first"),
     ] = None
     item: Annotated[

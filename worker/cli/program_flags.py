@@ -8,6 +8,8 @@ from cyclopts import Parameter, validators
 
 from jobs.languages import Language
 
+from .flags import WholeNumber
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Surroundings:
         ),
     ] = ()
     collect: Annotated[
-        int,
+        WholeNumber,
         Parameter(
             validator=validators.Number(gte=0, lte=1000),
             help="files of its own to collect, up to 1000; nothing is written here",
@@ -46,22 +48,22 @@ class LimitFlags:
     ] = None
     wall_seconds: Annotated[float | None, Parameter(help="time on the clock, up to 7200")] = None
     memory_mib: Annotated[
-        int | None, Parameter(help="memory of all its processes, 16 to 65536")
+        WholeNumber | None, Parameter(help="memory of all its processes, 16 to 65536")
     ] = None
     output_kib: Annotated[
-        int | None, Parameter(help="what is kept of each of its two streams, up to 65536")
+        WholeNumber | None, Parameter(help="what is kept of each of its two streams, up to 65536")
     ] = None
     file_size_mib: Annotated[
-        int | None, Parameter(help="the largest file it may write, up to 65536")
+        WholeNumber | None, Parameter(help="the largest file it may write, up to 65536")
     ] = None
-    scratch_mib: Annotated[int | None, Parameter(help="all of its files together, up to 65536")] = (
-        None
-    )
+    scratch_mib: Annotated[
+        WholeNumber | None, Parameter(help="all of its files together, up to 65536")
+    ] = None
     processes: Annotated[
-        int | None, Parameter(help="processes and threads at one time, up to 4096")
+        WholeNumber | None, Parameter(help="processes and threads at one time, up to 4096")
     ] = None
     open_files: Annotated[
-        int | None, Parameter(help="open descriptors of each process, 16 to 65536")
+        WholeNumber | None, Parameter(help="open descriptors of each process, 16 to 65536")
     ] = None
 
 

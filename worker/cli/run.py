@@ -14,7 +14,7 @@ from jobs.verdicts import Verdict
 
 from .asking import Reason, with_queue, with_redis
 from .budget_flags import NO_BUDGET, BudgetFlags, budget_in, more_of, stopped_of, used_of
-from .flags import NO_FLAGS, AsJson, SettingFlags, read_settings
+from .flags import NO_FLAGS, AsJson, SettingFlags, WholeNumber, read_settings
 from .output import counted, emit, emit_json, talk
 from .watching import NOBODY, is_left_alone
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def list_runs(
     *,
-    limit: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 50,
+    limit: Annotated[WholeNumber, Parameter(validator=validators.Number(gte=1))] = 50,
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:

@@ -2,6 +2,9 @@
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from config.escaping import escaped
 from jobs.errors import ExitCode
@@ -12,7 +15,7 @@ from .program_flags import NO_LIMITS, NO_SURROUNDINGS, LimitFlags, Surroundings
 
 
 def run_program(
-    program: Path,
+    program: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     given: Surroundings = NO_SURROUNDINGS,
@@ -25,7 +28,7 @@ def run_program(
     or went over a limit, 2 if it was not run, 3 if the sandbox failed.
 
     Args:
-        program: the file it stands in.
+        program: the file it stands in; - is standard input.
         json: the whole execution and the isolation as JSON, and nothing else.
     """
     from .trying import try_program

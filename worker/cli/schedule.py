@@ -14,7 +14,7 @@ from jobs.clock import utcnow
 from jobs.errors import ExitCode
 
 from .asking import with_queue
-from .flags import NO_FLAGS, AsJson, SettingFlags
+from .flags import NO_FLAGS, AsJson, SettingFlags, WholeNumber
 from .output import emit, emit_json, talk
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Zone = Annotated[str, Parameter(name="--tz", help="time zone of the IANA list")]
 Number = Annotated[
-    int, Parameter(name=["--number", "-n"], validator=validators.Number(gte=1, lte=1000))
+    WholeNumber, Parameter(name=["--number", "-n"], validator=validators.Number(gte=1, lte=1000))
 ]
 Stopped: TypeAlias = dict[str, str]
 """Runs that stand still, each with the reason."""
@@ -123,7 +123,7 @@ def show_history(
     name: str,
     /,
     *,
-    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 50,
+    limit: Annotated[WholeNumber, Parameter(validator=validators.Number(gte=1, lte=1000))] = 50,
     json: AsJson = False,
     flags: SettingFlags = NO_FLAGS,
 ) -> int:

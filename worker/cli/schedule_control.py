@@ -29,6 +29,7 @@ from .flags import (
     LaneFlags,
     SettingFlags,
     Switch,
+    WholeNumber,
     read_settings,
 )
 from .output import counted, emit, emit_json, talk
@@ -68,7 +69,7 @@ class WorkFlags:
         Attempts, Parameter(help="generations for each job, the first one counted (1 to 20)")
     ] = None
     samples: Annotated[
-        int,
+        WholeNumber,
         Parameter(
             validator=validators.Number(gte=1, lte=1000), help="jobs for each task of an eval"
         ),

@@ -21,6 +21,7 @@ from worker.sandbox import Files, open_sandbox, packages_of
 from worker.sandbox.languages import known_suffixes, language_of
 
 from .execution import execution_lines
+from .flags import refuse_option
 from .output import talk
 from .program_flags import LimitFlags, Surroundings
 
@@ -29,6 +30,7 @@ _KIB, _MIB = 1024, 1024 * 1024
 _MOST_FILES = 256
 _MOST_BYTES = 512 * _MIB
 _NOTHING = "no program was run"
+_OURS, _STDIN = "-", "standard input"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def try_program(
         UsageError: something that was given cannot be used; no program was run.
         SandboxError: the sandbox cannot be had, or failed.
     """
-    code = ExecutableCode(language=_language_of(program, given), code=_text_in(program))
+    text = _code_of(program, given)
+    code = ExecutableCode(language=_language_of(program, given), code=text)
     bounds = _limits(settings, limits)
     files = _files(given, bounds, code)
     run = _run(settings, code, bounds, stdin=_stdin(given.stdin), files=files)
@@ -99,9 +102,10 @@ async def _run(
 def _language_of(program: Path, given: Surroundings) -> Language:
     language = given.language or language_of(program)
     if language is None:
+        name = _STDIN if str(program) == _OURS else f"the suffix of {program}"
         names = ", ".join(known_suffixes())
         raise UsageError(
-            f"the suffix of {program} names no language that is known here",
+            f"{name} names no language that is known here",
             facts={"known": names},
             fixes=[f"say what it is written in: --language {'|'.join(Language)}"],
             note=_NOTHING,
@@ -109,11 +113,28 @@ def _language_of(program: Path, given: Surroundings) -> Language:
     return language
 
 
+def _code_of(program: Path, given: Surroundings) -> str:
+    if str(program) != _OURS:
+        refuse_option(str(program), "sandbox run", "a file", note=_NOTHING)
+        return _text_in(program)
+    if given.stdin == _OURS:
+        raise UsageError(
+            f"{_STDIN} cannot be both the program and what it reads",
+            fixes=["name the file of one of them:  --stdin @FILE"],
+            note=_NOTHING,
+        )
+    return _text_of_ours()
+
+
 def _stdin(words: str) -> str:
-    if words == "-":
-        raw = sys.stdin.buffer.read(_MOST_BYTES + 1)
-        return _decoded(_no_more_than_can_be_used(raw, "standard input"), "standard input")
+    if words == _OURS:
+        return _text_of_ours()
     return _text_in(Path(words[1:])) if words.startswith("@") else words
+
+
+def _text_of_ours() -> str:
+    raw = sys.stdin.buffer.read(_MOST_BYTES + 1)
+    return _decoded(_no_more_than_can_be_used(raw, _STDIN), _STDIN)
 
 
 def _text_in(path: Path) -> str:
@@ -150,19 +171,26 @@ def _limits(settings: Settings, flags: LimitFlags) -> Limits:
     try:
         asked = PartialLimits.model_validate(given).over(settings.limits)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        name = str(fault["loc"][0])
-        flag = f"--{name.replace('_', '-')} {given.get(name)}"
-        why = f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
-        raise UsageError(f"{flag} cannot be used: {why}", note=_NOTHING) from None
+        faults = {
+            str(fault["loc"][0]): f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
+            for fault in error.errors(include_url=False, include_input=False)
+        }
+        typed = ", ".join(f"{_flag_of(name)} {given.get(name)}" for name in faults)
+        raise UsageError(
+            f"{typed} cannot be used",
+            facts={_flag_of(name): why for name, why in faults.items()},
+            note=_NOTHING,
+        ) from None
     capped = asked.capped_by(settings.ceiling)
     for name in given:
         ours, theirs = getattr(capped, name), getattr(asked, name)
         if ours != theirs:
-            talk(
-                f"limit     --{name.replace('_', '-')} {theirs:g} is over ceiling.{name}: {ours:g}"
-            )
+            talk(f"limit     {_flag_of(name)} {theirs:g} is over ceiling.{name}: {ours:g}")
     return capped
+
+
+def _flag_of(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _files(given: Surroundings, limits: Limits, code: ExecutableCode) -> Files:

@@ -21,7 +21,7 @@ from jobs.models import PromptJob
 from jobs.python_tests import fault_of
 
 from .batch import NAMES, Batch, batch_of, name_of_run
-from .flags import JobFlags
+from .flags import JobFlags, refuse_option
 from .placing import Place
 
 _STDIN = "standard input"
@@ -116,16 +116,7 @@ def _batch_of_file(path: Path, job: JobFlags, place: Place, settings: Settings) 
 def _text_of(prompt: str) -> str:
     if prompt == "-":
         return _text_in(sys.stdin.buffer, _STDIN, "prompt", MAX_PROMPT)
-    # The parser lets hyphens through for the one above; `--wiat` must not be sent to a model.
-    if prompt.startswith("-") and len(prompt.split()) == 1 and "--" not in sys.argv:
-        raise UsageError(
-            f"unknown option: {prompt!r}",
-            fixes=[
-                "see what there is: promptmill submit --help",
-                f"if it is a prompt: promptmill submit -- {prompt}",
-            ],
-            note=_NOTHING,
-        )
+    refuse_option(prompt, "submit", "a prompt", note=_NOTHING)
     if prompt == "@":
         raise UsageError(
             "no file is named after @", fixes=["promptmill submit @prompt.txt"], note=_NOTHING
