@@ -145,13 +145,19 @@ async def test_memory_stays_near_its_limit(sandbox: Sandbox, memory_mib: int) ->
     assert execution.peak_memory_kib < (memory_mib + 128) * 1024
 
 
-async def test_forked_copies_of_one_block_are_counted_once(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("memory_mib", [128, 1024])
+async def test_forked_copies_of_one_block_are_counted_once(
+    sandbox: Sandbox, memory_mib: int
+) -> None:
     """A program that loads its data and forks workers holds it once, whatever resident sizes add up to."""
     program = "import os, time\nblock = bytearray(b'x') * (64 << 20)\n"
     program += "children = [os.fork() or (time.sleep(0.3), os._exit(0)) for _ in range(6)]\n"
     program += "for pid in children: os.waitpid(pid, 0)\nprint('done')"
-    execution = await sandbox.run(python(program), LIMITS.model_copy(update={"memory_mib": 128}))
+    limits = LIMITS.model_copy(update={"memory_mib": memory_mib})
+    execution = await sandbox.run(python(program), limits)
     assert (execution.stdout, execution.limit_hit) == ("done\n", None)
+    assert execution.peak_memory_kib is not None
+    assert 64 <= execution.peak_memory_kib / 1024 < 128
 
 
 async def test_no_more_output_is_kept_than_the_limit(sandbox: Sandbox) -> None:

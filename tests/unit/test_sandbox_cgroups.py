@@ -47,7 +47,7 @@ def test_groups_of_a_slot_are_gone_when_it_is(tmp_path: Path) -> None:
 def test_version_2_is_bounded_and_measured_by_its_own_names(tmp_path: Path) -> None:
     """Few machines have both versions; the files are all that differs."""
     files = {"memory.max": "max", "memory.peak": "4096", "memory.events": "oom 3\noom_kill 1\n"}
-    for name, content in {**files, "pids.max": "max"}.items():
+    for name, content in {**files, "pids.max": "max", "memory.current": "8192"}.items():
         (tmp_path / name).write_text(content)
     groups = Groups((str(tmp_path),))
     assert groups.layers == ["cgroup-memory", "cgroup-processes"]
@@ -55,9 +55,22 @@ def test_version_2_is_bounded_and_measured_by_its_own_names(tmp_path: Path) -> N
     groups.bound(memory_mib=64, processes=10)
     assert (tmp_path / "memory.max").read_text().startswith(str((64 + 32) * 1024 * 1024))
     assert (tmp_path / "pids.max").read_text().startswith("12")
+    (tmp_path / "memory.current").write_text("1056768\n")
+    assert groups.held_kib() == (1056768 - 8192) // 1024
     assert not groups.has_run_out_of_memory()
     (tmp_path / "memory.events").write_text("oom 4\noom_kill 2\n")
     assert groups.has_run_out_of_memory()
+
+
+def test_what_an_earlier_run_read_is_not_taken_off_what_this_one_holds(tmp_path: Path) -> None:
+    """Files of the system that were read first here stay in the group, until a run needs their memory."""
+    held = tmp_path / "memory.current"
+    held.write_text(str(4 << 20))
+    groups = Groups((str(tmp_path),))
+    groups.reset()
+    held.write_text(str(204 << 20))
+    groups.reset()
+    assert groups.held_kib() == 200 << 10
 
 
 def test_where_there_are_none_nothing_is_claimed() -> None:
@@ -65,4 +78,5 @@ def test_where_there_are_none_nothing_is_claimed() -> None:
     groups = Groups(())
     groups.reset()
     groups.bound(memory_mib=64, processes=10)
-    assert (groups.layers, groups.peak_kib(), groups.has_run_out_of_memory()) == ([], 0, False)
+    assert (groups.layers, groups.held_kib()) == ([], None)
+    assert (groups.peak_kib(), groups.has_run_out_of_memory()) == (0, False)

@@ -26,6 +26,9 @@ _EARLY_SECONDS, _EARLY_LOOK_MS, _LATER_LOOK_MS = 0.1, 5, 20
 # A look also comes before a program could fill the memory that is left to it: a few cores touch new pages at about
 # 4 GiB/s. It does not come sooner than this, or a program that lives near its limit would be slowed down by looks.
 _FILLED_KIB_PER_MS, _SHORTEST_LOOK_MS = 4096, 2
+# An exact look that only the peak is wanted of waits so many times as long as the last one took: the processor is the
+# program's.
+_REST = 9
 _SIGKILL, _SIGXCPU, _SIGXFSZ = 9, 24, 25
 
 
@@ -45,6 +48,7 @@ class Watcher:
         self._reaped_cpu_seconds = 0.0
         self._cpu_seconds_before = 0.0
         self._held_kib = 0
+        self._exact_again_at = 0.0
         self._largest_kib = 0
         self.wait_status: int | None = None
         self.reason = ""
@@ -97,18 +101,38 @@ class Watcher:
             return "cpu"
         if used.tasks > self._request.processes:
             return "processes"
-        self._held_kib = self._memory_kib(pids, used)
-        if used.rss_kib:
-            # Else it has just ended, and all that is seen are its files.
-            self.peak_kib = max(self.peak_kib, self._held_kib)
-        return "memory" if self._held_kib > self._request.memory_mib * _KIB else ""
+        return "memory" if self._is_over_memory(pids, used) else ""
 
-    def _memory_kib(self, pids: list[int], used: processes.Usage) -> int:
-        """Memory of the tree. The cheap sum is too high for forked processes; only near the limit is it worth more."""
+    def _is_over_memory(self, pids: list[int], used: processes.Usage) -> bool:
+        """Measure the memory of the tree, no more exactly than is needed: a look at every page takes long.
+
+        The cheap sum is never too low. It is too high where processes share what they had before a fork, and by the
+        files of the system. So is the control group's number by other such files; the smaller one is near the truth.
+        """
+        most_kib = self._request.memory_mib * _KIB
         files_kib = self._scratch_kib()
         held_kib = used.rss_kib + files_kib
-        if held_kib > self._request.memory_mib * _KIB:
-            held_kib = processes.held_memory_kib(pids, files_kib)
+        is_near = len(pids) == 1
+        if not is_near or held_kib > most_kib:
+            by_group_kib = self._groups.held_kib()
+            if by_group_kib is not None:
+                held_kib, is_near = min(held_kib, by_group_kib), True
+        if held_kib > most_kib or (not is_near and self._may_be_a_peak(held_kib)):
+            held_kib, is_near = self._exactly_kib(pids, files_kib), True
+        self._held_kib = held_kib
+        if used.rss_kib and is_near:
+            # Without the first it has just ended, and all that is seen are its files.
+            self.peak_kib = max(self.peak_kib, held_kib)
+        return held_kib > most_kib
+
+    def _may_be_a_peak(self, held_kib: int) -> bool:
+        return held_kib > self.peak_kib and time.monotonic() >= self._exact_again_at
+
+    def _exactly_kib(self, pids: list[int], files_kib: int) -> int:
+        began = time.monotonic()
+        held_kib = processes.held_memory_kib(pids, files_kib)
+        ended = time.monotonic()
+        self._exact_again_at = ended + (ended - began) * _REST
         return held_kib
 
     def _scratch_kib(self) -> int:
