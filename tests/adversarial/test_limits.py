@@ -160,6 +160,15 @@ async def test_forked_copies_of_one_block_are_counted_once(
     assert 64 <= execution.peak_memory_kib / 1024 < 128
 
 
+async def test_files_on_the_hosts_disk_are_no_memory(on_disk: Sandbox) -> None:
+    """The kernel remembers what was written for as long as it has room, and a control group counts that."""
+    program = "for n in range(4): open(f'f{n}', 'wb').write(b'x' * (12 << 20))"
+    execution = await on_disk.run(python(program), LIMITS)
+    assert (execution.exit_code, execution.limit_hit) == (0, None)
+    assert execution.peak_memory_kib is not None
+    assert execution.peak_memory_kib / 1024 < 40
+
+
 async def test_no_more_output_is_kept_than_the_limit(sandbox: Sandbox) -> None:
     """What is kept ends up in every record; what was cut has to be told."""
     execution = await sandbox.run(python(_BOTH_STREAMS), LIMITS)

@@ -87,6 +87,22 @@ _PROGRAMS = {
     "excepthook": "import sys\nsys.excepthook = lambda kind, error, trace: print('hooked', kind.__name__)\n1 / 0",
     "excepthook raises": "import sys\ndef hook(*_): raise TypeError('hook')\nsys.excepthook = hook\n1 / 0",
     "stdout replaced": "import io, sys\nsys.stdout = io.StringIO()\nprint('lost')",
+    "stdout deleted": "import sys\nprint('done')\nsys.stdout.flush()\ndel sys.stdout",
+    "stderr deleted": "import sys\nprint('done')\ndel sys.__stderr__, sys.stderr",
+    "huge exit code": "import sys\nsys.exit(1 << 70)",
+    "huge negative exit code": "import sys\nsys.exit(-(1 << 70))",
+    "long exit code": "import sys\nsys.exit((1 << 40) + 7)",
+    "interrupted": (
+        "import signal\n"
+        "try: signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt: print('caught')"
+    ),
+    "child interrupted": (
+        "import signal, subprocess\n"
+        "child = subprocess.Popen(['sleep', '5'])\n"
+        "child.send_signal(signal.SIGINT)\n"
+        "print(child.wait())"
+    ),
     "stdout closed": "import sys\nsys.stdout.close()",
     "stderr none": "import sys\nsys.stderr = None\n1 / 0",
     "print without newline": "print('x', end='')",

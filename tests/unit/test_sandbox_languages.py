@@ -125,6 +125,9 @@ def test_a_program_without_tests_is_run_as_it_is(language: Language) -> None:
         (Language.PYTHON, "Traceback ...\nMemoryError\n", True),
         (Language.PYTHON, "MemoryError", True),
         (Language.PYTHON, "ValueError: MemoryError\n", False),
+        (Language.PYTHON, "MemoryErrorRate: 0.5\n", False),
+        (Language.PYTHON, "MemoryError: no room\n", True),
+        (Language.PYTHON, "numpy._core._exceptions._ArrayMemoryError: Unable to\n", True),
         (
             Language.JAVASCRIPT,
             "\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",

@@ -11,6 +11,9 @@ import atexit
 import builtins
 import sys
 
+# What `signal` is made of: that one loads `enum`, which no slot needs.
+from _signal import SIGINT, default_int_handler, signal  # type: ignore[import-not-found]
+
 # By names of our own: a program may replace those in `os` and `gc`, and its end is owed all the same.
 from gc import collect, get_objects, get_stats
 from posix import _exit, read, write
@@ -38,6 +41,8 @@ _REHEARSAL = b"import sys\ndef warm(x): return [x] + sys.path\nwarm(1)\nprint(en
 _ALL = 2
 # From 3.14 on it is a part of the rest as well, and counted otherwise.
 _YOUNG = 1 if sys.version_info < (3, 14) else _ALL
+_STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
+_LONGEST = 1 << 63
 _SUCCESS, _FAILURE, _LOST_OUTPUT, _INTERRUPTED = 0, 1, 120, 130
 
 
@@ -60,6 +65,8 @@ def run(job: Job) -> None:
     main = _main_module(job.path)
     sys.modules["__main__"] = main
     sys.argv = [job.path]
+    # The slot ignores it, since PID 1 has to.
+    signal(SIGINT, default_int_handler)
     n_agings = _n_agings()
     status = _SUCCESS
     beside = Beside(job.source, job.path, int(job.words[1])) if TESTED in job.words else None
@@ -114,7 +121,8 @@ def _status_of(end: SystemExit, beside: Beside | None) -> int:
     if code is None:
         return _SUCCESS
     if isinstance(code, int):
-        return code & 0xFF
+        # What does not fit into a C long is -1 to the interpreter.
+        return (code if -_LONGEST <= code < _LONGEST else -1) & 0xFF
     try:
         print(code, file=sys.stderr)  # noqa: T201  as the interpreter does
     except BaseException:  # noqa: BLE001  an object that cannot be printed ends the program all the same
@@ -173,12 +181,13 @@ def _n_agings() -> int:
 def _flush() -> bool:
     """Flush the standard streams, replaced or not; whether nothing was lost."""
     kept = True
-    for stream in {
-        id(s): s for s in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
-    }.values():
+    # A program may have taken away a name.
+    found = [getattr(sys, name, None) for name in _STREAMS]
+    errors = found[1::2]
+    for stream in {id(each): each for each in found}.values():
         try:
             if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
         except BaseException:  # noqa: BLE001  the program's own stream, or a full or closed pipe
-            kept = kept and stream in (sys.stderr, sys.__stderr__)
+            kept = kept and stream in errors
     return kept

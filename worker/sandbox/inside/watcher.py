@@ -75,7 +75,10 @@ class Watcher:
         self.wall_seconds = self._elapsed()
         self._tree.end_everyone(self._reap)
         # Of a program that was over before the first look the kernel has kept one number, system files included.
-        self.peak_kib = max(self.peak_kib or self._largest_kib, self._groups.peak_kib())
+        self.peak_kib = self.peak_kib or self._largest_kib
+        if self._scratch >= 0:
+            # Else the group counts files on the host's disk as well, as long as the kernel remembers them.
+            self.peak_kib = max(self.peak_kib, self._groups.peak_kib())
         self.reason = self.reason or self._reason_of_the_end()
 
     def _watch(self, events: select.poll, control: int) -> str:

@@ -99,7 +99,10 @@ PYTHON = LanguageRow(
         never_after="",
     ),
     memory_words=lines_that_begin(
-        "MemoryError", r"OSError: \[Errno 12\]", r"BlockingIOError: \[Errno 12\]"
+        # NumPy has one of its own.
+        r"(?:numpy\.[\w.]+\._Array)?MemoryError(?::|$)",
+        r"OSError: \[Errno 12\]",
+        r"BlockingIOError: \[Errno 12\]",
     ),
     denied_words=lines_that_begin(r"PermissionError: \[Errno 1\] "),
     file_size_words=lines_that_begin(

@@ -11,7 +11,7 @@ import select
 import threading
 import time
 
-from . import frames
+from . import ends, frames
 from .endings import (
     CannotCrossError,
     OutOfTimeError,
@@ -48,6 +48,7 @@ class Link:
         self.stopped: StoppedError | None = None
         """Why there are no more answers. It is kept, since a test may have caught it."""
         self._left_seconds = wall_seconds
+        self._ends: list[StopIteration] = []
         self._n_asked = 0
         self._exported: dict[int, object] = {}
         self._standins = Standins(self.ask, self._exported)
@@ -104,6 +105,10 @@ class Link:
         """Whether an error is one of the program's own."""
         return error is not None and is_of_program(error)
 
+    def swallowed(self) -> "list[StopIteration]":
+        """What functions of the program raised, and neither the tests caught nor ended of."""
+        return [error for error in self._ends if ends.is_swallowed(error, _RAISES)]
+
     def _call(
         self,
         what: "tuple[object, ...]",
@@ -112,7 +117,13 @@ class Link:
     ) -> object:
         items = [self._written(value) for value in arguments]
         words = [(name, self._written(value)) for name, value in named.items()]
-        return self._exchange(*what, items, words, given=(*arguments, *named.values()))
+        try:
+            return self._exchange(*what, items, words, given=(*arguments, *named.values()))
+        except StopIteration as error:
+            # Of `__next__` it is an answer.
+            if what[0] == "call" or what[-1] == "__call__":
+                self._ends.append(error)
+            raise
 
     def _written(self, value: object) -> "Item":
         try:
@@ -267,6 +278,9 @@ class Link:
             setattr(target, name, *arguments)
             return None
         return getattr(target, name)
+
+
+_RAISES = Link._call.__code__  # noqa: SLF001  it is the same module
 
 
 def words_of(error: BaseException) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _SUCCESS = 0
 _GIVEN_WAY_SECONDS = 0.006
+_CUT_SHORT = "a loop over calls, which the program ended"
 _SAMPLE = """
 import math
 
@@ -92,6 +93,8 @@ class _Run:
         try:
             self._prepare()
             self._run_module(cases)
+            for end in self._link.swallowed():
+                cases.failed(end, _CUT_SHORT)
         except StoppedError as error:
             cases.failed(error)
             self._link.stopped = self._link.stopped or error
