@@ -194,6 +194,20 @@ async def test_what_hides_from_its_zygote_s_avengers_is_found(on_disk: ZygoteSan
     assert not is_named(name)
 
 
+async def test_what_is_on_its_way_as_its_zygote_is_killed_is_found(on_disk: ZygoteSandbox) -> None:
+    """Who forks and ends between being listed and being killed has a child that was never listed."""
+    require("root: only then programs have a user of their own", available=os.geteuid() == 0)
+    nap = unique_nap()
+    for n in range(60):
+        await on_disk.run(sh(":"), LIMITS)
+        (zygote,) = (slot._process.pid for slot in on_disk._programs._idle)
+        # A daemon is made in four milliseconds; some of these come before it, and some after.
+        moment = n / 60 * 0.006
+        asyncio.get_running_loop().call_later(moment, os.kill, zygote, signal.SIGKILL)
+        await on_disk.run(python(_DAEMON.format(nap=nap)), LIMITS)
+        assert not is_alive(nap), f"after {moment * 1000:.1f} ms"
+
+
 def _scratch_with(slot: Slot, name: str) -> Path:
     (scratch,) = (
         each for each in Path(slot._directory).iterdir() if (each / "work" / name).exists()

@@ -3,10 +3,10 @@
 import asyncio
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _READY_SECONDS = 60.0
 # Reaping a large tree on a busy machine takes its time; after this the kernel is asked to end it.
 _END_SECONDS = 5.0
 _REMOVE_SECONDS = 2.0
-_KILL_AGAIN_SECONDS = 0.01
+_TRY_AGAIN_SECONDS = 0.05
 _MAX_COMPLAINT_CHARACTERS = 2000
 # The way through, and no listing: a run's directory below it belongs to another user where the worker is root.
 _THROUGH_ONLY = 0o711
@@ -71,18 +71,17 @@ class Slot:
         self.uid = -1
         self.layers: tuple[str, ...] = ()
         self._directory = ""
+        self._inside = (interpreter, "-I", "-S", str(_INSIDE))
         with ExitStack() as undo:
             try:
-                self._start(interpreter, setup, places, undo)
+                self._start(setup, places, undo)
             except OSError as error:
                 raise SandboxError(
                     "the sandbox's zygote cannot be started", facts={"reason": str(error)}
                 ) from error
             undo.pop_all()
 
-    def _start(
-        self, interpreter: Path, setup: Setup, places: Sequence[Path], undo: ExitStack
-    ) -> None:
+    def _start(self, setup: Setup, places: Sequence[Path], undo: ExitStack) -> None:
         """Start it; `undo` is given what has to be let go of should a later step fail."""
         if setup.profile != "strict":
             self._directory = tempfile.mkdtemp(prefix="promptmill-slot-")
@@ -96,14 +95,12 @@ class Slot:
         undo.callback(self._ours.close)
         self._ours.setblocking(False)
         with theirs:
-            self._process = self._started(interpreter, theirs.fileno(), undo)
+            self._process = self._started(theirs.fileno(), undo)
         # Before it is told anything, so that all it ever does is in them.
         self._groups.add(self._process.pid)
         self._ours.send(setup.encode())
 
-    def _started(
-        self, interpreter: Path, control: int, undo: ExitStack
-    ) -> "subprocess.Popen[bytes]":
+    def _started(self, control: int, undo: ExitStack) -> "subprocess.Popen[bytes]":
         self._complaints, complaints_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         undo.callback(os.close, self._complaints)
         try:
@@ -112,7 +109,7 @@ class Slot:
             os.close(nothing_end)
             try:
                 process = subprocess.Popen(
-                    [interpreter, "-I", "-S", str(_INSIDE), str(control)],
+                    [*self._inside, str(control)],
                     stdin=nothing,
                     stdout=complaints_end,
                     stderr=complaints_end,
@@ -210,18 +207,36 @@ class Slot:
                 self._process.kill()
                 await self._ended_within(_END_SECONDS)
             self._process.poll()
-        if self._directory and self.uid >= 0:
-            # Without a PID namespace a zygote that was killed leaves what its program started. Nobody else has this
-            # uid.
-            while _kill_everyone_of(self.uid):  # noqa: ASYNC110  nothing tells of the death of a stranger's child
-                await asyncio.sleep(_KILL_AGAIN_SECONDS)
-        # In threads, and not waited for to their end: a program can leave what takes minutes to remove.
         loop = asyncio.get_running_loop()
+        if self._directory and self.uid >= 0 and self._process.returncode != 0:
+            # Without a PID namespace a zygote that was killed leaves what its program started.
+            await loop.run_in_executor(None, self._end_survivors)
+        # In threads, and not waited for to their end: a program can leave what takes minutes to remove.
         removals = [
             loop.run_in_executor(None, remove)
             for remove in (self._remove_directory, self._groups.remove)
         ]
         await asyncio.wait(removals, timeout=_REMOVE_SECONDS)
+
+    def _end_survivors(self) -> None:
+        """End every process of the slot's user, who is nobody else's.
+
+        Under `rlimits` a program may signal who comes to end it, and be the first to: then another one comes.
+        """
+        until = time.monotonic() + _END_SECONDS
+        while time.monotonic() < until:
+            with suppress(subprocess.SubprocessError, OSError):
+                subprocess.run(
+                    [*self._inside, "survivors", str(self.uid)],
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    env={},
+                    cwd="/",
+                    timeout=_END_SECONDS,
+                    check=True,
+                )
+                return
+            time.sleep(_TRY_AGAIN_SECONDS)
 
     async def _ended_within(self, seconds: float) -> bool:
         loop = asyncio.get_running_loop()
@@ -271,24 +286,6 @@ class Slot:
                     scratch.remove(f"{self._directory}/{name}")
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = ""
-
-
-def _kill_everyone_of(uid: int) -> bool:
-    """Kill every process of this user; whether there was one."""
-    found = False
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            # A zombie has nothing left to kill, and whoever has to reap it is not us.
-            if process.stat().st_uid == uid and not _is_zombie(process):
-                os.kill(int(process.name), signal.SIGKILL)
-                found = True
-    return found
-
-
-def _is_zombie(process: Path) -> bool:
-    # It has no command line, but that proves nothing: a process can unmap its own.
-    stat = (process / "stat").read_text("utf-8", "replace")
-    return stat.rpartition(")")[2].split()[0] == "Z"
 
 
 def _expect(kind: type[_Answer], packet: bytes) -> _Answer:

@@ -11,6 +11,7 @@ child waiting, behind walls of its own, for the next program, so that a run cost
       watcher.py      limits over the whole tree; why a run ended
       collector.py    the files a program left
       undertaker.py   namespaces that a run left
+    survivors.py      what outlived a zygote that was killed
     walls.py          what surrounds a run, and in which order
       private_walls.py, shared_walls.py     the profiles
         namespaces.py, mounts.py, landlock.py, seccomp.py, syscall_table.py, rlimits.py, identity.py, scratch.py

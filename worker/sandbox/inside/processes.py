@@ -79,8 +79,8 @@ def _descendants() -> list[int]:
     return found
 
 
-def _kill_everyone_else() -> None:
-    """Kill this whole PID namespace but ourselves, at one stroke that no fork outruns."""
+def kill_everyone_else() -> None:
+    """Kill all of this PID namespace whom we may kill, but ourselves, at one stroke that no fork outruns."""
     try:
         os.kill(-1, 9)
     except ProcessLookupError:
@@ -114,7 +114,7 @@ class Tree:
             time.sleep(_KILL_AGAIN_SECONDS)
 
 
-NAMESPACE = Tree(_everyone_else, _kill_everyone_else)
+NAMESPACE = Tree(_everyone_else, kill_everyone_else)
 """Everybody in the slot's PID namespace, where we are PID 1."""
 DESCENDANTS = Tree(_descendants, _kill_descendants)
 """Whoever descends from us, the subreaper."""
