@@ -97,6 +97,9 @@ _PROGRAMS = {
         "try: signal.raise_signal(signal.SIGINT)\n"
         "except KeyboardInterrupt: print('caught')"
     ),
+    "interrupted to the end": (
+        "import atexit, signal\natexit.register(print, 'last')\nsignal.raise_signal(signal.SIGINT)"
+    ),
     "child interrupted": (
         "import signal, subprocess\n"
         "child = subprocess.Popen(['sleep', '5'])\n"

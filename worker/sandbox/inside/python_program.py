@@ -12,7 +12,7 @@ import builtins
 import sys
 
 # What `signal` is made of: that one loads `enum`, which no slot needs.
-from _signal import SIGINT, default_int_handler, signal  # type: ignore[import-not-found]
+from _signal import SIG_DFL, SIGINT, default_int_handler, raise_signal, signal  # type: ignore[import-not-found]
 
 # By names of our own: a program may replace those in `os` and `gc`, and its end is owed all the same.
 from gc import collect, get_objects, get_stats
@@ -43,7 +43,9 @@ _ALL = 2
 _YOUNG = 1 if sys.version_info < (3, 14) else _ALL
 _STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
 _LONGEST = 1 << 63
-_SUCCESS, _FAILURE, _LOST_OUTPUT, _INTERRUPTED = 0, 1, 120, 130
+_SUCCESS, _FAILURE, _LOST_OUTPUT = 0, 1, 120
+# No program can exit with it.
+_INTERRUPTED = 1 << 8
 
 
 class Job:
@@ -82,7 +84,12 @@ def run(job: Job) -> None:
         status = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else _FAILURE
         _show(error)
     del main
-    _exit(_leave(status, n_agings))
+    status = _leave(status, n_agings)
+    if status == _INTERRUPTED:
+        # As the interpreter does, so that whoever waits sees why it ended.
+        signal(SIGINT, SIG_DFL)
+        raise_signal(SIGINT)
+    _exit(status)
 
 
 def rehearse() -> None:
