@@ -106,6 +106,9 @@ class _Soaking:
         """Note what is there that was not, once things have settled."""
         found = self._lookout.when_settled(expected)
         self.outcome.traces.append(found)
+        if expected is None and found.orphans:
+            # Else it would be what the later ones are compared with.
+            self._violated(f"{moment}: orphans {found.orphans}")
         if expected is not None and found != expected:
             before, now = asdict(expected), asdict(found)
             changed = [
