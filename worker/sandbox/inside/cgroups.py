@@ -74,7 +74,8 @@ class Groups:
         """What the group holds beyond the least that it ever held between runs; None where it is not known.
 
         Each page counts once. Files of the system that this run or one before it was the first to read count as well,
-        until the kernel has another use for their memory: it is never less than what the run holds.
+        until the kernel has another use for their memory. Had those that counted before it begun been given another use
+        since, it would be less than what the run holds, by as much; the limit in the kernel holds all the same.
         """
         return max(0, _read_kib(self._held) - self._least_held_kib) if self._held >= 0 else None
 

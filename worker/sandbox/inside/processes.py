@@ -3,6 +3,8 @@
 import os
 import time
 
+from . import syscalls
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -13,6 +15,10 @@ _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 # Places in /proc/<pid>/stat, counted from the state, which follows the name in parentheses.
 _UTIME, _CUTIME_END, _THREADS, _RSS = 11, 15, 17, 21
 _ZOMBIE = "Z"
+_PARENT = 1
+_KCMP_VM = 1
+# Whoever still makes new ones after so many has had each of those before read.
+_MOST_LISTS = 4
 
 
 class Usage:
@@ -49,18 +55,34 @@ def usage(pids: list[int]) -> Usage:
     return total
 
 
-def held_memory_kib(pids: "Iterable[int]", files_kib: int) -> int:
-    """Memory of these and of their files in memory, each page counted once and files of the system not at all.
+def held_memory_kib(pids: "Callable[[], Iterable[int]]", files_kib: int) -> int:
+    """Memory of all that `pids` lists and of their files in memory, each page once, files of the system not at all.
 
     Exact, and slow: a page counts for each process by its share, and one process is read after the other. Where one
     ends meanwhile its share goes over to those that are read later; so only those count that are still there after
-    the last. A page of a file that is mapped as well cannot be told from other shared memory: of the two sums the
-    larger one counts.
+    the last, and the list is made again until nobody is new: else who hands its memory on to a child and ends, sooner
+    than all the others are read, would never be seen. A page of a file that is mapped as well cannot be told from
+    other shared memory: of the two sums the larger one counts.
     """
-    held = [(pid, *_shares_kib(pid)) for pid in pids]
-    held = [each for each in held if _has_memory(each[0])]
-    private_kib = sum(private for _, private, _ in held)
-    return private_kib + max(sum(shared for _, _, shared in held), files_kib)
+    shares: dict[int, tuple[int, int]] = {}
+    holders: dict[int, list[int]] = {}
+    for _ in range(_MOST_LISTS):
+        n_before = len(holders)
+        for pid in pids():
+            if pid in holders:
+                continue
+            parent = _parent(pid)
+            if parent in holders and _share_all_memory(pid, parent):
+                # Between a vfork and an exec: asked before it is read, for afterwards it may have its own.
+                holders[pid] = holders[parent]
+                holders[pid].append(pid)
+            else:
+                holders[pid] = [pid]
+                shares[pid] = _shares_kib(pid)
+        if len(holders) == n_before:
+            break
+    held = [shares[pid] for pid in shares if any(map(_has_memory, holders[pid]))]
+    return sum(private for private, _ in held) + max(sum(shared for _, shared in held), files_kib)
 
 
 def _everyone_else() -> list[int]:
@@ -160,6 +182,20 @@ def _shares_kib(pid: int) -> tuple[int, int]:
         return _sum_kib(rollup, "Pss_Anon:"), _sum_kib(rollup, "Pss_Shmem:")
     # A program can take itself out of our sight (PR_SET_DUMPABLE): then the cheap number has to do.
     return usage([pid]).rss_kib, 0
+
+
+def _parent(pid: int) -> int:
+    """Whose child it is, 0 where that cannot be known."""
+    stat = _read(f"/proc/{pid}/stat")
+    return int(stat.rpartition(")")[2].split()[_PARENT]) if stat else 0
+
+
+def _share_all_memory(one: int, other: int) -> bool:
+    """Whether two processes are one in this (CLONE_VM), as far as the kernel tells."""
+    try:
+        return syscalls.call("kcmp", one, other, _KCMP_VM, 0, 0) == 0
+    except OSError:
+        return False
 
 
 def _has_memory(pid: int) -> bool:

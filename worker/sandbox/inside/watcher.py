@@ -121,7 +121,7 @@ class Watcher:
             if by_group_kib is not None:
                 held_kib, is_near = min(held_kib, by_group_kib), True
         if held_kib > most_kib or (not is_near and self._may_be_a_peak(held_kib)):
-            held_kib, is_near = self._exactly_kib(pids, files_kib), True
+            held_kib, is_near = self._exactly_kib(files_kib), True
         self._held_kib = held_kib
         if used.rss_kib and is_near:
             # Without the first it has just ended, and all that is seen are its files.
@@ -131,9 +131,9 @@ class Watcher:
     def _may_be_a_peak(self, held_kib: int) -> bool:
         return held_kib > self.peak_kib and time.monotonic() >= self._exact_again_at
 
-    def _exactly_kib(self, pids: list[int], files_kib: int) -> int:
+    def _exactly_kib(self, files_kib: int) -> int:
         began = time.monotonic()
-        held_kib = processes.held_memory_kib(pids, files_kib)
+        held_kib = processes.held_memory_kib(self._tree.pids, files_kib)
         ended = time.monotonic()
         self._exact_again_at = ended + (ended - began) * _REST
         return held_kib
