@@ -85,6 +85,13 @@ REFUSALS = {
     "unknown-option-before-a-file": Refusal(
         ("sandbox", "run", "--jsn", "one.py"), ("unknown option: '--jsn'",)
     ),
+    "short-option-before-a-file": Refusal(
+        ("sandbox", "run", "-x", "one.py"), ("unknown option: '-x'",)
+    ),
+    "file-too-many": Refusal(
+        ("sandbox", "run", "one.py", "--memory_mib", "64", "--stdin", "--what", "two.py"),
+        ("not understood: two.py",),
+    ),
     "program-from-nowhere": Refusal(
         ("sandbox", "run", "--stdn"), ("unknown option: '--stdn'", "-- --stdn")
     ),

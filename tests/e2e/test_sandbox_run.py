@@ -48,6 +48,13 @@ def test_a_program_is_read_from_standard_input(project: Project) -> None:
     assert (ended.code, ended.out) == (0, "42\n"), ended.err
 
 
+def test_a_file_is_a_file_whatever_it_is_called(project: Project) -> None:
+    """With its folder before it, a name is no option."""
+    project.write("-one.py", "print(6 * 7)")
+    ended = project.run("sandbox", "run", "./-one.py")
+    assert (ended.code, ended.out) == (0, "42\n"), ended.err
+
+
 def test_files_go_in_and_come_out_as_json(project: Project) -> None:
     """The bytes are handed over; where a stranger's file may be written to is for others to decide."""
     project.write("data/in.txt", "data")

@@ -292,10 +292,15 @@ def _unknown_option(error: CycloptsError) -> str:
     A command that takes - for standard input has got it as its first word, so that the parser stumbles over the next.
     """
     arguments = error.app.assemble_argument_collection() if error.app else ()
-    known = {name for argument in arguments for name in argument.names}
-    typed = takewhile("--".__ne__, error.root_input_tokens or ())
-    unknown = (word for word in typed if word[:2] == "--" and word.partition("=")[0] not in known)
-    return next((f"unknown option: {word!r}" for word in unknown), "")
+    known = {name: argument for argument in arguments for name in argument.names}
+    typed = list(takewhile("--".__ne__, error.root_input_tokens or ()))
+    for before, word in zip(["", *typed], typed, strict=False):
+        is_value = before in known and known[before].token_count()[0] > 0
+        # The parser takes `--memory_mib` as well.
+        name = word.partition("=")[0].replace("_", "-")
+        if word[:1] == "-" and word != "-" and not is_value and name not in known:
+            return f"unknown option: {word!r}"
+    return ""
 
 
 def _commands_in(words: list[str]) -> list[str]:

@@ -217,7 +217,8 @@ def refuse_option(word: str, command: str, thing: str, *, note: str) -> None:
     Raises:
         UsageError: it is an option that does not exist.
     """
-    if word.startswith("-") and len(word.split()) == 1 and "--" not in sys.argv:
+    after = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+    if word.startswith("-") and len(word.split()) == 1 and word not in after:
         raise UsageError(
             f"unknown option: {word!r}",
             fixes=[

@@ -1,7 +1,6 @@
 """`promptmill sandbox run`: one program, exactly as a worker would run it."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,7 +14,7 @@ from .program_flags import NO_LIMITS, NO_SURROUNDINGS, LimitFlags, Surroundings
 
 
 def run_program(
-    program: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    program: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     given: Surroundings = NO_SURROUNDINGS,

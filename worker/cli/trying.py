@@ -71,9 +71,7 @@ class Tried:
         yield f"sandbox   {self.isolation.profile}{without}"
 
 
-def try_program(
-    settings: Settings, program: Path, given: Surroundings, limits: LimitFlags
-) -> Tried:
+def try_program(settings: Settings, program: str, given: Surroundings, limits: LimitFlags) -> Tried:
     """Run the program in this file as a worker under these settings would.
 
     Raises:
@@ -99,10 +97,10 @@ async def _run(
         return execution, sandbox.isolation
 
 
-def _language_of(program: Path, given: Surroundings) -> Language:
-    language = given.language or language_of(program)
+def _language_of(program: str, given: Surroundings) -> Language:
+    language = given.language or language_of(Path(program))
     if language is None:
-        name = _STDIN if str(program) == _OURS else f"the suffix of {program}"
+        name = _STDIN if program == _OURS else f"the suffix of {program}"
         names = ", ".join(known_suffixes())
         raise UsageError(
             f"{name} names no language that is known here",
@@ -113,10 +111,10 @@ def _language_of(program: Path, given: Surroundings) -> Language:
     return language
 
 
-def _code_of(program: Path, given: Surroundings) -> str:
-    if str(program) != _OURS:
-        refuse_option(str(program), "sandbox run", "a file", note=_NOTHING)
-        return _text_in(program)
+def _code_of(program: str, given: Surroundings) -> str:
+    if program != _OURS:
+        refuse_option(program, "sandbox run", "a file", note=_NOTHING)
+        return _text_in(Path(program))
     if given.stdin == _OURS:
         raise UsageError(
             f"{_STDIN} cannot be both the program and what it reads",
