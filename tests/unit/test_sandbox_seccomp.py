@@ -147,6 +147,19 @@ def test_among_the_host_s_files_no_mode_and_no_time_is_changed(name: str) -> Non
             assert _ask(machine, name) == _ALLOW
 
 
+@pytest.mark.parametrize("machine", _ARCHITECTURES)
+def test_among_the_host_s_files_no_flag_is_changed(machine: str) -> None:
+    """They are set through a descriptor that only reads: one flag has a file that nobody may write any more."""
+    fs_ioc_setflags, fs_ioc_enable_verity, fs_ioc_fssetxattr = 0x40086602, 0x40806685, 0x401C5820
+    for command in (fs_ioc_setflags, fs_ioc_enable_verity, fs_ioc_fssetxattr):
+        assert _ask(machine, "ioctl", 3, command, private=False) == _fails(errno.EPERM)
+        assert _ask(machine, "ioctl", 3, command) == _ALLOW
+    tcgets, fionbio, siocgifconf, tiocsti = 0x5401, 0x5421, 0x8912, 0x5412
+    for command in (tcgets, fionbio, siocgifconf):
+        assert _ask(machine, "ioctl", 3, command, private=False) == _ALLOW
+    assert _ask(machine, "ioctl", 3, tiocsti, private=False) == _fails(errno.EPERM)
+
+
 @pytest.mark.parametrize("name", ["clone3", "memfd_create", "inotify_init1"])
 def test_what_no_filter_could_hold_does_not_exist(name: str) -> None:
     """Flags behind a pointer; files in memory that nothing counts; news of what others open."""

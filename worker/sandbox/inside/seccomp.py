@@ -58,6 +58,8 @@ _SOL_SOCKET = 1
 # folders, and F_SETPIPE_SZ would take the kernel's memory.
 _DESCRIPTOR_COMMANDS = (1024, 1026, 1031)
 _BUFFER_SIZES = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and the forced forms of both
+# Of terminals and of sockets, and nothing of file systems, which has flags of files beside their modes.
+_KIND_OF_COMMAND, _OF_TERMINALS, _OF_SOCKETS = 0xFF00, 0x5400, 0x8900
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # both put words into a terminal's mouth
 _FILE_TYPE_BITS, _FILE, _FIFO, _SOCKET = 0xF000, 0x8000, 0x1000, 0xC000
 _QUERY = 0xFFFF_FFFF
@@ -144,6 +146,13 @@ def _checks(*, private: bool) -> "dict[str, Code]":
     itself = [*_argument(0), *_one_of((0,))]
     no_device = [(_AND, 0, 0, _FILE_TYPE_BITS), *_one_of((0, _FILE, _FIFO, _SOCKET))]
     no_namespace = [(_JUMP_ANY_BIT, 0, 1, _NEW_NAMESPACES), *_fails(errno.EPERM), *_passes()]
+    no_file_s = [
+        *_argument(1),
+        (_AND, 0, 0, _KIND_OF_COMMAND),
+        (_JUMP_EQUAL, 2, 0, _OF_TERMINALS),
+        (_JUMP_EQUAL, 1, 0, _OF_SOCKETS),
+        *_fails(errno.EPERM),
+    ]
     return {
         # Threads and processes, but no namespaces: in each a program would be root.
         "clone": [*_argument(0), *no_namespace],
@@ -163,7 +172,11 @@ def _checks(*, private: bool) -> "dict[str, Code]":
             *_none_of(_BUFFER_SIZES),
         ],
         "fcntl": [*_argument(1), *_none_of(_DESCRIPTOR_COMMANDS)],
-        "ioctl": [*_argument(1), *_none_of((_TIOCSTI, _TIOCLINUX))],
+        "ioctl": [
+            *(() if private else no_file_s),
+            *_argument(1),
+            *_none_of((_TIOCSTI, _TIOCLINUX)),
+        ],
         "prlimit64": itself,
         "sched_setaffinity": itself,
         "personality": [*_argument(0), *_one_of((0, _QUERY))],
