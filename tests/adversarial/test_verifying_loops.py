@@ -14,6 +14,14 @@ def add(a, b):
 class Adder:
     def __call__(self, a, b):
         raise StopIteration
+class Row:
+    def __init__(self, *_): pass
+    def __iter__(self): raise StopIteration
+    def __eq__(self, other): raise StopIteration
+    def __len__(self): raise StopIteration
+    def __getitem__(self, place): raise StopIteration
+    @property
+    def area(self): raise StopIteration
 class Numbers:
     def __init__(self): self.left = [1, 2]
     def __iter__(self): return self
@@ -28,6 +36,11 @@ _CUT_SHORT = {
     "a filter": "assert not list(filter(lambda c: add(*c) != sum(c), [(1, 2)]))",
     "a loop": "for got, want in zip(map(add, [1, 2], [3, 4]), [4, 6]):\n    assert got == want",
     "an object that is called": "for got in map(Adder(), [1], [2]):\n    assert got == 3",
+    "an object that is gone through": "assert all(map(lambda n: list(Row(n)) == [n], [1, 2]))",
+    "an object that is compared": "assert all(map(lambda n: Row(n) == Row(n), [1, 2]))",
+    "an object's length": "assert all(n == 3 for n in map(len, [Row(), Row()]))",
+    "an object's items": "row = Row()\nassert all(map(lambda n: row[n] == n, [1, 2]))",
+    "a property": "assert all(map(lambda row: row.area == 4, [Row(), Row()]))",
     "a test function": (
         "def test_add():\n    for got, want in zip(map(add, [1], [3]), [4]):\n        assert got == want"
     ),
@@ -50,6 +63,10 @@ _CAUGHT = {
     "an iterator's own end": "assert list(Numbers()) == [2, 1]\nassert sorted(map(abs, Numbers())) == [1, 2]",
     "its end by another method": (
         "it = Numbers()\nit.pop(), it.pop()\ntry: it.pop()\nexcept StopIteration: pass"
+    ),
+    "the tests' own iterator": (
+        "it = Numbers()\nclass Doubled:\n    def __iter__(self): return self\n"
+        "    def __next__(self): return 2 * it.pop()\nassert list(Doubled()) == [4, 2]"
     ),
     "a generator of the tests": (
         "def each():\n    yield add(1, 2)\ntry: list(each())\nexcept RuntimeError: pass"

@@ -1,5 +1,8 @@
 """Why tests stop that neither passed nor failed. None is an `Exception`: tests catch those."""
 
+TESTS_FILE = "tests.py"
+"""What the tests' code is called in tracebacks: an error that names no line of it is none of theirs."""
+
 
 class StoppedError(BaseException):
     """The tests cannot go on."""

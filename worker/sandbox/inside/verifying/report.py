@@ -4,7 +4,7 @@ import json
 import os
 import reprlib
 
-from .endings import BrokenTestsError, CannotCrossError, StoppedError
+from .endings import TESTS_FILE, BrokenTestsError, CannotCrossError, StoppedError
 from .link import words_of
 from .needs import PROGRAM_MODULES
 from .suites import THEIR_OWN_END
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 REPORT = 5
 """The tests' descriptor for it."""
-TESTS_FILE = "tests.py"
-"""What the tests' code is called in tracebacks."""
 _MOST_CASES = 500
 _MOST_WORDS = 2_000
 _MOST_OF_A_LINE = 200

@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from posix import _exit
 
 from .asserts import CHECKS, Checks, rewrite
-from .endings import BrokenTestsError, CannotCrossError, StoppedError
+from .endings import TESTS_FILE, BrokenTestsError, CannotCrossError, StoppedError
 from .link import ANSWERS, Link
 from .needs import PROGRAM_MODULES, Needs
-from .report import REPORT, TESTS_FILE, Cases, Unheard, line_of, say_stopped, words_for_missing
+from .report import REPORT, Cases, Unheard, line_of, say_stopped, words_for_missing
 from .standins import name_classes
 from .suites import needs_pytest, run_suites
 
