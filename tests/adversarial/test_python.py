@@ -84,6 +84,26 @@ _PROGRAMS = {
         "import atexit, os\n"
         "atexit.register(lambda: print(os.path.getsize('x')))"
     ),
+    "open stream, and a function": (
+        "out = open(1, 'w', closefd=False)\ndef solve(): out.write('kept\\n')\nsolve()"
+    ),
+    "open stream of a class": (
+        "import os\n"
+        "class Writer:\n"
+        "  def __init__(self): self.out = os.fdopen(os.dup(1), 'w')\n"
+        "  def solve(self): self.out.write('kept\\n')\n"
+        "writer = Writer()\nwriter.solve()"
+    ),
+    "open stream after many objects": (
+        "lists = [[] for _ in range(5000)]\nout = open(1, 'w', closefd=False)\n"
+        "def solve(): out.write('kept\\n')\nsolve()\nlists += [[] for _ in range(5000)]"
+    ),
+    "stdout detached": (
+        "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding='utf-8')\nprint('kept')"
+    ),
+    "stderr cannot be written": "import os, sys\nos.close(2)\nsys.stderr.write('x')",
+    "stdout cannot be written, after an error": "import os\nprint(1)\nos.close(2)\nos.close(1)\n1 / 0",
+    "printed by C": "import ctypes\nctypes.CDLL(None).printf(b'kept\\n')",
     "excepthook": "import sys\nsys.excepthook = lambda kind, error, trace: print('hooked', kind.__name__)\n1 / 0",
     "excepthook raises": "import sys\ndef hook(*_): raise TypeError('hook')\nsys.excepthook = hook\n1 / 0",
     "stdout replaced": "import io, sys\nsys.stdout = io.StringIO()\nprint('lost')",
@@ -99,6 +119,13 @@ _PROGRAMS = {
     ),
     "interrupted to the end": (
         "import atexit, signal\natexit.register(print, 'last')\nsignal.raise_signal(signal.SIGINT)"
+    ),
+    "interrupted but deaf": (
+        "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nraise KeyboardInterrupt"
+    ),
+    "a kind of interruption": "class Kind(KeyboardInterrupt): pass\nraise Kind",
+    "exit code of a kind": (
+        "class Code(int):\n  def __and__(self, other): raise TypeError\nimport sys\nsys.exit(Code(3))"
     ),
     "child interrupted": (
         "import signal, subprocess\n"

@@ -154,8 +154,8 @@ def _is_below(code: ExecutableCode, failure: Failure) -> bool:
 def _cause(execution: Execution, failure: Failure | None) -> str:
     if execution.signal is not None:
         ended = f"ended by signal {execution.signal_in_words}"
-        # Whoever aborts has said why.
-        has_said = failure is not None and execution.signal == Signals.SIGABRT
+        # Whoever aborts has said why, and whom an interruption ends where.
+        has_said = execution.signal in (Signals.SIGABRT, Signals.SIGINT)
         return one_line(f"{failure.summary}: {ended}") if failure and has_said else ended
     if failure is not None and failure.name:
         return failure.summary if ":" in failure.summary else _with_source(failure)

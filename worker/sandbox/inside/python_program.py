@@ -18,6 +18,7 @@ from _signal import SIG_DFL, SIGINT, default_int_handler, raise_signal, signal  
 from gc import collect, get_objects, get_stats
 from posix import _exit, read, write
 
+from .syscalls import Prepared
 from .verifying.answering import frames_of_the_program, serve
 from .verifying.beside import Beside
 
@@ -38,12 +39,16 @@ TESTS = "tests"
 _NONCE_BYTES = 64
 _REHEARSED = "rehearsal"
 _REHEARSAL = b"import sys\ndef warm(x): return [x] + sys.path\nwarm(1)\nprint(end='')"
-_ALL = 2
+_NEW, _ALL = 0, 2
 # From 3.14 on it is a part of the rest as well, and counted otherwise.
 _YOUNG = 1 if sys.version_info < (3, 14) else _ALL
-_STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
+_STREAMS = ("stdout", "stderr")
+# Where a program has replaced those, the interpreter has these written out as they go, and what is lost does not count.
+_ORIGINAL_STREAMS = ("__stdout__", "__stderr__")
+# What C libraries print.
+_flush_all_of_c = Prepared("fflush", None)
 _LONGEST = 1 << 63
-_SUCCESS, _FAILURE, _LOST_OUTPUT = 0, 1, 120
+_SUCCESS, _FAILURE, _LOST_OUTPUT, _BY_SIGNAL = 0, 1, 120, 128
 # No program can exit with it.
 _INTERRUPTED = 1 << 8
 
@@ -81,15 +86,16 @@ def run(job: Job) -> None:
     except SystemExit as end:
         status = _status_of(end, beside)
     except BaseException as error:  # noqa: BLE001  whatever the program let through
-        status = _INTERRUPTED if isinstance(error, KeyboardInterrupt) else _FAILURE
+        status = _INTERRUPTED if type(error) is KeyboardInterrupt else _FAILURE
         _show(error)
     del main
-    status = _leave(status, n_agings)
+    is_whole = _leave(n_agings)
     if status == _INTERRUPTED:
-        # As the interpreter does, so that whoever waits sees why it ended.
+        # As the interpreter does, so that whoever waits sees why it ended. A program may have blocked it.
         signal(SIGINT, SIG_DFL)
         raise_signal(SIGINT)
-    _exit(status)
+        status = _BY_SIGNAL + SIGINT
+    _exit(status if is_whole else _LOST_OUTPUT)
 
 
 def rehearse() -> None:
@@ -128,6 +134,8 @@ def _status_of(end: SystemExit, beside: Beside | None) -> int:
     if code is None:
         return _SUCCESS
     if isinstance(code, int):
+        # Not by methods of the program's own.
+        code = int.__index__(code)
         # What does not fit into a C long is -1 to the interpreter.
         return (code if -_LONGEST <= code < _LONGEST else -1) & 0xFF
     try:
@@ -151,18 +159,21 @@ def _show(error: BaseException) -> None:
         sys.__excepthook__(type(error), error, error.__traceback__)
 
 
-def _leave(status: int, n_agings: int) -> int:
-    """What an interpreter does between a program's last line and its exit code.
+def _leave(n_agings: int) -> bool:
+    """What an interpreter does between a program's last line and its exit code; whether no output was lost.
 
     `n_agings` is how often the garbage collector had made objects old before the program began.
     """
 
     def finalize() -> None:
-        sys.modules.pop("__main__", None)
         # Few programs live long enough to have old objects. Where all are looked at, the interpreter also empties its
         # free lists, and their pages, which are shared, would be copied. What was frozen and let go is old without
         # having aged; what has aged may be too much to be listed.
         is_all_young = _n_agings() == n_agings and not get_objects(_ALL)
+        # Twice, as the interpreter does. The first time also puts what holds others before what it holds: else a file
+        # would be closed before what is buffered for it is written.
+        collect(_NEW if is_all_young else _ALL)
+        sys.modules.pop("__main__", None)
         collect(_YOUNG if is_all_young else _ALL)
 
     for step in (_wait_for_threads, atexit._run_exitfuncs, _flush, finalize):  # noqa: SLF001  there is no public name
@@ -172,7 +183,7 @@ def _leave(status: int, n_agings: int) -> int:
             continue
         except BaseException as error:  # noqa: BLE001  whatever a finalizer lets through is shown and passed over
             _show(error)
-    return status if _flush() or status else _LOST_OUTPUT
+    return _flush()
 
 
 def _wait_for_threads() -> None:
@@ -186,15 +197,21 @@ def _n_agings() -> int:
 
 
 def _flush() -> bool:
-    """Flush the standard streams, replaced or not; whether nothing was lost."""
-    kept = True
-    # A program may have taken away a name.
-    found = [getattr(sys, name, None) for name in _STREAMS]
-    errors = found[1::2]
-    for stream in {id(each): each for each in found}.values():
-        try:
-            if stream is not None and not getattr(stream, "closed", False):
-                stream.flush()
-        except BaseException:  # noqa: BLE001  the program's own stream, or a full or closed pipe
-            kept = kept and stream in errors
-    return kept
+    """Flush the standard streams, replaced or not, and those of C; whether nothing was lost that was to be seen."""
+    failed = [name for name in (*_STREAMS, *_ORIGINAL_STREAMS) if not _is_flushed(name)]
+    try:
+        _flush_all_of_c()
+    except OSError:
+        pass  # C says nothing of it either
+    return not any(name in _STREAMS for name in failed)
+
+
+def _is_flushed(name: str) -> bool:
+    try:
+        # A program may have taken away the name.
+        stream = getattr(sys, name, None)
+        if stream is not None and not getattr(stream, "closed", False):
+            stream.flush()
+    except BaseException:  # noqa: BLE001  the program's own stream, or a full or closed pipe
+        return False
+    return True
