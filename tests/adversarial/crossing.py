@@ -244,6 +244,22 @@ assert chain([]) is None
         "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass P:\n    x: int\n",
         "assert len({P(1), P(1), P(2)}) == 2\ntable = {P(1): 2}\nassert table[P(1)] == 2",
     ),
+    "names of functions that the tests pass": (
+        """
+from functools import wraps
+def logged(f):
+    @wraps(f)
+    def g(*a): return f(*a)
+    return g
+def name(f): return f.__name__
+""",
+        """
+def twice(x): return 2 * x
+class A: pass
+assert logged(twice)(3) == 6 and logged(twice).__name__ == "twice"
+assert name(twice) + name(A) == "twiceA"
+""",
+    ),
     "attributes of a class that the tests set": (
         "class A:\n    n = 0\n    def get(self): return A.n",
         "assert A.n == 0\nA.n = 7\nassert A.n == 7 and A().get() == 7",

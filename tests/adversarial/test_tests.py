@@ -105,6 +105,36 @@ async def test_who_ended_the_process_is_told(sandbox: Sandbox, program: str, wor
     assert ("the tests ended" in execution.stderr) == bool(words)
 
 
+_EXPECTS_AN_END = """
+import unittest
+class T(unittest.TestCase):
+    def test_usage(self):
+        with self.assertRaises(SystemExit) as caught: add(1)
+        self.assertEqual(caught.exception.code, 2)
+    def test_sum(self): self.assertEqual(add(1, 2), 3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "is_passed"),
+    [
+        ("def add(*n):\n  if len(n) != 2: sys.exit(2)\n  return sum(n)", True),
+        ("def add(*n):\n  if len(n) != 2: sys.exit(0)\n  return sum(n)", False),
+        ("def add(*n): sys.exit(2)", False),
+        ("def add(*n): return sum(n)", False),
+    ],
+    ids=["right", "another code", "always", "never"],
+)
+async def test_an_end_that_tests_expect_is_one_of_a_program_s_answers(
+    sandbox: Sandbox, program: str, is_passed: bool
+) -> None:
+    """A function that parses a command line ends its program, and there are tests of it."""
+    harness = Harness(tests=_EXPECTS_AN_END)
+    execution = await sandbox.run(python(f"import sys\n{program}"), LIMITS, harness=harness)
+    assert execution.tests_finished is is_passed
+    assert (execution.exit_code == 0) is is_passed
+
+
 _FORGERIES = {
     "exits at once": python("import os; os._exit(0)"),
     "exits when called": python("import sys\ndef add(a, b): sys.exit(0)"),

@@ -132,6 +132,11 @@ _NOT_CROSSING = {
     "a variable of the program's": "add(1, 2)\nassert counter == 1",
     "what a function is documented as": "assert add.__doc__ is None",
     "threads": "import threading\nthreading.Thread(target=add, args=(1, 2)).start()",
+    "an end that is expected": (
+        "import unittest\nclass T(unittest.TestCase):\n"
+        "    def test(self):\n        with self.assertRaises(SystemExit): add(1, 2)"
+    ),
+    "an end that is caught": "try: add(1, 2)\nexcept (ValueError, SystemExit): pass",
     "text that is evaluated": "assert eval('add(1, 2)') == 3",
     "random numbers": "import random\nrandom.seed(1)\nassert add(1, 2) == 3",
     "an object of a strange type": "import threading\nassert add(threading.Lock(), 1)",

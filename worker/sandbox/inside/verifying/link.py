@@ -1,7 +1,8 @@
 """The tests' side of the conversation: asks the program, waits, and answers what it asks back about the tests' objects.
 
 What the program may ask is narrow, since it may ask anything: attributes without underscores of objects of the tests'
-own classes, and calls of what it was handed. A test's globals, its frames and its modules have no way to it from there.
+own classes, what functions and classes are called, and calls of what it was handed. A test's globals, its frames and
+its modules have no way to it from there.
 """
 
 import collections
@@ -11,6 +12,7 @@ import select
 import sys
 import threading
 import time
+import types
 
 from . import ends, frames
 from .endings import (
@@ -38,6 +40,8 @@ _MILLISECONDS = 1000
 _LOOKS = 100
 _NO_ANSWER = "the program gave an answer that is none"
 _NO_ERROR = "the program gave an error that is none"
+# What a decorator copies.
+_NAMES = ("__name__", "__qualname__")
 _KINDS_BACK = ("getattr", "setattr", "special")
 
 
@@ -276,7 +280,8 @@ class Link:
             if isinstance(target, type):
                 return target(*arguments, **named)
             return getattr(type(target), name)(target, *arguments, **named)
-        if name.startswith("_") or not is_of_tests(type(target)):
+        is_name = name in _NAMES and isinstance(target, (types.FunctionType, type))
+        if not is_name and (name.startswith("_") or not is_of_tests(type(target))):
             raise AttributeError(f"{type(target).__name__!r} object has no attribute {name!r}")
         if kind == "setattr":
             setattr(target, name, *arguments)

@@ -43,6 +43,8 @@ _NAMES = frozenset(
         "assertNoLogs", "get_type_hints", "asdict", "astuple", "__doc__", "__annotations__", "__dict__", "__mro__",
     )
 )  # fmt: skip
+# Errors that end a program of its own, where its tests are not beside it to catch them.
+_ENDS = frozenset(("SystemExit", "KeyboardInterrupt"))
 # Built-in functions that are given a value and not a function.
 _OF_VALUES = frozenset(
     ("len", "sorted", "sum", "list", "tuple", "set", "dict", "str", "repr", "max", "min", "any", "all", "reversed")
@@ -162,6 +164,7 @@ class _Uses:
 
     def call(self, node: ast.Call) -> None:
         """`name(…)`."""
+        self._expected(*node.args)
         if not isinstance(node.func, ast.Name):
             return
         name = node.func.id
@@ -171,6 +174,16 @@ class _Uses:
         elif name in ("isinstance", "issubclass") and len(node.args) > 1:
             kinds = ast.walk(node.args[1])
             self.types |= {each.id for each in kinds if isinstance(each, ast.Name)}
+
+    def handler(self, node: ast.ExceptHandler) -> None:
+        """`except kind`."""
+        self._expected(*([node.type] if node.type else ()))
+
+    def _expected(self, *kinds: ast.expr) -> None:
+        for kind in kinds:
+            alternatives = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+            names = [each.id for each in alternatives if isinstance(each, ast.Name)]
+            self.shared += [name for name in names if name in _ENDS]
 
     def compare(self, node: ast.Compare) -> None:
         """`left < right`."""
@@ -228,6 +241,7 @@ _LOOKS: "dict[type, Callable[[_Uses, Any], None]]" = {
     ast.ImportFrom: _Uses.imported_from,
     ast.Attribute: _Uses.attribute,
     ast.Call: _Uses.call,
+    ast.ExceptHandler: _Uses.handler,
     ast.Assign: _Uses.assign,
     ast.Compare: _Uses.compare,
     ast.BinOp: _Uses.reckon,
