@@ -50,6 +50,14 @@ os.write(1, b"%d\\n" % os.getpid())
 pause = ctypes.cast(libc.pause, ctypes.c_void_p)
 libc.clone(pause, ctypes.c_void_p(stack + (1 << 16)), CLONE_VM | CLONE_VFORK | signal.SIGCHLD, None)
 """
+_FORKS_WHEN_TOLD = f"""
+import os, signal
+block = bytearray(b"x") * ({_SHARED_MIB} << 20)
+signal.signal(signal.SIGUSR1, lambda *_: os.fork())
+print(os.getpid(), flush=True)
+while True:
+    signal.pause()
+"""
 _HANDS_ON = f"""
 import os, time
 block = bytearray(b"x") * ({_SHARED_MIB} << 20)
@@ -99,11 +107,7 @@ def test_a_page_counts_once_though_those_that_share_it_end_one_after_the_other()
 def test_two_processes_that_are_one_in_memory_count_once() -> None:
     """A program that starts others is two processes of its whole size until each of them is another program."""
     with _processes_of(_SHARES_ALL) as (parent,):
-        children = Path(f"/proc/{parent}/task/{parent}/children")
-        until = time.monotonic() + 10
-        while not children.read_text() and time.monotonic() < until:
-            time.sleep(0.001)
-        pids = [parent, int(children.read_text())]
+        pids = [parent, *_children_of(parent)]
         assert 0 <= held_memory_kib(lambda: pids, 0) // 1024 - _SHARED_MIB <= _ROOM_MIB
 
 
@@ -123,6 +127,30 @@ def test_what_one_hands_on_to_the_next_counts_though_each_ends_before_it_is_read
         lists: list[list[int]] = []
         assert held_memory_kib(listed, 0) // 1024 >= 2 * _SHARED_MIB
         assert lists[0] != lists[-1]
+
+
+def test_what_a_child_has_from_its_parent_counts_once_though_it_came_after_that_was_read() -> None:
+    """A pool that is just being made is no program over its limit."""
+    with _processes_of(_FORKS_WHEN_TOLD) as (parent,):
+
+        def while_it_forks() -> Iterator[int]:
+            yield parent
+            os.kill(parent, signal.SIGUSR1)
+            pids.extend(_children_of(parent))
+
+        pids = [parent]
+        lists = iter([while_it_forks(), pids, pids])
+        assert 0 <= held_memory_kib(lambda: next(lists), 0) // 1024 - _SHARED_MIB <= _ROOM_MIB
+        assert len(pids) == 2
+
+
+def _children_of(parent: int) -> list[int]:
+    """As soon as it has any."""
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    until = time.monotonic() + 10
+    while not children.read_text() and time.monotonic() < until:
+        time.sleep(0.001)
+    return list(map(int, children.read_text().split()))
 
 
 def _of_session(leader: int) -> list[int]:

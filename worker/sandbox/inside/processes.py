@@ -66,7 +66,7 @@ def held_memory_kib(pids: "Callable[[], Iterable[int]]", files_kib: int) -> int:
     """
     shares: dict[int, tuple[int, int]] = {}
     holders: dict[int, list[int]] = {}
-    for _ in range(_MOST_LISTS):
+    for n_lists in range(_MOST_LISTS):
         n_before = len(holders)
         for pid in pids():
             if pid in holders:
@@ -76,8 +76,12 @@ def held_memory_kib(pids: "Callable[[], Iterable[int]]", files_kib: int) -> int:
                 # Between a vfork and an exec: asked before it is read, for afterwards it may have its own.
                 holders[pid] = holders[parent]
                 holders[pid].append(pid)
+                continue
+            holders[pid] = [pid]
+            if n_lists and parent in holders and _has_memory(parent):
+                # When its parent was read all that it has from there was the parent's alone.
+                shares[pid] = _own_kib(pid), 0
             else:
-                holders[pid] = [pid]
                 shares[pid] = _shares_kib(pid)
         if len(holders) == n_before:
             break
@@ -182,6 +186,11 @@ def _shares_kib(pid: int) -> tuple[int, int]:
         return _sum_kib(rollup, "Pss_Anon:"), _sum_kib(rollup, "Pss_Shmem:")
     # A program can take itself out of our sight (PR_SET_DUMPABLE): then the cheap number has to do.
     return usage([pid]).rss_kib, 0
+
+
+def _own_kib(pid: int) -> int:
+    """What it has written and shares with nobody."""
+    return _sum_kib(_read(f"/proc/{pid}/smaps_rollup"), "Private_Dirty:")
 
 
 def _parent(pid: int) -> int:
