@@ -1,12 +1,13 @@
 """What the processes of a run hold together, read from them one after the other."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from tests.waiting import wait_until
@@ -95,9 +96,7 @@ def test_a_page_counts_once_though_those_that_share_it_end_one_after_the_other()
             for pid in reversed(children):
                 yield pid
                 os.kill(pid, signal.SIGKILL)
-                until = time.monotonic() + 10
-                while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
-                    time.sleep(0.001)
+                _wait_until(partial(_is_buried, pid), "its burial")
             yield parent
 
         lists = iter([dying(), [parent]])
@@ -119,8 +118,10 @@ def test_what_one_hands_on_to_the_next_counts_though_each_ends_before_it_is_read
             now = _of_session(first)
             yield from idle
             if not lists:
-                # As long as it may take to read a few large ones.
-                time.sleep(0.3)
+                # It may take as long to read a few large ones.
+                _wait_until(
+                    lambda: not any(map(_has_memory, now)), "the end of those that were listed"
+                )
             lists.append(now)
             yield from now
 
@@ -147,10 +148,23 @@ def test_what_a_child_has_from_its_parent_counts_once_though_it_came_after_that_
 def _children_of(parent: int) -> list[int]:
     """As soon as it has any."""
     children = Path(f"/proc/{parent}/task/{parent}/children")
-    until = time.monotonic() + 10
-    while not children.read_text() and time.monotonic() < until:
-        time.sleep(0.001)
+    _wait_until(lambda: bool(children.read_text()), "a child")
     return list(map(int, children.read_text().split()))
+
+
+def _is_buried(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+def _has_memory(pid: int) -> bool:
+    try:
+        return not Path(f"/proc/{pid}/statm").read_text().startswith("0 ")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _wait_until(predicate: Callable[[], bool], what: str) -> None:
+    asyncio.run(wait_until(predicate, 10, what))
 
 
 def _of_session(leader: int) -> list[int]:

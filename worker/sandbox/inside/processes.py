@@ -89,6 +89,18 @@ def held_memory_kib(pids: "Callable[[], Iterable[int]]", files_kib: int) -> int:
     return sum(private for private, _ in held) + max(sum(shared for _, shared in held), files_kib)
 
 
+def pids_of(uid: int) -> list[int]:
+    """Everybody of this user, as far as they can be seen."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == uid:
+                found.append(int(name))
+        except FileNotFoundError:
+            continue  # it has ended, and was reaped
+    return found
+
+
 def _everyone_else() -> list[int]:
     """All pids of this PID namespace but 1, which is ours."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]

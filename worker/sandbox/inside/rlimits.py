@@ -8,6 +8,7 @@ program's own process as its last step, because CPU time and address space would
 import os
 import resource
 
+from . import processes
 from .protocol import Request
 
 TYPE_CHECKING = False
@@ -64,14 +65,12 @@ def apply(wanted: "Iterable[Bound]") -> None:
 
 def tasks_of_this_user() -> int:
     """Processes and threads that this user runs now, as far as they can be seen."""
-    tasks, uid = 0, os.geteuid()
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                if os.stat(f"/proc/{name}").st_uid == uid:
-                    tasks += len(os.listdir(f"/proc/{name}/task"))
-            except OSError:
-                continue  # it ended while we looked
+    tasks = 0
+    for pid in processes.pids_of(os.geteuid()):
+        try:
+            tasks += len(os.listdir(f"/proc/{pid}/task"))
+        except OSError:
+            continue  # it ended while we looked
     return tasks
 
 

@@ -24,16 +24,5 @@ def end_all_of(uid: int) -> None:
     # With the change of user they are gone, unless whoever started us had asked for them to stay.
     syscalls.GiveUpCapabilities()()
     processes.kill_everyone_else()
-    while processes.usage(_everyone_else_of(uid)).tasks:
+    while processes.usage([pid for pid in processes.pids_of(uid) if pid != os.getpid()]).tasks:
         time.sleep(_LOOK_AGAIN_SECONDS)
-
-
-def _everyone_else_of(uid: int) -> list[int]:
-    found = []
-    for name in os.listdir("/proc"):
-        try:
-            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == uid:
-                found.append(int(name))
-        except FileNotFoundError:
-            continue  # it has ended, and was reaped
-    return [pid for pid in found if pid != os.getpid()]
